@@ -1,0 +1,47 @@
+"""What a user is told when something is wrong: problems with a place and a way out, all at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding about a user's input.
+
+    Attributes:
+        place: Where it is: ``my.json: line 3, column 7``, ``my.json: theseus_scheduler.replacing_rate``,
+            ``data/train.data.txt: line 12``.
+        message: What was found and what was expected, one or two sentences.
+        hint: What to do about it; empty if the message says it.
+        severity: Errors stop a run before it starts, warnings are printed and the run goes on.
+    """
+
+    place: str
+    message: str
+    hint: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.message}" if self.place else self.message
+        return f"{text}\n    {self.hint}" if self.hint else text
+
+
+class UserError(Exception):
+    """Input that the user has to change. The command line prints it without a traceback, exit code 2."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Problem | str | Iterable[Problem]) -> None:
+        if isinstance(problems, str):
+            problems = [Problem("", problems)]
+        elif isinstance(problems, Problem):
+            problems = [problems]
+        self.problems = list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class RunFailure(Exception):
+    """A run that had to stop midway (full disk, NaN, out of memory): one message, exit code 1."""
+
+    exit_code = 1

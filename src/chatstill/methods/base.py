@@ -1,0 +1,206 @@
+"""The contract of a method: what is trained, in which phases, and the terms of its loss.
+
+Importing this room costs no torch: configurations are checked against ``Method.Config`` in well
+under a second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel
+
+    from ..losses import Term
+
+
+class MethodConfig(BaseModel):
+    """Base of a method's knobs. Unknown keys are errors; ``note`` is a comment in any block."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    note: Any = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where training stands; everything random in a step follows from it.
+
+    Attributes:
+        seed: The run's seed.
+        phase: Index of the phase.
+        step: Optimizer steps finished in this phase (the first step runs with 0).
+        micro_batch: Index of the micro-batch inside the step.
+        epoch: Epoch inside the phase.
+        num_steps: Planned optimizer steps of this phase.
+        rank: This process.
+    """
+
+    seed: int
+    phase: int
+    step: int
+    micro_batch: int
+    epoch: int
+    num_steps: int
+    rank: int = 0
+
+    def generator(self, purpose: str, *, shared: bool) -> torch.Generator:
+        """A fresh CPU generator that depends on seed, phase, step, micro-batch and purpose alone.
+
+        Args:
+            purpose: Keeps the draws of different uses independent.
+            shared: The same numbers on every process (Theseus' draws), or also of the rank (masking).
+        """
+        import torch
+
+        return torch.Generator().manual_seed(self.number(purpose, shared=shared))
+
+    def number(self, purpose: str, *, shared: bool) -> int:
+        """A 63-bit number from the same sources as ``generator``."""
+        parts = (self.seed, self.phase, self.step, self.micro_batch, purpose)
+        key = repr(parts if shared else (*parts, self.rank)).encode()
+        return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") >> 1
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method reads of a network in a phase; a term of weight 0 is not in it.
+
+    Attributes:
+        logits: The task's logits.
+        hidden_states: Indices; 0 is the embedding output.
+        attention: Layers (1-based) whose queries, keys and values are kept.
+        vector: A sentence vector.
+        layers: The network must have a plain list of layers that can be replaced.
+    """
+
+    logits: bool = False
+    hidden_states: tuple[int, ...] = ()
+    attention: tuple[int, ...] = ()
+    vector: bool = False
+    layers: bool = False
+
+
+@dataclass
+class Features:
+    """What was kept of a forward pass. Shapes: logits (B, C), hidden states (B, L, D), vector (B, D)."""
+
+    logits: Tensor | None = None
+    hidden_states: dict[int, Tensor] = field(default_factory=dict)
+    attention: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    vector: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One training phase of a method.
+
+    Attributes:
+        name: Appears in the log, the plan and the names of checkpoints.
+        epochs: Passes over the training rows; ``max_steps`` > 0 overrides it.
+        learning_rate: Peak learning rate; None takes the run's.
+        max_steps: Optimizer steps; 0 or less means by epochs.
+        train: What is trained, in words for the plan.
+        data: Which rows: ``train`` (labelled), later others.
+    """
+
+    name: str
+    epochs: float
+    learning_rate: float | None = None
+    max_steps: int = -1
+    train: str = "all parameters"
+    data: str = "train"
+
+
+Objective = Literal["cross_entropy", "sigmoid", "regression"]
+
+
+class Method:
+    """Base class. A method file holds one subclass named ``Method`` and its ``Config``.
+
+    Class attributes:
+        Config: pydantic model of the knobs; nobody else reads them.
+        block: Key of the configuration file that holds them.
+        top_level: Knobs that may also stand at the top of the file.
+        needs_teacher: Whether a run without a teacher makes no sense.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = MethodConfig
+    block: ClassVar[str] = ""
+    top_level: ClassVar[tuple[str, ...]] = ()
+    needs_teacher: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        config: MethodConfig,
+        student: PreTrainedModel,
+        teacher: PreTrainedModel | None,
+        *,
+        objective: Objective,
+        run: RunValues,
+    ) -> None:
+        self.config = config
+        self.student = student
+        self.teacher = teacher
+        self.objective = objective
+        self.run = run
+
+    def phases(self) -> list[Phase]:
+        """The training phases, in order; a phase with 0 epochs and no max_steps is left out."""
+        raise NotImplementedError
+
+    def needs(self, phase: Phase) -> Mapping[str, Needs]:
+        """What is read of ``student`` and ``teacher`` in this phase."""
+        return {"student": Needs(logits=True), "teacher": Needs()}
+
+    def begin(self, phase: Phase) -> nn.Module:
+        """The module that holds exactly what takes part in training: student plus projections.
+
+        Parameters with ``requires_grad`` are trained, clipped and saved in checkpoints; others are not.
+        """
+        raise NotImplementedError
+
+    def contributes(self, ctx: Context) -> bool:
+        """Whether this micro-batch can give a gradient; if not, its forward pass is skipped.
+
+        Must depend on ``ctx`` alone and be equal on all processes.
+        """
+        return True
+
+    def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
+        """Count of each term for one local micro-batch, known before the forward pass."""
+        raise NotImplementedError
+
+    def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
+        """Default: the module on the student's view."""
+        inputs = {k: v for k, v in batch.items() if k not in ("labels", "index")}
+        return Features(logits=module(**inputs).logits)
+
+    def terms(
+        self, batch: Mapping[str, Tensor], student: Features, teacher: Features | None, ctx: Context
+    ) -> dict[str, Term]:
+        """The loss of one local micro-batch, by named term."""
+        raise NotImplementedError
+
+    def gauges(self, ctx: Context) -> dict[str, float]:
+        """Numbers worth showing beside the loss, such as Theseus' replacing rate."""
+        return {}
+
+    def kept(self) -> PreTrainedModel:
+        """The network that is evaluated and shipped; callable at any step, no side effect."""
+        return self.student
+
+
+@dataclass(frozen=True)
+class RunValues:
+    """The run's own values that a method may need to lay out its phases."""
+
+    num_train_epochs: float
+    learning_rate: float
+    max_steps: int = -1
