@@ -1,0 +1,77 @@
+"""The run's configuration as types: every key of the JSON file, its default and what it means."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PLACEHOLDER = "must feed this value when the distill type is not in the exist map"
+
+
+class Block(BaseModel):
+    """A JSON object. Unknown keys are errors; ``note`` is a comment anywhere."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    note: Any = None
+
+
+class Architecture(Block):
+    """A network: the architecture (``config_file``), the weights (``model_name_or_path``), or both."""
+
+    model_type: str | None = None
+    model_name_or_path: str | None = None
+    config_file: str | None = None
+    tokenizer_name_or_path: str | None = None
+    num_hidden_layers: int | None = Field(default=None, ge=1)
+
+
+class RunConfig(Block):
+    """One run. Paths count from the working directory.
+
+    ``method`` holds the method's own knobs, validated by the method's ``Config``.
+    """
+
+    model_type: str | None = None
+    configuration_file: str | None = None
+    task_name: str
+    data_dir: str = "data"
+    output_dir: str
+    cache_dir: str | None = None
+    plugins: tuple[str, ...] = ()
+
+    do_train: bool = True
+    do_eval: bool = True
+    teacher_architectures: Architecture | None = None
+    student_architectures: Architecture | None = None
+    tokenizer_name_or_path: str | None = None
+    do_lower_case: bool | None = None
+    allow_weak_teacher: bool = False
+
+    max_seq_length: int = Field(default=128, ge=4)
+    max_query_length: int | None = Field(default=None, ge=1)
+    max_reply_length: int | None = Field(default=None, ge=1)
+    truncation_side: Literal["left", "right"] = "right"
+
+    per_gpu_train_batch_size: int = Field(default=32, ge=1)
+    per_gpu_eval_batch_size: int = Field(default=64, ge=1)
+    gradient_accumulation_steps: int = Field(default=1, ge=1)
+    num_train_epochs: float = Field(default=3.0, gt=0)
+    max_steps: int = -1
+    learning_rate: float = Field(default=2e-5, gt=0)
+    warmup_steps: int | None = Field(default=None, ge=0)
+    warmup_percentage: float | None = Field(default=None, ge=0, le=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    adam_epsilon: float = Field(default=1e-8, gt=0)
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    seed: int = Field(default=42, ge=0)
+    fp16: bool = False
+    bf16: bool = False
+
+    save_steps: int | None = Field(default=None, ge=1)
+    save_total_limit: int = Field(default=2, ge=1)
+    eval_steps: int | None = Field(default=None, ge=1)
+    logging_steps: int = Field(default=50, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    keep: Literal["last", "best"] = "last"
+    training_arguments: dict[str, Any] = Field(default_factory=dict)
+
+    method: Any = None
