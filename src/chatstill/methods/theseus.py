@@ -242,7 +242,9 @@ class Theseus(Method):
         if schedule.kind == "linear":
             kind += f", +{schedule.slope:.3g} per step"
         successor_epochs = self.config.successor_num_train_epochs
-        second = (successor_epochs is None and schedule.kind == "constant") or bool(successor_epochs)
+        second = (successor_epochs is None and schedule.kind == "constant") or bool(
+            successor_epochs
+        )
         if reached is None or reached >= num_steps:
             rows = [("replacing rate", f"{kind}; does not reach 1 in {num_steps} steps")]
             if second:
