@@ -49,7 +49,7 @@ class Engine:
     stop: StopRequest
     on_log: Callable[[dict[str, Any]], None]
     say: Callable[[str], None]
-    callbacks_for: Callable[[Phase, Steps], list[TrainerCallback]]
+    callbacks_for: Callable[[int, Phase, Steps], list[TrainerCallback]]
 
 
 def num_steps(phase: Phase, steps_per_epoch: int) -> int:
@@ -110,7 +110,7 @@ def _train_phase(
         engine.stop,
         engine.on_log,
     )
-    for callback in engine.callbacks_for(phase, steps):
+    for callback in engine.callbacks_for(index, phase, steps):
         trainer.add_callback(callback)
     if resume is not None:
         engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")

@@ -40,13 +40,17 @@ class ProgressDisplay(TrainerCallback):
 
     Args:
         console: Where to.
-        phase: Name shown.
+        phase: The phase.
+        index: Its number.
         method: Source of the gauges (replacing rate).
         batch: Rows per optimizer step, over all processes.
     """
 
-    def __init__(self, console: Console, phase: Phase, method: Method, batch: float) -> None:
-        self.console, self.phase, self.method, self.batch = console, phase, method, batch
+    def __init__(
+        self, console: Console, phase: Phase, index: int, method: Method, batch: float
+    ) -> None:
+        self.console, self.phase, self.index = console, phase, index
+        self.method, self.batch = method, batch
         self.pace = Pace()
         self.loss: float | None = None
         self._bar: Progress | None = None
@@ -74,12 +78,10 @@ class ProgressDisplay(TrainerCallback):
     def facts(self, args: TrainingArguments, state: TrainerState) -> str:
         """``87.3 examples/s  2:13 left  replacing_rate 0.42  loss 0.531``."""
         rate, left = self.pace.read(state.global_step, state.max_steps, self.batch)
-        context = Context(
-            args.seed, 0, state.global_step, 0, int(state.epoch or 0), state.max_steps
-        )
+        epoch = int(state.epoch or 0)
+        context = Context(args.seed, self.index, state.global_step, 0, epoch, state.max_steps)
         parts = [f"{rate:.1f} examples/s", f"{clock(left)} left"]
-        if self.phase.name == "replacing":
-            parts += [f"{k} {v:.2f}" for k, v in self.method.gauges(context).items()]
+        parts += [f"{k} {v:.2f}" for k, v in self.method.gauges(context).items()]
         if self.loss is not None:
             parts.append(f"loss {self.loss:.3f}")
         return "  ".join(parts)
