@@ -45,20 +45,38 @@ def test_two_processes_equal_one(tmp_path, case):
     assert not [r for r in two[1][1] if "loss" in r], "only the first process logs"
 
 
-def test_fsdp2_equals_one_process(tmp_path):
-    """Smoke test of sharded training, checkpoint and kept network."""
-    one, _ = train(tmp_path / "one", "finetune", batch=4)
-    env = {
-        "ACCELERATE_USE_FSDP": "true",
-        "FSDP_VERSION": "2",
-        "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
-        "FSDP_TRANSFORMER_CLS_TO_WRAP": "BertLayer",
-        "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
-    }
+def _shard_on_the_cpu() -> None:
+    """accelerate turns FSDP on for accelerators alone; torch's FSDP2 itself runs on the CPU too."""
+    from accelerate.state import AcceleratorState, PartialState
+    from accelerate.utils import DistributedType
+
+    original = AcceleratorState.__init__
+
+    def with_fsdp(self, *args, fsdp_plugin=None, **kwargs):
+        original(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
+        if fsdp_plugin is not None:
+            self.distributed_type = DistributedType.FSDP
+            self.fsdp_plugin = fsdp_plugin
+            PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+
+    AcceleratorState.__init__ = with_fsdp
+
+
+FSDP2 = {
+    "fsdp": True,
+    "fsdp_config": {"version": 2, "transformer_layer_cls_to_wrap": ["BertLayer"]},
+}
+
+
+@pytest.mark.parametrize("name", ["finetune", "theseus"])
+def test_fsdp2_equals_one_process(tmp_path, name):
+    """Smoke test of sharded training, its checkpoints, and the kept network."""
+    one, _ = train(tmp_path / "one", name, batch=4)
 
     def sharded(rank):
         from chatstill.train.trainer import DistillationTrainer
 
+        _shard_on_the_cpu()
         seen = []
         gather = DistillationTrainer._gathered_state
 
@@ -68,8 +86,9 @@ def test_fsdp2_equals_one_process(tmp_path):
             return gather(self)
 
         DistillationTrainer._gathered_state = spying
-        return *train(tmp_path / "two", "finetune", rank=rank, world=2, batch=2), seen
+        result = train(tmp_path / "two", name, rank=rank, world=2, batch=2, args=FSDP2)
+        return *result, seen
 
-    two = run_processes(sharded, 2, env=env)
+    two = run_processes(sharded, 2)
     assert two[0][2] and all(two[0][2]), "the parameters were not sharded"
     close(one, two[0][0], rtol=1e-4, atol=1e-5)
