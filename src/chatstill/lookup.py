@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import Problem, UserError
 
 if TYPE_CHECKING:
+    from .methods.base import Method
     from .tasks.base import Task
 
 FOLDER = Path("config") / "models_config"
@@ -122,7 +123,9 @@ def read_method_file(path: Path, label: str | None = None) -> MethodFile:
         raise UserError(Problem(name, "a method file is a block with model_type and method."))
     values.pop("note", None)
     problems = [
-        Problem(name, f"'{key}' is missing: the file of a method names its model_type and its method.")
+        Problem(
+            name, f"'{key}' is missing: the file of a method names its model_type and its method."
+        )
         for key in ("model_type", "method")
         if key not in values
     ]
@@ -156,7 +159,9 @@ def find_method_file(
         own = read_method_file(_user_file(configuration_file))
         names = {plain(name) for name in (own.model_type, *own.aliases)}
         if model_type is not None and plain(model_type) not in names:
-            message = f"its model_type is '{own.model_type}', the configuration says '{model_type}'."
+            message = (
+                f"its model_type is '{own.model_type}', the configuration says '{model_type}'."
+            )
             raise UserError(Problem(str(own.path), message, "Make them agree, or leave one out."))
         return own
     files = method_files()
@@ -173,28 +178,38 @@ def find_method_file(
 
 
 def method_names(plugins: Sequence[str] = ()) -> list[str]:
-    """Modules that carry a method: every file of ``chatstill/methods`` but ``base``, and plugins."""
-    own = [
-        path.stem
-        for path in sorted((_PACKAGE / "methods").glob("*.py"))
-        if path.stem not in ("base", "matches") and not path.stem.startswith("_")
-    ]
-    return own + [Path(plugin).stem for plugin in plugins if hasattr(load_plugin(plugin), "Method")]
+    """Modules that carry a method: every file of ``chatstill/methods`` but the contract, and plugins."""
+    files = sorted((_PACKAGE / "methods").glob("*.py"))
+    own = [file.stem for file in files if file.stem != "base" and not file.stem.startswith("_")]
+    return own + [Path(plugin).stem for plugin in plugins if _method_in(load_plugin(plugin))]
 
 
-def method(name: str, plugins: Sequence[str] = ()) -> ModuleType:
-    """The module of a method: it holds ``Method`` with its ``Config``.
+def method(name: str, plugins: Sequence[str] = ()) -> "type[Method]":
+    """The method that a module of ``chatstill/methods``, or a plugin, carries.
 
     Raises:
         UserError: If there is none, with the nearest name.
     """
     for plugin in plugins:
-        if plain(Path(plugin).stem) == plain(name) and hasattr(load_plugin(plugin), "Method"):
-            return load_plugin(plugin)
+        own = _method_in(load_plugin(plugin))
+        if own is not None and plain(Path(plugin).stem) == plain(name):
+            return own
     for module in method_names():
         if plain(module) == plain(name):
-            return importlib.import_module(f"{__package__}.methods.{module}")
+            found = _method_in(importlib.import_module(f"{__package__}.methods.{module}"))
+            assert found is not None, f"methods/{module}.py holds no subclass of Method"
+            return found
     raise UserError(Problem("", unknown("method", name, method_names(plugins))))
+
+
+def _method_in(module: ModuleType) -> "type[Method] | None":
+    """The subclass of ``Method`` that a module defines, whatever its name."""
+    base = importlib.import_module(f"{__package__}.methods.base").Method
+    for value in vars(module).values():
+        own = isinstance(value, type) and value.__module__ == module.__name__
+        if own and issubclass(value, base) and value is not base:
+            return value
+    return None
 
 
 def task(name: str, plugins: Sequence[str] = ()) -> "Task":
@@ -229,7 +244,9 @@ def load_plugin(path: str) -> ModuleType:
     except Exception as error:
         del sys.modules[name]
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(Problem(path, f"the plugin fails when it is imported: {reason}.")) from error
+        raise UserError(
+            Problem(path, f"the plugin fails when it is imported: {reason}.")
+        ) from error
     return module
 
 
@@ -237,7 +254,9 @@ def _user_file(name: str) -> Path:
     """A path as it stands, else a name in the user's or the built-in folder, with or without .json."""
     candidates = [Path(name)]
     if Path(name).name == name:
-        candidates += [folder / f for folder in (FOLDER, builtin_folder()) for f in (name, f"{name}.json")]
+        candidates += [
+            folder / f for folder in (FOLDER, builtin_folder()) for f in (name, f"{name}.json")
+        ]
     for candidate in candidates:
         if candidate.is_file():
             return candidate

@@ -50,7 +50,9 @@ class JsonText:
         value = self._value((), 0)
         self._skip()
         if self.at < len(self.text):
-            self._fail(self.at, f"unexpected {self._shown(self.at)} after the end of the JSON value.")
+            self._fail(
+                self.at, f"unexpected {self._shown(self.at)} after the end of the JSON value."
+            )
         return value
 
     def place(self, offset: int) -> Place:
@@ -66,8 +68,12 @@ class JsonText:
     def _fail(self, offset: int, message: str, hint: str = "") -> NoReturn:
         if self._suspect is not None:
             offset, quote = self._suspect
-            message = f"the text that begins here holds a full-width quote {quote} and has no proper end."
-            hint = 'JSON takes the straight quote " only: switch the input method and type it again.'
+            message = (
+                f"the text that begins here holds a full-width quote {quote} and has no proper end."
+            )
+            hint = (
+                'JSON takes the straight quote " only: switch the input method and type it again.'
+            )
         self._note(offset, message, hint)
         raise Unreadable
 
@@ -91,7 +97,9 @@ class JsonText:
                 self.at = comment.end()
             elif self.at < len(self.text) and self.text[self.at] in _ODD_SPACES:
                 code = f"U+{ord(self.text[self.at]):04X}"
-                self._note(self.at, f"an unusual space ({code}) stands here.", "Type a plain space.")
+                self._note(
+                    self.at, f"an unusual space ({code}) stands here.", "Type a plain space."
+                )
                 while self.at < len(self.text) and self.text[self.at] in _ODD_SPACES:
                     self.at += 1
             else:
@@ -132,7 +140,9 @@ class JsonText:
         while (sign := self._peek()) != "}":
             if sign == "":
                 line = self.place(opened).line
-                self._fail(self.at, "the file ends here.", f"The '{{' of line {line} lacks its '}}'.")
+                self._fail(
+                    self.at, "the file ends here.", f"The '{{' of line {line} lacks its '}}'."
+                )
             start = self.at
             key = self._key(start)
             self._colon(key)
@@ -183,7 +193,9 @@ class JsonText:
             self._note(self.at, f"'=' after the key '{key}'.", "JSON takes ':' here.")
             self._take()
         else:
-            self._fail(end, f"a ':' was expected after the key '{key}', found {self._shown(self.at)}.")
+            self._fail(
+                end, f"a ':' was expected after the key '{key}', found {self._shown(self.at)}."
+            )
 
     def _comma(self, closing: str, where: str) -> None:
         """Moves over the comma before the next entry; a trailing or a missing one is recorded."""
@@ -218,7 +230,9 @@ class JsonText:
 
     def _checked(self, start: int, text: str) -> str:
         if "\x00" in text or any(0xD800 <= ord(sign) < 0xE000 for sign in text):
-            self._note(start, "this text holds a character that no file can hold (\\u0000 or \\ud…).")
+            self._note(
+                start, "this text holds a character that no file can hold (\\u0000 or \\ud…)."
+            )
             return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
         return text
 
@@ -285,7 +299,9 @@ class JsonText:
         try:
             number = float(text.replace("_", ""))
         except ValueError:
-            self._note(start, f"{text[:40]} lacks its quotes.", f'Text stands in quotes: "{text[:40]}".')
+            self._note(
+                start, f"{text[:40]} lacks its quotes.", f'Text stands in quotes: "{text[:40]}".'
+            )
             return text
         if abs(number) == float("inf"):
             self._note(start, f"the number {text[:20]}… is too large.")
