@@ -7,7 +7,7 @@ read as they were meant, so that one report can name all of them together with t
 import re
 from bisect import bisect_right
 from json import JSONDecodeError
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, NoReturn
 
 from ..errors import Problem

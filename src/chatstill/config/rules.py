@@ -13,7 +13,7 @@ from .source import Source
 
 TRAINING = ("distill", "teach", "check")
 TEACHER = "teacher_architectures"
-_WHAT = {
+_WHAT: dict[KeyPath, str] = {
     ("task_name",): "For example: chat, sst2, mrpc, rte, cola, stsb.",
     ("output_dir",): "The folder that will hold everything of this run.",
     ("data_dir",): "The folder with the task's files.",

@@ -111,7 +111,8 @@ def read_source(path: Path | None, overrides: Sequence[str]) -> tuple[Source, li
         The source, the problems, and whether the values could be read to their end: if not, further
         checks would only report what follows from it.
     """
-    source, problems, complete = Source("command line"), [], True
+    source, complete = Source("command line"), True
+    problems: list[Problem] = []
     if path is not None:
         source, problems, complete = _read_file(path)
     for override in overrides:
