@@ -51,7 +51,7 @@ class ToySteps:
         self.accumulation, self.rank, self.world = accumulation, rank, world
         self.steps_per_epoch = -(-rows // (batch * world * accumulation))
 
-    def start(self, step: int) -> Iterator[tuple[int, list[dict[str, torch.Tensor]]]]:
+    def start(self, step: int, num_steps: int = 0) -> Iterator[tuple[int, list[dict[str, torch.Tensor]]]]:
         while True:
             epoch, position = divmod(step, self.steps_per_epoch)
             order = np.random.default_rng(100 + epoch).permutation(self.num_rows)
