@@ -1,0 +1,1 @@
+"""Scoring a network, and measuring its speed and size."""
