@@ -198,9 +198,7 @@ def _student_spec(
 
     def load() -> PreTrainedModel:
         assert block is not None
-        return _load(
-            block, config, task, "student", notes, num_labels=None, label_names=None
-        )
+        return _load(block, config, task, "student", notes, num_labels=None, label_names=None)
 
     path = block.model_name_or_path if block is not None else None
     return StudentSpec(layers, path, load)
@@ -276,9 +274,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         student, lines = method_class.build_student(method_config, teacher, spec)
         notes += lines
     set_padding(student, tokenizer)
-    method = method_class(
-        method_config, student, teacher, objective=match.objective, run=run
-    )
+    method = method_class(method_config, student, teacher, objective=match.objective, run=run)
     warnings = [*match.warnings, *(p for p in problems if p.severity == "warning")]
     names = column_names(student, task, match)
     return Job(config, verb, task, tokenizer, teacher, method, match, names, notes, warnings)

@@ -189,7 +189,10 @@ def test_patience_stops_and_stays_stopped(tmp_path):
     assert results[0].steps == 6
     (tmp_path / "checkpoints" / "phase0-done" / "manifest.json").unlink()
     again = build_method("finetune")
-    results = run_phases(again, build_engine(tmp_path, ToySteps(), evaluate=lambda: (0.5, {}), eval_steps=2, patience=2))
+    results = run_phases(
+        again,
+        build_engine(tmp_path, ToySteps(), evaluate=lambda: (0.5, {}), eval_steps=2, patience=2),
+    )
     assert results[0].steps == 6
     assert_same_weights(weights(method.kept()), weights(again.kept()))
 
