@@ -14,7 +14,9 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def _child(function: Callable[[int], Any], rank: int, world: int, port: int, env: dict, pipe) -> None:
+def _child(
+    function: Callable[[int], Any], rank: int, world: int, port: int, env: dict, pipe
+) -> None:
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
@@ -41,14 +43,20 @@ def _child(function: Callable[[int], Any], rank: int, world: int, port: int, env
 
 
 def run_processes(
-    function: Callable[[int], Any], world: int, *, env: dict[str, str] | None = None, seconds: float = 90
+    function: Callable[[int], Any],
+    world: int,
+    *,
+    env: dict[str, str] | None = None,
+    seconds: float = 90,
 ) -> list[Any]:
     """Runs ``function(rank)`` in ``world`` forked processes joined over gloo; returns what they return."""
     context = multiprocessing.get_context("fork")
     port, children = free_port(), []
     for rank in range(world):
         parent, child = context.Pipe(duplex=False)
-        process = context.Process(target=_child, args=(function, rank, world, port, env or {}, child))
+        process = context.Process(
+            target=_child, args=(function, rank, world, port, env or {}, child)
+        )
         process.start()
         child.close()
         children.append((process, parent))

@@ -51,13 +51,17 @@ class ToySteps:
         self.accumulation, self.rank, self.world = accumulation, rank, world
         self.steps_per_epoch = -(-rows // (batch * world * accumulation))
 
-    def start(self, step: int) -> Iterator[tuple[int, list[dict[str, torch.Tensor]]]]:
+    def start(
+        self, step: int, num_steps: int = 0
+    ) -> Iterator[tuple[int, list[dict[str, torch.Tensor]]]]:
         while True:
             epoch, position = divmod(step, self.steps_per_epoch)
             order = np.random.default_rng(100 + epoch).permutation(self.num_rows)
             size = self.batch * self.world
             start = position * size * self.accumulation
-            micro = [order[start + i * size : start + (i + 1) * size] for i in range(self.accumulation)]
+            micro = [
+                order[start + i * size : start + (i + 1) * size] for i in range(self.accumulation)
+            ]
             yield epoch, [self.rows(part[self.rank :: self.world]) for part in micro if len(part)]
             step += 1
 

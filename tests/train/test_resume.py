@@ -52,7 +52,7 @@ def test_killed_and_started_again_equals_unbroken(tmp_path, method_of, at):
     train(tmp_path / "a", unbroken)
 
     class Dying(ToySteps):
-        def start(self, step):
+        def start(self, step, num_steps=0):
             for number, item in enumerate(super().start(step), step):
                 if number == at:
                     raise Killed
@@ -71,7 +71,7 @@ def test_signal_saves_the_step_and_resumes(tmp_path, method_of):
     engine = build_engine(tmp_path / "b", ToySteps(), save_steps=None)
 
     class Signalling(ToySteps):
-        def start(self, step):
+        def start(self, step, num_steps=0):
             for number, item in enumerate(super().start(step), step):
                 if number == 3:
                     os.kill(os.getpid(), signal.SIGTERM)
@@ -95,7 +95,7 @@ def test_damaged_checkpoint_is_named_and_skipped(tmp_path, file):
     engine.stop.signal_number = 0
 
     class Dying(ToySteps):
-        def start(self, step):
+        def start(self, step, num_steps=0):
             for number, item in enumerate(super().start(step), step):
                 if number == 7:
                     raise Killed
@@ -122,7 +122,7 @@ def test_finished_run_restores_without_training(tmp_path, method_of):
     train(tmp_path, first)
 
     class Untouchable(ToySteps):
-        def start(self, step):
+        def start(self, step, num_steps=0):
             raise AssertionError("a finished phase was trained again")
 
     second = method_of()
@@ -167,7 +167,7 @@ def test_best_weights_are_kept_also_after_a_kill(tmp_path):
     assert_same_weights(weights(method.kept()), seen[4])
 
     class Dying(ToySteps):
-        def start(self, step):
+        def start(self, step, num_steps=0):
             for number, item in enumerate(super().start(step), step):
                 if number == 8:
                     raise Killed
@@ -189,7 +189,10 @@ def test_patience_stops_and_stays_stopped(tmp_path):
     assert results[0].steps == 6
     (tmp_path / "checkpoints" / "phase0-done" / "manifest.json").unlink()
     again = build_method("finetune")
-    results = run_phases(again, build_engine(tmp_path, ToySteps(), evaluate=lambda: (0.5, {}), eval_steps=2, patience=2))
+    results = run_phases(
+        again,
+        build_engine(tmp_path, ToySteps(), evaluate=lambda: (0.5, {}), eval_steps=2, patience=2),
+    )
     assert results[0].steps == 6
     assert_same_weights(weights(method.kept()), weights(again.kept()))
 
@@ -198,7 +201,7 @@ def test_nan_stops_before_the_optimizer_and_the_checkpoint_stands(tmp_path):
     method = build_method("finetune")
 
     class Poisoned(ToySteps):
-        def start(self, step):
+        def start(self, step, num_steps=0):
             for number, item in enumerate(super().start(step), step):
                 if number == 5:
                     with torch.no_grad():

@@ -39,16 +39,15 @@ def test_one_step_equals_a_plain_loop():
     logged = [r for r in engine.records if "loss" in r]
     assert logged[0]["loss"] == pytest.approx(loss.item(), rel=1e-5)
     assert logged[0]["term/task"] == pytest.approx(loss.item(), rel=1e-5)
-    for (name, new), old in zip(
-        method.student.named_parameters(), plain.parameters(), strict=True
-    ):
+    for (name, new), old in zip(method.student.named_parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(new, old - 1e-2 * old.grad, rtol=1e-4, atol=1e-6, msg=name)
 
 
 def test_empty_draws_touch_nothing(tmp_path):
     """Where a whole step draws no successor: weights, moments and decay stay, the schedule goes on."""
-    method = build_method("theseus", replacing_rate=1e-9, scheduler_type="constant",
-                          successor_num_train_epochs=0)
+    method = build_method(
+        "theseus", replacing_rate=1e-9, scheduler_type="constant", successor_num_train_epochs=0
+    )
     before = weights(method.kept())
     engine = build_engine(tmp_path, ToySteps(), save_steps=12)
     run_phases(method, engine)
@@ -62,17 +61,20 @@ def test_empty_draws_touch_nothing(tmp_path):
 
 
 def test_only_drawn_modules_move(tmp_path):
-    method = build_method("theseus", replacing_rate=0.5, scheduler_type="constant",
-                          successor_num_train_epochs=0, epochs=1 / 6)
+    method = build_method(
+        "theseus",
+        replacing_rate=0.5,
+        scheduler_type="constant",
+        successor_num_train_epochs=0,
+        epochs=1 / 6,
+    )
     before = weights(method.kept())
     run_phases(method, build_engine(tmp_path, ToySteps()))
     drawn = method.draws(Context(seed=7, phase=0, step=0, micro_batch=0, epoch=0, num_steps=1))
     after = weights(method.kept())
     for layer, was_drawn in enumerate(drawn):
         prefix = f"bert.encoder.layer.{layer}."
-        moved = any(
-            not torch.equal(before[n], after[n]) for n in before if n.startswith(prefix)
-        )
+        moved = any(not torch.equal(before[n], after[n]) for n in before if n.startswith(prefix))
         assert moved == was_drawn
     rest = [n for n in before if ".layer." not in n]
     assert rest
@@ -125,6 +127,7 @@ def test_no_generator_of_the_run_depends_on_evaluation(tmp_path):
 
 def test_more_padding_changes_nothing(tmp_path):
     """The same rows, padded to 12 instead of 8 positions, give the same loss."""
+
     class Padded(ToySteps):
         def rows(self, rows):
             batch = super().rows(rows)

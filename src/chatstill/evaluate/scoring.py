@@ -28,7 +28,7 @@ class Reader:
     label_order: list[int] | None
     objective: str
 
-    def batch(self, view: View, rows: np.ndarray) -> dict[str, torch.Tensor]:
+    def batch_of(self, view: View, rows: np.ndarray) -> dict[str, torch.Tensor]:
         """One padded batch of these rows."""
         return collate(
             view,
@@ -78,7 +78,7 @@ def score(
         for number, positions in enumerate(eval_batches(view.lengths[rows], batch_size)):
             if number % world_size != rank:
                 continue
-            batch = reader.batch(view, rows[positions])
+            batch = reader.batch_of(view, rows[positions])
             inputs = {k: v.to(device) for k, v in batch.items() if k not in ("labels", "index")}
             logits = model(**inputs).logits.float().cpu().numpy()
             scores[positions] = logits[:, order] if order else logits

@@ -176,19 +176,25 @@ class Theseus(Method):
     def needs(self, phase: Phase) -> Mapping[str, Needs]:
         return {"student": Needs(logits=True, layers=True), "teacher": Needs(layers=True)}
 
-    def begin(self, phase: Phase) -> nn.Module:
-        from ..models.theseus import build_host, group_layers
+    def groups(self) -> list[list[int]]:
+        """Teacher layers (0-based) of each module."""
+        from ..models.theseus import group_layers
 
         assert self.teacher is not None
-        groups = group_layers(
+        return group_layers(
             self.teacher.config.num_hidden_layers,
             self.student.config.num_hidden_layers,
             self.config.grouping,
         )
+
+    def begin(self, phase: Phase) -> nn.Module:
+        from ..models.theseus import build_host
+
+        assert self.teacher is not None
         return build_host(
             self.student,
             self.teacher,
-            groups,
+            self.groups(),
             train=self.config.train,
             predecessor_dropout=self.config.predecessor_dropout,
         )
@@ -236,6 +242,11 @@ class Theseus(Method):
         """When the rate reaches 1, and warnings where that is too early, too late or never."""
         if phase.name != "replacing":
             return [("replacing rate", "1 (successors alone)")], []
+        rows, warnings = self._plan_rate(num_steps)
+        layer_map = f"{describe_groups(self.groups())} (layers counted from 1)"
+        return [("layer map", layer_map), *rows], warnings
+
+    def _plan_rate(self, num_steps: int) -> tuple[list[tuple[str, str]], list[str]]:
         schedule = ReplacingRate.from_config(self.config, num_steps)
         reached = schedule.first_step_at_one()
         kind = f"{schedule.kind}, starts at {schedule.rate:g}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -60,6 +61,14 @@ class Agreement:
         tensor = torch.tensor(numbers, dtype=torch.float64)
         dist.all_reduce(tensor, group=self._group)
         return tensor.tolist()
+
+    def sum_array(self, array: np.ndarray) -> np.ndarray:
+        """Element-wise sum of an array over all processes."""
+        if not self.active:
+            return array
+        tensor = torch.from_numpy(array.copy())
+        dist.all_reduce(tensor, group=self._group)
+        return tensor.numpy()
 
     def largest(self, numbers: list[float]) -> list[float]:
         """Element-wise maxima, equal on every process."""

@@ -32,11 +32,13 @@ Batch = dict[str, Tensor]
 class Steps(Protocol):
     """Optimizer steps of one process; starts anywhere at once."""
 
-    steps_per_epoch: int
     num_rows: int
 
-    def start(self, step: int) -> Iterator[tuple[int, list[Batch]]]:
-        """Yields (epoch, this process's micro-batches) from optimizer step ``step`` on."""
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def start(self, step: int, num_steps: int) -> Iterator[tuple[int, list[Batch]]]:
+        """Yields (epoch, this process's micro-batches) from step ``step`` to the planned end."""
         ...
 
 
@@ -139,7 +141,7 @@ class DistillationTrainer(Trainer):
         trial, ignore_keys = kwargs.get("trial"), kwargs.get("ignore_keys_for_eval")
         per_epoch = self.steps.steps_per_epoch
         if self._iterator is None:
-            self._iterator = self.steps.start(self.state.global_step)
+            self._iterator = self.steps.start(self.state.global_step, self.state.max_steps)
         if self._is_over():
             self.control.should_training_stop = True
             return

@@ -1,0 +1,64 @@
+# Every target sets itself up first. `make demo` and `make test` are each one command from a fresh
+# clone; docs/install.md has the same steps without make.
+
+PYTHON ?= python3
+VENV := .venv
+# The build of torch: `make setup TORCH_INDEX=<index of the wanted build>` for another one.
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?=
+# Test processes: each one pays for importing torch, so few tests run faster in one.
+WORKERS ?= 0
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.chatstill-ready
+TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),-c constraints.txt)
+IN_PROCESSES := $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadfile,)
+
+.PHONY: help setup demo test test-all bench lint format wheel-check clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+setup: $(STAMP) ## Make .venv with chatstill and everything it needs
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "chatstill needs Python 3.11 or newer, and '$(PYTHON)' is not one." >&2; \
+	  echo "Name one that is:  make $(firstword $(MAKECMDGOALS) setup) PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(TORCH_FROM) "$(TORCH)"
+	$(BIN)/python -m pip install -c constraints.txt -e ".[dev,demo]"
+	@touch $@
+
+demo: $(STAMP) ## The main job on real data: a table, and report.html
+	$(BIN)/python benchmarks/demo.py
+
+test: $(STAMP) ## The tests
+	$(BIN)/python -m pytest -m "not slow" $(IN_PROCESSES) $(PYTEST_ARGS)
+
+test-all: $(STAMP) ## The tests, the slow ones too
+	$(BIN)/python -m pytest $(IN_PROCESSES) $(PYTEST_ARGS)
+
+bench: $(STAMP) ## Training speed on this machine (needs GLUE's SST-2 files; see --help)
+	$(BIN)/python benchmarks/train_speed.py $(BENCH_ARGS)
+
+lint: $(STAMP) ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Bring the style in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel-check: $(STAMP) ## Build the wheel, unpack it away from the sources, look for its parts
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  $(BIN)/python -m pip wheel -q . --no-deps -w "$$folder" && \
+	  $(BIN)/python -m pip install -q --no-deps --target "$$folder/site" "$$folder"/chatstill-*.whl && \
+	  PYTHON="$(abspath $(BIN)/python)" .ci/check-wheel "$$folder/site"
+
+clean: ## Remove the environment and caches; runs and data stay
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
