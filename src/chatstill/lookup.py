@@ -85,7 +85,7 @@ def builtin_folder() -> Path:
 
 
 def method_files(user_folder: Path | None = None) -> dict[str, MethodFile]:
-    """All method files by their ``model_type``; one of the user's takes the place of a built-in one.
+    """All method files by their ``model_type``, the user's first: a name leads to the first that has it.
 
     Args:
         user_folder: Default: ``config/models_config`` of the working directory.
@@ -98,8 +98,8 @@ def method_files(user_folder: Path | None = None) -> dict[str, MethodFile]:
     found = _index(builtin, {})
     if user.is_dir() and user.resolve() != builtin.resolve():
         own = _index(user, found)
-        taken = {plain(name) for file in own.values() for name in (file.model_type, *file.aliases)}
-        found = {name: file for name, file in found.items() if plain(name) not in taken} | own
+        taken = {plain(name) for name in own}
+        found = own | {name: file for name, file in found.items() if plain(name) not in taken}
     return found
 
 

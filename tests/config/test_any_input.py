@@ -14,15 +14,35 @@ from .conftest import EXAMPLE
 
 TEXT = EXAMPLE.read_text(encoding="utf-8")
 VALUES = json.loads(TEXT)
-KEYS = ["seed", "model_type", "task_name", "replacing_rate", "note", "plugins", "method", "", "a.b", "{x}"]
-KEYS += ["train_batch_size", "output_dir", "training_arguments", "theseus_scheduler", "grouping", "\n"]
+KEYS = [
+    "seed",
+    "model_type",
+    "task_name",
+    "replacing_rate",
+    "note",
+    "plugins",
+    "method",
+    "",
+    "a.b",
+    "{x}",
+]
+KEYS += [
+    "train_batch_size",
+    "output_dir",
+    "training_arguments",
+    "theseus_scheduler",
+    "grouping",
+    "\n",
+]
 scalars = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=12),
-    st.sampled_from(["theseus", "chat", "...", "teacher", "data", "my.json", "auto", "/", "~", "~x/y"]),
+    st.sampled_from(
+        ["theseus", "chat", "...", "teacher", "data", "my.json", "auto", "/", "~", "~x/y"]
+    ),
 )
 anything = st.recursive(
     scalars,
@@ -97,7 +117,12 @@ def draw_ascii(values: dict) -> bool:
 
 
 @SETTINGS
-@given(start=st.integers(0, len(TEXT)), length=st.integers(0, 40), middle=st.text(max_size=3), cut=st.booleans())
+@given(
+    start=st.integers(0, len(TEXT)),
+    length=st.integers(0, 40),
+    middle=st.text(max_size=3),
+    cut=st.booleans(),
+)
 def test_the_example_cut_anywhere_ends_so_too(world, start, length, middle, cut):
     text = TEXT[:start] if cut else TEXT[:start] + middle + TEXT[start + length :]
     ends_well(world.write(text), [], "distill")
@@ -111,6 +136,9 @@ def test_any_bytes_end_so_too(world, data):
 
 
 @SETTINGS
-@given(key=st.one_of(st.sampled_from(KEYS + list(VALUES)), st.text(max_size=8)), value=st.text(max_size=12))
+@given(
+    key=st.one_of(st.sampled_from(KEYS + list(VALUES)), st.text(max_size=8)),
+    value=st.text(max_size=12),
+)
 def test_any_override_ends_so_too(world, key, value):
     ends_well(world.write(), [f"{key}={value}"], "distill")

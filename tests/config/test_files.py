@@ -73,12 +73,24 @@ def broken(world, kind: str) -> str:
 
 
 SPOILT = {
-    "nothing": ("teacher holds no weights (model.safetensors or pytorch_model.bin)", "It holds: config.json"),
-    "folder tf_model.h5": ("teacher holds a TensorFlow checkpoint", "from_tf=True"),
-    "folder bert_model.ckpt.index": ("teacher holds a TensorFlow checkpoint", "transformers-cli convert"),
-    "folder flax_model.msgpack": ("teacher holds Flax weights", "from_flax=True"),
-    "folder model.pt": ("teacher holds a pickled model", "torch.save(model.state_dict()"),
-    "folder best.bin": ("teacher holds no model.safetensors", "Name the file: teacher/best.bin"),
+    "nothing": (
+        "the folder teacher holds no weights (model.safetensors or pytorch_model.bin)",
+        "It holds: config.json",
+    ),
+    "folder tf_model.h5": ("the folder teacher holds a TensorFlow checkpoint", "from_tf=True"),
+    "folder bert_model.ckpt.index": (
+        "the folder teacher holds a TensorFlow checkpoint",
+        "transformers-cli convert",
+    ),
+    "folder flax_model.msgpack": ("the folder teacher holds Flax weights", "from_flax=True"),
+    "folder model.pt": (
+        "the folder teacher holds a pickled model",
+        "torch.save(model.state_dict()",
+    ),
+    "folder best.bin": (
+        "the folder teacher holds no model.safetensors",
+        "Name the file: teacher/best.bin",
+    ),
     "name model.pkl": ("teacher/model.pkl is a pickle", "torch.save(model.state_dict()"),
     "name model.pt": ("teacher/model.pt is a pickle", "model.state_dict()"),
     "name tf_model.h5": ("teacher/tf_model.h5 is a TensorFlow checkpoint", "from_tf=True"),
@@ -86,10 +98,16 @@ SPOILT = {
     "name weights.txt": ("teacher/weights.txt is no weights file", "one .safetensors or one .bin"),
     "name model.bin": ("teacher/model.bin is no file that torch.save wrote", "Copy it again"),
     "cut off": ("where its header says", "Copy it again"),
-    "no safetensors": ("teacher/model.safetensors is cut off or no safetensors file", "Copy it again"),
+    "no safetensors": (
+        "teacher/model.safetensors is cut off or no safetensors file",
+        "Copy it again",
+    ),
     "empty": ("teacher/model.safetensors is empty", "Copy it again"),
     "git-lfs": ("is only a pointer of git-lfs", "git lfs pull"),
-    "whole model": ("is a whole pickled model (it names tests.config.test_files.Network)", "state_dict"),
+    "whole model": (
+        "is a whole pickled model (it names tests.config.test_files.Network)",
+        "state_dict",
+    ),
     "whole model, old format": ("is a whole pickled model", "state_dict"),
     "zip cut off": ("is damaged or cut off", "Copy it again"),
     "a shard is missing": ("teacher lacks model-2.safetensors, which", "Copy all its files"),
@@ -120,13 +138,13 @@ def test_sharded_weights_are_taken(world):
 
 
 PATHS = {
-    "./teecher": "there is no ./teecher.",
-    "teacher/nothing": "there is no teacher/nothing.",
-    "models/a/b": "there is no models/a/b.",
+    "./teecher": "there is no file or folder ./teecher.",
+    "teacher/nothing": "there is no file or folder teacher/nothing.",
+    "models/a/b": "there is no file or folder models/a/b.",
     "/nowhere/teacher": "The path exists up to /.",
-    "teacher.bin": "there is no teacher.bin.",
-    "x" * 300 + "/y/z": "there is no xxx",
-    "a\x01b": "there is no",
+    "teacher.bin": "there is no file or folder teacher.bin.",
+    "x" * 300 + "/y/z": "there is no file or folder xxx",
+    "a\x01b": "there is no file or folder",
 }
 
 
@@ -149,7 +167,7 @@ def test_a_name_of_the_hub_passes_with_a_word_about_it(name, world):
 
 def test_the_architecture_file(world):
     world.values["teacher_architectures"]["config_file"] = "arch.txt"
-    assert "there is no arch.txt" in world.report()
+    assert "there is no file arch.txt" in world.report()
     (world.folder / "arch.txt").write_text('{"num_hidden_layers": 3}', encoding="utf-8")
     assert world.load().warnings == []
     (world.folder / "arch.txt").write_text('{"num_hidden_layers": 3,}', encoding="utf-8")
@@ -180,19 +198,19 @@ def test_an_architecture_that_transformers_does_not_know(world):
     world.values["teacher_architectures"]["model_type"] = "brt"
     report = world.report()
     assert "transformers knows no architecture 'brt'." in report
-    assert "Did you mean 'bert'?" in report or "Did you mean '" in report
+    assert "Did you mean 'bert'?" in report
 
 
 def test_a_folder_without_config(world):
     (world.folder / "teacher" / "config.json").unlink()
     report = world.report()
-    assert "teacher holds no config.json" in report
+    assert "the folder teacher holds no config.json" in report
     assert 'Name the architecture: "config_file" in teacher_architectures' in report
 
 
 def test_no_tokenizer(world):
     (world.folder / "teacher" / "vocab.txt").unlink()
-    assert "no tokenizer: looked for tokenizer.json, vocab.txt" in world.report()
+    assert "no tokenizer: looked for tokenizer.json, vocab.txt, vocab.json or" in world.report()
     (world.folder / "words").mkdir()
     assert "words holds no tokenizer" in world.report("tokenizer_name_or_path=words")
     (world.folder / "words" / "vocab.txt").write_text("[UNK]\n", encoding="utf-8")
@@ -210,8 +228,8 @@ def test_a_vocabulary_beside_the_architecture(world):
 def test_the_student_is_looked_at_too_and_may_be_left_out(world):
     world.values["student_architectures"] = {"config_file": "no.json", "model_name_or_path": "./no"}
     report = world.report()
-    assert "'student_architectures.config_file': there is no no.json" in report
-    assert "'student_architectures.model_name_or_path': there is no ./no" in report
+    assert "'student_architectures.config_file': there is no file no.json" in report
+    assert "'student_architectures.model_name_or_path': there is no file or folder ./no" in report
     del world.values["student_architectures"]
     assert world.load().warnings == []
 
@@ -221,7 +239,10 @@ def test_data(world):
     assert "my.json is a file" in world.report("data_dir=my.json")
     assert "Did you mean data?" in world.report("data_dir=dat")
     report = world.report("task_name=sst2")
-    assert "no train file for the task sst2: looked for data/SST-2/train.tsv and data/train.tsv" in report
+    assert (
+        "no train file for the task sst2: looked for data/SST-2/train.tsv and data/train.tsv"
+        in report
+    )
     (world.folder / "data" / "chat" / "dev.data.txt").unlink()
     (warning,) = world.load().warnings
     assert warning.place.endswith("test.data.txt") and "serves as dev set" in warning.message
@@ -250,7 +271,7 @@ def test_a_run_that_only_evaluates_needs_its_folder_but_no_teacher(world):
     (world.folder / "output_test").mkdir()
     world.values["teacher_architectures"]["model_name_or_path"] = "./gone"
     (warning,) = world.load().warnings
-    assert warning.severity == "warning" and "there is no ./gone" in warning.message
+    assert warning.severity == "warning" and "there is no file or folder ./gone" in warning.message
 
 
 def test_the_home_folder(world, monkeypatch):

@@ -60,7 +60,9 @@ def test_the_model_of_the_old_script_is_the_teacher(world):
 def test_old_and_new_name_together(world):
     world.values["train_batch_size"] = 4
     (problem,) = world.problems()
-    assert "'train_batch_size' and 'per_gpu_train_batch_size' name the same value" in problem.message
+    assert (
+        "'train_batch_size' and 'per_gpu_train_batch_size' name the same value" in problem.message
+    )
     assert problem.severity == "error"
 
 
@@ -79,7 +81,12 @@ def test_a_name_that_is_gone_gets_one_line(old, world):
 
 @pytest.mark.parametrize(
     ("old", "value"),
-    [("local_rank", -1), ("evaluate_during_training", False), ("server_ip", ""), ("fp16_opt_level", "O1")],
+    [
+        ("local_rank", -1),
+        ("evaluate_during_training", False),
+        ("server_ip", ""),
+        ("fp16_opt_level", "O1"),
+    ],
 )
 def test_a_default_of_the_old_script_is_passed_over(old, value, world):
     world.values[old] = value
@@ -114,5 +121,7 @@ def test_training_arguments_that_do_not_go_through(key, message, hint, world):
 
 
 def test_a_key_that_the_engine_owns_at_the_top(world):
-    with pytest.raises(UserError, match="'push_to_hub' is not a key here: nothing is ever uploaded"):
+    with pytest.raises(
+        UserError, match="'push_to_hub' is not a key here: nothing is ever uploaded"
+    ):
         world.load("push_to_hub=true")

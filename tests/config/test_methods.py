@@ -1,6 +1,7 @@
 """Methods by name and directory, and the blocks of a file that belong to them."""
 
 import json
+import shutil
 
 import pytest
 
@@ -9,7 +10,7 @@ from chatstill.errors import UserError
 
 from .conftest import ROOT
 
-PLUGIN = '''
+PLUGIN = """
 from pydantic import Field
 from chatstill.methods.base import Method, MethodConfig
 
@@ -21,7 +22,7 @@ class Mine(Method):
     Config = Config
     block = "mine"
     top_level = ("strength",)
-'''
+"""
 
 
 @pytest.fixture
@@ -31,7 +32,11 @@ def own(world):
     file = {"model_type": "my-way", "method": "mine", "aliases": ["mw"], "defaults": {"seed": 5}}
     (world.folder / "my_way.json").write_text(json.dumps(file), encoding="utf-8")
     del world.values["model_type"]
-    world.values |= {"plugins": ["mine.py"], "configuration_file": "my_way.json", "mine": {"target": "x"}}
+    world.values |= {
+        "plugins": ["mine.py"],
+        "configuration_file": "my_way.json",
+        "mine": {"target": "x"},
+    }
     return world
 
 
@@ -60,7 +65,7 @@ def test_faults_in_the_running_methods_block_are_errors(world):
     world.values["theseus_scheduler"] |= {"scheduler_type": "linnear"}
     found = {p.message: p for p in world.problems()}
     key = "theseus_scheduler.scheduler_linear_k"
-    problem = found[f"'{key}' must be a number or \"auto\", found the text \"soon\"."]
+    problem = found[f'\'{key}\' must be a number or "auto", found the text "soon".']
     assert problem.place == world.place("scheduler_linear_k")
     assert "'theseus_scheduler.replacing_rate' must be above 0, found the number 0." in found
     text = '\'theseus_scheduler.scheduler_type\' must be "linear" or "constant", found the text "linnear".'
@@ -93,7 +98,9 @@ def test_the_shipped_method_files_are_found_from_a_clone():
     assert "theseus-bert" in files
     for file in files.values():
         assert lookup.method(file.method).block in {"", *file.example}
-    assert sorted(ROOT.glob("config/models_config/*.json")) == sorted(file.path for file in files.values())
+    assert sorted(ROOT.glob("config/models_config/*.json")) == sorted(
+        file.path for file in files.values()
+    )
 
 
 def test_every_module_of_methods_carries_a_method():
@@ -104,7 +111,7 @@ def test_every_module_of_methods_carries_a_method():
 
 
 def test_an_unknown_method_names_the_nearest():
-    with pytest.raises(UserError, match="no method 'tesheus'. Did you mean 'theseus'?"):
+    with pytest.raises(UserError, match=r"no method 'tesheus'\. Did you mean 'theseus'\?"):
         lookup.method("tesheus")
 
 
@@ -116,6 +123,25 @@ def test_a_users_folder_goes_first(world):
     loaded = world.load()
     assert loaded.config.learning_rate == 9e-5
     assert loaded.origins["learning_rate"] == "config/models_config/mine.json"
+
+
+def test_a_user_may_take_a_short_name_and_keep_the_built_in_method(world):
+    folder = world.folder / "config" / "models_config"
+    folder.mkdir(parents=True)
+    file = {"model_type": "mine", "method": "theseus", "aliases": ["theseus"]}
+    (folder / "mine.json").write_text(json.dumps(file), encoding="utf-8")
+    assert world.load("model_type=Theseus").config.model_type == "mine"
+    assert world.load("model_type=bert-of-theseus").config.model_type == "theseus-bert"
+
+
+def test_an_installed_wheel_brings_its_method_files(tmp_path, monkeypatch):
+    inside = tmp_path / "site-packages" / "chatstill"
+    shutil.copytree(ROOT / "config", inside / "_config")
+    monkeypatch.setattr(lookup, "_PACKAGE", inside)
+    monkeypatch.chdir(tmp_path)
+    file = lookup.method_files()["theseus-bert"]
+    assert file.path.is_relative_to(inside)
+    assert file.label == "config/models_config/BertOfTheseus.json"
 
 
 def test_two_files_that_claim_one_name_are_an_error(world):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from chatstill.config import Loaded
+from chatstill.config.schema import Architecture, RunKeys
 from chatstill.errors import UserError
 
 from .conftest import EXAMPLE
@@ -18,7 +19,11 @@ def test_a_complete_configuration_loads(world):
     assert isinstance(loaded, Loaded)
     assert loaded.warnings == []
     config = loaded.config
-    assert (config.model_type, config.method_name, config.task_name) == ("theseus-bert", "theseus", "chat")
+    assert (config.model_type, config.method_name, config.task_name) == (
+        "theseus-bert",
+        "theseus",
+        "chat",
+    )
     assert config.method.replacing_rate == 0.3
     assert config.method.scheduler_linear_k == 0.0006
     assert config.teacher_architectures.model_name_or_path == "teacher"
@@ -61,16 +66,31 @@ def test_every_key_of_the_specification_is_known(world):
 
 
 FAULTS = {
-    "text for a number": ("learning_rate", "5e-5", "must be a number, found the text", "Remove the quotes: 5e-5."),
+    "text for a number": (
+        "learning_rate",
+        "5e-5",
+        "must be a number, found the text",
+        "Remove the quotes: 5e-5.",
+    ),
     "text": ("seed", "x", 'must be a whole number, found the text "x"', ""),
     "half a step": ("save_steps", 1.5, "must be a whole number, found the number 1.5", ""),
     "truth for a number": ("seed", True, "must be a whole number, found true", ""),
     "number for truth": ("fp16", 1, "must be true or false, found the number 1", ""),
-    "text for truth": ("fp16", "True", 'must be true or false, found the text "True"', "without quotes"),
+    "text for truth": (
+        "fp16",
+        "True",
+        'must be true or false, found the text "True"',
+        "without quotes",
+    ),
     "null": ("seed", None, "must be a whole number, found null", "take the default, 42"),
     "too small": ("learning_rate", 0, "must be above 0, found the number 0", ""),
     "zero rows": ("per_gpu_train_batch_size", 0, "must be at least 1, found the number 0", ""),
-    "choice": ("keep", "bets", 'must be "last" or "best", found the text "bets"', 'Did you mean "best"?'),
+    "choice": (
+        "keep",
+        "bets",
+        'must be "last" or "best", found the text "bets"',
+        'Did you mean "best"?',
+    ),
     "block": ("training_arguments", 3, "must be a block { … }, found the number 3", ""),
     "no list": ("plugins", "a.py", "must be a list [ … ]", ""),
     "no text": ("data_dir", 3, "must be text in quotes, found the number 3", ""),
@@ -96,7 +116,12 @@ def test_names_do_not_depend_on_their_spelling(world):
     for name in ("ChatQA", "CHAT", "chat_qa"):
         assert world.load(f"task_name={name}").config.task_name == "chat"
     assert world.load("keep=Best").config.keep == "best"
-    for word, meant in (("Linear", "linear"), ("None", "constant"), ("null", "constant"), ("CONSTANT", "constant")):
+    for word, meant in (
+        ("Linear", "linear"),
+        ("None", "constant"),
+        ("null", "constant"),
+        ("CONSTANT", "constant"),
+    ):
         loaded = world.load(f"theseus_scheduler.scheduler_type={word}")
         assert loaded.config.method.scheduler_type == meant
 
@@ -133,8 +158,14 @@ def test_an_unknown_key_inside_a_block(world):
     world.values["theseus_scheduler"]["replacing_rte"] = 0.5
     world.values["theseus_scheduler"]["learning_rate"] = 0.5
     found = {p.message: p.hint for p in world.problems()}
-    assert found["unknown key 'model_path' in teacher_architectures."] == "Did you mean 'model_name_or_path'?"
-    assert found["unknown key 'replacing_rte' in theseus_scheduler."] == "Did you mean 'replacing_rate'?"
+    assert (
+        found["unknown key 'model_path' in teacher_architectures."]
+        == "Did you mean 'model_name_or_path'?"
+    )
+    assert (
+        found["unknown key 'replacing_rte' in theseus_scheduler."]
+        == "Did you mean 'replacing_rate'?"
+    )
     assert found["unknown key 'learning_rate' in theseus_scheduler."] == (
         "It belongs at the top of the file."
     )
@@ -163,18 +194,26 @@ def test_all_problems_come_at_once(world):
         "there is no task 'chatt'",
         "'fp16' and 'bf16' are both true",
         "the folder nowhere does not exist",
-        "there is no ./nowhere",
+        "there is no file or folder ./nowhere",
         "warning: my.json: line",
     ):
         assert message in report
-    lines = [int(p.place.split("line ")[1].split(",")[0]) for p in world.problems() if p.severity == "error"]
+    lines = [
+        int(p.place.split("line ")[1].split(",")[0])
+        for p in world.problems()
+        if p.severity == "error"
+    ]
     assert lines == sorted(lines)
 
 
 def test_set_overrides_the_file_and_says_so(world):
     world.values["learning_rate"] = 1e-5
     loaded = world.load(
-        "learning_rate=3e-5", "theseus_scheduler.replacing_rate=0.5", "output_dir=a=b", "seed=9", "seed=10"
+        "learning_rate=3e-5",
+        "theseus_scheduler.replacing_rate=0.5",
+        "output_dir=a=b",
+        "seed=9",
+        "seed=10",
     )
     assert loaded.config.learning_rate == 3e-5
     assert loaded.config.method.replacing_rate == 0.5
@@ -193,7 +232,10 @@ def test_set_overrides_the_file_and_says_so(world):
         ("seed=x", "--set seed=x: 'seed' must be a whole number"),
         ("sede=3", "--set sede=3: unknown key 'sede'."),
         ("task_name.x=3", "'task_name' is a value, not a block with keys."),
-        ("theseus_scheduler.replacing_rate=2", "'theseus_scheduler.replacing_rate' must be at most 1"),
+        (
+            "theseus_scheduler.replacing_rate=2",
+            "'theseus_scheduler.replacing_rate' must be at most 1",
+        ),
         ("data_dir=a\udcffb", "the argument is not UTF-8"),
     ],
 )
@@ -217,7 +259,10 @@ def test_every_value_knows_its_origin(world):
 def test_contradictions(world):
     cases = {
         ("fp16=true", "bf16=true"): "'fp16' and 'bf16' are both true",
-        ("warmup_steps=10", "warmup_percentage=0.1"): "'warmup_steps' and 'warmup_percentage' are both",
+        (
+            "warmup_steps=10",
+            "warmup_percentage=0.1",
+        ): "'warmup_steps' and 'warmup_percentage' are both",
         ("do_train=false", "do_eval=false"): "there is nothing to do",
         ("do_eval=false", "keep=best"): "nothing tells which is the best",
         ("do_eval=false", "patience=3"): "'patience' stops by the dev score",
@@ -230,7 +275,11 @@ def test_contradictions(world):
 
 def test_doubtful_values_are_warnings(world):
     cases = {
-        ("max_seq_length=32", "max_query_length=16", "max_reply_length=16"): "16 + 3 special tokens are more",
+        (
+            "max_seq_length=32",
+            "max_query_length=16",
+            "max_reply_length=16",
+        ): "16 + 3 special tokens are more",
         ("max_steps=10",): "'num_train_epochs' has no effect: 'max_steps' is set",
         ("do_eval=false", "eval_steps=5"): "'eval_steps' has no effect",
         ("warmup_percentage=1",): "1 % is 0.01",
@@ -250,7 +299,10 @@ def test_the_shipped_example_lists_what_to_fill_in(world, monkeypatch):
     report = str(caught.value)
     assert "'teacher_architectures.model_name_or_path' is still to be filled in" in report
     assert "config/distill.example.1.json: line " in report
-    assert "student_architectures: model_name_or_path and config_file still hold placeholders" in report
+    assert (
+        "student_architectures: model_name_or_path and config_file still hold placeholders"
+        in report
+    )
     assert "configuration_file" not in report
 
 
@@ -271,7 +323,9 @@ def test_the_shipped_example_has_the_keys_of_the_specification_and_runs_once_fil
     assert all(problem.severity == "warning" for problem in loaded.warnings)
 
 
-@pytest.mark.parametrize("value", ["", "...", "…", "<path to the teacher>", "must feed this value: x"])
+@pytest.mark.parametrize(
+    "value", ["", "...", "…", "<path to the teacher>", "must feed this value: x"]
+)
 def test_a_placeholder_counts_as_not_filled_in(value, world):
     world.values["teacher_architectures"]["model_name_or_path"] = value
     (problem,) = world.problems()
@@ -327,3 +381,9 @@ def test_the_first_report_takes_under_a_second_and_imports_no_torch(world):
     assert modules == "[]"
     assert float(seconds) < 1.0
     assert sorted(path.relative_to(world.folder) for path in world.folder.rglob("*")) == before
+
+
+def test_the_documentation_names_every_key():
+    text = (EXAMPLE.parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    keys = [*RunKeys.model_fields, *Architecture.model_fields]
+    assert not [key for key in keys if f"`{key}`" not in text]

@@ -163,7 +163,9 @@ def _keys(
 ) -> tuple[RunKeys, list[Problem], set[KeyPath]]:
     """The top level without the methods' blocks; values at fault are left at their defaults."""
     values = {key: value for key, value in source.values.items() if key not in blocks}
-    known = dict(homes) | {key: ["in training_arguments"] for key in passed_through() - homes.keys()}
+    known = dict(homes) | {
+        key: ["in training_arguments"] for key in passed_through() - homes.keys()
+    }
     keys, problems, faulty = validate(RunKeys, values, source, homes=known)
     if keys is None:
         keys, _, _ = validate(RunKeys, _without(values, faulty), source)
