@@ -90,7 +90,22 @@ def test_batches_come_in_random_order():
     orders = [[lengths[rows].max() for rows in flat(plan.epoch(number))] for number in range(4)]
     for order in orders:
         assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.25
+        assert 0.3 < np.mean(np.diff(order) > 0) < 0.6  # not rising stretch by stretch
     assert len({int(np.argmax(order)) for order in orders}) > 1
+
+
+def test_a_remainder_makes_short_batches_larger_and_no_long_one():
+    lengths = np.random.default_rng(0).integers(3, 600, 4011)
+    batches = flat(BatchPlan(lengths, 16).epoch(0))
+    larger = [rows for rows in batches if len(rows) == 17]
+    assert len(larger) == 4011 % 16 and {len(rows) for rows in batches} == {16, 17}
+    assert max(lengths[rows].max() for rows in larger) < 100
+
+
+def test_rows_that_do_not_divide_go_to_the_processes_with_the_shortest():
+    plan = BatchPlan(np.arange(10), 4, 4)
+    shares = [plan.share(np.arange(10), rank).tolist() for rank in range(4)]
+    assert shares == [[9, 5], [8, 4], [7, 3, 0], [6, 2, 1]]
 
 
 def test_steps_are_found_without_replay():

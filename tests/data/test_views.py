@@ -250,11 +250,20 @@ def test_a_folder_that_cannot_be_written(rows, bert, tmp_path):
         prepare(rows, bert, tmp_path / "file" / "cache")
 
 
+def test_failing_to_read_rows_is_not_called_failing_to_write(bert, tmp_path):
+    def lost():
+        yield make_example(0, "a")
+        raise FileNotFoundError(2, "No such file or directory", "data/train.tsv")
+
+    with pytest.raises(FileNotFoundError):
+        prepare(lost(), bert, tmp_path)
+
+
 def test_a_finished_view_opens_where_nothing_can_be_written(rows, bert, tmp_path, monkeypatch):
     before = snapshot(prepare(rows, bert, tmp_path))
 
     def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied")
+        raise PermissionError(13, "Permission denied", str(tmp_path / "x.lock"))
 
     monkeypatch.setattr(views, "locked", refuse)
     assert snapshot(prepare(never(), bert, tmp_path)) == before

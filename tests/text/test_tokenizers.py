@@ -155,6 +155,7 @@ def test_casing_is_set_saved_and_loaded(bert, tmp_path):
     own.set_lower_case(tokenizer, False)
     assert tokenizer.tokenize("Hello hello") == ["Hello", "hello"]
     assert own.tokenizer_fingerprint(tokenizer) != before
+    assert tokenizer.do_lower_case is tokenizer.init_kwargs["do_lower_case"] is False
     tokenizer.save_pretrained(tmp_path)
     saved = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
     assert saved["normalizer"]["lowercase"] is False
