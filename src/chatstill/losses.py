@@ -47,4 +47,6 @@ def hard_label_loss(logits: Tensor, labels: Tensor, objective: str) -> Tensor:
         )
     if objective == "regression":
         return torch.sum((logits.squeeze(-1) - labels.to(logits.dtype)) ** 2)
-    raise ValueError(f"unknown objective {objective!r}: expected cross_entropy, sigmoid or regression")
+    raise ValueError(
+        f"unknown objective {objective!r}: expected cross_entropy, sigmoid or regression"
+    )

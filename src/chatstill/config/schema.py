@@ -24,17 +24,17 @@ class Architecture(Block):
     num_hidden_layers: int | None = Field(default=None, ge=1)
 
 
-class RunConfig(Block):
-    """One run. Paths count from the working directory.
+class RunKeys(Block):
+    """The keys of the file. Paths count from the working directory.
 
-    ``method`` holds the method's own knobs, validated by the method's ``Config``.
+    ``task_name`` and ``output_dir`` are only empty for verbs that need none.
     """
 
     model_type: str | None = None
     configuration_file: str | None = None
-    task_name: str
+    task_name: str = ""
     data_dir: str = "data"
-    output_dir: str
+    output_dir: str = ""
     cache_dir: str | None = None
     plugins: tuple[str, ...] = ()
 
@@ -74,4 +74,24 @@ class RunConfig(Block):
     keep: Literal["last", "best"] = "last"
     training_arguments: dict[str, Any] = Field(default_factory=dict)
 
+
+class RunConfig(RunKeys):
+    """One run: the keys, and the method with its own knobs.
+
+    Attributes:
+        method_name: The module of ``chatstill.methods``, or the plugin, that carries the run out.
+        method: The knobs: an instance of that method's ``Config``.
+    """
+
+    method_name: str = ""
     method: Any = None
+
+
+class DcBertBlock(Block):
+    """``dc_bert_model_config``: its keys are known, its method comes later."""
+
+    last_layer_model_type: str = "transformer"
+    copy_from_bert_layer_num: int = -1
+
+
+LATER_BLOCKS: dict[str, type[Block]] = {"dc_bert_model_config": DcBertBlock}

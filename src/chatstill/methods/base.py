@@ -7,7 +7,7 @@ under a second.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -118,6 +118,21 @@ class Phase:
     data: str = "train"
 
 
+@dataclass(frozen=True)
+class StudentSpec:
+    """What the configuration says of the student.
+
+    Attributes:
+        num_layers: Its depth.
+        path: ``student_architectures.model_name_or_path``, if given.
+        load: Builds and loads what ``student_architectures`` names.
+    """
+
+    num_layers: int
+    path: str | None
+    load: Callable[[], PreTrainedModel]
+
+
 Objective = Literal["cross_entropy", "sigmoid", "regression"]
 
 
@@ -150,6 +165,16 @@ class Method:
         self.teacher = teacher
         self.objective = objective
         self.run = run
+
+    @classmethod
+    def build_student(
+        cls, config: MethodConfig, teacher: PreTrainedModel | None, spec: StudentSpec
+    ) -> tuple[PreTrainedModel, list[str]]:
+        """The network to be trained, and lines about its start for the plan.
+
+        Default: what ``student_architectures`` names.
+        """
+        return spec.load(), []
 
     def phases(self) -> list[Phase]:
         """The training phases, in order; a phase with 0 epochs and no max_steps is left out."""
@@ -191,6 +216,10 @@ class Method:
     def gauges(self, ctx: Context) -> dict[str, float]:
         """Numbers worth showing beside the loss, such as Theseus' replacing rate."""
         return {}
+
+    def plan(self, phase: Phase, num_steps: int) -> tuple[list[tuple[str, str]], list[str]]:
+        """Rows (label, value) and warnings about a phase, for the printed plan."""
+        return [], []
 
     def kept(self) -> PreTrainedModel:
         """The network that is evaluated and shipped; callable at any step, no side effect."""

@@ -1,0 +1,285 @@
+"""The pre-flight of a run: everything that can be known before training, as a plan or as problems.
+
+It reads the data once, scores the teacher on a few dev rows and times a few steps on copies. Nothing is
+written, no weight and no generator is touched; rank 0 alone does it, and a resumed run skips it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .data.views import View, prepare_view
+from .errors import Problem, UserError
+from .evaluate.scoring import score
+from .job import Job, casing_warning, lengths_of
+from .methods.base import Phase
+from .models.layers import num_layers_of
+from .preflight.cost import check_memory, estimate, estimate_memory
+from .preflight.machine import check_launcher, check_precision
+from .preflight.plan import Plan, Section, network_rows
+from .preflight.resources import available_memory, check_disk, disk_needs
+from .preflight.sample import sample_rows
+from .preflight.teacher import TeacherCheck, check_teacher
+from .rehearsal import Rehearsal, rehearse
+from .tasks.base import Example, Split
+from .train.launch import world_size
+from .train.phases import num_steps
+from .train.progress import clock
+
+SAMPLE = 512
+
+
+@dataclass
+class Survey:
+    """One pass over a file: how many rows, which labels, what was noticed."""
+
+    num_rows: int = 0
+    label_values: Counter[str] = field(default_factory=Counter)
+    groups: list[str] | None = None
+    warnings: list[Problem] = field(default_factory=list)
+
+
+def survey(job: Job, split: Split) -> Survey:
+    """Reads a whole file: a malformed row is found before anything is trained.
+
+    Raises:
+        UserError: with file, line and what was found.
+    """
+    path = job.path(split)
+    assert path is not None
+    rows = job.task.read(path, split, split != "test")
+    result = Survey(groups=[] if job.task.ranking and split != "train" else None)
+    for row in rows:
+        result.num_rows += 1
+        if result.groups is not None:
+            result.groups.append(row.group or "")
+    result.label_values, result.warnings = rows.label_values, list(rows.warnings)
+    return result
+
+
+def pick(job: Job, split: Split, wanted: np.ndarray) -> list[Example]:
+    """Rows by number, in file order."""
+    path = job.path(split)
+    assert path is not None
+    numbers, rows = set(wanted.tolist()), []
+    for number, row in enumerate(job.task.read(path, split, split != "test")):
+        if number in numbers:
+            rows.append(row)
+            if len(rows) == len(numbers):
+                break
+    return rows
+
+
+def sample_view(job: Job, examples: list[Example], folder: Path) -> View:
+    """A view over a few rows in a temporary folder."""
+    return prepare_view(
+        examples, job.tokenizer, lengths_of(job.config), folder, source_fingerprint="sample"
+    )
+
+
+def phase_steps(job: Job, phase: Phase, num_rows: int) -> tuple[int, int]:
+    """(steps of the phase, steps per epoch)."""
+    config = job.config
+    micro = config.per_gpu_train_batch_size * world_size()
+    batches = max(-(-num_rows // micro), 1)
+    if 0 < num_rows % micro < world_size() and batches > 1:
+        batches -= 1
+    per_epoch = -(-batches // config.gradient_accumulation_steps)
+    return num_steps(phase, per_epoch), per_epoch
+
+
+def check_machine(job: Job) -> list[Problem]:
+    """Precision, launcher, and enough rows for every process."""
+    config = job.config
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    problems = check_precision(fp16=config.fp16, bf16=config.bf16, device=device)
+    return problems + check_launcher(config.training_arguments, os.environ)
+
+
+def preflight(job: Job) -> Plan:
+    """Checks a job and lays out its plan.
+
+    Raises:
+        UserError: all errors found.
+    """
+    problems = [*job.warnings, *check_machine(job)]
+    train, dev = survey(job, "train"), survey(job, "dev")
+    problems += train.warnings + dev.warnings
+    if train.num_rows < world_size():
+        problems.append(
+            Problem("data", f"{train.num_rows} training rows for {world_size()} processes")
+        )
+    with tempfile.TemporaryDirectory(prefix="chatstill-") as name:
+        folder = Path(name)
+        rows = pick(job, "train", sample_rows(train.num_rows, None, SAMPLE))
+        view = sample_view(job, rows, folder / "train")
+        casing = casing_warning(job, [row.text_a for row in rows[:64]])
+        problems += [casing] if casing is not None else []
+        check = _check_teacher(job, dev, folder / "dev")
+        if check is not None and check.problem is not None:
+            problems.append(check.problem)
+        errors = [p for p in problems if p.severity == "error"]
+        if errors:
+            raise UserError(errors)
+        rehearsal = _rehearse(job, view, train.num_rows)
+        costs, cost_problems = _costs(job, view, rehearsal, train.num_rows, dev.num_rows)
+        problems += cost_problems
+        share, lengths = view.cut_share, view.lengths
+        data = _data_section(job, train, dev, share, lengths)
+    errors = [p for p in problems if p.severity == "error"]
+    if errors:
+        raise UserError(errors)
+    sections = [_networks(job, check), data]
+    for phase in job.method.phases():
+        section, warnings = _phase_section(job, phase, train.num_rows)
+        sections.append(section)
+        problems += [Problem(phase.name, text, severity="warning") for text in warnings]
+    sections.append(costs)
+    return Plan(sections, problems)
+
+
+def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:
+    """The teacher's score on at most 512 dev rows; None where there is no teacher."""
+    if job.teacher is None:
+        return None
+    groups = dev.groups
+    wanted = sample_rows(dev.num_rows, groups, SAMPLE)
+    view = sample_view(job, pick(job, "dev", wanted), folder)
+    scores = score(job.teacher, view, job.reader(job.teacher))
+    return check_teacher(
+        scores,
+        view.labels,
+        job.task.labels,
+        groups=view.groups if job.task.ranking else None,
+        allow_weak_teacher=job.config.allow_weak_teacher,
+    )
+
+
+def _rehearse(job: Job, view: View, num_rows: int) -> Rehearsal:
+    """Three small batches: short, middling and long rows."""
+    size = min(job.config.per_gpu_train_batch_size, 8, len(view))
+    order = np.argsort(view.lengths, kind="stable")
+    starts = [0, (len(order) - size) // 2, len(order) - size]
+    reader = job.reader(job.student)
+    batches = [reader.batch_of(view, order[s : s + size]) for s in sorted(set(starts))]
+    steps, _ = phase_steps(job, job.method.phases()[0], num_rows)
+    return rehearse(job.method, batches, seed=job.config.seed, num_steps=steps)
+
+
+def _costs(
+    job: Job, view: View, rehearsal: Rehearsal, train_rows: int, dev_rows: int
+) -> tuple[Section, list[Problem]]:
+    """Time, memory and disk of the whole run."""
+    config, steps, rows = job.config, 0, 0
+    batch = config.per_gpu_train_batch_size
+    row_tokens = float(view.lengths.mean()) * 1.06  # grouped by length, padding adds little
+    for phase in job.method.phases():
+        total, _ = phase_steps(job, phase, train_rows)
+        micro = total * config.gradient_accumulation_steps
+        steps, rows = steps + micro, rows + micro * batch
+    evaluations = len(job.method.phases()) + int(config.num_train_epochs) + 1
+    time = estimate(
+        rehearsal.timings,
+        int(rows * row_tokens),
+        steps,
+        evaluation_tokens=int(evaluations * dev_rows * row_tokens / world_size()),
+    )
+    largest = int(view.lengths.max()) * batch
+    memory = estimate_memory(
+        parameter_bytes=rehearsal.parameter_bytes,
+        trained_parameters=rehearsal.trained_parameters,
+        measured_peak=rehearsal.memory_peak,
+        measured_before=rehearsal.memory_before,
+        measured_tokens=rehearsal.largest_tokens,
+        largest_tokens=largest,
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    student_bytes = sum(p.numel() * p.element_size() for p in job.student.parameters())
+    needs = disk_needs(
+        Path(config.output_dir),
+        student_bytes=student_bytes,
+        trained_parameters=rehearsal.trained_parameters,
+        save_total_limit=config.save_total_limit,
+        keep_best=config.keep == "best",
+        cache_dir=Path(config.cache_dir) if config.cache_dir else None,
+        cache_bytes=int((train_rows + dev_rows) * row_tokens * 5),
+    )
+    problems = [
+        *check_disk(needs),
+        *check_memory(memory.total, available_memory(device), device=device),
+    ]
+    section = Section(
+        "estimates",
+        [
+            ("time", f"{clock(time.low)} to {clock(time.high)}"),
+            ("memory", f"{memory.total / 1e9:.1f} GB per process on {device}"),
+            ("disk", f"{sum(need.size for need in needs) / 1e6:,.0f} MB"),
+        ],
+    )
+    return section, problems
+
+
+def _networks(job: Job, check: TeacherCheck | None) -> Section:
+    rows = []
+    for role, model in (("teacher", job.teacher), ("student", job.student)):
+        if model is None:
+            continue
+        own = model.config
+        rows += network_rows(
+            role if job.verb == "distill" else "network",
+            layers=num_layers_of(own),
+            width=own.hidden_size,
+            heads=own.num_attention_heads,
+            parameters=sum(p.numel() for p in model.parameters()),
+        )
+    rows += [("", note) for note in job.notes]
+    rows.append(("labels", ", ".join(job.names) or f"one output ({job.match.objective})"))
+    if check is not None:
+        rows.append(("teacher on dev", str(check)))
+    return Section("networks", rows)
+
+
+def _data_section(job: Job, train: Survey, dev: Survey, cut: float, lengths: np.ndarray) -> Section:
+    rows = [("task", job.task.name)]
+    for name, found in (("train", train), ("dev", dev)):
+        path = job.path("train" if name == "train" else "dev")
+        labels = ", ".join(f"{k}: {v:,}" for k, v in sorted(found.label_values.items())[:8])
+        rows.append(
+            (name, f"{found.num_rows:,} rows of {path}" + (f" ({labels})" if labels else ""))
+        )
+    half, most = np.percentile(lengths, [50, 95])
+    rows.append(
+        (
+            "lengths",
+            f"median {half:.0f}, 95 % up to {most:.0f} of at most {job.config.max_seq_length} tokens; "
+            f"{cut:.1%} of rows cut",
+        )
+    )
+    return Section("data", rows)
+
+
+def _phase_section(job: Job, phase: Phase, num_rows: int) -> tuple[Section, list[str]]:
+    config = job.config
+    total, per_epoch = phase_steps(job, phase, num_rows)
+    whole = config.per_gpu_train_batch_size * world_size() * config.gradient_accumulation_steps
+    precision = "fp16" if config.fp16 else "bf16" if config.bf16 else "float32"
+    rows = [
+        ("steps", f"{total:,} ({total / per_epoch:.4g} epochs of {per_epoch:,})"),
+        (
+            "batch",
+            f"{whole} rows: {config.per_gpu_train_batch_size} on each of {world_size()} process(es), "
+            f"{config.gradient_accumulation_steps} micro-batch(es) a step",
+        ),
+        ("learning rate", f"{phase.learning_rate or config.learning_rate:g}"),
+        ("precision", precision),
+        ("trained", phase.train),
+    ]
+    own_rows, warnings = job.method.plan(phase, total)
+    return Section(f"phase: {phase.name}", rows + own_rows), warnings

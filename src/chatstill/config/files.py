@@ -1,0 +1,99 @@
+"""The files that a configuration names: there, readable and of the right kind. Nothing is created."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from .. import lookup
+from ..errors import Problem, UserError
+from .networks import STUDENT, TEACHER, check_network, check_tokenizer, near_file
+from .schema import RunKeys
+from .source import Source
+from .weights import kind_of
+
+
+def check_files(
+    keys: RunKeys, source: Source, *, verb: str, plugins: tuple[str, ...] = ()
+) -> list[Problem]:
+    """All findings about files.
+
+    Args:
+        keys: The values; those at fault are left at their defaults.
+        source: For places.
+        verb: What is going to run: evaluating needs no teacher, teaching no student.
+        plugins: Plugins that could be loaded.
+    """
+    problems = []
+    if verb != "predict":
+        problems += _data(keys, source, verb, plugins)
+    if verb in ("distill", "check", "teach"):
+        problems += _output(keys, source)
+        for block in (TEACHER, STUDENT) if verb != "teach" else (TEACHER,):
+            network = getattr(keys, block)
+            if network is not None:
+                problems += check_network(network, source, block, required=keys.do_train)
+        problems += check_tokenizer(keys, source)
+    return problems
+
+
+def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) -> list[Problem]:
+    problems = []
+    task = None
+    if keys.task_name:
+        try:
+            task = lookup.task(keys.task_name, plugins)
+        except UserError as error:
+            found = error.problems[0]
+            problems.append(source.problem(("task_name",), found.message, found.hint))
+    folder = Path(keys.data_dir)
+    path = ("data_dir",)
+    if kind_of(folder) != "folder":
+        what = "is a file, not a folder" if kind_of(folder) else "there is no such folder"
+        message = f"'data_dir' is {keys.data_dir}: {what}."
+        return [*problems, source.problem(path, message, near_file(keys.data_dir))]
+    if task is None:
+        return problems
+    splits = ["train"] if keys.do_train and verb != "evaluate" else []
+    splits += ["dev"] if keys.do_eval and verb != "evaluate" else []
+    for split in splits:
+        try:
+            problems += _split(task, split, folder, source)
+        except UserError as error:
+            problems += [source.problem(path, p.message, p.hint) for p in error.problems]
+    return problems
+
+
+def _split(task: Any, split: str, folder: Path, source: Source) -> list[Problem]:
+    """The file of one split, or the one that stands in for it."""
+    path = ("data_dir",)
+    if task.find(split, folder) is not None:
+        return []
+    other = task.fallback(split, folder)
+    if other is not None:
+        return [Problem(str(other[0]), f"{other[1]}.", severity="warning")]
+    tried = " and ".join(str(place) for place in task.places(split, folder))
+    message = f"no {split} file for the task {task.name}: looked for {tried}."
+    names = sorted(entry.name for entry in folder.iterdir())
+    hint = f"{folder} holds: {', '.join(names[:8])}." if names else f"{folder} is empty."
+    return [source.problem(path, message, hint)]
+
+
+def _output(keys: RunKeys, source: Source) -> list[Problem]:
+    """``output_dir`` can be written or made."""
+    if not keys.output_dir:
+        return []
+    folder, path = Path(keys.output_dir), ("output_dir",)
+    if kind_of(folder) == "file":
+        return [source.problem(path, f"'output_dir': {folder} is a file.", "Name a folder.")]
+    if not keys.do_train and not kind_of(folder):
+        message = (
+            f"'do_train' is false, so the student in {folder} is evaluated, and there is none."
+        )
+        return [source.problem(path, message, 'Set "do_train": true, or name the run\'s folder.')]
+    ancestor = next((p for p in (folder, *folder.parents) if os.path.lexists(p)), Path())
+    if kind_of(ancestor) != "folder":
+        return [source.problem(path, f"'output_dir': {ancestor} is not a folder.", "Name another.")]
+    if not os.access(ancestor, os.W_OK | os.X_OK):
+        message = f"'output_dir': {ancestor} can't be written to."
+        return [source.problem(path, message, "Name another folder, or change its permissions.")]
+    return []

@@ -1,0 +1,166 @@
+"""JSON file and ``--set`` arguments -> a checked configuration, or every problem at once."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import lookup
+from ..errors import Problem, UserError
+from . import legacy
+from .files import check_files
+from .methods import choose_method, read_blocks
+from .placeholders import clear_placeholders
+from .places import KeyPath
+from .resolved import resolve
+from .rules import consistency, missing
+from .schema import RunConfig, RunKeys
+from .source import Source, read_source
+from .trainer_keys import check_training_arguments, owned_at_the_top, passed_through
+from .validate import validate
+
+VERBS = ("distill", "teach", "check", "evaluate", "predict")
+_PATHS: tuple[KeyPath, ...] = (
+    *((key,) for key in ("data_dir", "output_dir", "cache_dir", "tokenizer_name_or_path")),
+    *(
+        (block, key)
+        for block in ("teacher_architectures", "student_architectures")
+        for key in ("model_name_or_path", "config_file", "tokenizer_name_or_path")
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration that passed the first report.
+
+    Attributes:
+        config: The run.
+        resolved: Dotted key -> ``{"value": …, "origin": …}`` for every value, as JSON has it.
+        origins: Dotted key -> where its value comes from: ``my.json:12``, ``--set``,
+            ``config/models_config/X.json`` or ``default``.
+        warnings: What the user should know; the run goes on.
+        raw: The values as they were read, old names and placeholders gone.
+        verb: What it was loaded for; ``check`` of a file without ``model_type`` becomes ``teach``.
+        name: The file as the user named it.
+    """
+
+    config: RunConfig
+    resolved: dict[str, dict[str, Any]]
+    warnings: list[Problem] = field(default_factory=list)
+    raw: dict[str, Any] = field(default_factory=dict)
+    verb: str = "distill"
+    name: str = ""
+
+    @property
+    def origins(self) -> dict[str, str]:
+        return {key: value["origin"] for key, value in self.resolved.items()}
+
+
+def load(path: Path | None, overrides: Sequence[str], *, verb: str) -> Loaded:
+    """Reads and checks a configuration: schema and files; torch is not imported, nothing is created.
+
+    Args:
+        path: The JSON file; None for a run that is described by ``overrides`` alone.
+        overrides: ``key=value``, dots for nesting.
+        verb: One of ``VERBS``; it decides what has to be there.
+
+    Raises:
+        UserError: With all problems, warnings among them, in the order of the file.
+    """
+    assert verb in VERBS, verb
+    source, problems, complete = read_source(path, overrides)
+    if not complete:
+        raise UserError(problems)
+    problems += legacy.translate(source)
+    unfilled = clear_placeholders(source)
+    _expand_home(source)
+    if verb == "check" and not {"model_type", "configuration_file"} & source.values.keys():
+        verb = "teach" if ("model_type",) not in unfilled else verb
+        problems += _checked_as_teach(source) if verb == "teach" else []
+
+    plugins, found = _plugins(source)
+    problems += found
+    choice, found = choose_method(source, unfilled, verb=verb, plugins=plugins)
+    problems += found
+    blocks = read_blocks(source, choice, plugins, verb=verb)
+    problems += blocks.problems
+    problems += check_training_arguments(source)
+    problems += owned_at_the_top(source)
+
+    keys, found, faulty = _keys(source, blocks.known, blocks.homes)
+    problems += found
+    needs_teacher = verb == "teach" or choice.method is None or choice.method.needs_teacher
+    problems += missing(keys, source, unfilled, faulty, verb=verb, needs_teacher=needs_teacher)
+    problems += consistency(keys, source, verb=verb)
+    problems += check_files(keys, source, verb=verb, plugins=plugins)
+    problems = _sorted(problems)
+    if any(problem.severity == "error" for problem in problems):
+        raise UserError(problems)
+    config = RunConfig.model_construct(
+        **dict(keys) | {"model_type": choice.model_type},
+        method_name=choice.method_name,
+        method=blocks.config,
+    )
+    resolved = resolve(config, blocks.name, source)
+    return Loaded(config, resolved, problems, source.values, verb, source.name)
+
+
+def _checked_as_teach(source: Source) -> list[Problem]:
+    message = "no 'model_type' is set, so this is checked as `chatstill teach` would run it."
+    return [Problem(source.name, message, severity="warning")]
+
+
+def _plugins(source: Source) -> tuple[tuple[str, ...], list[Problem]]:
+    """Plugins that could be loaded, and what is wrong with the others."""
+    names = source.get(("plugins",))
+    good, problems = [], []
+    for number, name in enumerate(names if isinstance(names, list) else []):
+        if isinstance(name, str):
+            try:
+                lookup.load_plugin(name)
+                good.append(name)
+            except UserError as error:
+                text = f"{name}: {error.problems[0].message}"
+                problems.append(source.problem(("plugins", number), text))
+    return tuple(good), problems
+
+
+def _expand_home(source: Source) -> None:
+    """``~`` in paths as the home folder."""
+    for path in _PATHS:
+        value = source.get(path)
+        if isinstance(value, str) and value.startswith("~"):
+            source.put(path, os.path.expanduser(value), source.place(path))
+
+
+def _keys(
+    source: Source, blocks: set[str], homes: Mapping[str, Sequence[str]]
+) -> tuple[RunKeys, list[Problem], set[KeyPath]]:
+    """The top level without the methods' blocks; values at fault are left at their defaults."""
+    values = {key: value for key, value in source.values.items() if key not in blocks}
+    known = dict(homes) | {key: ["training_arguments"] for key in passed_through() - homes.keys()}
+    keys, problems, faulty = validate(RunKeys, values, source, homes=known)
+    if keys is None:
+        keys, _, _ = validate(RunKeys, _without(values, faulty), source)
+    return keys if isinstance(keys, RunKeys) else RunKeys(), problems, faulty
+
+
+def _without(values: Any, faulty: set[KeyPath]) -> Any:
+    if not isinstance(values, dict):
+        return values
+    kept = {}
+    for key, value in values.items():
+        below = {path[1:] for path in faulty if path[:1] == (key,)}
+        if () not in below:
+            kept[key] = _without(value, below) if below and isinstance(value, dict) else value
+            if below and not isinstance(value, dict):
+                del kept[key]
+    return kept
+
+
+def _sorted(problems: list[Problem]) -> list[Problem]:
+    """Errors before warnings, each once, otherwise in the order of the report."""
+    unique = list(dict.fromkeys(problems))
+    return sorted(unique, key=lambda problem: problem.severity != "error")

@@ -1,0 +1,205 @@
+"""The method that a configuration asks for, and the blocks of all methods that it holds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from .. import lookup
+from ..errors import Problem, UserError
+from .legacy import merge
+from .places import KeyPath, Place, dotted
+from .rules import paste
+from .schema import LATER_BLOCKS, RunKeys
+from .source import Source
+from .validate import fields_of, validate
+
+if TYPE_CHECKING:
+    from ..methods.base import Method
+
+FINETUNE = "finetune"
+
+
+@dataclass(frozen=True)
+class MethodChoice:
+    """What runs.
+
+    Attributes:
+        method_name: Module of the method; empty if none runs.
+        model_type: Its name in the method file; None if none runs or it has no file.
+        method: Its class; None if none runs or it could not be found.
+        example: Blocks to paste where its own is missing.
+    """
+
+    method_name: str = ""
+    model_type: str | None = None
+    method: "type[Method] | None" = None
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Blocks:
+    """The methods' blocks of a file.
+
+    Attributes:
+        config: The knobs of the method that runs, if they are good.
+        name: The key of its block.
+        known: Keys of all blocks, of methods that run or not.
+        homes: Knob -> the blocks that know it, for knobs that stand at the top by mistake.
+        problems: Faults; those of other methods are warnings.
+    """
+
+    config: BaseModel | None = None
+    name: str = ""
+    known: set[str] = field(default_factory=set)
+    homes: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def choose_method(
+    source: Source, unfilled: Mapping[KeyPath, Problem], *, verb: str, plugins: tuple[str, ...]
+) -> tuple[MethodChoice, list[Problem]]:
+    """The method of ``model_type`` or ``configuration_file``, whose defaults are laid under the file's."""
+    if verb in ("evaluate", "predict"):
+        return MethodChoice(), []
+    if verb == "teach":
+        return MethodChoice(FINETUNE, None, lookup.method(FINETUNE)), []
+    name, own = source.get(("model_type",)), source.get(("configuration_file",))
+    if not all(word is None or isinstance(word, str) for word in (name, own)):
+        return MethodChoice(), []
+    if name is None and own is None:
+        return MethodChoice(), [_no_name(source, unfilled)]
+    try:
+        file = lookup.find_method_file(name, own, lookup.method_names(plugins))
+        method = lookup.method(file.method, plugins)
+    except UserError as error:
+        key = ("model_type",) if name is not None else ("configuration_file",)
+        key = ("configuration_file",) if own is not None else key
+        return MethodChoice(), [_placed(problem, source, key) for problem in error.problems]
+    place = Place(origin=file.label, where=file.label)
+    _lay_under(source, (), dict(file.defaults), place)
+    return MethodChoice(file.method, file.model_type, method, file.example), []
+
+
+def read_blocks(
+    source: Source, choice: MethodChoice, plugins: tuple[str, ...], *, verb: str
+) -> Blocks:
+    """Checks the block of the method that runs, then, as warnings, those of the others."""
+    blocks = Blocks()
+    methods = {name: lookup.method(name, plugins) for name in lookup.method_names(plugins)}
+    if choice.method is not None:
+        blocks.name = choice.method.block
+        _running(source, choice, blocks, verb=verb)
+    others = {m.block: m for m in methods.values() if m.block and m.block != blocks.name}
+    for block, method in others.items():
+        _lift(source, method, blocks, warning=True)
+        _other(source, block, method.Config, blocks)
+    for block, model in LATER_BLOCKS.items():
+        if block not in blocks.known:
+            _other(source, block, model, blocks)
+    return blocks
+
+
+def _running(source: Source, choice: MethodChoice, blocks: Blocks, *, verb: str) -> None:
+    method, block = choice.method, blocks.name
+    assert method is not None
+    if not block:
+        blocks.config = method.Config()
+        return
+    present = source.has((block,))
+    _lift(source, method, blocks, warning=False)
+    _learn(block, method.Config, blocks)
+    if not present:
+        example = choice.example if block in choice.example else {block: _defaults(method.Config)}
+        shown = {block: example[block]}
+        hint = f"Paste it beside the other keys:\n{paste(shown)}"
+        message = f"the block '{block}' is missing, which the method '{choice.model_type}' needs."
+        blocks.problems.append(Problem(source.name, message, hint))
+        return
+    blocks.config, problems, _ = validate(
+        method.Config, source.get((block,)), source, (block,), homes=_top_keys()
+    )
+    blocks.problems += problems
+
+
+def _other(source: Source, block: str, model: type[BaseModel], blocks: Blocks) -> None:
+    _learn(block, model, blocks)
+    if source.has((block,)):
+        blocks.problems += validate(model, source.get((block,)), source, (block,), warning=True)[1]
+
+
+def _learn(block: str, model: type[BaseModel], blocks: Blocks) -> None:
+    blocks.known.add(block)
+    blocks.homes[block] = ["the top of the file"]
+    for knob in fields_of(model):
+        if knob != "note":
+            blocks.homes.setdefault(knob, []).append(block)
+
+
+def _top_keys() -> dict[str, list[str]]:
+    return {key: ["the top of the file"] for key in fields_of(RunKeys) if key != "note"}
+
+
+def _lift(source: Source, method: "type[Method]", blocks: Blocks, *, warning: bool) -> None:
+    """Knobs that stand at the top of the file into the method's block."""
+    for key in method.top_level:
+        if not source.has((key,)):
+            continue
+        clash = merge(source, (key,), (method.block, key))
+        if clash is not None:
+            message = (
+                f"'{key}' stands at the top and in {method.block} ({_where(source, method, key)})."
+            )
+            severity = "warning" if warning else "error"
+            blocks.problems.append(
+                Problem(clash.place, message, "Keep one of them.", severity)  # type: ignore[arg-type]
+            )
+
+
+def _where(source: Source, method: "type[Method]", key: str) -> str:
+    place = source.place((method.block, key))
+    return f"line {place.line}" if place.line else place.where
+
+
+def _lay_under(source: Source, path: KeyPath, values: Mapping[str, Any], place: Place) -> None:
+    """Values of the method file where the user's file says nothing."""
+    for key, value in values.items():
+        if isinstance(value, dict) and source.has((*path, key)):
+            _lay_under(source, (*path, key), value, place)
+        elif not source.has((*path, key)) and isinstance(source.get(path), dict):
+            source.put((*path, key), json.loads(json.dumps(value)), place)
+
+
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    """A block of a model's knobs with their defaults, for pasting; those without stand as ``...``."""
+    block: dict[str, Any] = {}
+    for name, knob in model.model_fields.items():
+        if knob.is_required():
+            block[name] = "..."
+        elif knob.get_default(call_default_factory=True) is not None:
+            block[name] = knob.get_default(call_default_factory=True)
+    return json.loads(json.dumps(block, default=str))
+
+
+def _no_name(source: Source, unfilled: Mapping[KeyPath, Problem]) -> Problem:
+    known = ", ".join(sorted(lookup.method_files()))
+    hint = f"It names the method; known: {known}. (`chatstill teach` needs none.)"
+    for key in ("model_type", "configuration_file"):
+        if (key,) in unfilled:
+            found = unfilled[(key,)]
+            return Problem(found.place, "'model_type' is not set.", hint)
+    return Problem(source.name, "'model_type' is missing.", hint)
+
+
+def _placed(problem: Problem, source: Source, path: KeyPath) -> Problem:
+    """A finding of the lookup at the key that led to it."""
+    if problem.place:
+        return problem
+    hint = problem.hint
+    if not hint and path == ("model_type",):
+        hint = (
+            'For a method of your own, name its JSON file: "configuration_file": "my_method.json".'
+        )
+    return source.problem(path, f"'{dotted(path)}': {problem.message}", hint)

@@ -1,0 +1,154 @@
+"""The networks that a configuration names: architecture, weights and tokenizer are there and fit."""
+
+import difflib
+from pathlib import Path
+
+from .. import lookup
+from ..errors import Problem
+from .places import KeyPath, dotted
+from .schema import Architecture, RunKeys
+from .source import Source
+from .trainer_keys import architectures
+from .weights import TOKENIZER_FILES, kind_of, looks_like_hub_name, read_json, weights_fault
+
+TEACHER, STUDENT = "teacher_architectures", "student_architectures"
+
+
+def check_network(
+    network: Architecture, source: Source, block: str, *, required: bool
+) -> list[Problem]:
+    """Findings about one block; they are warnings where the run can do without the network."""
+    problems = _model_type(network, source, block)
+    if network.config_file is not None:
+        problems += _config_file(network, source, block)
+    if network.model_name_or_path is not None:
+        problems += _weights(network, source, block)
+    if network.tokenizer_name_or_path is not None:
+        problems += _tokenizer_path(network.tokenizer_name_or_path, source, (block,))
+    if not required:
+        problems = [Problem(p.place, p.message, p.hint, "warning") for p in problems]
+    return problems
+
+
+def _model_type(network: Architecture, source: Source, block: str) -> list[Problem]:
+    known = architectures()
+    if network.model_type is None or not known or network.model_type in known:
+        return []
+    path = (block, "model_type")
+    message = f"transformers knows no architecture '{network.model_type}'."
+    near = lookup.nearest(network.model_type, sorted(known))
+    hint = f"Did you mean '{near}'?" if near else "It is a word such as bert, roberta, electra."
+    return [source.problem(path, message, hint)]
+
+
+def _config_file(network: Architecture, source: Source, block: str) -> list[Problem]:
+    path, name = (block, "config_file"), str(network.config_file)
+    if not kind_of(Path(name)):
+        return [source.problem(path, f"'{dotted(path)}': there is no {name}.", near_file(name))]
+    if kind_of(Path(name)) == "folder":
+        hint = f"Name the file: {Path(name) / 'config.json'}"
+        return [source.problem(path, f"'{dotted(path)}': {name} is a folder.", hint)]
+    values, fault = read_json(Path(name))
+    if values is None:
+        return [source.problem(path, f"'{dotted(path)}': {name} {fault}.")]
+    if "model_type" not in values and network.model_type is None:
+        message = f"'{dotted(path)}': {name} names no model_type, and neither does {block}."
+        return [source.problem(path, message, f'Set "model_type" in {block}, such as "bert".')]
+    return _same_type(network, source, block, values.get("model_type"), name)
+
+
+def _same_type(
+    network: Architecture, source: Source, block: str, found: object, file: str
+) -> list[Problem]:
+    if network.model_type is None or not isinstance(found, str) or found == network.model_type:
+        return []
+    message = f"'{block}.model_type' is '{network.model_type}', but {file} says '{found}'."
+    return [source.problem((block, "model_type"), message, f"Write '{found}', or leave it out.")]
+
+
+def _weights(network: Architecture, source: Source, block: str) -> list[Problem]:
+    path, name = (block, "model_name_or_path"), str(network.model_name_or_path)
+    kind = kind_of(Path(name))
+    if not kind:
+        return [_absent(name, source, path)]
+    fault = weights_fault(Path(name))
+    if fault is not None:
+        return [source.problem(path, f"'{dotted(path)}': {fault[0]}", fault[1])]
+    if network.config_file is not None:
+        return []
+    config = (Path(name) if kind == "folder" else Path(name).parent) / "config.json"
+    if not kind_of(config):
+        message = f"'{dotted(path)}': {config.parent} holds no config.json."
+        hint = f'Name the architecture: "config_file" in {block}.'
+        return [source.problem(path, message, hint)]
+    values, error = read_json(config)
+    if values is None:
+        return [source.problem(path, f"'{dotted(path)}': {config} {error}.")]
+    return _same_type(network, source, block, values.get("model_type"), str(config))
+
+
+def _absent(name: str, source: Source, path: KeyPath) -> Problem:
+    """A path that is not there: a mistake, or a name of the hub."""
+    first = Path(name).parts[0] if Path(name).parts else ""
+    prefix = Path(name + ".index")
+    if kind_of(prefix):
+        message = f"'{dotted(path)}': {name} is a TensorFlow checkpoint."
+        return source.problem(path, message, weights_fault(prefix)[1])  # type: ignore[index]
+    if looks_like_hub_name(name) and not ("/" in name and kind_of(Path(first))):
+        message = f"'{dotted(path)}': no folder {name} here, so it is taken as a name on the hub."
+        return source.problem(path, message, near_file(name), warning=True)
+    return source.problem(path, f"'{dotted(path)}': there is no {name}.", near_file(name))
+
+
+def near_file(name: str) -> str:
+    """The nearest name in the folder where the path ends to exist, or where paths count from."""
+    path = Path(name)
+    parent = next((p for p in path.parents if kind_of(p) == "folder"), Path())
+    if path.parent == parent and parent.is_dir():
+        try:
+            names = [entry.name for entry in parent.iterdir()]
+        except OSError:
+            names = []
+        near = difflib.get_close_matches(path.name, names, n=1)
+        if near:
+            return f"Did you mean {parent / near[0]}?"
+    if path.is_absolute():
+        return f"The path exists up to {parent}."
+    return f"Paths count from the working directory, {Path.cwd()}."
+
+
+def _tokenizer_path(name: str, source: Source, block: KeyPath) -> list[Problem]:
+    path = (*block, "tokenizer_name_or_path")
+    kind = kind_of(Path(name))
+    if not kind:
+        return [_absent(name, source, path)]
+    if kind == "folder" and not _has_tokenizer(Path(name)):
+        message = f"'{dotted(path)}': {name} holds no tokenizer."
+        return [source.problem(path, message, f"Looked for {', '.join(TOKENIZER_FILES)}.")]
+    return []
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any(kind_of(folder / name) == "file" for name in TOKENIZER_FILES)
+
+
+def check_tokenizer(keys: RunKeys, source: Source) -> list[Problem]:
+    """One of the places where a tokenizer is looked for has to hold one."""
+    if keys.tokenizer_name_or_path is not None:
+        return _tokenizer_path(keys.tokenizer_name_or_path, source, ())
+    teacher = keys.teacher_architectures
+    if teacher is None or not keys.do_train or teacher.tokenizer_name_or_path is not None:
+        return []
+    folders = []
+    for name in (teacher.model_name_or_path, teacher.config_file):
+        if name is not None and not kind_of(Path(name)):
+            return []  # a hub name brings its tokenizer; a missing file is reported already
+        if name is not None:
+            folders.append(Path(name) if kind_of(Path(name)) == "folder" else Path(name).parent)
+    if not folders or any(_has_tokenizer(folder) for folder in folders):
+        return []
+    where = " and ".join(dict.fromkeys(str(folder) for folder in folders))
+    message = f"no tokenizer: looked for {', '.join(TOKENIZER_FILES)} in {where}."
+    hint = 'Copy the teacher\'s vocab.txt there, or set "tokenizer_name_or_path".'
+    key = "model_name_or_path" if teacher.model_name_or_path else "config_file"
+    return [source.problem((TEACHER, key), message, hint)]

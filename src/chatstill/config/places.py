@@ -1,0 +1,36 @@
+"""Where a value of the configuration comes from, for messages and for the record of a run."""
+
+from dataclasses import dataclass
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of one key.
+
+    Attributes:
+        origin: Short, for the record: ``my.json:12``, ``--set``, ``config/models_config/X.json``.
+        where: For messages: ``my.json: line 12, column 5``, ``--set seed=x``.
+        line: Line from 1, 0 where there is none.
+        column: Column from 1, 0 where there is none.
+    """
+
+    origin: str
+    where: str
+    line: int = 0
+    column: int = 0
+
+
+Places = dict[KeyPath, Place]
+
+
+def dotted(path: KeyPath) -> str:
+    """``("theseus_scheduler", "grouping", 0)`` as ``theseus_scheduler.grouping[0]``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text

@@ -1,0 +1,124 @@
+"""What must hold between the keys of one configuration."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..errors import Problem
+from .placeholders import optional_left
+from .places import KeyPath, dotted
+from .schema import RunKeys
+from .source import Source
+
+TRAINING = ("distill", "teach", "check")
+TEACHER = "teacher_architectures"
+_WHAT: dict[KeyPath, str] = {
+    ("task_name",): "For example: chat, sst2, mrpc, rte, cola, stsb.",
+    ("output_dir",): "The folder that will hold everything of this run.",
+    ("data_dir",): "The folder with the task's files.",
+    (TEACHER, "model_name_or_path"): "The folder, file or hub name of the fine-tuned teacher "
+    "(`chatstill teach` makes one).",
+}
+_TEACHER_BLOCK = {TEACHER: {"model_type": "bert", "model_name_or_path": "path/to/your/teacher"}}
+
+
+def paste(blocks: Mapping[str, Any]) -> str:
+    """Blocks as text that can be pasted between the keys of a file."""
+    return json.dumps(blocks, indent=2, ensure_ascii=False)[2:-2]
+
+
+def missing(
+    keys: RunKeys,
+    source: Source,
+    unfilled: dict[KeyPath, Problem],
+    faulty: set[KeyPath],
+    *,
+    verb: str,
+    needs_teacher: bool,
+) -> list[Problem]:
+    """Keys that the verb needs and that are not there, and placeholders that it can do without."""
+    needed: set[KeyPath] = {("task_name",)} if verb != "predict" else set()
+    needed |= {("data_dir",)} if verb != "predict" and ("data_dir",) in unfilled else set()
+    if verb in TRAINING:
+        needed.add(("output_dir",))
+    if verb in TRAINING and needs_teacher and keys.do_train:
+        needed.add((TEACHER, "model_name_or_path"))
+    teacher = keys.teacher_architectures
+    if verb == "teach" and teacher is not None and teacher.config_file is not None:
+        needed.discard((TEACHER, "model_name_or_path"))
+    problems = []
+    for path in sorted(needed, key=str):
+        at_fault = any(bad[: len(path)] == path[: len(bad)] for bad in faulty)
+        if source.get(path) is not None or at_fault:
+            continue
+        if path in unfilled:
+            problems.append(replace(unfilled[path], hint=_WHAT[path]))
+        elif path[0] == TEACHER and not source.has((TEACHER,)):
+            hint = f"Paste it beside the other keys and fill it in:\n{paste(_TEACHER_BLOCK)}"
+            problems.append(Problem(source.name, f"the block '{TEACHER}' is missing.", hint))
+        else:
+            place = source.place(path).where
+            problems.append(Problem(place, f"'{dotted(path)}' is missing.", _WHAT[path]))
+    return problems + optional_left(unfilled, needed)
+
+
+def consistency(keys: RunKeys, source: Source, *, verb: str) -> list[Problem]:
+    """Values that contradict each other, and keys without effect."""
+    problems = []
+    if keys.fp16 and keys.bf16:
+        message = "'fp16' and 'bf16' are both true; a run has one precision."
+        problems.append(source.problem(("bf16",), message, "Keep bf16 where the GPU has it."))
+    if keys.warmup_steps and keys.warmup_percentage:
+        message = "'warmup_steps' and 'warmup_percentage' are both set."
+        problems.append(source.problem(("warmup_percentage",), message, "Keep one of them."))
+    if (keys.warmup_percentage or 0) == 1:
+        message = "'warmup_percentage' is a share from 0 to 1; at 1 the rate only ever rises."
+        problems.append(
+            source.problem(("warmup_percentage",), message, "1 % is 0.01.", warning=True)
+        )
+    if verb in ("distill", "check") and not keys.do_train and not keys.do_eval:
+        message = "'do_train' and 'do_eval' are both false: there is nothing to do."
+        problems.append(source.problem(("do_train",), message, "Set one of them to true."))
+    if verb == "teach" and not keys.do_train:
+        message = "'do_train' is false: `chatstill teach` trains, or it does nothing."
+        problems.append(source.problem(("do_train",), message, "Use `chatstill evaluate model/`."))
+    return problems + _lengths(keys, source) + _without_effect(keys, source)
+
+
+def _lengths(keys: RunKeys, source: Source) -> list[Problem]:
+    query, reply = keys.max_query_length, keys.max_reply_length
+    if (query or 0) + (reply or 0) + 3 <= keys.max_seq_length or not (query or reply):
+        return []
+    given = [
+        f"{name} {value}"
+        for name, value in (("max_query_length", query), ("max_reply_length", reply))
+        if value
+    ]
+    message = (
+        f"{' + '.join(given)} + 3 special tokens are more than max_seq_length "
+        f"{keys.max_seq_length}: longer rows are cut again to that."
+    )
+    key = "max_query_length" if query else "max_reply_length"
+    return [source.problem((key,), message, warning=True)]
+
+
+def _without_effect(keys: RunKeys, source: Source) -> list[Problem]:
+    problems = []
+    if not keys.do_eval and keys.do_train:
+        if keys.keep == "best":
+            message = "'keep' is \"best\", but 'do_eval' is false: nothing tells which is the best."
+            problems.append(source.problem(("keep",), message, 'Set "do_eval": true.'))
+        if keys.patience is not None:
+            message = "'patience' stops by the dev score, but 'do_eval' is false."
+            problems.append(source.problem(("patience",), message, 'Set "do_eval": true.'))
+        if keys.eval_steps is not None:
+            message = "'eval_steps' has no effect while 'do_eval' is false."
+            problems.append(source.problem(("eval_steps",), message, warning=True))
+    if keys.max_steps == 0 or keys.max_steps < -1:
+        message = f"'max_steps' is {keys.max_steps}: it must be above 0, or -1 to go by epochs."
+        problems.append(source.problem(("max_steps",), message))
+    if keys.max_steps > 0 and source.has(("num_train_epochs",)):
+        message = "'num_train_epochs' has no effect: 'max_steps' is set and decides."
+        problems.append(source.problem(("num_train_epochs",), message, warning=True))
+    return problems

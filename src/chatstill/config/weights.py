@@ -1,0 +1,230 @@
+"""A network's files, looked at without torch: what is there, whole, and of a kind that can be loaded.
+
+Pickles are never run: their instructions are read as data, which shows the classes they would make.
+"""
+
+import json
+import pickletools
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.bpe.model",
+    "sentencepiece.model",
+)
+_PICKLE_ENDINGS = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".ckpt")
+_PLAIN_MODULES = ("torch", "collections", "_codecs", "numpy", "builtins", "__builtin__", "argparse")
+_LARGEST_PICKLE = 20_000_000
+
+FROM_PICKLE = (
+    "Where it was made, save its tensors alone: "
+    "torch.save(model.state_dict(), 'pytorch_model.bin'), or model.save_pretrained('folder')."
+)
+FROM_TENSORFLOW = (
+    "Convert it once, with an environment that has TensorFlow and 'transformers<5': "
+    "BertForSequenceClassification.from_pretrained('folder', from_tf=True)"
+    ".save_pretrained('new-folder'); for an original BERT checkpoint (bert_model.ckpt) first "
+    "`transformers-cli convert --model_type bert --tf_checkpoint bert_model.ckpt "
+    "--config bert_config.json --pytorch_dump_output pytorch_model.bin`."
+)
+_FROM_FLAX = (
+    "Convert it once with 'transformers<5' and flax: from_pretrained('folder', from_flax=True)"
+    ".save_pretrained('new-folder')."
+)
+_FROM_LFS = "Fetch the file itself: `git lfs pull` in that folder."
+
+
+def looks_like_hub_name(name: str) -> bool:
+    """``bert-base-chinese`` or ``org/name``; not a path and not a file."""
+    is_file = Path(name).suffix in (
+        *_PICKLE_ENDINGS,
+        ".bin",
+        ".safetensors",
+        ".h5",
+        ".json",
+        ".txt",
+    )
+    return bool(HUB_NAME.fullmatch(name)) and not is_file
+
+
+def kind_of(path: Path) -> str:
+    """``file``, ``folder`` or an empty text; never raises."""
+    try:
+        return "folder" if path.is_dir() else "file" if path.is_file() else ""
+    except (OSError, ValueError):
+        return ""
+
+
+def read_json(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """The JSON object of a file, whatever its ending, or what is wrong with it."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        return None, f"is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
+    except UnicodeDecodeError as error:
+        return None, f"is not UTF-8 (offset {error.start})"
+    except (OSError, ValueError, RecursionError) as error:
+        return None, f"can't be read ({getattr(error, 'strerror', None) or error})"
+    return (values, "") if isinstance(values, dict) else (None, "holds no JSON object")
+
+
+def weights_fault(path: Path) -> tuple[str, str] | None:
+    """What is wrong with the weights at a path that exists, and the way out; None if nothing is."""
+    return _folder_fault(path) if path.is_dir() else _file_fault(path)
+
+
+def _folder_fault(folder: Path) -> tuple[str, str] | None:
+    for name in INDEX_FILES:
+        if (folder / name).is_file():
+            return _index_fault(folder, name)
+    for name in WEIGHT_FILES:
+        if (folder / name).is_file():
+            return _file_fault(folder / name)
+    names = sorted(entry.name for entry in folder.iterdir())
+    if any(name.endswith((".ckpt.index", ".h5")) or "ckpt" in name for name in names):
+        return f"{folder} holds a TensorFlow checkpoint.", FROM_TENSORFLOW
+    if "flax_model.msgpack" in names:
+        return f"{folder} holds Flax weights.", _FROM_FLAX
+    for name in names:
+        if name.endswith((".safetensors", ".bin")) and not name.startswith(
+            ("training_args", "opt")
+        ):
+            return f"{folder} holds no {WEIGHT_FILES[0]}.", f"Name the file: {folder / name}"
+    if any(name.endswith(_PICKLE_ENDINGS) for name in names):
+        return f"{folder} holds a pickled model, which is not loaded.", FROM_PICKLE
+    shown = f"It holds: {', '.join(names[:8])}." if names else "It is empty."
+    return f"{folder} holds no weights ({' or '.join(WEIGHT_FILES)}).", shown
+
+
+def _index_fault(folder: Path, name: str) -> tuple[str, str] | None:
+    index, fault = read_json(folder / name)
+    if index is None:
+        return f"{folder / name} {fault}.", ""
+    shards = index.get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        return f"{folder / name} lists no weights.", ""
+    absent = sorted({str(shard) for shard in shards.values()} - {p.name for p in folder.iterdir()})
+    if absent:
+        return f"{folder} lacks {', '.join(absent[:4])}, which {name} lists.", "Copy all its files."
+    for shard in sorted({str(shard) for shard in shards.values()}):
+        if found := _file_fault(folder / shard):
+            return found
+    return None
+
+
+def _file_fault(path: Path) -> tuple[str, str] | None:
+    if path.name.endswith((".h5", ".index", ".meta")) or ".ckpt.data" in path.name:
+        return f"{path} is a TensorFlow checkpoint.", FROM_TENSORFLOW
+    if path.suffix == ".msgpack":
+        return f"{path} holds Flax weights.", _FROM_FLAX
+    if path.suffix in _PICKLE_ENDINGS:
+        return (
+            f"{path} is a pickle, which is not loaded; weights are .safetensors or .bin.",
+            FROM_PICKLE,
+        )
+    if path.suffix not in (".safetensors", ".bin"):
+        return (
+            f"{path} is no weights file.",
+            "Weights are a folder, one .safetensors or one .bin file.",
+        )
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(64)
+            if not start:
+                return f"{path} is empty.", "Copy it again."
+            if start.startswith(b"version https://git-lfs"):
+                return f"{path} is only a pointer of git-lfs.", _FROM_LFS
+            if path.suffix == ".safetensors":
+                return _safetensors_fault(path, stream)
+        return _pickle_fault(path, start)
+    except OSError as error:
+        return f"{path} can't be read: {error.strerror or error}.", ""
+
+
+def _safetensors_fault(path: Path, stream: BinaryIO) -> tuple[str, str] | None:
+    """The header says how long the file is."""
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    length = int.from_bytes(stream.read(8), "little")
+    if size < 8 or length > size:
+        return f"{path} is cut off or no safetensors file.", "Copy it again."
+    try:
+        header = json.loads(stream.read(length))
+        ends = [
+            entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
+        ]
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return f"{path} is no safetensors file: its header can't be read.", "Copy it again."
+    wanted = 8 + length + max(ends, default=0)
+    if wanted != size:
+        return f"{path} has {size} bytes where its header says {wanted}.", "Copy it again."
+    return None
+
+
+def _pickle_fault(path: Path, start: bytes) -> tuple[str, str] | None:
+    if not start.startswith((b"PK", b"\x80")):
+        return f"{path} is no file that torch.save wrote.", "Copy it again, or save it anew."
+    try:
+        strange = sorted(_foreign_classes(path))
+    except (zipfile.BadZipFile, EOFError, ValueError, KeyError, IndexError):
+        return f"{path} is damaged or cut off.", "Copy it again."
+    if strange:
+        what = f"{path} is a whole pickled model (it names {strange[0]}), which is not loaded."
+        return what, FROM_PICKLE
+    return None
+
+
+def _foreign_classes(path: Path) -> set[str]:
+    """Classes a pickle would make that a plain dictionary of tensors does not need."""
+    found = set()
+    for module, name in _globals_of(path):
+        plain = module.split(".")[0] in _PLAIN_MODULES and not module.startswith("torch.nn.modules")
+        if not plain:
+            found.add(f"{module}.{name}")
+    return found
+
+
+def _globals_of(path: Path) -> Iterator[tuple[str, str]]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            inner = [item for item in archive.infolist() if item.filename.endswith("/data.pkl")]
+            if not inner:
+                raise zipfile.BadZipFile("no data.pkl")
+            if inner[0].file_size <= _LARGEST_PICKLE:
+                with archive.open(inner[0]) as stream:
+                    yield from _globals_in(stream)
+        return
+    if _begins_as_zip(path):
+        raise zipfile.BadZipFile("cut off")
+    with path.open("rb") as stream:
+        for _ in range(4):  # the old format: magic number, version, system, then the object
+            yield from _globals_in(stream)
+
+
+def _begins_as_zip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(2) == b"PK"
+
+
+def _globals_in(stream: Any) -> Iterator[tuple[str, str]]:
+    words: list[str] = []
+    for code, argument, _ in pickletools.genops(stream):
+        if code.name == "GLOBAL":
+            module, _, name = str(argument).partition(" ")
+            yield module, name
+        elif code.name == "STACK_GLOBAL" and len(words) >= 2:
+            yield words[-2], words[-1]
+        elif isinstance(argument, str):
+            words.append(argument)

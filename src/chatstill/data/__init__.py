@@ -1,0 +1,1 @@
+"""Examples to batches: prepared views, padding, the order of rows, and loading steps."""

@@ -1,0 +1,246 @@
+"""Views: the ids that one network reads of each row, tokenised once and memory-mapped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import Problem, UserError
+from ..tasks.base import Example
+from ..text.encoding import Lengths, RowEncoder
+from ..text.tokenizers import tokenizer_fingerprint
+from .fingerprint import fingerprint
+from .store import ArrayWriter, locked, open_array, read_manifest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    Tokenizer = PreTrainedTokenizerBase
+
+__all__ = ["Lengths", "Rows", "View", "prepare_view"]
+
+FORMAT = 1
+CHUNK_ROWS = 1024
+CHUNK_CHARACTERS = 1 << 21
+ARRAYS: dict[str, type[np.generic]] = {
+    "ids": np.int32,
+    "types": np.uint8,
+    "offsets": np.int64,
+    "labels": np.float64,
+    "groups": np.int32,
+    "group_names": np.uint8,
+}
+
+
+class Rows(NamedTuple):
+    """Some rows of a view one after another: ``ids``, ``types`` (total,), ``lengths`` (rows,)."""
+
+    ids: np.ndarray
+    types: np.ndarray
+    lengths: np.ndarray
+
+
+class View:
+    """Prepared rows; the row number is the stable id. Texts are not kept.
+
+    Attributes:
+        folder: Where the arrays lie.
+        offsets: (N + 1,) int64, where rows begin in ``ids`` and ``types``.
+        ids: (total,) int32, memory-mapped.
+        types: (total,) uint8 token types, memory-mapped.
+        lengths: (N,) int32 tokens of each row.
+        labels: (N,) float64, nan for a row without.
+        groups: (N,) int32 numbers into ``group_names``, -1 for a row without; None if no row has
+            one.
+        padding_side: ``right`` or ``left``, the tokenizer's.
+        pad_token_type_id: The token type of padding.
+        has_labels: Whether every row has a label.
+        num_rows_cut: Rows that lost tokens to the lengths.
+    """
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        facts, files = manifest["facts"], manifest["files"]
+        arrays = {name: open_array(folder, name, entry) for name, entry in files.items()}
+        self.folder = folder
+        self.fingerprint: str = facts["fingerprint"]
+        self.padding_side: str = facts["padding_side"]
+        self.pad_token_type_id: int = facts["pad_token_type_id"]
+        self.has_labels: bool = facts["has_labels"]
+        self.num_rows_cut: int = facts["num_rows_cut"]
+        # Plain arrays over the maps: indexing a np.memmap costs several times as much.
+        self.ids = arrays["ids"].view(np.ndarray)
+        self.types = arrays["types"].view(np.ndarray)
+        self.offsets = arrays["offsets"].view(np.ndarray)
+        self.labels = arrays["labels"].view(np.ndarray)
+        self.groups = arrays["groups"].view(np.ndarray) if facts["num_groups"] else None
+        self.lengths = np.diff(self.offsets).astype(np.int32)
+        self._group_names = arrays["group_names"]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def cut_share(self) -> float:
+        """The share of rows that lost tokens; 0 without rows."""
+        return self.num_rows_cut / len(self) if len(self) else 0.0
+
+    @property
+    def group_names(self) -> list[str]:
+        """Names of the groups by number; read from disk at each call."""
+        return [json.loads(line) for line in self._group_names.tobytes().splitlines()]
+
+    def rows(self, indices: np.ndarray) -> Rows:
+        """The unpadded ids and token types of some rows, in the order asked."""
+        indices = np.asarray(indices, np.int64)
+        lengths = self.lengths[indices]
+        ends = np.cumsum(lengths, dtype=np.int64)
+        shift = self.offsets[indices] - (ends - lengths)
+        at = np.repeat(shift, lengths) + np.arange(ends[-1] if len(ends) else 0)
+        return Rows(self.ids[at], self.types[at], lengths)
+
+
+def prepare_view(
+    examples: Iterable[Example],
+    tokenizer: Tokenizer,
+    lengths: Lengths,
+    folder: Path,
+    *,
+    source_fingerprint: str,
+    progress: Callable[[int], None] | None = None,
+) -> View:
+    """Tokenise rows once into ``folder/<fingerprint>``, or open what is there already.
+
+    Rows are read and written in chunks, so neither texts nor ids are ever held as a whole.
+    Processes that ask for the same view at once share one preparation; a damaged or half-written
+    one is rebuilt. ``examples`` is not touched where the view exists.
+
+    Args:
+        source_fingerprint: Of the source file and of how it is read.
+        progress: Called with the number of rows done after each chunk.
+
+    Raises:
+        UserError: whatever reading the examples raises, lengths without room for a text, or a
+            folder that cannot be written.
+        RunFailure: the disk is full.
+    """
+    name = view_fingerprint(tokenizer, lengths, source_fingerprint)
+    target = Path(folder) / name
+    lock = target.with_name(f"{name}.lock")
+    try:
+        with locked(lock, shared=True):
+            manifest = read_manifest(target)
+            if manifest is not None:
+                return View(target, manifest)
+        with locked(lock):
+            # Another process may have built it between the two locks.
+            manifest = read_manifest(target)
+            if manifest is None:
+                _build(examples, RowEncoder(tokenizer, lengths), target, name, progress)
+                manifest = read_manifest(target)
+            assert manifest is not None, "a view that was just written cannot be read"
+            return View(target, manifest)
+    except OSError as error:
+        manifest = read_manifest(target)
+        if manifest is not None:  # complete, in a folder where even a lock cannot be written
+            return View(target, manifest)
+        message = f"prepared rows cannot be written here: {error.strerror}"
+        raise UserError(Problem(str(folder), message, "set cache_dir to another folder")) from error
+
+
+def view_fingerprint(tokenizer: Tokenizer, lengths: Lengths, source_fingerprint: str) -> str:
+    """What decides a view's content; versions of the tokenizer libraries are part of it."""
+    import tokenizers
+    import transformers
+
+    return fingerprint(
+        {
+            "format": FORMAT,
+            "source": source_fingerprint,
+            "tokenizer": tokenizer_fingerprint(tokenizer),
+            "lengths": asdict(lengths),
+            "versions": [tokenizers.__version__, transformers.__version__],
+        }
+    )[:32]
+
+
+def _build(
+    examples: Iterable[Example],
+    encode: RowEncoder,
+    target: Path,
+    name: str,
+    progress: Callable[[int], None] | None,
+) -> None:
+    groups = _GroupNumbers()
+    num_rows = num_cut = num_tokens = num_labelled = 0
+    with ArrayWriter(target, ARRAYS) as writer:
+        writer.append("offsets", np.zeros(1))
+        for chunk in _chunks(examples):
+            encoded = encode([row.text_a for row in chunk], [row.text_b for row in chunk])
+            labels = np.array([np.nan if row.label is None else row.label for row in chunk])
+            numbers, names = groups.number([row.group for row in chunk])
+            writer.append("ids", encoded.ids)
+            writer.append("types", encoded.types)
+            writer.append("offsets", num_tokens + np.cumsum(encoded.lengths, dtype=np.int64))
+            writer.append("labels", labels)
+            writer.append("groups", numbers)
+            writer.append("group_names", np.frombuffer(names, np.uint8))
+            num_rows += len(chunk)
+            num_tokens += len(encoded.ids)
+            num_cut += int(encoded.cut.sum())
+            num_labelled += int(np.isfinite(labels).sum())
+            if progress is not None:
+                progress(num_rows)
+        writer.publish(
+            {
+                "fingerprint": name,
+                "num_rows_cut": num_cut,
+                "num_groups": len(groups),
+                "has_labels": num_labelled == num_rows,
+                "padding_side": encode.tokenizer.padding_side,
+                "pad_token_type_id": int(getattr(encode.tokenizer, "pad_token_type_id", 0) or 0),
+            }
+        )
+
+
+def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    """Rows in chunks that are bounded in number and in characters."""
+    chunk: list[Example] = []
+    size = 0
+    for row in examples:
+        chunk.append(row)
+        size += len(row.text_a) + len(row.text_b or "")
+        if len(chunk) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+class _GroupNumbers:
+    """Numbers for group names in order of appearance; keeps hashes, the names go to disk."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def number(self, names: list[str | None]) -> tuple[np.ndarray, bytes]:
+        """(numbers, the new names as lines of JSON)."""
+        numbers = np.full(len(names), -1, np.int32)
+        lines = []
+        for row, name in enumerate(names):
+            if name is None:
+                continue
+            key = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            if key not in self._numbers:
+                self._numbers[key] = len(self._numbers)
+                lines.append(json.dumps(name) + "\n")
+            numbers[row] = self._numbers[key]
+        return numbers, "".join(lines).encode("ascii")

@@ -1,0 +1,1 @@
+"""Scores, agreement with the teacher, speed and size."""

@@ -1,0 +1,106 @@
+"""What a finished run says of its network: metrics with intervals, agreement with the teacher, files."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..tasks.base import Task
+from ..tasks.intervals import bootstrap
+from ..tasks.metrics import agreement
+
+FORMAT = 1
+
+
+def judge(
+    task: Task,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray | None,
+    *,
+    resamples: int = 1000,
+) -> dict[str, Any]:
+    """Metrics of a network on a labelled split.
+
+    Args:
+        task: Whose metrics.
+        scores: (N, C) in the task's label order.
+        labels: (N,).
+        groups: (N,) group numbers, or None.
+        resamples: Of the bootstrap interval of the main metric; 0 leaves it out.
+
+    Returns:
+        ``rows``, ``main`` (name), ``value``, ``interval`` (95 %, percentile bootstrap over groups or
+        rows), ``metrics`` and ``left_out`` (metrics without a value, with the reason).
+    """
+    metrics = task.metrics(scores, labels, groups)
+    main = task.main_metric_of(metrics)
+    found: dict[str, Any] = {
+        "rows": len(labels),
+        "main": main,
+        "value": metrics[main],
+        "metrics": metrics,
+        "left_out": task.missing(labels, groups),
+    }
+    if resamples:
+        low, high = bootstrap(task.metric(main), scores, labels, groups, n=resamples)
+        found["interval"] = [low, high]
+    return found
+
+
+def compare(task: Task, student: np.ndarray, teacher: np.ndarray) -> dict[str, float]:
+    """Agreement with the teacher: equal decisions, and rank correlation of the scores."""
+    return agreement(student, teacher, task.labels.kind)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole file or nothing."""
+    staging = path.with_name(f".{path.name}.new")
+    with open(staging, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    staging.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON; numbers that are not finite become null."""
+    text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def result_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """``metrics.json`` as the lines of ``eval_results.txt``."""
+    dev = metrics["dev"]
+    low, high = dev.get("interval") or (None, None)
+    lines = [f"task = {metrics['task']}", f"rows = {dev['rows']}"]
+    for name, value in dev["metrics"].items():
+        text = f"{name} = {value:.6g}"
+        if name == dev["main"] and low is not None:
+            text += f"  (95 % interval {low:.4f} to {high:.4f})"
+        lines.append(text)
+    lines += [f"{name} = left out: {reason}" for name, reason in dev["left_out"].items()]
+    teacher = metrics.get("teacher")
+    if teacher:
+        lines.append(f"teacher {teacher['main']} = {teacher['value']:.6g}")
+        if metrics.get("ratio") is not None:
+            lines.append(f"ratio to the teacher = {metrics['ratio']:.4f}")
+        lines += [f"teacher {k} = {v:.4f}" for k, v in metrics["agreement"].items()]
+    if metrics.get("kept"):
+        lines.append(f"kept = {metrics['kept']['text']}")
+    return lines

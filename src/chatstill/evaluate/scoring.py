@@ -1,0 +1,89 @@
+"""Scores of a classifier on a view, in the task's label order."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from ..data.collate import collate
+from ..data.sampler import eval_batches
+from ..data.views import View
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a network reads rows of a view.
+
+    Attributes:
+        pad_token_id: Fills up shorter rows.
+        with_token_types: Whether the network takes segment ids.
+        label_order: Column of each task label in the network's output; None for one output.
+        objective: ``cross_entropy``, ``sigmoid`` or ``regression``.
+    """
+
+    pad_token_id: int
+    with_token_types: bool
+    label_order: list[int] | None
+    objective: str
+
+    def batch_of(self, view: View, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        """One padded batch of these rows."""
+        return collate(
+            view,
+            rows,
+            pad_token_id=self.pad_token_id,
+            label_order=self.label_order,
+            with_token_types=self.with_token_types,
+            objective=self.objective,
+        )
+
+
+@torch.no_grad()
+def score(
+    model: PreTrainedModel,
+    view: View,
+    reader: Reader,
+    *,
+    batch_size: int = 64,
+    rows: Sequence[int] | np.ndarray | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    add_up: Callable[[np.ndarray], np.ndarray] | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> np.ndarray:
+    """Logits of every row; the same whatever the number of processes.
+
+    Args:
+        model: A sequence classifier; its train/eval flag is restored afterwards.
+        view: The rows.
+        reader: How the network reads them.
+        batch_size: Rows at a time.
+        rows: Only these rows, in this order; default all.
+        rank: This process; batches are dealt out in turn.
+        world_size: Number of processes.
+        add_up: Sums an array over the processes.
+        on_batch: Called with the number of rows after each batch.
+
+    Returns:
+        (N, C) float32 in the task's label order; (N, 1) for one output.
+    """
+    rows = np.arange(len(view)) if rows is None else np.asarray(rows)
+    order = reader.label_order
+    scores = np.zeros((len(rows), len(order) if order else 1), dtype=np.float32)
+    training, device = model.training, next(model.parameters()).device
+    model.eval()
+    try:
+        for number, positions in enumerate(eval_batches(view.lengths[rows], batch_size)):
+            if number % world_size != rank:
+                continue
+            batch = reader.batch_of(view, rows[positions])
+            inputs = {k: v.to(device) for k, v in batch.items() if k not in ("labels", "index")}
+            logits = model(**inputs).logits.float().cpu().numpy()
+            scores[positions] = logits[:, order] if order else logits
+            if on_batch is not None:
+                on_batch(len(positions))
+    finally:
+        model.train(training)
+    return add_up(scores) if add_up is not None else scores

@@ -1,0 +1,107 @@
+"""The fingerprint of a run: everything that changes the weights, by content and not by path."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .data.fingerprint import file_sha256
+from .tasks import get_task
+from .tasks.files import locate
+from .train.launch import world_size
+
+if TYPE_CHECKING:
+    from .config import Loaded
+    from .config.schema import Architecture, RunConfig
+
+# These decide where files lie, what is printed and how often something is saved, not the weights.
+# Paths of data and models stand in the fingerprint by the content of their files.
+NOT_WEIGHTS = frozenset(
+    "note output_dir cache_dir data_dir plugins do_train do_eval allow_weak_teacher save_steps "
+    "save_total_limit logging_steps per_gpu_eval_batch_size teacher_architectures student_architectures "
+    "tokenizer_name_or_path configuration_file method per_gpu_train_batch_size".split()
+)
+PARTS = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")
+WEIGHTS = (".safetensors", ".bin", ".model")
+
+
+def content_of(path: str | None) -> Any:
+    """sha256 of the files of a model or tokenizer; a hub name stands for itself."""
+    if path is None:
+        return None
+    place = Path(path)
+    if place.is_file():
+        return file_sha256(place)
+    if not place.is_dir():
+        return {"name": path}
+    files = sorted(
+        p for p in place.iterdir() if p.is_file() and (p.name in PARTS or p.suffix in WEIGHTS)
+    )
+    return {p.name: file_sha256(p) for p in files if p.name != "training_args.bin"}
+
+
+def _architecture(block: Architecture | None) -> Any:
+    if block is None:
+        return None
+    return {
+        "model_type": block.model_type,
+        "weights": content_of(block.model_name_or_path),
+        "config_file": content_of(block.config_file),
+        "tokenizer": content_of(block.tokenizer_name_or_path),
+        "num_hidden_layers": block.num_hidden_layers,
+    }
+
+
+def _flat(prefix: str, value: Any) -> dict[str, Any]:
+    """Nested objects as ``a.b.c`` keys, so that a difference names the place."""
+    if isinstance(value, dict):
+        out: dict[str, Any] = {}
+        for key, item in value.items():
+            out.update(_flat(f"{prefix}.{key}", item))
+        return out
+    return {prefix: value}
+
+
+def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
+    """Flat mapping; equal for two runs that train the same weights."""
+    config: RunConfig = loaded.config
+    task = get_task(config.task_name)
+    values = {"verb": verb, "global_batch": config.per_gpu_train_batch_size * world_size()}
+    for key, value in config.model_dump(mode="json").items():
+        if key not in NOT_WEIGHTS:
+            values.update(_flat(key, value))
+    if config.method is not None:
+        values.update(_flat("method", config.method.model_dump(mode="json", exclude={"note"})))
+    for role in ("teacher_architectures", "student_architectures"):
+        values.update(_flat(role, _architecture(getattr(config, role))))
+    values.update(_flat("tokenizer", content_of(config.tokenizer_name_or_path)))
+    for split in ("train", "dev"):
+        values[f"data.{split}"] = file_sha256(locate(task, split, Path(config.data_dir)).path)
+    return values
+
+
+def run_facts() -> dict[str, Any]:
+    """Versions, threads and seeds' surroundings: recorded, not compared."""
+    import accelerate
+    import numpy
+    import tokenizers
+    import torch
+    import transformers
+
+    return {
+        "versions": {
+            "chatstill": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "accelerate": accelerate.__version__,
+            "tokenizers": tokenizers.__version__,
+            "numpy": numpy.__version__,
+            "threads": str(torch.get_num_threads()),
+            "processes": str(world_size()),
+        },
+        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+    }

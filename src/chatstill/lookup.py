@@ -1,0 +1,287 @@
+"""A name in a configuration -> the file that carries it. The directories are the registry.
+
+``chatstill/methods`` holds the methods, ``config/models_config`` one JSON file per ``model_type``, a
+folder of the same name in the working directory goes first, and plugins add to both from outside.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .errors import Problem, UserError
+
+if TYPE_CHECKING:
+    from .methods.base import Method
+    from .tasks.base import Task
+
+FOLDER = Path("config") / "models_config"
+_PACKAGE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class MethodFile:
+    """One JSON file of ``config/models_config``.
+
+    Attributes:
+        path: Where it lies.
+        label: How it is called in messages and origins.
+        model_type: The name that a configuration gives.
+        method: The module in ``chatstill/methods`` (or a plugin) that carries it out.
+        aliases: Further names.
+        description: One sentence.
+        defaults: Values that hold where the user's file says nothing.
+        example: The blocks to paste where the method's own block is missing.
+    """
+
+    path: Path
+    label: str
+    model_type: str
+    method: str
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+
+def plain(name: str) -> str:
+    """A name without case, hyphens, underscores, dots and spaces: ``Theseus-Bert`` -> ``theseusbert``."""
+    return "".join(sign for sign in name.casefold() if sign not in "-_ .")
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that was most likely meant, None if none is near."""
+    by_plain = {plain(word): word for word in known}
+    found = difflib.get_close_matches(plain(name), by_plain, n=1, cutoff=0.6)
+    return by_plain[found[0]] if found else None
+
+
+def unknown(kind: str, name: str, known: Sequence[str], words: Sequence[str] = ()) -> str:
+    """``no method 'tesheus'. Did you mean 'theseus-bert'? Known: theseus-bert.``
+
+    Args:
+        kind: What was looked for.
+        name: What was written.
+        known: The names to list.
+        words: Alias -> name pairs as ``alias=name`` that count for the near match too.
+    """
+    targets = {word: word for word in known} | dict(word.split("=", 1) for word in words)
+    found = nearest(name, list(targets))
+    guess = f" Did you mean '{targets[found]}'?" if found else ""
+    return f"no {kind} '{name}'.{guess} Known: {', '.join(sorted(known))}."
+
+
+def builtin_folder() -> Path:
+    """The shipped ``models_config``: in an installed wheel inside the package, in a clone at the root."""
+    installed = _PACKAGE / "_config" / "models_config"
+    return installed if installed.is_dir() else _PACKAGE.parents[1] / FOLDER
+
+
+def method_files(user_folder: Path | None = None) -> dict[str, MethodFile]:
+    """All method files by their ``model_type``; one of the user's takes the place of a built-in one.
+
+    Args:
+        user_folder: Default: ``config/models_config`` of the working directory.
+
+    Raises:
+        UserError: For files that can't be read and for names that two files of one folder claim.
+    """
+    user = user_folder or FOLDER
+    builtin = builtin_folder()
+    found = _index(builtin, {})
+    if user.is_dir() and user.resolve() != builtin.resolve():
+        own = _index(user, found)
+        taken = {plain(name) for file in own.values() for name in (file.model_type, *file.aliases)}
+        found = {name: file for name, file in found.items() if plain(name) not in taken} | own
+    return found
+
+
+def read_method_file(path: Path, label: str | None = None) -> MethodFile:
+    """One method file.
+
+    Raises:
+        UserError: If it is no JSON object or lacks ``model_type`` or ``method``.
+    """
+    name = label or str(path)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        place = f"{name}: line {error.lineno}, column {error.colno}"
+        raise UserError(Problem(place, f"not JSON: {error.msg}.")) from None
+    except (OSError, ValueError) as error:
+        raise UserError(Problem(name, f"can't be read: {error}.")) from None
+    known = {"model_type": str, "method": str, "aliases": list, "description": str}
+    known |= {"defaults": dict, "example": dict}
+    if not isinstance(values, dict):
+        raise UserError(Problem(name, "a method file is a block with model_type and method."))
+    values.pop("note", None)
+    problems = [
+        Problem(
+            name, f"'{key}' is missing: the file of a method names its model_type and its method."
+        )
+        for key in ("model_type", "method")
+        if key not in values
+    ]
+    for key, value in values.items():
+        if key not in known:
+            guess = nearest(key, list(known))
+            hint = f"Did you mean '{guess}'?" if guess else f"Known: {', '.join(known)}."
+            problems.append(Problem(name, f"unknown key '{key}'.", hint))
+        elif not isinstance(value, known[key]):
+            problems.append(Problem(name, f"'{key}' must be a {known[key].__name__}."))
+    if problems:
+        raise UserError(problems)
+    aliases = tuple(str(alias) for alias in values.pop("aliases", ()))
+    return MethodFile(path=path, label=name, aliases=aliases, **values)
+
+
+def find_method_file(
+    model_type: str | None, configuration_file: str | None, modules: Sequence[str]
+) -> MethodFile:
+    """The method that a configuration asks for.
+
+    Args:
+        model_type: Its name; case, hyphens and underscores do not count.
+        configuration_file: A user's own method file: a path, or a bare name in ``FOLDER``.
+        modules: Names of method modules, which are also known by themselves.
+
+    Raises:
+        UserError: If there is none of that name, or the two arguments disagree.
+    """
+    if configuration_file is not None:
+        own = read_method_file(_user_file(configuration_file))
+        names = {plain(name) for name in (own.model_type, *own.aliases)}
+        if model_type is not None and plain(model_type) not in names:
+            message = (
+                f"its model_type is '{own.model_type}', the configuration says '{model_type}'."
+            )
+            raise UserError(Problem(str(own.path), message, "Make them agree, or leave one out."))
+        return own
+    files = method_files()
+    wanted = plain(model_type or "")
+    for file in files.values():
+        if wanted in {plain(name) for name in (file.model_type, *file.aliases)}:
+            return file
+    for module in modules:
+        if wanted == plain(module):
+            return MethodFile(Path(), "", model_type=module, method=module)
+    names_known = [*files, *(m for m in modules if m not in {f.method for f in files.values()})]
+    pairs = [f"{alias}={file.model_type}" for file in files.values() for alias in file.aliases]
+    raise UserError(Problem("", unknown("method", model_type or "", names_known, pairs)))
+
+
+def method_names(plugins: Sequence[str] = ()) -> list[str]:
+    """Modules that carry a method: every file of ``chatstill/methods`` but the contract, and plugins."""
+    files = sorted((_PACKAGE / "methods").glob("*.py"))
+    own = [file.stem for file in files if file.stem != "base" and not file.stem.startswith("_")]
+    return own + [Path(plugin).stem for plugin in plugins if _method_in(load_plugin(plugin))]
+
+
+def method(name: str, plugins: Sequence[str] = ()) -> "type[Method]":
+    """The method that a module of ``chatstill/methods``, or a plugin, carries.
+
+    Raises:
+        UserError: If there is none, with the nearest name.
+    """
+    for plugin in plugins:
+        own = _method_in(load_plugin(plugin))
+        if own is not None and plain(Path(plugin).stem) == plain(name):
+            return own
+    for module in method_names():
+        if plain(module) == plain(name):
+            found = _method_in(importlib.import_module(f"{__package__}.methods.{module}"))
+            assert found is not None, f"methods/{module}.py holds no subclass of Method"
+            return found
+    raise UserError(Problem("", unknown("method", name, method_names(plugins))))
+
+
+def _method_in(module: ModuleType) -> "type[Method] | None":
+    """The subclass of ``Method`` that a module defines, whatever its name."""
+    base = importlib.import_module(f"{__package__}.methods.base").Method
+    for value in vars(module).values():
+        own = isinstance(value, type) and value.__module__ == module.__name__
+        if own and issubclass(value, base) and value is not base:
+            return value
+    return None
+
+
+def task(name: str, plugins: Sequence[str] = ()) -> "Task":
+    """The task of a name; a plugin may hold one as ``task``.
+
+    Raises:
+        UserError: If there is none, with the nearest name.
+    """
+    for plugin in plugins:
+        own = getattr(load_plugin(plugin), "task", None)
+        if own is not None and plain(own.name) == plain(name):
+            return own
+    return importlib.import_module(f"{__package__}.tasks").get_task(name)
+
+
+@cache
+def load_plugin(path: str) -> ModuleType:
+    """Runs a user's Python file once and gives its module.
+
+    Raises:
+        UserError: If it is not there or fails when it is imported.
+    """
+    file = Path(path)
+    name = f"chatstill_plugin_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file) if file.suffix == ".py" else None
+    if spec is None or spec.loader is None or not file.is_file():
+        raise UserError(Problem(path, "a plugin is a Python file, and there is none of that name."))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(
+            Problem(path, f"the plugin fails when it is imported: {reason}.")
+        ) from error
+    return module
+
+
+def _user_file(name: str) -> Path:
+    """A path as it stands, else a name in the user's or the built-in folder, with or without .json."""
+    candidates = [Path(name)]
+    if Path(name).name == name:
+        candidates += [
+            folder / f for folder in (FOLDER, builtin_folder()) for f in (name, f"{name}.json")
+        ]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    hint = f"It is a path, or the name of a file in {FOLDER}."
+    raise UserError(Problem("", f"there is no method file '{name}'.", hint))
+
+
+def _index(folder: Path, builtin: Mapping[str, MethodFile]) -> dict[str, MethodFile]:
+    """The files of one folder by model_type; two that claim one name are an error."""
+    found: dict[str, MethodFile] = {}
+    claimed: dict[str, MethodFile] = {}
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("*.json")):
+        label = str(path) if builtin else f"{FOLDER.as_posix()}/{path.name}"
+        try:
+            file = read_method_file(path, label)
+        except UserError as error:
+            problems += error.problems
+            continue
+        for name in (file.model_type, *file.aliases):
+            other = claimed.setdefault(plain(name), file)
+            if other is not file:
+                message = f"'{name}' is also claimed by {other.label}."
+                problems.append(Problem(label, message, "Each model_type and alias has one file."))
+        found[file.model_type] = file
+    if problems:
+        raise UserError(problems)
+    return found

@@ -1,0 +1,1 @@
+"""One file per method; the directory is the registry (see ``chatstill.lookup``)."""

@@ -1,0 +1,46 @@
+"""Plain fine-tuning on labels: how teachers are made, and the baseline that every method is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .base import Context, Features, Method, MethodConfig, Phase
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ..losses import Term
+
+
+class Config(MethodConfig):
+    """Fine-tuning has no knobs of its own."""
+
+
+class FineTune(Method):
+    """One phase, one term: the task's own loss."""
+
+    Config = Config
+    needs_teacher = False
+
+    def phases(self) -> list[Phase]:
+        run = self.run
+        return [
+            Phase("fine-tuning", run.num_train_epochs, run.learning_rate, max_steps=run.max_steps)
+        ]
+
+    def begin(self, phase: Phase) -> nn.Module:
+        self.student.requires_grad_(True)
+        return self.student
+
+    def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
+        return {"task": float(len(batch["labels"]))}
+
+    def terms(
+        self, batch: Mapping[str, Tensor], student: Features, teacher: Features | None, ctx: Context
+    ) -> dict[str, Term]:
+        from ..losses import Term, hard_label_loss
+
+        assert student.logits is not None
+        loss = hard_label_loss(student.logits, batch["labels"], self.objective)
+        return {"task": Term(loss, float(len(batch["labels"])))}

@@ -1,0 +1,195 @@
+"""Results of a run and of single networks: the student's folder, metrics, predictions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .config.schema import Architecture, RunConfig
+from .data.views import View
+from .errors import Problem, UserError
+from .evaluate.results import compare, judge, result_lines, write_json, write_text
+from .evaluate.scoring import score
+from .evaluate.speed import count_parameters, device_name, size_megabytes
+from .fingerprint import run_facts
+from .job import Job, lengths_of, reader_for, set_padding
+from .models.load import load_classifier
+from .models.save import recover_saved, save_student
+from .preflight.labels import match_labels
+from .running import Trained, Views
+from .tasks import get_task
+from .tasks.base import Split
+from .tasks.files import locate
+from .tasks.predictions import write_predictions
+from .text.tokenizers import resolve_tokenizer
+
+FORMAT = 1
+FOLDERS = ("student", "teacher")
+
+
+def kept_folder(run: Path) -> Path | None:
+    """The network that a run folder holds; also a plain model folder. None if there is none."""
+    for name in FOLDERS:
+        recover_saved(run / name)
+        if (run / name / "config.json").is_file():
+            return run / name
+    return run if (run / "config.json").is_file() else None
+
+
+def report_run(
+    job: Job, views: Views, folder: Path, trained: Trained, seconds: float
+) -> dict[str, Any] | None:
+    """Writes the kept network, and with ``do_eval`` metrics and predictions."""
+    kept = job.method.kept()
+    target = folder / ("student" if job.verb == "distill" else "teacher")
+    save_student(kept, job.tokenizer, target, job.names, job.task.labels.kind)
+    if trained.scores is None:
+        return None
+    labels, groups = np.asarray(views.dev.labels), views.dev.groups
+    metrics: dict[str, Any] = {
+        "format": FORMAT,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "task": job.task.name,
+        "verb": job.verb,
+        "method": job.config.model_type if job.verb == "distill" else "finetune",
+        "seed": job.config.seed,
+        "dev": judge(job.task, trained.scores, labels, groups),
+        "kept": _kept(job, trained),
+        "model": _model_facts(kept, target),
+        "training": {
+            "seconds": seconds,
+            "phases": [vars(phase) for phase in trained.phases],
+            "device": device_name("cuda" if torch.cuda.is_available() else "cpu"),
+            "rows": len(views.train),
+            "share_of_rows_cut": views.train.cut_share,
+        },
+        **run_facts(),
+    }
+    if trained.teacher_scores is not None and job.teacher is not None:
+        teacher = judge(job.task, trained.teacher_scores, labels, groups)
+        metrics["teacher"] = {**teacher, "parameters": count_parameters(job.teacher).total}
+        metrics["agreement"] = compare(job.task, trained.scores, trained.teacher_scores)
+        metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if teacher["value"] else None
+    write_predictions(
+        folder / "predictions.tsv", job.task, trained.scores, labels, _group_names(views.dev)
+    )
+    write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
+    write_json(folder / "metrics.json", metrics)
+    return metrics
+
+
+def _kept(job: Job, trained: Trained) -> dict[str, Any]:
+    last = trained.phases[-1]
+    rule = job.config.keep
+    if rule == "best" and last.kept_step is not None:
+        text = f"best on dev: step {last.kept_step} of {last.steps} of phase '{last.name}'"
+        text += " (chosen on the same dev set that is reported)"
+        return {
+            "rule": rule,
+            "phase": last.name,
+            "step": last.kept_step,
+            "chosen_on": "dev",
+            "text": text,
+        }
+    text = f"last step: {last.steps} of phase '{last.name}'"
+    return {"rule": "last", "phase": last.name, "step": last.steps, "chosen_on": None, "text": text}
+
+
+def _model_facts(model: Any, folder: Path) -> dict[str, Any]:
+    counted = count_parameters(model)
+    return {
+        "layers": int(model.config.num_hidden_layers),
+        "parameters": counted.total,
+        "parameters_without_embeddings": counted.without_embeddings,
+        "megabytes": size_megabytes(folder),
+    }
+
+
+def _group_names(view: View) -> list[str] | None:
+    if view.groups is None:
+        return None
+    names = view.group_names
+    return [names[number] for number in view.groups]
+
+
+def _open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, Any]:
+    """(network, tokenizer, label match) of a folder, on the best device."""
+    task = get_task(config.task_name)
+    block = Architecture(model_name_or_path=str(folder))
+    loaded = load_classifier(
+        block,
+        role="teacher",
+        num_labels=None,
+        label_names=None,
+        problem=task.labels.kind,
+        cache_dir=config.cache_dir,
+        strict_head=True,
+    )
+    tokenizer = resolve_tokenizer(
+        config.tokenizer_name_or_path, str(folder), None, config.do_lower_case, config.cache_dir
+    )
+    match = match_labels(loaded.model.config, task.labels, role="model")
+    if match.errors:
+        raise UserError(match.errors)
+    set_padding(loaded.model, tokenizer)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return loaded.model.to(device), tokenizer, match
+
+
+def _scores(
+    folder: Path, config: RunConfig, path: Path, split: Split, labelled: bool
+) -> tuple[np.ndarray, View]:
+    import tempfile
+
+    from .data.views import prepare_view
+
+    task = get_task(config.task_name)
+    model, tokenizer, match = _open_model(folder, config)
+    with tempfile.TemporaryDirectory(prefix="chatstill-") as cache:
+        rows = task.read(path, split, labelled)
+        view = prepare_view(
+            rows, tokenizer, lengths_of(config), Path(cache), source_fingerprint=str(path)
+        )
+        reader = reader_for(model, tokenizer, match)
+        return score(model, view, reader, batch_size=config.per_gpu_eval_batch_size), view
+
+
+def evaluate_folder(
+    folder: Path, config: RunConfig, split: Split, output: Path | None
+) -> dict[str, Any]:
+    """Metrics of a network on a labelled split; ``lines`` holds them as text."""
+    task = get_task(config.task_name)
+    found = locate(task, split, Path(config.data_dir))
+    scores, view = _scores(folder, config, found.path, split, True)
+    labels = np.asarray(view.labels)
+    metrics: dict[str, Any] = {
+        "format": FORMAT,
+        "task": task.name,
+        "model": str(folder),
+        "file": str(found.path),
+        "dev": judge(task, scores, labels, view.groups),
+    }
+    metrics["lines"] = [f"file = {found.path}", *result_lines(metrics)]
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        write_predictions(output / "predictions.tsv", task, scores, labels, _group_names(view))
+        write_text(output / "eval_results.txt", "\n".join(metrics["lines"]) + "\n")
+        write_json(output / "metrics.json", metrics)
+    return metrics
+
+
+def predict_file(folder: Path, file: Path, config: RunConfig, output: Path | None) -> Path:
+    """Scores every row of a file in file order."""
+    task = get_task(config.task_name)
+    if not file.is_file():
+        raise UserError(Problem(str(file), "no such file"))
+    scores, view = _scores(folder, config, file, "test", False)
+    target = output or file.with_name(f"{file.name}.predictions.tsv")
+    names: Sequence[str] | None = _group_names(view)
+    write_predictions(target, task, scores, np.asarray(view.labels), names)
+    return target

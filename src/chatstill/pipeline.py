@@ -1,0 +1,218 @@
+"""The main path, top to bottom: a configuration in, a smaller network and its figures out.
+
+It names no method, model or task.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import Problem, RunFailure, UserError
+from .train.launch import Gate, rank, relaunch_on_every_device, world_size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .config import Loaded
+    from .job import Job, Verb
+    from .train.runfolder import RunFolder
+
+log = logging.getLogger("chatstill")
+
+
+def distill(loaded: Loaded, *, fresh: bool = False, console: Console) -> None:
+    """Trains the student that the configuration describes and writes the run folder."""
+    _run(loaded, "distill", fresh, console)
+
+
+def teach(loaded: Loaded, *, fresh: bool = False, console: Console) -> None:
+    """Fine-tunes a teacher from pretrained weights."""
+    _run(loaded, "teach", fresh, console)
+
+
+def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
+    """Both reports, and no more: nothing is created."""
+    from .checkup import preflight
+    from .preflight.plan import plan_renderable
+
+    _quiet_libraries()
+    job = _open_job(loaded, verb)
+    console.print(plan_renderable(preflight(job)))
+
+
+def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
+    from .fingerprint import run_facts, run_fingerprint
+    from .train.runfolder import RunFolder
+
+    config = loaded.config
+    folder = RunFolder(Path(config.output_dir))
+    if not config.do_train:
+        _evaluate_only(loaded, verb, console)
+        return
+    fingerprint = run_fingerprint(loaded, verb)
+    state = folder.state(fingerprint, fresh=fresh) if rank() == 0 else "resume"
+    if state == "finished":
+        console.print(f"{config.output_dir} holds this run, finished. Its results:")
+        _print_results(folder.path, console)
+        return
+    relaunch_on_every_device(loaded.arguments)
+    _quiet_libraries()
+    gate = Gate(folder.path)
+    if rank() == 0:
+        job = _open_job(loaded, verb)
+        if state == "new":
+            _print_plan(job, console)
+        moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
+        if moved is not None:
+            console.print(f"the old run was moved to {moved}")
+        _start_log(folder.path, console)
+        if state == "resume":
+            _warn_of_versions(folder, run_facts())
+            log.info("going on with the run in %s", folder.path)
+        write_resolved(loaded, folder.path)
+    else:
+        gate.wait()
+        job = _open_job(loaded, verb)
+    try:
+        _train_and_report(job, folder, gate, console)
+    finally:
+        folder.close()
+
+
+def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console) -> None:
+    from .outcome import report_run
+    from .running import prepare_views, train_job
+    from .train.checkpoints import CheckpointStore
+
+    started = time.time()
+    store = CheckpointStore(folder.path / "checkpoints", job.config.save_total_limit)
+    if rank() == 0:
+        store.clean()
+    views = prepare_views(job, folder.path, console)
+    gate.open()
+    trained = train_job(job, views, folder.path, store, gate, console)
+    if rank() == 0:
+        metrics = report_run(job, views, folder.path, trained, time.time() - started)
+        folder.finish()
+        log.info("finished: %s", metrics["kept"]["text"] if metrics else "")
+        _print_results(folder.path, console)
+
+
+def _open_job(loaded: Loaded, verb: Verb) -> Job:
+    from .job import open_job
+
+    return open_job(loaded.config, verb, loaded.method_class)
+
+
+def _print_plan(job: Job, console: Console) -> None:
+    from .checkup import preflight
+    from .preflight.plan import plan_renderable
+
+    with console.status("checking data, teacher and costs"):
+        plan = preflight(job)
+    console.print(plan_renderable(plan))
+
+
+def _print_results(folder: Path, console: Console) -> None:
+    path = folder / "eval_results.txt"
+    if path.is_file():
+        console.print(path.read_text(encoding="utf-8").rstrip(), highlight=False, markup=False)
+    else:
+        console.print("(do_eval was false: no results were written)")
+
+
+def write_resolved(loaded: Loaded, folder: Path) -> None:
+    """The resolved configuration, each value with where it came from."""
+    from .evaluate.results import write_json
+
+    write_json(folder / "config.resolved.json", loaded.resolved())
+
+
+def _start_log(folder: Path, console: Console) -> None:
+    """``run.log``, appended to when a run goes on; warnings also on the console."""
+    from rich.logging import RichHandler
+
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+        handler.close()
+    file = logging.FileHandler(folder / "run.log", encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(file)
+    shown = RichHandler(console=console, show_time=False, show_path=False, show_level=False)
+    log.addHandler(shown)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def _quiet_libraries() -> None:
+    """Their notices about downloads and new heads are ours to word."""
+    import os
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    from transformers.utils import logging as hf_logging
+
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    logging.getLogger("torch.distributed").setLevel(logging.ERROR)
+
+
+def _warn_of_versions(folder: RunFolder, facts: dict[str, Any]) -> None:
+    """A run that goes on under other versions is not bit-identical to an unbroken one."""
+    before = (folder.record() or {}).get("versions", {})
+    changed = [
+        f"{k} {before[k]} → {v}"
+        for k, v in facts["versions"].items()
+        if before.get(k) not in (None, v)
+    ]
+    if changed:
+        log.warning(
+            "going on with other versions (%s): the result may differ in the last digits",
+            ", ".join(changed),
+        )
+
+
+def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
+    """``do_train: false``: scores the network in ``output_dir``."""
+    from .outcome import kept_folder
+
+    folder = kept_folder(Path(loaded.config.output_dir))
+    if folder is None:
+        raise UserError(
+            Problem(
+                "output_dir",
+                f"do_train is false, and {loaded.config.output_dir} holds no trained network",
+                "Set do_train to true, or name the run folder of a finished run.",
+            )
+        )
+    evaluate(folder, loaded.config, console=console)
+
+
+def evaluate(
+    model: Path, config: Any, *, split: str = "dev", output: Path | None = None, console: Console
+) -> dict[str, Any]:
+    """Scores any classifier on a split of a task; prints the metrics and returns them."""
+    from .outcome import evaluate_folder
+
+    _quiet_libraries()
+    metrics = evaluate_folder(model, config, split, output)
+    for line in metrics["lines"]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return metrics
+
+
+def predict(
+    model: Path, file: Path, config: Any, *, output: Path | None = None, console: Console
+) -> Path:
+    """Scores the rows of a file, with or without labels, and writes them as TSV."""
+    from .outcome import predict_file
+
+    _quiet_libraries()
+    target = predict_file(model, file, config, output)
+    console.print(f"predictions: {target}", highlight=False, soft_wrap=True)
+    return target
+
+
+__all__ = ["RunFailure", "check", "distill", "evaluate", "predict", "teach", "world_size"]

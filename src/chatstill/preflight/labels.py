@@ -1,0 +1,145 @@
+"""Which output column of a model is which label of the task: by name or index, or one logit."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import Problem
+from ..methods.base import Objective
+from ..tasks.base import Labels
+
+_INDEX = re.compile(r"(?:label)?(\d+)")
+
+
+@dataclass(frozen=True)
+class LabelMatch:
+    """How a model's outputs face the task's labels.
+
+    Attributes:
+        order: For each task label the model's column; ``[0]`` for regression and sigmoid scorers,
+            empty if nothing could be matched (then ``problems`` holds an error).
+        objective: ``cross_entropy``, ``sigmoid`` or ``regression``.
+        problems: Errors and warnings.
+    """
+
+    order: list[int]
+    objective: Objective
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.severity == "warning"]
+
+
+def match_labels(model_config: Any, labels: Labels, *, role: str = "teacher") -> LabelMatch:
+    """Matches a model's ``id2label`` with the task's labels.
+
+    Names and synonyms are compared without case, spaces, hyphens and underscores; ``LABEL_1`` and
+    ``1`` are indices; one logit on a two-class task scores label 1 through a sigmoid.
+
+    Args:
+        model_config: Configuration of a transformers classifier, or anything with ``id2label``.
+        labels: The task's label space.
+        role: ``teacher``, ``student`` ...; appears in messages.
+    """
+    names = output_names(model_config)
+    if labels.kind == "regression":
+        if len(names) == 1:
+            return LabelMatch([0], "regression")
+        return LabelMatch([], "regression", [_wrong_count(names, labels, role)])
+    if len(names) == 1 and len(labels.names) == 2:
+        return LabelMatch([0], "sigmoid", _check_scorer(names[0], labels, role))
+    if len(names) != len(labels.names):
+        return LabelMatch([], "cross_entropy", [_wrong_count(names, labels, role)])
+    order, problems = _match_names(names, labels, role)
+    return LabelMatch(order, "cross_entropy", problems)
+
+
+def output_names(model_config: Any) -> list[str]:
+    """The model's label names by column; gaps in the numbering become ``LABEL_<column>``."""
+    by_column = {int(k): str(v) for k, v in (getattr(model_config, "id2label", None) or {}).items()}
+    count = max(by_column, default=-1) + 1
+    return [by_column.get(column, f"LABEL_{column}") for column in range(count)]
+
+
+def _match_names(
+    names: Sequence[str], labels: Labels, role: str
+) -> tuple[list[int], list[Problem]]:
+    """Columns by name, then by index; what is left over is taken in order, with a warning."""
+    by_name = [_label_named(name, labels) for name in names]
+    if sorted(label for label in by_name if label is not None) == list(range(len(names))):
+        return [by_name.index(label) for label in range(len(names))], []
+    by_index = [_index(name) for name in names]
+    if sorted(index for index in by_index if index is not None) == list(range(len(names))):
+        return [by_index.index(label) for label in range(len(names))], []
+    known = [label for label in by_name if label is not None]
+    if len(set(known)) != len(known):  # two columns claim one label: names prove nothing
+        by_name = [None] * len(names)
+    free_columns = [column for column, label in enumerate(by_name) if label is None]
+    free_labels = [label for label in range(len(names)) if label not in by_name]
+    order = [0] * len(names)
+    for column, label in enumerate(by_name):
+        if label is not None:
+            order[label] = column
+    for column, label in zip(free_columns, free_labels, strict=True):
+        order[label] = column
+    guessed = ", ".join(
+        f"{names[order[label]]!r} (column {order[label]}) as {labels.names[label]!r}"
+        for label in free_labels
+    )
+    message = (
+        f"the {role}'s labels {_listing(names)} do not match the task's {_listing(labels.names)} "
+        f"by name; taken by index: {guessed}"
+    )
+    hint = "Name the labels of the task in id2label of the model's config.json to be sure."
+    return order, [Problem(f"{role}: id2label", message, hint, "warning")]
+
+
+def _check_scorer(name: str, labels: Labels, role: str) -> list[Problem]:
+    """A lone logit named like label 0 is probably turned round."""
+    if _index(name) is not None or _label_named(name, labels) != 0:
+        return []
+    message = (
+        f"the {role} has one logit, named {name!r} like the task's label 0; it is taken as the "
+        f"score of {labels.names[1]!r}"
+    )
+    return [Problem(f"{role}: id2label", message, severity="warning")]
+
+
+def _wrong_count(names: Sequence[str], labels: Labels, role: str) -> Problem:
+    found = f"{len(names)} output{'s' if len(names) != 1 else ''} {_listing(names)}"
+    if labels.kind == "regression":
+        wanted = "a regression of 1 output"
+    else:
+        wanted = f"{len(labels.names)} labels {_listing(labels.names)}"
+    message = f"the {role} has {found}, the task needs {wanted}"
+    hint = "Take a model that was fine-tuned on this task, or fine-tune one with `chatstill teach`."
+    return Problem(f"{role}: id2label", message, hint)
+
+
+def _label_named(name: str, labels: Labels) -> int | None:
+    wanted = _plain(name)
+    for label, own in enumerate(labels.names):
+        others = labels.synonyms[label] if label < len(labels.synonyms) else ()
+        if wanted in {_plain(known) for known in (own, *others)}:
+            return label
+    return None
+
+
+def _index(name: str) -> int | None:
+    found = _INDEX.fullmatch(_plain(name))
+    return int(found[1]) if found else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_\-]+", "", name).casefold()
+
+
+def _listing(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"({shown})"

@@ -1,0 +1,178 @@
+"""Do lengths, vocabularies and layer counts fit the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Problem
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# Families whose positions start at pad_token_id + 1, so that 514 table rows serve 512 tokens.
+_PADDED_POSITIONS = frozenset(
+    "camembert data2vec-text esm ibert longformer luke mpnet roberta roberta-prelayernorm "
+    "xlm-roberta xlm-roberta-xl xmod".split()
+)
+_NO_TABLE = frozenset("bloom deberta deberta-v2 mpt roformer t5 umt5 mt5 xlnet".split())
+_TABLE_NAMES = frozenset({"position_embeddings", "position_embedding", "embed_positions", "wpe"})
+
+
+def usable_positions(config: Any, model: nn.Module | None = None) -> int | None:
+    """How many tokens the position table serves; None if there is none (rotary, relative).
+
+    The model's own table is counted where the model is given; the configuration is the fallback.
+    """
+    if model is not None:
+        return _table_of_model(model)
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit is None or _is_rotary(config) or getattr(config, "model_type", "") in _NO_TABLE:
+        return None
+    if getattr(config, "model_type", "") in _PADDED_POSITIONS:
+        return int(limit) - (getattr(config, "pad_token_id", None) or 0) - 1
+    return int(limit)
+
+
+def check_lengths(
+    max_seq_length: int,
+    config: Any,
+    model: nn.Module | None = None,
+    *,
+    role: str,
+    num_special: int = 0,
+    max_query_length: int | None = None,
+    max_reply_length: int | None = None,
+) -> list[Problem]:
+    """``max_seq_length`` against the position table, and the two parts of a pair against the whole.
+
+    Args:
+        max_seq_length: Tokens of a row, special ones included.
+        config: The network's configuration.
+        model: The network, if it is loaded.
+        role: ``teacher`` or ``student``.
+        num_special: Special tokens that the tokenizer adds to a pair.
+        max_query_length: Tokens kept of the first text.
+        max_reply_length: Tokens kept of the second text.
+    """
+    problems = []
+    usable = usable_positions(config, model)
+    trained = getattr(config, "max_position_embeddings", None)
+    if usable is not None and max_seq_length > usable:
+        rows = f" (of {trained} rows)" if trained and trained != usable else ""
+        message = f"{max_seq_length} tokens, but the {role}'s position table serves {usable}{rows}"
+        problems.append(Problem("max_seq_length", message, f"Set it to {usable} or less."))
+    elif usable is None and trained and max_seq_length > trained:
+        message = (
+            f"{max_seq_length} tokens; the {role} has no position table, but was made for {trained}"
+        )
+        problems.append(Problem("max_seq_length", message, severity="warning"))
+    if max_query_length and max_reply_length:
+        both = max_query_length + max_reply_length + num_special
+        if both > max_seq_length:
+            message = (
+                f"max_query_length {max_query_length} + max_reply_length {max_reply_length} + "
+                f"{num_special} special tokens = {both} is more than max_seq_length "
+                f"{max_seq_length}: long pairs are cut once more"
+            )
+            problems.append(Problem("max_seq_length", message, severity="warning"))
+    return problems
+
+
+def check_vocabulary(
+    tokenizer_size: int, config: Any, model: nn.Module | None = None, *, role: str
+) -> list[Problem]:
+    """A tokenizer must not know more ids than the embedding table has rows.
+
+    Args:
+        tokenizer_size: ``len(tokenizer)``, added tokens included.
+        config: The network's configuration.
+        model: The network, if it is loaded; its table counts then.
+        role: ``teacher`` or ``student``.
+    """
+    rows = getattr(config, "vocab_size", None)
+    if model is not None:
+        table = model.get_input_embeddings()  # type: ignore[operator]
+        rows = int(table.weight.shape[0])
+    if rows is None:
+        return []
+    place = f"{role}: tokenizer"
+    if tokenizer_size > rows:
+        message = (
+            f"the tokenizer has {tokenizer_size} entries, the {role}'s embedding table {rows} rows"
+        )
+        return [Problem(place, message, "Use the tokenizer that the weights were trained with.")]
+    if tokenizer_size < 0.9 * rows and rows - tokenizer_size > 256:
+        message = (
+            f"the tokenizer has only {tokenizer_size} entries for the {rows} rows of the {role}'s "
+            "embedding table: is it the tokenizer of these weights?"
+        )
+        return [Problem(place, message, severity="warning")]
+    return []
+
+
+def check_layer_counts(
+    num_student: int, num_teacher: int, *, has_grouping: bool = False
+) -> list[Problem]:
+    """The teacher's layers must be a whole multiple of the student's, or be grouped by hand."""
+    place = "student_architectures: num_hidden_layers"
+    if num_student > num_teacher:
+        message = f"the student has {num_student} layers, more than the teacher's {num_teacher}"
+        return [Problem(place, message)]
+    if num_student == num_teacher:
+        message = f"student and teacher both have {num_teacher} layers: nothing becomes smaller"
+        return [Problem(place, message, severity="warning")]
+    if num_teacher % num_student and not has_grouping:
+        fitting = [n for n in range(1, num_teacher) if num_teacher % n == 0]
+        message = (
+            f"the teacher's {num_teacher} layers cannot be shared evenly among the student's "
+            f"{num_student} ({num_teacher}/{num_student} is not whole)"
+        )
+        hint = f"Take {_either(fitting)} layers, or give an explicit grouping."
+        return [Problem(place, message, hint)]
+    return []
+
+
+def check_same(
+    student: Any,
+    teacher: Any,
+    keys: Sequence[str] = ("hidden_size", "num_attention_heads", "vocab_size"),
+) -> list[Problem]:
+    """Values that must be equal in two networks whose layers are exchanged; names both."""
+    problems = []
+    for key in keys:
+        own, other = getattr(student, key, None), getattr(teacher, key, None)
+        if own != other:
+            message = (
+                f"{key} is {own} in the student and {other} in the teacher; they must be equal"
+            )
+            problems.append(Problem(f"student_architectures: {key}", message))
+    return problems
+
+
+def _is_rotary(config: Any) -> bool:
+    if (
+        getattr(config, "alibi", False)
+        or getattr(config, "position_embedding_type", "") == "rotary"
+    ):
+        return True
+    keys = ("rope_parameters", "rope_theta", "rope_scaling", "rotary_pct", "rotary_dim")
+    return any(getattr(config, key, None) for key in keys)
+
+
+def _table_of_model(model: nn.Module) -> int | None:
+    from torch import nn as modules
+
+    for name, module in model.named_modules():
+        if name.rpartition(".")[2] not in _TABLE_NAMES or not isinstance(module, modules.Embedding):
+            continue
+        offset = getattr(module, "offset", None)  # BART, OPT: extra rows in front
+        if offset is None:
+            offset = 0 if module.padding_idx is None else module.padding_idx + 1
+        return module.num_embeddings - int(offset)
+    return None
+
+
+def _either(values: Sequence[int]) -> str:
+    words = [str(value) for value in values]
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

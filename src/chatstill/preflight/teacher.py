@@ -1,0 +1,195 @@
+"""Does the teacher know the task: its score on a few dev rows against chance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import Problem
+from ..tasks.base import Labels
+
+SIGNIFICANT = 0.05
+FEW_ROWS = 50
+_PERMUTATIONS = 999
+
+
+@dataclass(frozen=True)
+class TeacherCheck:
+    """What a few dev rows say about a teacher.
+
+    Attributes:
+        measure: ``AUC`` or ``Pearson correlation``.
+        value: The figure; nan where it cannot be computed.
+        chance: What a teacher without any knowledge reaches.
+        p_above: Probability of such a figure, or a higher one, by chance.
+        p_below: The same for a lower one.
+        num_rows: Rows with a label.
+        accuracy: Share of right answers; None for regression.
+        majority: Share of the largest class; None for regression.
+        problem: None if the teacher is above chance.
+    """
+
+    measure: str
+    value: float
+    chance: float
+    p_above: float
+    p_below: float
+    num_rows: int
+    accuracy: float | None = None
+    majority: float | None = None
+    problem: Problem | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.measure} {self.value:.3f} on {self.num_rows} rows (chance {self.chance:g})"
+        if self.accuracy is not None:
+            text += f", accuracy {self.accuracy:.3f} (largest class {self.majority:.3f})"
+        return text
+
+
+def check_teacher(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    task_labels: Labels,
+    *,
+    groups: Sequence[str] | np.ndarray | None = None,
+    allow_weak_teacher: bool = False,
+    role: str = "teacher",
+) -> TeacherCheck:
+    """Tests a teacher's scores against chance.
+
+    Two classes: AUC, one-sided rank-sum test; for ranking tasks rows are compared inside their
+    group, where most rows stand in a group with both labels. More classes: mean one-against-rest
+    AUC, permutation test. Regression: Pearson, one-sided. AUC and not accuracy, because a useful
+    teacher on rare positives answers "negative" everywhere. At the 5 % level; below 50 rows a
+    figure above chance is never more than a warning.
+
+    Args:
+        scores: (N, C) logits in the task's label order, (N, 1) for one output.
+        labels: (N,) class indices or scores, nan where there is none.
+        task_labels: The task's label space.
+        groups: (N,) group of each row for ranking tasks.
+        allow_weak_teacher: A warning in place of an error.
+        role: Name in the message.
+    """
+    labels = np.asarray(labels, dtype=np.float64)
+    known = ~np.isnan(labels)
+    scores = np.asarray(scores, dtype=np.float64).reshape(len(labels), -1)[known]
+    labels = labels[known]
+    groups = None if groups is None else np.asarray(groups)[known]
+    check = _measure(scores, labels, task_labels, groups)
+    problem = _judge(check, bool(np.isfinite(scores).all()), task_labels, role)
+    if problem is not None and allow_weak_teacher:
+        problem = Problem(problem.place, problem.message, problem.hint, "warning")
+    return TeacherCheck(**{**check.__dict__, "problem": problem})
+
+
+def _measure(
+    scores: np.ndarray, labels: np.ndarray, task_labels: Labels, groups: np.ndarray | None
+) -> TeacherCheck:
+    regression = task_labels.kind == "regression"
+    name, chance = ("Pearson correlation", 0.0) if regression else ("AUC", 0.5)
+    majority, accuracy = None, None
+    if not regression and len(labels):
+        majority = float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+        answers = scores.argmax(1) if scores.shape[1] > 1 else scores[:, 0] > 0
+        accuracy = float(np.mean(answers == labels))
+    testable = len(np.unique(labels)) > 1 and np.isfinite(scores).all()
+    if not testable:
+        value, above, below = float("nan"), 1.0, 1.0
+    elif regression:
+        value, above, below = _correlation(scores[:, 0], labels)
+    elif task_labels.num_outputs == 2:
+        score = scores[:, -1] - (scores[:, 0] if scores.shape[1] > 1 else 0.0)
+        value, above, below = _two_classes(score, labels > 0, groups)
+    else:
+        value, above, below = _many_classes(scores, labels.astype(np.int64))
+    return TeacherCheck(name, value, chance, above, below, len(labels), accuracy, majority)
+
+
+def _judge(check: TeacherCheck, finite: bool, labels: Labels, role: str) -> Problem | None:
+    place = f"{role}: score on dev rows"
+    if not finite:
+        return Problem(place, f"the {role} gives scores that are not finite numbers")
+    if np.isnan(check.value):
+        message = f"{check.num_rows} dev rows without two different labels cannot test the {role}"
+        return Problem(place, message, severity="warning")
+    if check.p_above < SIGNIFICANT:
+        return None
+    classification = labels.kind == "classification"
+    swapped = "labels may be swapped" if classification else "scores may be turned round"
+    if check.p_below < SIGNIFICANT:
+        message = f"the {role} is clearly below chance: {check}; {swapped}, very likely so"
+    elif check.num_rows < FEW_ROWS and check.value > check.chance:
+        message = f"{check.num_rows} dev rows are too few to tell the {role} from chance: {check}"
+        return Problem(place, message, severity="warning")
+    else:
+        message = f"the {role} is not above chance: {check}; {swapped}"
+    hint = (
+        f"Check {'id2label, ' if classification else ''}the weights and the tokenizer; "
+        '"allow_weak_teacher": true goes on all the same.'
+    )
+    return Problem(place, message, hint)
+
+
+def _correlation(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
+    from scipy import stats
+
+    if len(labels) < 3 or np.ptp(scores) == 0:
+        return 0.0, 1.0, 1.0
+    above = stats.pearsonr(scores, labels, alternative="greater")
+    return float(above.statistic), float(above.pvalue), 1.0 - float(above.pvalue)
+
+
+def _two_classes(
+    score: np.ndarray, positive: np.ndarray, groups: np.ndarray | None
+) -> tuple[float, float, float]:
+    """AUC and its one-sided probabilities: a rank-sum test, by group where groups can rank."""
+    from scipy import stats
+
+    strata = [np.arange(len(score))]
+    if groups is not None:
+        number = np.unique(groups, return_inverse=True)[1]
+        share = np.bincount(number, weights=positive) / np.bincount(number)
+        mixed = np.flatnonzero((share > 0) & (share < 1))
+        if np.isin(number, mixed).mean() >= 0.5:
+            strata = [np.flatnonzero(number == group) for group in mixed]
+    excess, pairs, variance = 0.0, 0.0, 0.0
+    for rows in strata:
+        count, high = len(rows), int(positive[rows].sum())
+        ranks = stats.rankdata(score[rows])
+        wins = float(ranks[positive[rows]].sum()) - high * (high + 1) / 2
+        excess += wins - high * (count - high) / 2
+        pairs += high * (count - high)
+        # the variance of ranks drawn without replacement; ties make it smaller
+        variance += high * (count - high) / count * float(np.var(ranks, ddof=1))
+    if variance == 0:
+        return 0.5, 1.0, 1.0
+    spread = np.sqrt(variance)
+    above = float(stats.norm.sf((excess - 0.5) / spread))
+    below = float(stats.norm.cdf((excess + 0.5) / spread))
+    return 0.5 + excess / pairs, above, below
+
+
+def _many_classes(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
+    """Mean one-against-rest AUC over the classes that occur; a permutation test."""
+    from scipy import stats
+
+    logits = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    ranks = stats.rankdata(logits, axis=0)  # (N, C)
+    classes = np.unique(labels)
+
+    def mean_auc(labels: np.ndarray) -> float:
+        values = []
+        for label in classes:
+            own = labels == label
+            count, rest = own.sum(), (~own).sum()
+            excess = ranks[own, label].sum() - count * (count + 1) / 2
+            values.append(excess / (count * rest))
+        return float(np.mean(values))
+
+    generator = np.random.default_rng(0)
+    value = mean_auc(labels)
+    drawn = np.array([mean_auc(generator.permutation(labels)) for _ in range(_PERMUTATIONS)])
+    above = (1 + np.sum(drawn >= value)) / (1 + _PERMUTATIONS)
+    below = (1 + np.sum(drawn <= value)) / (1 + _PERMUTATIONS)
+    return value, float(above), float(below)

@@ -1,0 +1,101 @@
+"""A few training steps on copies, timed, so that a plan can say what a run will cost."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .methods.base import Context, Method
+from .preflight.cost import StepTiming
+from .preflight.resources import memory_in_use
+from .train.stage import StageModule
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What the measured steps took.
+
+    Attributes:
+        timings: One per batch, the warm-up left out.
+        trained_parameters: Parameters with a gradient.
+        parameter_bytes: All networks of the phase.
+        memory_before: Bytes in use before the first step.
+        memory_peak: Highest so far after the last.
+        largest_tokens: Tokens of the largest batch measured.
+    """
+
+    timings: list[StepTiming]
+    trained_parameters: int
+    parameter_bytes: int
+    memory_before: int
+    memory_peak: int
+    largest_tokens: int
+
+
+def rehearse(
+    method: Method, batches: Sequence[Mapping[str, Tensor]], *, seed: int, num_steps: int
+) -> Rehearsal:
+    """Runs forward, backward and update on copies of the networks.
+
+    Weights, train/eval flags and every generator are as before afterwards.
+
+    Args:
+        method: Left untouched; a deep copy of it is trained.
+        batches: Each measured once; the first one also serves as warm-up.
+        seed: Of the copy's draws.
+        num_steps: Of the planned phase; the batches stand for steps spread over it.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        double = copy.deepcopy(method)
+        stage = StageModule(double, double.phases()[0]).to(device).train()
+        trained = [p for p in stage.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=0.0)
+        before = memory_in_use(device.type)[0]
+        timings: list[StepTiming] = []
+        for number, batch in enumerate([batches[0], *batches]):
+            step = max(number - 1, 0) * num_steps // max(len(batches), 1)
+            timings.append(_step(double, stage, optimizer, batch, device, seed, step, num_steps))
+        peak = memory_in_use(device.type)[1]
+    return Rehearsal(
+        timings=timings[1:],
+        trained_parameters=sum(p.numel() for p in trained),
+        parameter_bytes=sum(p.numel() * p.element_size() for p in stage.parameters()),
+        memory_before=before,
+        memory_peak=peak,
+        largest_tokens=max(timing.tokens for timing in timings),
+    )
+
+
+def _step(
+    method: Method,
+    stage: StageModule,
+    optimizer: torch.optim.Optimizer,
+    batch: Mapping[str, Tensor],
+    device: torch.device,
+    seed: int,
+    step: int,
+    num_steps: int,
+) -> StepTiming:
+    context = Context(seed, 0, step, 0, 0, num_steps)
+    for micro_batch in range(50):  # a draw that gives a gradient
+        context = Context(seed, 0, step, micro_batch, 0, num_steps)
+        if method.contributes(context):
+            break
+    started = time.perf_counter()
+    inputs = {name: tensor.to(device) for name, tensor in batch.items()}
+    loss, _ = stage(inputs, context, method.counts(batch, context), 1.0)
+    if loss.requires_grad:
+        loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    tokens = int(batch["input_ids"].numel())
+    return StepTiming(tokens, time.perf_counter() - started)

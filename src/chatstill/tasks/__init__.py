@@ -1,0 +1,37 @@
+"""Tasks by name: what their files look like, what their labels mean, how predictions are scored."""
+
+import difflib
+
+from ..errors import Problem, UserError
+from .base import Task
+from .chat import ChatTask
+from .files import Found, locate, normalise
+from .glue import TABLE
+from .glue_task import GlueTask
+
+__all__ = ["Found", "Task", "get_task", "locate", "names"]
+
+ALIASES = {"chatqa": "chat"}
+_ALL: list[Task] = [ChatTask(), *(GlueTask(row) for row in TABLE)]
+_TASKS = {task.name: task for task in _ALL}
+
+
+def names() -> list[str]:
+    """Names of all tasks."""
+    return sorted(_TASKS)
+
+
+def get_task(name: str) -> Task:
+    """The task of a name; case, hyphens and underscores don't count, ``ChatQA`` is ``chat``.
+
+    Raises:
+        UserError: no such task, with the nearest name.
+    """
+    key = normalise(name)
+    key = ALIASES.get(key, key)
+    if key in _TASKS:
+        return _TASKS[key]
+    near = difflib.get_close_matches(key, [*_TASKS, *ALIASES], n=1, cutoff=0.5)
+    guess = f"Did you mean {ALIASES.get(near[0], near[0])!r}? " if near else ""
+    message = f"there is no task {name!r}"
+    raise UserError(Problem("task_name", message, f"{guess}Known: {', '.join(names())}."))

@@ -1,0 +1,174 @@
+"""Metrics of classification and regression on arrays, and how far two models agree.
+
+All need numpy alone. Scores are what a network gives: (N, C) logits, (N, 1) or (N,) for a sigmoid
+scorer or a regression.
+"""
+
+import numpy as np
+
+from ..errors import RunFailure
+
+
+def checked(
+    scores: np.ndarray, labels: np.ndarray, num_outputs: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores as float64 (N, C) and labels as float64 (N,), fit to be scored.
+
+    Args:
+        scores: (N, C), or one column where there are two classes; (N,) is (N, 1).
+        labels: (N,).
+        num_outputs: C of the task.
+
+    Raises:
+        RunFailure: a score is NaN or infinite.
+        ValueError: no rows, shapes that don't fit, a row without label (NaN).
+    """
+    scores = finite(scores)
+    labels = np.asarray(labels, dtype=np.float64).reshape(-1)
+    if len(scores) != len(labels):
+        raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
+    if scores.shape[1] != num_outputs and (scores.shape[1], num_outputs) != (1, 2):
+        raise ValueError(f"{scores.shape[1]} scores a row, the task has {num_outputs}")
+    if not len(labels):
+        raise ValueError("no rows to score")
+    if np.isnan(labels).any():
+        raise ValueError(f"row {int(np.isnan(labels).argmax())} has no label")
+    return scores, labels
+
+
+def finite(scores: np.ndarray) -> np.ndarray:
+    """Scores as float64 (N, C).
+
+    Raises:
+        RunFailure: a score is NaN or infinite; names the first row.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    scores = scores.reshape(len(scores), -1)
+    broken = ~np.isfinite(scores).all(axis=1)
+    if broken.any():
+        row = int(broken.argmax())
+        message = f"the network gave {scores[row].tolist()} for row {row} (counted from 0)"
+        raise RunFailure(f"{message}: its weights are broken, or it overflows in this precision")
+    return scores
+
+
+def margin(scores: np.ndarray) -> np.ndarray:
+    """One number per row, higher for the positive class (N,).
+
+    ``logit1 - logit0`` of two logits; the score itself of a sigmoid scorer or a regression.
+
+    Raises:
+        ValueError: more than two classes.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    scores = scores.reshape(len(scores), -1)
+    if scores.shape[1] > 2:
+        raise ValueError(f"{scores.shape[1]} classes have no positive one")
+    return scores[:, -1] if scores.shape[1] == 1 else scores[:, 1] - scores[:, 0]
+
+
+def decide(scores: np.ndarray) -> np.ndarray:
+    """Predicted class of each row (N,); one column is a sigmoid scorer, its threshold logit 0.
+
+    Equal logits go to the lower class, a score of exactly 0 to class 0.
+    """
+    scores = np.asarray(scores)
+    scores = scores.reshape(len(scores), -1)
+    return (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
+
+
+def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Share of rows whose prediction is the label."""
+    return float(np.mean(predictions == labels))
+
+
+def f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """F1 of class 1: ``2 tp / (2 tp + fp + fn)``; 0 where no row is or is called positive."""
+    hits = float(np.sum((predictions == 1) & (labels == 1)))
+    total = float(np.sum(predictions == 1) + np.sum(labels == 1))
+    return 2 * hits / total if total else 0.0
+
+
+def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Matthews correlation, any number of classes; 0 where predictions or labels are constant."""
+    num_classes = int(max(predictions.max(), labels.max())) + 1
+    cells = labels.astype(np.int64) * num_classes + predictions.astype(np.int64)
+    table = np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+    table = table.astype(np.float64)
+    rows, columns, total = table.sum(axis=1), table.sum(axis=0), table.sum()
+    covariance = table.trace() * total - rows @ columns
+    spread = np.sqrt(total**2 - rows @ rows) * np.sqrt(total**2 - columns @ columns)
+    return float(np.clip(covariance / spread, -1.0, 1.0)) if spread else 0.0
+
+
+def auc(score: np.ndarray, positive: np.ndarray) -> float:
+    """Share of (positive, negative) pairs in the right order, ties as half; NaN for one class.
+
+    Args:
+        score: (N,) higher for the positive class.
+        positive: (N,) bool.
+    """
+    num_positive = int(positive.sum())
+    num_negative = len(positive) - num_positive
+    if not num_positive or not num_negative:
+        return float("nan")
+    above = average_ranks(score)[positive].sum() - num_positive * (num_positive + 1) / 2
+    return float(above / (num_positive * num_negative))
+
+
+def average_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, lowest value first, equal values at their mean rank (N,)."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[places.reshape(-1)]
+
+
+def pearson(a: np.ndarray, b: np.ndarray) -> float:
+    """Linear correlation; 0, not NaN, where either side is constant."""
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    a, b = (_unit(np.asarray(values, dtype=np.float64)) for values in (a, b))
+    return float(np.clip(a @ b, -1.0, 1.0))
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Rank correlation, ties at their mean rank; 0, not NaN, where either side is constant."""
+    return pearson(average_ranks(a), average_ranks(b))
+
+
+def agreement(
+    student_scores: np.ndarray, teacher_scores: np.ndarray, kind: str = "classification"
+) -> dict[str, float]:
+    """How far a student follows its teacher on the same rows, whatever the gold labels say.
+
+    ``agreement`` is the share of rows with the same predicted class (classification only).
+    ``spearman`` and ``pearson`` compare the margins of two classes or the scores of a regression;
+    with more classes all logits, each row's mean subtracted, as one long vector. One logit and two
+    can be compared.
+
+    Raises:
+        RunFailure: a score is NaN or infinite.
+        ValueError: shapes that can't be compared, no rows.
+    """
+    student, teacher = finite(student_scores), finite(teacher_scores)
+    if len(student) != len(teacher) or not len(student):
+        raise ValueError(f"can't compare {len(student)} rows of a student with {len(teacher)}")
+    result = {}
+    if kind == "classification":
+        result["agreement"] = accuracy(decide(student), decide(teacher))
+    a, b = _comparable(student), _comparable(teacher)
+    if len(a) != len(b):
+        raise ValueError(f"can't compare {student.shape[1]} classes with {teacher.shape[1]}")
+    return {**result, "spearman": spearman(a, b), "pearson": pearson(a, b)}
+
+
+def _comparable(scores: np.ndarray) -> np.ndarray:
+    if scores.shape[1] <= 2:
+        return margin(scores)
+    return (scores - scores.mean(axis=1, keepdims=True)).reshape(-1)
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Centred, of length 1; scaled first, so that squares neither overflow nor vanish."""
+    values = values - values.mean()
+    values = values / np.abs(values).max()
+    return values / np.sqrt(values @ values)

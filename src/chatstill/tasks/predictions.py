@@ -1,0 +1,144 @@
+"""predictions.tsv: a line for each row with label, prediction and scores, exact enough to rescore.
+
+Columns: ``index`` (row number from 0), ``group`` (ranking tasks), ``label`` (empty without one),
+``prediction``, then ``score`` (one output) or ``score_0``, ``score_1``, ... Labels and predictions
+of classes are written as the task's files write them. Scores have all the digits of a double.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import Problem, UserError
+from .base import Groups
+from .metrics import decide
+from .reading import malformed, read_rows, show
+
+
+class Predictions(NamedTuple):
+    """What a file holds: scores (N, C), labels (N,) with NaN for none, groups or None."""
+
+    scores: np.ndarray
+    labels: np.ndarray
+    groups: list[str] | None
+
+
+class PredictionsWriter:
+    """Writes a file row by row; it appears under its name when all is written.
+
+    Args:
+        path: The file.
+        words: How the task's files write each class; empty for regression.
+        grouped: Whether there is a group column.
+    """
+
+    def __init__(self, path: Path, words: Sequence[str], *, grouped: bool) -> None:
+        self.path = path
+        self.words = list(words)
+        self.grouped = grouped
+        self.num_rows = 0
+        self._staging = path.with_name(f"{path.name}.part")
+        self._stream = open(self._staging, "w", encoding="utf-8", newline="\n")
+
+    def __enter__(self) -> "PredictionsWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._stream.close()
+        finally:
+            if error is not None:
+                self._staging.unlink(missing_ok=True)
+        if error is None:
+            os.replace(self._staging, self.path)
+
+    def add(self, scores: np.ndarray, labels: np.ndarray | None, groups: Groups = None) -> None:
+        """Further rows.
+
+        Args:
+            scores: (N, C) in the task's label order; (N, 1) or (N,) for one output.
+            labels: (N,) class indices or scores, NaN for none; None for no labels at all.
+            groups: (N,) if ``grouped``.
+        """
+        scores = np.asarray(scores, dtype=np.float64)
+        scores = scores.reshape(len(scores), -1)
+        if not self.num_rows:
+            self._stream.write("\t".join(_columns(scores.shape[1], self.grouped)) + "\n")
+        columns = [[str(n) for n in range(self.num_rows, self.num_rows + len(scores))]]
+        if self.grouped:
+            columns.append([str(group) for group in (() if groups is None else groups)])
+        columns.append(self._labels(labels, len(scores)))
+        decided = decide(scores) if self.words else scores[:, 0]
+        columns.append(self._labels(decided, len(scores)))
+        columns += [[repr(value) for value in column] for column in scores.T.tolist()]
+        self._stream.writelines("\t".join(row) + "\n" for row in zip(*columns, strict=True))
+        self.num_rows += len(scores)
+
+    def _labels(self, values: np.ndarray | None, num_rows: int) -> list[str]:
+        if values is None:
+            return [""] * num_rows
+        numbers = np.asarray(values, dtype=np.float64).tolist()
+        if not self.words:
+            return ["" if value != value else repr(value) for value in numbers]
+        return ["" if value != value else self.words[int(value)] for value in numbers]
+
+
+def write_predictions(
+    path: Path,
+    scores: np.ndarray,
+    labels: np.ndarray | None,
+    groups: Groups,
+    words: Sequence[str],
+    block: int = 10_000,
+) -> None:
+    """Writes a whole file at once, in blocks of rows; see ``PredictionsWriter``."""
+    with PredictionsWriter(path, words, grouped=groups is not None) as writer:
+        for start in range(0, max(len(scores), 1), block):
+            part = slice(start, start + block)
+            writer.add(
+                scores[part],
+                None if labels is None else labels[part],
+                None if groups is None else groups[part],
+            )
+
+
+def read_predictions(path: Path, words: Sequence[str]) -> Predictions:
+    """Reads a file back; metrics of what it returns are those of what was written.
+
+    Raises:
+        UserError: it is no such file.
+    """
+    known = {word: float(number) for number, word in enumerate(words)}
+    rows = read_rows(path)
+    header = next(rows, (0, []))[1]
+    grouped = "group" in header
+    first = 3 + grouped
+    if header != _columns(len(header) - first, grouped):
+        raise UserError(Problem(str(path), f"found {show(header)}, expected a file of predictions"))
+    scores, labels, groups = [], [], []
+    for line, fields in rows:
+        try:
+            scores.append([float(value) for value in fields[first:]])
+            text = fields[first - 2]
+            labels.append(np.nan if not text else known[text] if known else float(text))
+        except (KeyError, ValueError, IndexError):
+            raise malformed(path, line, show(fields), ", ".join(header)) from None
+        if len(fields) != len(header):
+            raise malformed(path, line, show(fields), ", ".join(header))
+        groups.append(fields[1])
+    array = np.array(scores, dtype=np.float64).reshape(len(scores), len(header) - first)
+    return Predictions(array, np.array(labels), groups if grouped else None)
+
+
+def _columns(num_scores: int, grouped: bool) -> list[str]:
+    scores = ["score"] if num_scores == 1 else [f"score_{number}" for number in range(num_scores)]
+    return ["index", *(["group"] if grouped else []), "label", "prediction", *scores]

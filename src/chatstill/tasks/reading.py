@@ -1,0 +1,118 @@
+"""Tab-separated rows: lines end at \\n or \\r\\n only, fields at TAB only, quotes are text."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..errors import Problem, UserError
+
+BLOCK = 1 << 20
+LONGEST_LINE = 64 << 20
+BOM = b"\xef\xbb\xbf"
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a UTF-8 file, streamed.
+
+    Other line separators (U+2028, \\x0b, \\x85, a lone \\r) and NUL are text like any other
+    character. One byte order mark at the start is dropped; the last line needs no line end; empty
+    lines after the last row are passed over.
+
+    Yields:
+        The line number from 1, and the line's fields (one for a line without TAB).
+
+    Raises:
+        UserError: the file can't be read, bytes that are no UTF-8 (with line and offset), a line of
+            more than 64 MiB, an empty line between rows. Rows before the fault are yielded first.
+    """
+    line = empty = 0
+    for text in _blocks(path):
+        if "\r\n" in text:
+            text = text.replace("\r\n", "\n")
+        lines = text.split("\n")
+        if not lines[-1]:
+            lines.pop()
+        for content in lines:
+            line += 1
+            if not content:
+                empty = empty or line
+                continue
+            if empty:
+                raise malformed(path, empty, "an empty line between rows", "a row in every line")
+            yield line, content.split("\t")
+
+
+def malformed(path: Path, line: int, found: str, expected: str, hint: str = "") -> UserError:
+    """The error for a row that can't be taken: file, line, what was found, what was expected."""
+    return UserError(Problem(f"{path}: line {line}", f"found {found}, expected {expected}", hint))
+
+
+def show(fields: Sequence[str]) -> str:
+    """Fields for a message: ``2 fields ('how are you', 'fine')``, long ones shortened."""
+    shown = [shorten(field) for field in fields[:6]]
+    more = ", ..." if len(fields) > len(shown) else ""
+    noun = "field" if len(fields) == 1 else "fields"
+    return f"{len(fields)} {noun} ({', '.join(shown)}{more})"
+
+
+def shorten(text: str, limit: int = 40) -> str:
+    """The text in quotes, control characters escaped, cut after ``limit`` characters."""
+    return repr(text) if len(text) <= limit else f"{text[:limit]!r}..."
+
+
+def _blocks(path: Path) -> Iterator[str]:
+    """The file as pieces of about a megabyte that end with a line end (the last one may not)."""
+    offset, first_line = 0, 1
+    for chunk in _chunks(path):
+        if offset == 0 and chunk.startswith(BOM):
+            chunk, offset = chunk[len(BOM) :], len(BOM)
+        try:
+            text = chunk.decode("utf-8")
+        except UnicodeDecodeError as error:
+            good = chunk.rfind(b"\n", 0, error.start) + 1
+            if good:
+                yield chunk[:good].decode("utf-8")
+            line = first_line + chunk.count(b"\n", 0, good)
+            raise _undecodable(path, line, offset + error.start, chunk[error.start :]) from None
+        yield text
+        offset += len(chunk)
+        first_line += chunk.count(b"\n")
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Whole lines as bytes, many at a time.
+
+    Raises:
+        UserError: the file can't be opened or read, or holds a line that is too long.
+    """
+    try:
+        with open(path, "rb") as stream:
+            parts: list[bytes] = []
+            held = 0
+            while block := stream.read(BLOCK):
+                cut = block.rfind(b"\n") + 1
+                if cut:
+                    yield b"".join((*parts, block[:cut]))
+                    parts, held = [], 0
+                parts.append(block[cut:])
+                held += len(block) - cut
+                if held > LONGEST_LINE:
+                    message = (
+                        f"a line is longer than {LONGEST_LINE >> 20} MiB, expected rows of text"
+                    )
+                    raise UserError(Problem(str(path), message))
+            if held:
+                yield b"".join(parts)
+    except OSError as error:
+        raise UserError(Problem(str(path), f"can't be read: {error.strerror or error}")) from None
+
+
+def _undecodable(path: Path, line: int, offset: int, rest: bytes) -> UserError:
+    """The error for bytes that are no UTF-8, with the likeliest reason."""
+    shown = " ".join(f"{byte:02x}" for byte in rest[:4])
+    hint = "Convert the file to UTF-8, for example: iconv -f GB18030 -t UTF-8 old.txt > new.txt"
+    if offset == 0 and rest[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        hint = "This is UTF-16. Convert it: iconv -f UTF-16 -t UTF-8 old.txt > new.txt"
+    elif offset == 1 and line == 1 and rest[:1] == b"\x8b":
+        hint = "This looks like a gzip file: unpack it first."
+    place = f"{path}: line {line}, byte offset {offset}"
+    return UserError(Problem(place, f"found bytes that are no UTF-8 text ({shown})", hint))

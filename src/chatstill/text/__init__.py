@@ -1,0 +1,1 @@
+"""Texts to ids: tokenizers, their vocabularies, and how a row is cut to length."""

@@ -1,0 +1,225 @@
+"""Finding and loading the tokenizer of a network, with guards against ones that know no words.
+
+``BertTokenizerFast(vocab_file=path)`` ignores the file without a word and knows five tokens, and
+``AutoTokenizer`` builds the same from a folder with only a config.json; both lead to a model that
+reads nothing but [UNK]. So a folder counts only if it holds tokenizer files, a ``vocab.txt`` is
+read here, and what comes out is asked to read its own vocabulary.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Problem, UserError
+from .casing import casing_report, check_texts, lower_cases, set_lower_case, unk_share
+from .vocabulary import check_vocabulary, looks_cased, read_vocabulary, tokenizer_fingerprint
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    Tokenizer = PreTrainedTokenizerBase
+
+__all__ = [
+    "casing_report",
+    "check_texts",
+    "check_vocabulary",
+    "lower_cases",
+    "resolve_tokenizer",
+    "set_lower_case",
+    "tokenizer_fingerprint",
+    "unk_share",
+]
+
+FILES = ("tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tekken.json")
+SAME_VOCABULARY = ("distilbert", "electra")
+FILE_ENDINGS = (".bin", ".safetensors", ".txt", ".json", ".pt", ".pth", ".ckpt", ".model", ".h5")
+HINT = "set tokenizer_name_or_path to a folder with tokenizer files, a vocab.txt, or a hub name"
+
+
+def resolve_tokenizer(
+    explicit: str | None,
+    weights: str | None,
+    config_file: str | None,
+    do_lower_case: bool | None = None,
+    cache_dir: str | None = None,
+) -> Tokenizer:
+    """The tokenizer of a network, with a padding token, and checked to know words.
+
+    Order: ``explicit``; the weights' folder or hub name; tokenizer files or a ``vocab.txt`` beside
+    the weights file or the configuration file.
+
+    Args:
+        explicit: ``tokenizer_name_or_path``: a folder, a ``vocab.txt``, a ``tokenizer.json`` or a
+            hub name.
+        weights: ``model_name_or_path``: a folder, a weights file or a hub name.
+        config_file: The architecture file.
+        do_lower_case: Overrules the tokenizer's own casing. The own value is left on the tokenizer
+            as ``own_lower_case`` for ``casing_report``.
+        cache_dir: Where files of the hub are kept.
+
+    Raises:
+        UserError: none found, or one that knows no words, naming every place that was tried.
+    """
+    tried: list[Problem] = []
+    tokenizer = None
+    for name in (explicit,) if explicit else (weights, config_file):
+        if name is None:
+            continue
+        try:
+            tokenizer = _load(name, config_file, cache_dir, is_model=not explicit)
+            break
+        except UserError as error:
+            tried.extend(error.problems)
+    if tokenizer is None:
+        raise UserError(tried or Problem("tokenizer", "there is none to load", HINT))
+    object.__setattr__(tokenizer, "own_lower_case", lower_cases(tokenizer))
+    if do_lower_case is not None:
+        set_lower_case(tokenizer, do_lower_case)
+    return tokenizer
+
+
+def _load(name: str, config_file: str | None, cache_dir: str | None, is_model: bool) -> Tokenizer:
+    """The tokenizer at one place.
+
+    Raises:
+        UserError: there is none, or it knows no words.
+    """
+    path = Path(name).expanduser()
+    if path.is_file() and not is_model and path.suffix == ".json":
+        tokenizer = _from_json(path)
+    elif path.is_file() and not is_model:
+        tokenizer = _from_vocabulary(path, config_file)
+    elif path.exists():
+        tokenizer = _from_folder(path if path.is_dir() else path.parent, config_file)
+    elif _is_path(name):
+        raise UserError(Problem(name, "no such file or folder", HINT))
+    else:
+        tokenizer = _from_pretrained(name, cache_dir)
+    _ensure_padding(tokenizer, name)
+    _check_reads(tokenizer, name)
+    return tokenizer
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name that does not exist was meant as a path; else it is one of the hub."""
+    return (
+        name.startswith((".", "/", "~"))
+        or name.endswith(FILE_ENDINGS)
+        or name.count("/") > 1
+        or "\\" in name
+    )
+
+
+def _from_folder(folder: Path, config_file: str | None) -> Tokenizer:
+    names = [file.name for file in folder.iterdir()]
+    present = [name for name in names if name in FILES or name.endswith(".model")]
+    if not present:
+        raise UserError(Problem(str(folder), "holds no tokenizer files", HINT))
+    config = config_file or str(folder / "config.json")
+    if "tokenizer_config.json" not in names:
+        if present == ["vocab.txt"] and _model_type(config) in (None, "bert", *SAME_VOCABULARY):
+            return _from_vocabulary(folder / "vocab.txt", config)
+        if present == ["tokenizer.json"] and "config.json" not in names:
+            return _from_json(folder / "tokenizer.json")
+    try:
+        tokenizer = _from_pretrained(str(folder), None)
+    except UserError:
+        if "vocab.txt" not in present:
+            raise
+        return _from_vocabulary(folder / "vocab.txt", config)
+    _follow_saved_casing(tokenizer, folder)
+    return tokenizer
+
+
+def _from_pretrained(name: str, cache_dir: str | None) -> Tokenizer:
+    from transformers import AutoTokenizer
+
+    try:
+        # Said explicitly: with None transformers asks on the terminal whether to run hub code.
+        return AutoTokenizer.from_pretrained(name, cache_dir=cache_dir, trust_remote_code=False)
+    except Exception as error:
+        # The library raises OSError, ValueError, KeyError, TypeError and the backend's own plain
+        # Exception for damaged or missing files; to the user they are the same finding.
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise UserError(Problem(name, f"no tokenizer can be loaded: {reason}", HINT)) from error
+
+
+def _from_json(path: Path) -> Tokenizer:
+    """A bare ``tokenizer.json``; its special tokens are found among the usual names."""
+    from transformers import PreTrainedTokenizerFast
+
+    try:
+        tokenizer: Any = PreTrainedTokenizerFast(tokenizer_file=str(path))
+    except Exception as error:
+        # The backend raises plain Exception for a malformed file.
+        raise UserError(Problem(str(path), f"is no tokenizer file: {error}", HINT)) from error
+    known = tokenizer.get_vocab()
+    for name, usual in {
+        "pad_token": ("[PAD]", "<pad>"),
+        "unk_token": ("[UNK]", "<unk>"),
+        "cls_token": ("[CLS]", "<s>"),
+        "sep_token": ("[SEP]", "</s>"),
+        "mask_token": ("[MASK]", "<mask>"),
+    }.items():
+        for token in usual:
+            if getattr(tokenizer, name) is None and token in known:
+                setattr(tokenizer, name, token)
+    return tokenizer
+
+
+def _from_vocabulary(path: Path, config_file: str | None) -> Tokenizer:
+    """A BERT tokenizer from a ``vocab.txt``; whether it lower-cases is told by capitals in it."""
+    from transformers import BertTokenizer, DistilBertTokenizer
+
+    vocabulary = read_vocabulary(path)
+    kind = DistilBertTokenizer if _model_type(config_file) == "distilbert" else BertTokenizer
+    return kind(vocab=vocabulary, do_lower_case=not looks_cased(vocabulary))
+
+
+def _follow_saved_casing(tokenizer: Tokenizer, folder: Path) -> None:
+    """Where only ``tokenizer.json`` states the casing, follow it: transformers does not."""
+    if "do_lower_case" in _read_json(folder / "tokenizer_config.json"):
+        return
+    normalizer = _read_json(folder / "tokenizer.json").get("normalizer") or {}
+    for step in normalizer.get("normalizers", [normalizer]):
+        if step.get("type") == "BertNormalizer" and "lowercase" in step:
+            set_lower_case(tokenizer, bool(step["lowercase"]))
+
+
+def _model_type(config_file: str | None) -> str | None:
+    return _read_json(Path(config_file)).get("model_type") if config_file else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A JSON object, empty where there is none: only hints are read this way."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _ensure_padding(tokenizer: Tokenizer, name: str) -> None:
+    """Decoders often come without a padding token; the end token serves, as the mask hides it."""
+    if tokenizer.pad_token_id is not None:
+        return
+    for token in (tokenizer.eos_token, tokenizer.unk_token):
+        if token is not None:
+            tokenizer.pad_token = token
+            return
+    raise UserError(Problem(name, "the tokenizer has no padding token", HINT))
+
+
+def _check_reads(tokenizer: Tokenizer, name: str) -> None:
+    special = set(tokenizer.all_special_tokens)
+    words = [piece for piece in tokenizer.get_vocab() if piece not in special]
+    if not words:
+        message = f"the tokenizer knows nothing but its {len(special)} special tokens"
+        raise UserError(Problem(name, message, HINT))
+    plain = [piece for piece in words if not piece.startswith(("##", "[", "<"))] or words
+    sample = sorted(plain)[:: max(1, len(plain) // 200)]
+    if unk_share(tokenizer, sample) > 0.99:
+        message = f"the tokenizer reads its own vocabulary ({len(words)} pieces) as unknown"
+        raise UserError(Problem(name, message, HINT))

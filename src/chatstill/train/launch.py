@@ -1,0 +1,82 @@
+"""One process per device, and the order in which processes begin."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+
+def rank() -> int:
+    """This process's rank, from the environment that torchrun and accelerate set."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def own_launch_command(num_devices: int, arguments: list[str]) -> list[str]:
+    """The command that starts one process per device on this machine."""
+    return [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={num_devices}",
+        "-m",
+        "chatstill",
+        *arguments,
+    ]
+
+
+def relaunch_on_every_device(arguments: list[str]) -> None:
+    """With several GPUs visible and no launcher, replaces this process by a launcher.
+
+    A plain ``python run_glue.py`` on several GPUs would otherwise train with ``nn.DataParallel``.
+    """
+    import torch
+
+    if "WORLD_SIZE" in os.environ or torch.cuda.device_count() < 2:
+        return
+    command = own_launch_command(torch.cuda.device_count(), arguments)
+    os.execv(command[0], command)
+
+
+def _token() -> str:
+    """Names this launch: the same in all its processes, another one for every start."""
+    parts = [
+        os.environ.get("MASTER_PORT", ""),
+        os.environ.get("TORCHELASTIC_RUN_ID", ""),
+        os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"),
+    ]
+    if os.environ.get("LOCAL_WORLD_SIZE", "1") == os.environ.get("WORLD_SIZE", "1"):
+        parts.append(str(os.getppid()))
+    return "-".join(part.replace("/", "_") for part in parts)
+
+
+class Gate:
+    """The other processes wait here until the first one has checked and prepared everything.
+
+    It comes before the process group: a rendezvous would time out while millions of rows are
+    tokenised. If the first process fails, its launcher stops the others.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f".ready-{_token()}"
+
+    def open(self) -> None:
+        """Called by the first process."""
+        if world_size() > 1:
+            self.path.touch()
+
+    def wait(self) -> None:
+        """Called by the others; returns once the gate is open."""
+        parent = os.getppid()
+        while not self.path.exists():
+            if os.getppid() != parent:
+                raise SystemExit(1)
+            time.sleep(0.1)
+
+    def remove(self) -> None:
+        """Called by the first process once all have joined."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,122 @@
+"""Runs a method's phases in order, from the last good checkpoint on."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from safetensors.torch import load_file
+from transformers import TrainerCallback, TrainingArguments
+
+from ..methods.base import Method, Phase
+from .checkpoints import Checkpoint, CheckpointStore
+from .control import Interrupted, StopRequest
+from .stage import StageModule
+from .trainer import DistillationTrainer, PhaseSettings, Steps
+
+
+@dataclass
+class PhaseResult:
+    """What a phase ended with, for the report."""
+
+    name: str
+    steps: int
+    kept_step: int | None
+    best: float | None
+
+
+@dataclass
+class Engine:
+    """Everything that the phases of a run share.
+
+    Attributes:
+        store: Checkpoints.
+        steps_for: Data of a phase.
+        arguments_for: TrainingArguments of a phase, given its number of steps.
+        settings_for: Settings of a phase, given its index and steps per epoch.
+        evaluate_kept: Main metric and all metrics of the kept network on dev; None = never evaluate.
+        stop: Request by a signal.
+        on_log: Called with every log record on the main process.
+        say: Prints a line to the log.
+        callbacks_for: Progress display of a phase.
+    """
+
+    store: CheckpointStore
+    steps_for: Callable[[Phase], Steps]
+    arguments_for: Callable[[Phase, int], TrainingArguments]
+    settings_for: Callable[[int, int], PhaseSettings]
+    evaluate_kept: Callable[[], tuple[float, dict[str, float]]] | None
+    stop: StopRequest
+    on_log: Callable[[dict[str, Any]], None]
+    say: Callable[[str], None]
+    callbacks_for: Callable[[int, Phase, Steps], list[TrainerCallback]]
+
+
+def num_steps(phase: Phase, steps_per_epoch: int) -> int:
+    """Optimizer steps of a phase."""
+    return phase.max_steps if phase.max_steps > 0 else math.ceil(phase.epochs * steps_per_epoch)
+
+
+def run_phases(method: Method, engine: Engine) -> list[PhaseResult]:
+    """Trains; afterwards ``method.kept()`` holds the result.
+
+    Raises:
+        Interrupted: a signal asked to stop; the step is saved.
+        RunFailure: the run cannot go on; the last good checkpoint stands.
+    """
+    newest, lines = engine.store.newest()
+    for line in lines:
+        engine.say(line)
+    results = []
+    for index, phase in enumerate(method.phases()):
+        steps = engine.steps_for(phase)
+        total = num_steps(phase, steps.steps_per_epoch)
+        if newest is not None and (newest.phase > index or (newest.phase == index and newest.done)):
+            results.append(_restore(method, phase, index, total, engine))
+            continue
+        resume = newest if newest is not None and newest.phase == index else None
+        results.append(_train_phase(method, phase, index, steps, total, resume, engine))
+    return results
+
+
+def _restore(method: Method, phase: Phase, index: int, total: int, engine: Engine) -> PhaseResult:
+    """Loads a finished phase's result."""
+    import json
+
+    path = engine.store.path(index)
+    StageModule(method, phase).load_trained_state(load_file(path / "trained.safetensors"))
+    engine.say(f"phase '{phase.name}' was finished before")
+    selection = json.loads((path / "selection.json").read_text(encoding="utf-8"))
+    return PhaseResult(phase.name, total, selection["best_step"], selection["best"])
+
+
+def _train_phase(
+    method: Method,
+    phase: Phase,
+    index: int,
+    steps: Steps,
+    total: int,
+    resume: Checkpoint | None,
+    engine: Engine,
+) -> PhaseResult:
+    trainer = DistillationTrainer(
+        method,
+        phase,
+        engine.arguments_for(phase, total),
+        engine.settings_for(index, steps.steps_per_epoch),
+        steps,
+        engine.store,
+        engine.evaluate_kept,
+        engine.stop,
+        engine.on_log,
+    )
+    for callback in engine.callbacks_for(index, phase, steps):
+        trainer.add_callback(callback)
+    if resume is not None:
+        engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
+    trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
+    if trainer.flow.interrupted:
+        raise Interrupted(trainer.flow.interrupted)
+    trainer.finish_phase()
+    selection = trainer.selection
+    return PhaseResult(phase.name, trainer.state.global_step, selection.best_step, selection.best)

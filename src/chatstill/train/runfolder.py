@@ -1,0 +1,177 @@
+"""The run folder: whose it is, what made it, whether it is finished, and that one run uses it at a time."""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from ..errors import Problem, UserError
+
+RECORD = "run.json"
+LOCK = "run.lock"
+FORMAT = 1
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class RunFolder:
+    """A folder that one configuration owns, recognised by ``run.json``.
+
+    Args:
+        path: The folder; it need not exist, and nothing is created before ``open``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    def record(self) -> dict[str, Any] | None:
+        """What ``run.json`` holds, None if there is none or it cannot be read."""
+        try:
+            found = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) and found.get("format") == FORMAT else None
+
+    def state(self, fingerprint: dict[str, Any], *, fresh: bool = False) -> str:
+        """``new``, ``resume`` or ``finished``.
+
+        Raises:
+            UserError: the folder is not a run's and not empty, or holds a run of another configuration.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(Problem("output_dir", f"{self.path} is a file; a folder is expected"))
+        record = self.record()
+        if record is None:
+            strangers = self._strangers()
+            if strangers:
+                raise UserError(
+                    Problem(
+                        "output_dir",
+                        f"{self.path} is not empty and holds no run of chatstill "
+                        f"(found {', '.join(strangers[:3])})",
+                        "Name a new or empty folder; nothing in it was touched.",
+                    )
+                )
+            return "new"
+        if fresh:
+            return "new"
+        changed = _differences(record.get("fingerprint", {}), fingerprint)
+        if changed:
+            lines = "; ".join(changed)
+            raise UserError(
+                Problem(
+                    "output_dir",
+                    f"{self.path} holds a run of another configuration. Changed: {lines}",
+                    "Name another output_dir, or add --fresh to move the old run aside and start anew.",
+                )
+            )
+        return "finished" if record.get("state") == "finished" else "resume"
+
+    def _strangers(self) -> list[str]:
+        """Entries that are not ours; a lock alone is what a run killed at its start leaves."""
+        if not self.path.is_dir():
+            return []
+        ours = {LOCK, f".{RECORD}.new"}
+        return sorted(entry.name for entry in self.path.iterdir() if entry.name not in ours)
+
+    def open(
+        self,
+        fingerprint: dict[str, Any],
+        *,
+        fresh: bool = False,
+        facts: dict[str, Any] | None = None,
+    ) -> Path | None:
+        """Creates and locks the folder.
+
+        Args:
+            fingerprint: Everything that changes weights.
+            fresh: Moves an existing run aside.
+            facts: Versions and the like, recorded but not compared.
+
+        Returns:
+            Where the old run was moved to, if it was.
+
+        Raises:
+            UserError: another run holds the lock.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        moved = None
+        if fresh and self.record() is not None:
+            moved = self._move_aside()
+            self.path.mkdir()
+            self._take_lock()
+        if self.record() is None:
+            self._write(
+                {"format": FORMAT, "state": "running", "fingerprint": fingerprint, **(facts or {})}
+            )
+        return moved
+
+    def _take_lock(self) -> None:
+        descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 64).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise UserError(
+                Problem(
+                    "output_dir",
+                    f"another run is using {self.path}" + (f" (process {owner})" if owner else ""),
+                    "Wait for it, stop it, or name another output_dir.",
+                )
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode("ascii"))
+        self._release()
+        self._lock = descriptor
+
+    def _move_aside(self) -> Path:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        target = self.path.with_name(f"{self.path.name}.old-{stamp}")
+        number = 1
+        while target.exists():
+            number += 1
+            target = self.path.with_name(f"{self.path.name}.old-{stamp}-{number}")
+        shutil.move(self.path, target)
+        return target
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def finish(self) -> None:
+        """Marks the run finished."""
+        record = self.record()
+        assert record is not None
+        self._write({**record, "state": "finished"})
+
+    def close(self) -> None:
+        """Gives the lock back."""
+        self._release()
+
+    def _write(self, record: dict[str, Any]) -> None:
+        staging = self.path / f".{RECORD}.new"
+        with open(staging, "w", encoding="utf-8") as file:
+            json.dump(record, file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        staging.replace(self.path / RECORD)
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """``key: old → new`` for every entry that differs."""
+    lines = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), json.loads(json.dumps(new.get(key)))
+        if before != after:
+            lines.append(f"{key}: {_short(before)} → {_short(after)}")
+    return lines

@@ -1,0 +1,76 @@
+"""The module that the engine trains: networks and terms of one phase behind a single ``forward``."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..methods.base import Context, Method, Phase
+from ..models.structure import structural_copy
+
+
+class StageModule(nn.Module):
+    """Runs the networks of a phase and adds up its terms.
+
+    Everything trained is called through here, so that DDP's reduction and autocast always apply. The
+    teacher is not part of this module tree: ``train()`` never reaches it, checkpoints never hold it.
+    """
+
+    def __init__(self, method: Method, phase: Phase) -> None:
+        super().__init__()
+        # Own structure, same parameters: train/eval flags and FSDP's shards never touch the kept network.
+        self.trained = structural_copy(method.begin(phase))
+        self._method = method
+
+    def forward(
+        self, batch: Mapping[str, Tensor], ctx: Context, counts: Mapping[str, float], scale: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The local share of the step's loss.
+
+        Args:
+            batch: One local micro-batch.
+            ctx: Where training stands.
+            counts: Count of each term over the whole step: all processes, all micro-batches.
+            scale: Undoes the averaging over processes that DDP and FSDP apply to gradients.
+
+        Returns:
+            The loss to differentiate (scalar), and each term's local ``sum / count``: plain under its
+            name, times its weight under ``<name>_weighted``.
+        """
+        features = self._method.forward(self.trained, batch, ctx)
+        terms = self._method.terms(batch, features, None, ctx)
+        if terms.keys() != counts.keys():
+            raise AssertionError(f"terms {sorted(terms)} were announced as {sorted(counts)}")
+        total: Tensor | None = None
+        shares = {}
+        for name, term in terms.items():
+            share = term.sum / counts[name]
+            shares[name] = share.detach()
+            shares[f"{name}_weighted"] = share.detach() * term.weight
+            weighted = share * (term.weight * scale)
+            total = weighted if total is None else total + weighted
+        assert total is not None, "a method needs at least one term"
+        return total, shares
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """The trained parameters by name; the same names on every run of the same configuration."""
+        return {
+            name: parameter
+            for name, parameter in self.named_parameters()
+            if parameter.requires_grad
+        }
+
+    @torch.no_grad()
+    def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
+        """Copies saved values in, strictly: another set of names or shapes is an error."""
+        own = self.trained_state()
+        if own.keys() != state.keys():
+            missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+            raise ValueError(f"checkpoint lacks {missing[:3]}, has unknown {extra[:3]}")
+        for name, parameter in own.items():
+            if parameter.shape != state[name].shape:
+                raise ValueError(
+                    f"{name}: {tuple(state[name].shape)} in the checkpoint, "
+                    f"{tuple(parameter.shape)} expected"
+                )
+            parameter.copy_(state[name])

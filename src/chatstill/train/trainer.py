@@ -1,0 +1,445 @@
+"""``transformers.Trainer``, subclassed once, for every method and phase.
+
+Kept from it: accelerate (DDP, FSDP), mixed precision, optimizers, schedules, callbacks, clipping. Ours:
+the step itself (counts over all processes first, micro-batches without a gradient skipped, every random
+number a function of seed and step), checkpoints, evaluation of the kept network, best/last selection.
+"""
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, TrainerState
+
+from ..errors import RunFailure
+from ..methods.base import Context, Method, Phase
+from .checkpoints import CheckpointStore, publish_folder
+from .control import Agreement, StopRequest
+from .flow import FlowCallback
+from .stage import StageModule
+
+Batch = dict[str, Tensor]
+
+
+class Steps(Protocol):
+    """Optimizer steps of one process; starts anywhere at once."""
+
+    num_rows: int
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def start(self, step: int, num_steps: int) -> Iterator[tuple[int, list[Batch]]]:
+        """Yields (epoch, this process's micro-batches) from step ``step`` to the planned end."""
+        ...
+
+
+@dataclass
+class Selection:
+    """Which step's weights are kept, and what early stopping knows. Saved in every checkpoint."""
+
+    best: float | None = None
+    best_step: int | None = None
+    evaluations_since: int = 0
+
+    def update(self, value: float, step: int) -> bool:
+        """Notes an evaluation (higher is better, NaN never); True if it is the best so far."""
+        if not math.isnan(value) and (self.best is None or value > self.best):
+            self.best, self.best_step, self.evaluations_since = value, step, 0
+            return True
+        self.evaluations_since += 1
+        return False
+
+
+@dataclass(frozen=True)
+class PhaseSettings:
+    """How a phase is run, beside what TrainingArguments hold.
+
+    Attributes:
+        index: Number of the phase in the run.
+        seed: The run's seed.
+        keep: ``last`` or ``best`` weights are the phase's result.
+        patience: Evaluations without a better one before the phase stops; None = never.
+        eval_steps: Steps between evaluations; 0 = none.
+        save_steps: Steps between checkpoints; None = by time.
+        save_seconds: Seconds between checkpoints where ``save_steps`` is None.
+    """
+
+    index: int
+    seed: int
+    keep: str = "last"
+    patience: int | None = None
+    eval_steps: int = 0
+    save_steps: int | None = None
+    save_seconds: float = 300.0
+
+
+class DistillationTrainer(Trainer):
+    """Trains one phase of a method.
+
+    Args:
+        method: Where terms, counts and draws come from.
+        phase: The phase.
+        args: TrainingArguments, made by ``train.arguments``.
+        settings: See ``PhaseSettings``.
+        steps: The data.
+        store: Where checkpoints go.
+        evaluate_kept: Scores the kept network; returns the main metric and all metrics.
+        stop: Request by a signal.
+        on_log: Called on the main process with every log record.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        phase: Phase,
+        args: TrainingArguments,
+        settings: PhaseSettings,
+        steps: Steps,
+        store: CheckpointStore,
+        evaluate_kept: Callable[[], tuple[float, dict[str, float]]] | None,
+        stop: StopRequest,
+        on_log: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.method, self.phase, self.settings = method, phase, settings
+        self.steps, self.store, self.stop = steps, store, stop
+        self.evaluate_kept, self.on_log = evaluate_kept, on_log
+        self.selection = Selection()
+        self.stage = StageModule(method, phase)
+        self._plain = self.stage.trained_state()
+        super().__init__(model=self.stage, args=args)
+        for callback in (DefaultFlowCallback, PrinterCallback):
+            self.remove_callback(callback)
+        self.agreement = Agreement()
+        self.flow = FlowCallback(settings, self.agreement, stop)
+        self.add_callback(self.flow)
+        self._term_sums: dict[str, Tensor] = {}
+        self._steps_since_log = 0
+        self._iterator: Iterator[tuple[int, list[Batch]]] | None = None
+
+    # -- data ------------------------------------------------------------------------------------
+
+    def get_train_dataloader(self) -> Any:
+        """Length in micro-batches is all that the Trainer's loop asks; the data come by step."""
+        return _Length(self.steps.steps_per_epoch * self.args.gradient_accumulation_steps)
+
+    def num_examples(self, dataloader: Any) -> int:
+        return self.steps.num_rows
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    def _run_epoch(self, model: nn.Module, epoch: int, **kwargs: Any) -> None:
+        """One epoch of optimizer steps, from wherever the run stands."""
+        trial, ignore_keys = kwargs.get("trial"), kwargs.get("ignore_keys_for_eval")
+        per_epoch = self.steps.steps_per_epoch
+        if self._iterator is None:
+            self._iterator = self.steps.start(self.state.global_step, self.state.max_steps)
+        if self._is_over():
+            self.control.should_training_stop = True
+            return
+        while self.state.global_step < (epoch + 1) * per_epoch:
+            self.control = self.callback_handler.on_step_begin(self.args, self.state, self.control)
+            _, micro_batches = next(self._iterator)
+            grad_norm, rate = self._optimizer_step(model, micro_batches, epoch)
+            self.state.global_step += 1
+            self.state.epoch = self.state.global_step / per_epoch
+            self.control = self.callback_handler.on_step_end(self.args, self.state, self.control)
+            self._maybe_log_save_evaluate(
+                self._tr_loss,
+                grad_norm,
+                model,
+                trial,
+                epoch,
+                ignore_keys,
+                kwargs["start_time"],
+                rate,
+            )
+            if self.control.should_training_stop:
+                break
+
+    def _is_over(self) -> bool:
+        """Resumed at the very end of the phase: nothing is left to train."""
+        patience = self.settings.patience
+        out_of_patience = patience is not None and self.selection.evaluations_since >= patience
+        return self.state.global_step >= self.state.max_steps or out_of_patience
+
+    def _contexts(self, epoch: int, number: int) -> list[Context]:
+        return [
+            Context(
+                seed=self.settings.seed,
+                phase=self.settings.index,
+                step=self.state.global_step,
+                micro_batch=index,
+                epoch=epoch,
+                num_steps=self.state.max_steps,
+                rank=self.args.process_index,
+            )
+            for index in range(number)
+        ]
+
+    def _agree_on_counts(self, local: Sequence[dict[str, float]]) -> dict[str, float]:
+        """Count of each term over all micro-batches and processes."""
+        names = sorted({name for counts in local for name in counts})
+        sums = [float(sum(counts.get(name, 0.0) for counts in local)) for name in names]
+        return dict(zip(names, self.agreement.sums(sums), strict=True)) if names else {}
+
+    def _optimizer_step(
+        self, model: nn.Module, micro_batches: list[Batch], epoch: int
+    ) -> tuple[float | None, float]:
+        """Forward, backward and update; parameters without a gradient stay untouched.
+
+        Returns:
+            The gradient norm before clipping (None if nothing drew a gradient) and the learning rate.
+        """
+        model.train()
+        contexts = self._contexts(epoch, len(micro_batches))
+        counts = self._agree_on_counts(
+            [
+                self.method.counts(batch, ctx)
+                for batch, ctx in zip(micro_batches, contexts, strict=True)
+            ]
+        )
+        active = [ctx for ctx in contexts if self.method.contributes(ctx)]
+        for ctx in active:
+            last = ctx is active[-1]
+            self.accelerator.gradient_state._set_sync_gradients(last)
+            sync = contextlib.nullcontext() if last else self.accelerator.no_sync(model=model)
+            with sync:
+                self._forward_backward(model, micro_batches[ctx.micro_batch], ctx, counts)
+        learning_rate = self._get_learning_rate()
+        grad_norm = self._update(model) if active else None
+        if not active or not self.accelerator.optimizer_step_was_skipped:
+            self.lr_scheduler.step()
+        model.zero_grad()
+        self._steps_since_log += 1
+        return grad_norm, learning_rate
+
+    def _forward_backward(
+        self, model: nn.Module, batch: Batch, ctx: Context, counts: dict[str, float]
+    ) -> None:
+        # Dropout is a function of (seed, phase, step, micro-batch, rank): a resumed run needs no
+        # generator state, and an evaluation in between changes nothing.
+        torch.manual_seed(ctx.number("dropout", shared=False))
+        inputs = self._prepare_inputs(batch)
+        with self.compute_loss_context_manager():
+            loss, shares = model(inputs, ctx, counts, float(self.args.world_size))
+        self.accelerator.backward(loss)
+        self._tr_loss += loss.detach()
+        for name, share in shares.items():
+            self._term_sums[name] = self._term_sums.get(name, torch.zeros_like(share)) + share
+
+    def _update(self, model: nn.Module) -> float:
+        """Clips, looks for values that are not finite, and only then lets the optimizer step."""
+        limit = self.args.max_grad_norm if self.args.max_grad_norm > 0 else math.inf
+        norm = self.accelerator.clip_grad_norm_(model.parameters(), limit)
+        grad_norm = float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
+        scaled = self.accelerator.scaler is not None  # fp16: the scaler skips such steps itself
+        if not math.isfinite(grad_norm) and not scaled:
+            raise RunFailure(
+                f"the loss or its gradient is not finite at step {self.state.global_step + 1} of phase "
+                f"'{self.phase.name}' (gradient norm {grad_norm}). Lower learning_rate, set max_grad_norm, "
+                "or train in float32 (no fp16/bf16). The last good checkpoint stands"
+            )
+        self.callback_handler.on_pre_optimizer_step(self.args, self.state, self.control)
+        self.optimizer.step()
+        self.control = self.callback_handler.on_optimizer_step(self.args, self.state, self.control)
+        return grad_norm
+
+    # -- evaluation, logs ------------------------------------------------------------------------
+
+    def _evaluate(self, trial: Any, ignore_keys_for_eval: Any, **kwargs: Any) -> dict[str, float]:
+        """Scores the kept network; remembers its weights if they are the best and asked for."""
+        assert self.evaluate_kept is not None
+        self._refresh_kept()
+        value, metrics = self.evaluate_kept()
+        is_best = self.selection.update(value, self.state.global_step)
+        if is_best and self.settings.keep == "best":
+            self._save_weights(
+                self.store.path(self.settings.index, self.state.global_step, best=True)
+            )
+        self._record(
+            {"step": self.state.global_step, **{f"dev/{k}": v for k, v in metrics.items()}}
+        )
+        patience = self.settings.patience
+        if patience is not None and self.selection.evaluations_since >= patience:
+            self.control.should_training_stop = True
+        return metrics
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        return False
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds terms (plain and weighted) and gauges; everything goes to ``on_log``."""
+        if "loss" not in logs:
+            return
+        steps, self._steps_since_log = max(self._steps_since_log, 1), 0
+        names = sorted(self._term_sums)
+        totals = self.agreement.sums([float(self._term_sums[name]) for name in names])
+        record: dict[str, Any] = {"step": self.state.global_step, "epoch": self.state.epoch, **logs}
+        record.update({f"term/{n}": t / steps for n, t in zip(names, totals, strict=True)})
+        self._term_sums.clear()
+        context = self._contexts(int(self.state.epoch or 0), 1)[0]
+        record.update(self.method.gauges(context))
+        self._record(record)
+
+    def _record(self, record: dict[str, Any]) -> None:
+        if self.args.process_index == 0:
+            self.on_log({"phase": self.phase.name, "phase_index": self.settings.index, **record})
+
+    # -- checkpoints -----------------------------------------------------------------------------
+
+    def _gathered_state(self) -> dict[str, Tensor]:
+        """Trained parameters as whole CPU tensors; a collective call under FSDP."""
+        stage = self.accelerator.unwrap_model(self.model)
+        state = {}
+        for name, parameter in stage.trained_state().items():
+            whole = parameter.full_tensor() if hasattr(parameter, "full_tensor") else parameter
+            state[name] = whole.detach().to("cpu", copy=True).contiguous()
+        return state
+
+    def _refresh_kept(self) -> None:
+        """FSDP holds shards of its own: copies the whole weights back into the plain student."""
+        if self.is_fsdp_enabled:
+            state = self._gathered_state()
+            with torch.no_grad():
+                for name, parameter in self._plain.items():
+                    parameter.copy_(state[name])
+
+    def _save_weights(self, path: Path, extra: Callable[[Path], None] | None = None) -> None:
+        state = self._gathered_state()
+        if self.args.process_index == 0:
+
+            def write(folder: Path) -> None:
+                save_file(state, folder / "trained.safetensors")
+                text = json.dumps(asdict(self.selection))
+                (folder / "selection.json").write_text(text, encoding="utf-8")
+                if extra is not None:
+                    extra(folder)
+
+            publish_folder(path, write)
+        self.accelerator.wait_for_everyone()
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Weights, optimizer, schedule, position; staged, synced and renamed."""
+        optimizer = self._optimizer_state()
+
+        def extra(folder: Path) -> None:
+            torch.save(optimizer, folder / "optimizer.pt")
+            torch.save(self.lr_scheduler.state_dict(), folder / "scheduler.pt")
+            if self.accelerator.scaler is not None:
+                torch.save(self.accelerator.scaler.state_dict(), folder / "scaler.pt")
+            self.state.save_to_json(str(folder / "trainer_state.json"))
+
+        step = self.state.global_step
+        self._save_weights(self.store.path(self.settings.index, step), extra)
+        if self.args.process_index == 0:
+            self.store.rotate(self._best_paths())
+        self.flow.saved()
+
+    def _best_paths(self) -> set[Path]:
+        """Best weights that this run or a kept checkpoint refers to."""
+        steps = {self.selection.best_step}
+        for checkpoint in self.store.all():
+            selection = checkpoint.path / "selection.json"
+            if checkpoint.phase == self.settings.index and selection.is_file():
+                steps.add(json.loads(selection.read_text(encoding="utf-8"))["best_step"])
+        return {
+            self.store.path(self.settings.index, step, best=True)
+            for step in steps
+            if step is not None
+        }
+
+    def _optimizer_state(self) -> dict[str, Any]:
+        if not self.is_fsdp_enabled:
+            return self.optimizer.state_dict()
+        from torch.distributed.checkpoint.state_dict import (
+            StateDictOptions,
+            get_optimizer_state_dict,
+        )
+
+        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+        return get_optimizer_state_dict(self.model, self.optimizer.optimizer, options=options)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.is_fsdp_enabled and model is None:
+            return
+        state = load_file(Path(resume_from_checkpoint) / "trained.safetensors")
+        stage = self.accelerator.unwrap_model(self.model)
+        stage.load_trained_state(_like(state, stage.trained_state()))
+        text = (Path(resume_from_checkpoint) / "selection.json").read_text(encoding="utf-8")
+        self.selection.__dict__.update(json.loads(text))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        folder = Path(checkpoint)
+        optimizer = torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True)
+        if self.is_fsdp_enabled:
+            from torch.distributed.checkpoint.state_dict import (
+                StateDictOptions,
+                set_optimizer_state_dict,
+            )
+
+            options = StateDictOptions(full_state_dict=True)
+            set_optimizer_state_dict(
+                self.model, self.optimizer.optimizer, optimizer, options=options
+            )
+        else:
+            self.optimizer.load_state_dict(optimizer)
+        scheduler = torch.load(folder / "scheduler.pt", map_location="cpu", weights_only=True)
+        self.lr_scheduler.load_state_dict(scheduler)
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        path = Path(checkpoint or "") / "scaler.pt"
+        if checkpoint is not None and self.accelerator.scaler is not None and path.is_file():
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            self.accelerator.scaler.load_state_dict(state)
+
+    def _load_callback_state(self) -> None:
+        """Callbacks here keep nothing that a checkpoint would have to restore."""
+
+    def finish_phase(self) -> None:
+        """Takes the best weights if asked for, and publishes the phase's result."""
+        best = self.selection.best_step
+        if self.settings.keep == "best" and best is not None:
+            path = self.store.path(self.settings.index, best, best=True)
+            stage = self.accelerator.unwrap_model(self.model)
+            state = load_file(path / "trained.safetensors")
+            stage.load_trained_state(_like(state, stage.trained_state()))
+        self._refresh_kept()
+        self._save_weights(self.store.path(self.settings.index))
+        if self.args.process_index == 0:
+            self.store.rotate(set())
+
+
+def _like(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Shards whole tensors the way the module's own parameters are sharded; otherwise as they are."""
+    out = dict(state)
+    for name, parameter in own.items():
+        if hasattr(parameter, "device_mesh") and name in state:
+            from torch.distributed.tensor import distribute_tensor
+
+            whole = state[name].to(parameter.device)
+            out[name] = distribute_tensor(whole, parameter.device_mesh, parameter.placements)
+    return out
+
+
+class _Length:
+    """Stands in for the data loader where the Trainer only asks how long it is."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+
+__all__ = ["DistillationTrainer", "PhaseSettings", "Selection", "Steps", "TrainerState"]

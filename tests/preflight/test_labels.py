@@ -1,0 +1,96 @@
+"""Labels are matched by name, by index, or refused with both counts."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from chatstill.preflight.labels import match_labels
+from chatstill.tasks.base import Labels
+
+SENTIMENT = Labels("classification", ("negative", "positive"), (("neg", "bad"), ("pos", "good")))
+RTE = Labels("classification", ("entailment", "not_entailment"))
+NLI = Labels("classification", ("contradiction", "entailment", "neutral"))
+CHAT = Labels("classification", ("0", "1"))
+SCORE = Labels("regression")
+
+
+def model(*names):
+    return SimpleNamespace(id2label=dict(enumerate(names)))
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "order"),
+    [
+        (("negative", "positive"), SENTIMENT, [0, 1]),
+        (("POSITIVE", "NEGATIVE"), SENTIMENT, [1, 0]),
+        (("good", "Bad"), SENTIMENT, [1, 0]),
+        (("Not Entailment", "entailment"), RTE, [1, 0]),
+        (("entailment", "neutral", "contradiction"), NLI, [2, 0, 1]),
+        (("LABEL_0", "LABEL_1"), SENTIMENT, [0, 1]),
+        (("LABEL_1", "LABEL_0"), SENTIMENT, [1, 0]),
+        (("0", "1"), SENTIMENT, [0, 1]),
+        (("label 1", "label 0"), CHAT, [1, 0]),
+    ],
+)
+def test_names_and_indices_give_the_columns_without_a_word(names, labels, order):
+    match = match_labels(model(*names), labels)
+    assert (match.order, match.objective, match.problems) == (order, "cross_entropy", [])
+
+
+def test_keys_of_raw_json_are_strings():
+    assert match_labels(SimpleNamespace(id2label={"1": "neg", "0": "pos"}), SENTIMENT).order == [
+        1,
+        0,
+    ]
+
+
+def test_one_logit_on_two_classes_is_a_sigmoid_scorer():
+    match = match_labels(model("LABEL_0"), SENTIMENT)
+    assert (match.order, match.objective, match.problems) == ([0], "sigmoid", [])
+    turned = match_labels(model("negative"), SENTIMENT)
+    assert turned.objective == "sigmoid" and "'positive'" in turned.warnings[0].message
+
+
+def test_unknown_names_are_taken_by_index_and_said_so():
+    match = match_labels(model("yes", "no"), SENTIMENT)
+    assert match.order == [0, 1] and not match.errors
+    assert "taken by index" in match.warnings[0].message
+    assert "yes" in match.warnings[0].message and "negative" in match.warnings[0].message
+
+
+def test_one_known_name_settles_the_other():
+    match = match_labels(model("positive", "meh"), SENTIMENT)
+    assert match.order == [1, 0] and len(match.warnings) == 1
+    assert "'meh' (column 1) as 'negative'" in match.warnings[0].message
+
+
+def test_two_columns_of_one_name_prove_nothing():
+    match = match_labels(model("good", "positive"), SENTIMENT)
+    assert match.order == [0, 1] and match.warnings
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "figures"),
+    [
+        (("entailment", "neutral", "contradiction"), RTE, ("3 outputs", "2 labels")),
+        (("a", "b"), NLI, ("2 outputs", "3 labels")),
+        (("a",), NLI, ("1 output ", "3 labels")),
+        (("LABEL_0", "LABEL_1"), SCORE, ("2 outputs", "1 output")),
+        ((), SENTIMENT, ("0 outputs", "2 labels")),
+    ],
+)
+def test_a_wrong_count_is_an_error_that_names_both(names, labels, figures):
+    match = match_labels(model(*names), labels, role="teacher")
+    assert match.order == [] and len(match.errors) == 1
+    assert all(figure in match.errors[0].message for figure in figures)
+
+
+def test_regression_takes_its_one_output():
+    match = match_labels(model("LABEL_0"), SCORE)
+    assert (match.order, match.objective, match.problems) == ([0], "regression", [])
+
+
+def test_a_real_configuration():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.BertConfig(id2label={0: "POS", 1: "NEG"}, label2id={"POS": 0, "NEG": 1})
+    assert match_labels(config, SENTIMENT).order == [1, 0]

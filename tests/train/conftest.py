@@ -1,0 +1,137 @@
+"""A tiny model, a tiny data source and an engine around them, built anew for every test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from chatstill.methods.base import RunValues
+from chatstill.methods.finetune import Config as FineTuneConfig
+from chatstill.methods.finetune import FineTune
+from chatstill.methods.theseus import Config as TheseusConfig
+from chatstill.methods.theseus import Theseus
+from chatstill.train.arguments import training_arguments
+from chatstill.train.checkpoints import CheckpointStore
+from chatstill.train.control import StopRequest
+from chatstill.train.phases import Engine
+from chatstill.train.trainer import PhaseSettings
+
+torch.set_num_threads(1)
+
+
+def tiny_bert(layers: int = 4, dropout: float = 0.1, seed: int = 0):
+    """A BERT of width 16 over 40 word pieces."""
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=40,
+        hidden_size=16,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=24,
+        max_position_embeddings=16,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        num_labels=2,
+    )
+    return BertForSequenceClassification(config)
+
+
+class ToySteps:
+    """Rows of random ids; global micro-batches are cut in order, ranks take every world-th row."""
+
+    def __init__(self, rows=24, batch=4, accumulation=1, rank=0, world=1, seed=3):
+        generator = np.random.default_rng(seed)
+        self.ids = generator.integers(5, 40, size=(rows, 8))
+        self.lengths = generator.integers(3, 9, size=rows)
+        self.labels = generator.integers(0, 2, size=rows)
+        self.num_rows, self.batch = rows, batch
+        self.accumulation, self.rank, self.world = accumulation, rank, world
+        self.steps_per_epoch = -(-rows // (batch * world * accumulation))
+
+    def start(
+        self, step: int, num_steps: int = 0
+    ) -> Iterator[tuple[int, list[dict[str, torch.Tensor]]]]:
+        while True:
+            epoch, position = divmod(step, self.steps_per_epoch)
+            order = np.random.default_rng(100 + epoch).permutation(self.num_rows)
+            size = self.batch * self.world
+            start = position * size * self.accumulation
+            micro = [
+                order[start + i * size : start + (i + 1) * size] for i in range(self.accumulation)
+            ]
+            yield epoch, [self.rows(part[self.rank :: self.world]) for part in micro if len(part)]
+            step += 1
+
+    def rows(self, rows):
+        mask = (np.arange(8) < self.lengths[rows][:, None]).astype(np.int64)
+        return {
+            "input_ids": torch.from_numpy(self.ids[rows] * mask),
+            "attention_mask": torch.from_numpy(mask),
+            "labels": torch.from_numpy(self.labels[rows]),
+            "index": torch.from_numpy(rows),
+        }
+
+
+def build_method(name: str, dropout: float = 0.1, epochs: float = 2, **knobs):
+    """``finetune``, or ``theseus`` from 4 layers to 2."""
+    run = RunValues(num_train_epochs=epochs, learning_rate=1e-2)
+    if name == "finetune":
+        student = tiny_bert(2, dropout)
+        return FineTune(FineTuneConfig(), student, None, objective="cross_entropy", run=run)
+    from chatstill.models.layers import copy_layers
+
+    teacher = tiny_bert(4, dropout)
+    student = copy_layers(teacher, 2, [0, 1])
+    config = TheseusConfig(**knobs)
+    return Theseus(config, student, teacher, objective="cross_entropy", run=run)
+
+
+def build_engine(folder: Path, steps: ToySteps, *, evaluate=None, args=None, **settings):
+    """An engine that logs into ``engine.records``."""
+    records: list[dict] = []
+    settings.setdefault("save_steps", 2)
+
+    def arguments(phase, total):
+        return training_arguments(
+            phase,
+            folder,
+            batch_size=steps.batch,
+            accumulation=steps.accumulation,
+            num_steps=total,
+            learning_rate=1e-2,
+            warmup_percentage=0.1,
+            logging_steps=1,
+            extra={"use_cpu": True, **(args or {})},
+        )
+
+    engine = Engine(
+        store=CheckpointStore(folder / "checkpoints"),
+        steps_for=lambda phase: steps,
+        arguments_for=arguments,
+        settings_for=lambda index, per_epoch: PhaseSettings(index=index, seed=7, **settings),
+        evaluate_kept=evaluate,
+        stop=StopRequest(),
+        on_log=records.append,
+        say=lambda line: records.append({"line": line}),
+        callbacks_for=lambda index, phase, steps: [],
+    )
+    engine.records = records
+    return engine
+
+
+def weights(model) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def assert_same_weights(left, right) -> None:
+    assert left.keys() == right.keys()
+    different = [name for name in left if not torch.equal(left[name], right[name])]
+    assert not different, different
+
+
+@pytest.fixture
+def steps() -> ToySteps:
+    return ToySteps()

@@ -1,0 +1,94 @@
+"""Two processes with half the batch each equal one process, to float tolerance (dropout 0)."""
+
+import pytest
+import torch
+
+from chatstill.train.phases import run_phases
+
+from ..processes import run_processes
+from .conftest import ToySteps, build_engine, build_method, weights
+
+CASES = {
+    "finetune": ("finetune", {}),
+    "finetune, last batch smaller": ("finetune", {"rows": 22}),
+    "finetune, accumulation": ("finetune", {"accumulation": 3}),
+    "theseus": ("theseus", {}),
+    "theseus, accumulation": ("theseus", {"accumulation": 2}),
+}
+SGD = {"optim": "sgd"}  # Adam divides by gradients near 0, which blows tolerance up
+
+
+def train(folder, name, *, rank=0, world=1, batch=4, args=None, **knobs):
+    steps = ToySteps(batch=batch, rank=rank, world=world, **knobs)
+    method = build_method(name, dropout=0.0)
+    engine = build_engine(folder, steps, args={**SGD, **(args or {})}, save_steps=100)
+    run_phases(method, engine)
+    return {n: t.numpy() for n, t in weights(method.kept()).items()}, engine.records
+
+
+def close(left, right, **tolerance) -> None:
+    for name in left:
+        torch.testing.assert_close(torch.tensor(left[name]), torch.tensor(right[name]), **tolerance)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_equal_one(tmp_path, case):
+    name, knobs = CASES[case]
+    one, records = train(tmp_path / "one", name, batch=4, **knobs)
+    two = run_processes(
+        lambda rank: train(tmp_path / "two", name, rank=rank, world=2, batch=2, **knobs), 2
+    )
+    close(one, two[0][0], rtol=1e-4, atol=1e-5)
+    close(two[0][0], two[1][0], rtol=0, atol=0)
+    losses = [r["loss"] for r in records if "loss" in r]
+    assert losses == pytest.approx([r["loss"] for r in two[0][1] if "loss" in r], rel=1e-4)
+    assert not [r for r in two[1][1] if "loss" in r], "only the first process logs"
+
+
+def _shard_on_the_cpu() -> None:
+    """accelerate turns FSDP on for accelerators alone; torch's FSDP2 itself runs on the CPU too."""
+    from accelerate.state import AcceleratorState, PartialState
+    from accelerate.utils import DistributedType
+
+    original = AcceleratorState.__init__
+
+    def with_fsdp(self, *args, fsdp_plugin=None, **kwargs):
+        original(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
+        if fsdp_plugin is not None:
+            self.distributed_type = DistributedType.FSDP
+            self.fsdp_plugin = fsdp_plugin
+            PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+
+    AcceleratorState.__init__ = with_fsdp
+
+
+FSDP2 = {
+    "fsdp": True,
+    "fsdp_config": {"version": 2, "transformer_layer_cls_to_wrap": ["BertLayer"]},
+}
+
+
+@pytest.mark.parametrize("name", ["finetune", "theseus"])
+def test_fsdp2_equals_one_process(tmp_path, name):
+    """Smoke test of sharded training, its checkpoints, and the kept network."""
+    one, _ = train(tmp_path / "one", name, batch=4)
+
+    def sharded(rank):
+        from chatstill.train.trainer import DistillationTrainer
+
+        _shard_on_the_cpu()
+        seen = []
+        gather = DistillationTrainer._gathered_state
+
+        def spying(self):
+            state = self.accelerator.unwrap_model(self.model).trained_state()
+            seen.append(all(hasattr(p, "full_tensor") for p in state.values()))
+            return gather(self)
+
+        DistillationTrainer._gathered_state = spying
+        result = train(tmp_path / "two", name, rank=rank, world=2, batch=2, args=FSDP2)
+        return *result, seen
+
+    two = run_processes(sharded, 2)
+    assert two[0][2] and all(two[0][2]), "the parameters were not sharded"
+    close(one, two[0][0], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,215 @@
+"""A run that was stopped, killed or damaged ends as an unbroken one does, bit for bit."""
+
+import os
+import signal
+
+import pytest
+import torch
+
+from chatstill.errors import RunFailure
+from chatstill.train.control import Interrupted
+from chatstill.train.phases import run_phases
+
+from .conftest import ToySteps, assert_same_weights, build_engine, build_method, weights
+
+METHODS = [
+    ("finetune", {}),
+    ("theseus", {"replacing_rate": 0.3, "successor_num_train_epochs": 1}),
+    ("theseus", {"replacing_rate": 0.3, "train": "all"}),
+]
+
+
+def train(folder, method, steps=None, **settings):
+    engine = build_engine(folder, steps or ToySteps(), **settings)
+    run_phases(method, engine)
+    return engine
+
+
+@pytest.fixture(params=METHODS, ids=lambda p: f"{p[0]}-{len(p[1])}")
+def method_of(request):
+    name, knobs = request.param
+    return lambda: build_method(name, **knobs)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours may handle it."""
+
+
+def test_unbroken_runs_are_equal(tmp_path, method_of):
+    first, second = method_of(), method_of()
+    train(tmp_path / "a", first)
+    train(tmp_path / "b", second, save_steps=5)
+    assert_same_weights(weights(first.kept()), weights(second.kept()))
+    assert not torch.equal(
+        weights(first.kept())["bert.encoder.layer.0.output.dense.weight"],
+        weights(method_of().kept())["bert.encoder.layer.0.output.dense.weight"],
+    )
+
+
+@pytest.mark.parametrize("at", [1, 2, 5, 6, 7, 11])
+def test_killed_and_started_again_equals_unbroken(tmp_path, method_of, at):
+    unbroken = method_of()
+    train(tmp_path / "a", unbroken)
+
+    class Dying(ToySteps):
+        def start(self, step, num_steps=0):
+            for number, item in enumerate(super().start(step), step):
+                if number == at:
+                    raise Killed
+                yield item
+
+    with pytest.raises(Killed):
+        train(tmp_path / "b", method_of(), Dying())
+    again = method_of()
+    train(tmp_path / "b", again)
+    assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
+
+
+def test_signal_saves_the_step_and_resumes(tmp_path, method_of):
+    unbroken = method_of()
+    train(tmp_path / "a", unbroken)
+    engine = build_engine(tmp_path / "b", ToySteps(), save_steps=None)
+
+    class Signalling(ToySteps):
+        def start(self, step, num_steps=0):
+            for number, item in enumerate(super().start(step), step):
+                if number == 3:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                yield item
+
+    engine.steps_for = lambda phase: Signalling()
+    with engine.stop.listening(), pytest.raises(Interrupted) as stopped:
+        run_phases(method_of(), engine)
+    assert stopped.value.exit_code == 143
+    assert [c.step for c in engine.store.all()] == [4]
+    again = method_of()
+    train(tmp_path / "b", again)
+    assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
+
+
+@pytest.mark.parametrize("file", ["trained.safetensors", "optimizer.pt", "manifest.json"])
+def test_damaged_checkpoint_is_named_and_skipped(tmp_path, file):
+    unbroken = build_method("finetune")
+    train(tmp_path / "a", unbroken)
+    engine = build_engine(tmp_path / "b", ToySteps())
+    engine.stop.signal_number = 0
+
+    class Dying(ToySteps):
+        def start(self, step, num_steps=0):
+            for number, item in enumerate(super().start(step), step):
+                if number == 7:
+                    raise Killed
+                yield item
+
+    engine.steps_for = lambda phase: Dying()
+    with pytest.raises(Killed):
+        run_phases(build_method("finetune"), engine)
+    newest = engine.store.all()[-1]
+    assert newest.step == 6
+    data = bytearray((newest.path / file).read_bytes())
+    data[len(data) // 2] ^= 255
+    (newest.path / file).write_bytes(bytes(data))
+    again = build_method("finetune")
+    engine = train(tmp_path / "b", again)
+    lines = [r["line"] for r in engine.records if "line" in r]
+    assert any("damaged" in line and file in line and "step000006" in line for line in lines)
+    assert any("goes on after step 4" in line for line in lines)
+    assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
+
+
+def test_finished_run_restores_without_training(tmp_path, method_of):
+    first = method_of()
+    train(tmp_path, first)
+
+    class Untouchable(ToySteps):
+        def start(self, step, num_steps=0):
+            raise AssertionError("a finished phase was trained again")
+
+    second = method_of()
+    train(tmp_path, second, Untouchable())
+    assert_same_weights(weights(first.kept()), weights(second.kept()))
+
+
+def test_two_step_checkpoints_are_kept(tmp_path):
+    engine = train(tmp_path, build_method("finetune"), save_steps=1)
+    assert [(c.step, c.done) for c in engine.store.all()] == [(11, False), (12, False), (0, True)]
+
+
+def test_best_weights_are_kept_also_after_a_kill(tmp_path):
+    """Evaluation values peak at step 4: its weights are the result, on a broken run too."""
+    values = {2: 0.1, 4: 0.9, 6: 0.3, 8: 0.4, 10: 0.2, 12: 0.5}
+
+    def run(folder, steps, method):
+        engine = build_engine(folder, steps, eval_steps=2, keep="best", save_steps=3)
+        seen = {}
+
+        def evaluate():
+            step = method.evaluated_step()
+            seen[step] = weights(method.kept())
+            return values[step], {"score": values[step]}
+
+        engine.evaluate_kept = evaluate
+        from chatstill.train import trainer as module
+
+        original = module.DistillationTrainer._evaluate
+
+        def spying(self, *args, **kwargs):
+            method.evaluated_step = lambda: self.state.global_step
+            return original(self, *args, **kwargs)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module.DistillationTrainer, "_evaluate", spying)
+            run_phases(method, engine)
+        return seen
+
+    method = build_method("finetune")
+    seen = run(tmp_path / "a", ToySteps(), method)
+    assert_same_weights(weights(method.kept()), seen[4])
+
+    class Dying(ToySteps):
+        def start(self, step, num_steps=0):
+            for number, item in enumerate(super().start(step), step):
+                if number == 8:
+                    raise Killed
+                yield item
+
+    with pytest.raises(Killed):
+        run(tmp_path / "b", Dying(), build_method("finetune"))
+    again = build_method("finetune")
+    run(tmp_path / "b", ToySteps(), again)
+    assert_same_weights(weights(again.kept()), seen[4])
+
+
+def test_patience_stops_and_stays_stopped(tmp_path):
+    method = build_method("finetune")
+    engine = build_engine(
+        tmp_path, ToySteps(), evaluate=lambda: (0.5, {}), eval_steps=2, patience=2, save_steps=1
+    )
+    results = run_phases(method, engine)
+    assert results[0].steps == 6
+    (tmp_path / "checkpoints" / "phase0-done" / "manifest.json").unlink()
+    again = build_method("finetune")
+    results = run_phases(
+        again,
+        build_engine(tmp_path, ToySteps(), evaluate=lambda: (0.5, {}), eval_steps=2, patience=2),
+    )
+    assert results[0].steps == 6
+    assert_same_weights(weights(method.kept()), weights(again.kept()))
+
+
+def test_nan_stops_before_the_optimizer_and_the_checkpoint_stands(tmp_path):
+    method = build_method("finetune")
+
+    class Poisoned(ToySteps):
+        def start(self, step, num_steps=0):
+            for number, item in enumerate(super().start(step), step):
+                if number == 5:
+                    with torch.no_grad():
+                        method.student.classifier.weight.fill_(float("nan"))
+                yield item
+
+    engine = build_engine(tmp_path, Poisoned())
+    with pytest.raises(RunFailure, match="not finite at step 6.*learning_rate"):
+        run_phases(method, engine)
+    newest, lines = engine.store.newest()
+    assert newest.step == 4 and not lines

@@ -1,0 +1,143 @@
+"""The optimizer step: what is divided by what, what stays untouched, what is drawn."""
+
+import pytest
+import torch
+
+from chatstill.methods.base import Context
+from chatstill.train.phases import run_phases
+
+from .conftest import ToySteps, build_engine, build_method, weights
+
+
+def test_one_step_equals_a_plain_loop():
+    """SGD on the mean loss over all micro-batches, rows weighted alike: worked out with plain torch."""
+    steps = ToySteps(rows=10, batch=3, accumulation=4)  # micro-batches of 3, 3, 3 and 1 rows
+    method = build_method("finetune", dropout=0.0, epochs=1)
+    plain = build_method("finetune", dropout=0.0).student
+    _, micro_batches = next(steps.start(0))
+    assert [len(m["labels"]) for m in micro_batches] == [3, 3, 3, 1]
+    whole = {k: torch.cat([m[k] for m in micro_batches]) for k in micro_batches[0]}
+    logits = plain(input_ids=whole["input_ids"], attention_mask=whole["attention_mask"]).logits
+    picked = torch.log_softmax(logits, -1)[torch.arange(10), whole["labels"]]
+    loss = -picked.sum() / 10
+    loss.backward()
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        extra = {"optim": "sgd", "lr_scheduler_type": "constant"}
+        engine = build_engine(Path(folder), steps, args=extra)
+        arguments_for = engine.arguments_for
+
+        def without_clipping(phase, total):
+            arguments = arguments_for(phase, total)
+            arguments.max_grad_norm, arguments.weight_decay, arguments.warmup_steps = 0.0, 0.0, 0
+            return arguments
+
+        engine.arguments_for = without_clipping
+        run_phases(method, engine)
+    logged = [r for r in engine.records if "loss" in r]
+    assert logged[0]["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    assert logged[0]["term/task"] == pytest.approx(loss.item(), rel=1e-5)
+    for (name, new), old in zip(method.student.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(new, old - 1e-2 * old.grad, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_empty_draws_touch_nothing(tmp_path):
+    """Where a whole step draws no successor: weights, moments and decay stay, the schedule goes on."""
+    method = build_method(
+        "theseus", replacing_rate=1e-9, scheduler_type="constant", successor_num_train_epochs=0
+    )
+    before = weights(method.kept())
+    engine = build_engine(tmp_path, ToySteps(), save_steps=12)
+    run_phases(method, engine)
+    after = weights(method.kept())
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    logged = [r for r in engine.records if "loss" in r]
+    assert len(logged) == 12
+    assert logged[-1]["learning_rate"] < logged[3]["learning_rate"]
+    path = engine.store.path(0, 12) / "optimizer.pt"
+    assert torch.load(path, weights_only=True)["state"] == {}
+
+
+def test_only_drawn_modules_move(tmp_path):
+    method = build_method(
+        "theseus",
+        replacing_rate=0.5,
+        scheduler_type="constant",
+        successor_num_train_epochs=0,
+        epochs=1 / 6,
+    )
+    before = weights(method.kept())
+    run_phases(method, build_engine(tmp_path, ToySteps()))
+    drawn = method.draws(Context(seed=7, phase=0, step=0, micro_batch=0, epoch=0, num_steps=1))
+    after = weights(method.kept())
+    for layer, was_drawn in enumerate(drawn):
+        prefix = f"bert.encoder.layer.{layer}."
+        moved = any(not torch.equal(before[n], after[n]) for n in before if n.startswith(prefix))
+        assert moved == was_drawn
+    rest = [n for n in before if ".layer." not in n]
+    assert rest
+    assert all(torch.equal(before[n], after[n]) for n in rest), "embeddings and head are frozen"
+
+
+def test_draws_follow_seed_step_and_micro_batch_alone():
+    method = build_method("theseus", replacing_rate=0.5, scheduler_type="constant")
+
+    def draws(**where):
+        base = dict(seed=7, phase=0, step=0, micro_batch=0, epoch=0, num_steps=100)
+        return method.draws(Context(**{**base, **where}))
+
+    torch.manual_seed(1)
+    first = [draws(step=s) for s in range(64)]
+    torch.manual_seed(2)
+    assert first == [draws(step=s, rank=1) for s in range(64)]
+    assert first != [draws(step=s, micro_batch=1) for s in range(64)]
+    assert first != [draws(step=s, seed=8) for s in range(64)]
+    share = sum(map(sum, first)) / 128
+    assert 0.35 < share < 0.65
+
+
+def test_share_of_first_steps_without_a_successor():
+    """Rate .3 and three modules: .7 ** 3 = 34 % of micro-batches draw none."""
+    from chatstill.methods.theseus import Config, Theseus
+
+    method = build_method("theseus", replacing_rate=0.3, scheduler_type="constant")
+    method.student.config.num_hidden_layers = 3
+    assert isinstance(method, Theseus) and isinstance(method.config, Config)
+    contexts = [Context(1, 0, s, 0, 0, 5000) for s in range(5000)]
+    share = sum(not method.contributes(c) for c in contexts) / 5000
+    assert share == pytest.approx(0.343, abs=0.025)
+
+
+def test_no_generator_of_the_run_depends_on_evaluation(tmp_path):
+    """A run that evaluates (and draws random numbers doing so) equals one that does not."""
+    quiet, noisy = build_method("finetune"), build_method("finetune")
+    run_phases(quiet, build_engine(tmp_path / "a", ToySteps()))
+
+    def evaluate():
+        torch.rand(17)
+        noisy.kept().eval()
+        return 0.0, {}
+
+    run_phases(noisy, build_engine(tmp_path / "b", ToySteps(), evaluate=evaluate, eval_steps=1))
+    left, right = weights(quiet.kept()), weights(noisy.kept())
+    assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_more_padding_changes_nothing(tmp_path):
+    """The same rows, padded to 12 instead of 8 positions, give the same loss."""
+
+    class Padded(ToySteps):
+        def rows(self, rows):
+            batch = super().rows(rows)
+            for key in ("input_ids", "attention_mask"):
+                batch[key] = torch.nn.functional.pad(batch[key], (0, 4))
+            return batch
+
+    losses = []
+    for number, source in enumerate((ToySteps(), Padded())):
+        engine = build_engine(tmp_path / str(number), source, args={"optim": "sgd"})
+        run_phases(build_method("finetune", dropout=0.0, epochs=1), engine)
+        losses.append([r["loss"] for r in engine.records if "loss" in r])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
