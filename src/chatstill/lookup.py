@@ -225,14 +225,17 @@ def task(name: str, plugins: Sequence[str] = ()) -> "Task":
     return importlib.import_module(f"{__package__}.tasks").get_task(name)
 
 
-@cache
 def load_plugin(path: str) -> ModuleType:
     """Runs a user's Python file once and gives its module.
 
     Raises:
         UserError: If it is not there or fails when it is imported.
     """
-    file = Path(path)
+    return _run_plugin(path, Path(path).resolve())
+
+
+@cache
+def _run_plugin(path: str, file: Path) -> ModuleType:
     name = f"chatstill_plugin_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file) if file.suffix == ".py" else None
     if spec is None or spec.loader is None or not file.is_file():
