@@ -19,9 +19,9 @@ def initial_layers(
     Args:
         num_teacher: Layers of the teacher.
         num_student: Layers of the student.
-        how: ``first``: 0, 1, 2 ... ``evenly``: from the first to the last layer in equal steps, each
-            rounded to the nearest layer and a half downwards: 12 -> 6 gives 0, 2, 4, 7, 9, 11 (DistilBERT's
-            choice), 6 -> 3 gives 0, 2, 5. One layer alone is the teacher's first.
+        how: ``first``: 0, 1, 2 ... ``evenly``: from the first to the last layer in equal steps,
+            each rounded to the nearest layer and a half downwards: 12 -> 6 gives 0, 2, 4, 7, 9, 11
+            (DistilBERT's choice), 6 -> 3 gives 0, 2, 5. One layer alone is the teacher's first.
 
     Raises:
         UserError: the student has more layers than the teacher, or none.
@@ -51,12 +51,12 @@ def group_layers(
     Args:
         num_teacher: Layers of the teacher.
         num_student: Layers of the student.
-        grouping: None for groups of equal size. Else one entry per student layer: either how many teacher
-            layers it replaces (``[1, 2, 3]``) or which (``[[0], [1, 2], [3, 4, 5]]``).
+        grouping: None for groups of equal size. Else one entry per student layer: either how many
+            teacher layers it replaces (``[1, 2, 3]``) or which (``[[0], [1, 2], [3, 4, 5]]``).
 
     Raises:
-        UserError: no whole ratio without a grouping, or a grouping that does not cover every teacher
-            layer once and in order.
+        UserError: no whole ratio without a grouping, or a grouping that does not cover every
+            teacher layer once and in order.
     """
     if grouping is None:
         return _equal_groups(num_teacher, num_student)
@@ -73,7 +73,8 @@ def group_layers(
             Problem(
                 "grouping",
                 f"{list(grouping)} does not fit: {wrong}",
-                f"Give one entry per student layer: numbers that add up to {num_teacher}, or lists of "
+                f"Give one entry per student layer: numbers that add up to {num_teacher}, or "
+                "lists of "
                 "neighbouring teacher layers counted from 0.",
             )
         )
@@ -85,8 +86,10 @@ def _equal_groups(num_teacher: int, num_student: int) -> list[list[int]]:
         raise UserError(
             Problem(
                 "student_architectures",
-                f"{num_teacher} teacher layers cannot be shared out evenly among {num_student} student layers",
-                f"Choose a number of student layers that divides {num_teacher}, or give an explicit "
+                f"{num_teacher} teacher layers cannot be shared out evenly among {num_student} "
+                "student layers",
+                f"Choose a number of student layers that divides {num_teacher}, or give an "
+                "explicit "
                 "grouping, such as [1, 2, 3]: how many teacher layers each student layer replaces.",
             )
         )

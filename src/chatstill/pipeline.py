@@ -6,6 +6,7 @@ It names no method, model or task.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
         console.print(f"{config.output_dir} holds this run, finished. Its results:")
         _print_results(folder.path, console)
         return
-    relaunch_on_every_device(loaded.arguments)
+    relaunch_on_every_device(sys.argv)
     _quiet_libraries()
     gate = Gate(folder.path)
     if rank() == 0:
@@ -103,8 +104,10 @@ def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console)
 
 def _open_job(loaded: Loaded, verb: Verb) -> Job:
     from .job import open_job
+    from . import lookup
 
-    return open_job(loaded.config, verb, loaded.method_class)
+    name = loaded.config.method_name if verb == "distill" else "finetune"
+    return open_job(loaded.config, verb, lookup.method(name, loaded.config.plugins))
 
 
 def _print_plan(job: Job, console: Console) -> None:
@@ -128,7 +131,7 @@ def write_resolved(loaded: Loaded, folder: Path) -> None:
     """The resolved configuration, each value with where it came from."""
     from .evaluate.results import write_json
 
-    write_json(folder / "config.resolved.json", loaded.resolved())
+    write_json(folder / "config.resolved.json", loaded.resolved)
 
 
 def _start_log(folder: Path, console: Console) -> None:

@@ -24,7 +24,12 @@ class Block:
 
 
 def load(block, **options):
-    defaults = {"role": "teacher", "num_labels": 2, "label_names": None, "problem": "classification"}
+    defaults = {
+        "role": "teacher",
+        "num_labels": 2,
+        "label_names": None,
+        "problem": "classification",
+    }
     return load_classifier(block, **{**defaults, **options})
 
 
@@ -52,7 +57,9 @@ def message(block, **options):
 
 def test_path_alone_takes_its_own_config(folder):
     loaded = load(Block("bert", str(folder)))
-    assert torch.equal(loaded.model(**tiny_batch()).logits, tiny_model("bert", 2)(**tiny_batch()).logits)
+    assert torch.equal(
+        loaded.model(**tiny_batch()).logits, tiny_model("bert", 2)(**tiny_batch()).logits
+    )
     assert loaded.report.complete and loaded.report.num_layers_loaded == 2
     assert "2 of 2 layers" in loaded.report.summary()
     assert not loaded.model.training
@@ -131,7 +138,9 @@ def test_one_file_beside_its_config_or_with_config_file(folder, tmp_path):
 def test_old_bin_with_gamma_beta_prefixes_and_half_precision(folder, tmp_path):
     values = {}
     for name, value in tiny_model("bert", 2).state_dict().items():
-        name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
+            "LayerNorm.bias", "LayerNorm.beta"
+        )
         values["module." + name] = value.half()
     values["module.bert.embeddings.position_ids"] = torch.arange(32)[None]
     torch.save(values, tmp_path / "old.bin")
@@ -145,7 +154,9 @@ def test_old_bin_with_gamma_beta_prefixes_and_half_precision(folder, tmp_path):
 
 def test_weights_inside_a_training_scripts_dictionary(folder, tmp_path):
     torch.save({"state_dict": tiny_model("bert", 2).state_dict(), "epoch": 3}, tmp_path / "t.bin")
-    assert same_weights(load(Block("bert", str(tmp_path / "t.bin"), str(folder / "config.json"))).model)
+    assert same_weights(
+        load(Block("bert", str(tmp_path / "t.bin"), str(folder / "config.json"))).model
+    )
 
 
 @pytest.mark.parametrize("bin_file", [False, True])
@@ -159,7 +170,9 @@ def test_sharded_folders(tmp_path, bin_file):
         values = model.state_dict()
         names = {key: shard.replace("safetensors", "bin") for key, shard in shards.items()}
         for shard in set(names.values()):
-            torch.save({k: values[k] for k, s in names.items() if s == shard}, tmp_path / "s" / shard)
+            torch.save(
+                {k: values[k] for k, s in names.items() if s == shard}, tmp_path / "s" / shard
+            )
         for file in (tmp_path / "s").glob("*.safetensors*"):
             file.unlink()
         index = tmp_path / "s" / "pytorch_model.bin.index.json"
@@ -218,7 +231,10 @@ def test_random_networks_come_from_the_seed_alone(tmp_path):
 
 def test_a_head_of_another_size_is_new_for_teach_and_an_error_for_a_teacher(folder):
     loaded = load(Block("bert", str(folder)), num_labels=3)
-    assert {item.name for item in loaded.report.mismatched} == {"classifier.weight", "classifier.bias"}
+    assert {item.name for item in loaded.report.mismatched} == {
+        "classifier.weight",
+        "classifier.bias",
+    }
     assert "other shape" in loaded.report.summary()
     text = message(Block("bert", str(folder)), num_labels=3, strict_head=True)
     assert "classifier" in text and "(2," in text and "(3," in text
@@ -231,12 +247,16 @@ def test_a_teacher_without_a_head_is_an_error(tmp_path):
 
 
 def test_labels_in_the_config(folder):
-    config = load(Block("bert", str(folder)), num_labels=None, label_names=["no", "yes"]).model.config
+    config = load(
+        Block("bert", str(folder)), num_labels=None, label_names=["no", "yes"]
+    ).model.config
     assert config.id2label == {0: "no", 1: "yes"} and config.label2id == {"no": 0, "yes": 1}
     assert config.problem_type == "single_label_classification"
     config = load(Block("bert", str(folder)), num_labels=1, problem="regression").model.config
     assert (config.num_labels, config.problem_type) == (1, "regression")
-    config = load(Block("bert", str(folder)), num_labels=1, label_names=["bad", "good"]).model.config
+    config = load(
+        Block("bert", str(folder)), num_labels=1, label_names=["bad", "good"]
+    ).model.config
     assert (config.id2label, config.problem_type) == ({0: "good"}, "multi_label_classification")
     config = load(Block("bert", str(folder)), num_labels=None).model.config
     assert config.num_labels == 2
@@ -280,7 +300,9 @@ def test_nothing_given():
 
 
 def test_no_layer_fits_in_shape(folder, tmp_path):
-    file = write_config(tmp_path / "c.json", tiny_config("bert", 2, hidden_size=32, intermediate_size=40))
+    file = write_config(
+        tmp_path / "c.json", tiny_config("bert", 2, hidden_size=32, intermediate_size=40)
+    )
     text = message(Block("bert", str(folder), file), role="student")
     assert "student_architectures.model_name_or_path" in text
     assert "no layer of" in text and "(16," in text and "(32," in text
@@ -309,7 +331,7 @@ def test_albert_loads_although_its_layers_are_shared(tmp_path):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("{\n  \"hidden_size\": 16,\n}", "line 3, column 1"),
+        ('{\n  "hidden_size": 16,\n}', "line 3, column 1"),
         ("{“hidden_size”: 16}", "line 1, column 2"),
         ("[1, 2]", "holds a JSON list"),
         ('{"hidden_size": "wide"}', "hidden_size"),
@@ -342,7 +364,10 @@ def test_model_type_missing_or_unknown(tmp_path):
 
 def test_custom_code_beside_weights_is_not_run(folder):
     data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    data["auto_map"] = {"AutoConfig": "evil.Config", "AutoModelForSequenceClassification": "evil.Model"}
+    data["auto_map"] = {
+        "AutoConfig": "evil.Config",
+        "AutoModelForSequenceClassification": "evil.Model",
+    }
     (folder / "config.json").write_text(json.dumps(data), encoding="utf-8")
     (folder / "evil.py").write_text("raise SystemExit('ran')", encoding="utf-8")
     model = load(Block("bert", str(folder))).model

@@ -1,4 +1,5 @@
-"""The host of the replacing phase computes exactly what the drawn layers say, for every kind of model."""
+"""The host of the replacing phase computes exactly what the drawn layers say, for every kind of "
+"model."""
 
 import pytest
 import torch
@@ -44,7 +45,9 @@ def test_all_successors_are_the_student_and_all_predecessors_have_the_teachers_l
     assert not torch.equal(logits(student), logits(teacher))
 
 
-@pytest.mark.parametrize("kind", ["bert", "distilbert", "modernbert", "deberta-v2", "llama", "gpt2"])
+@pytest.mark.parametrize(
+    "kind", ["bert", "distilbert", "modernbert", "deberta-v2", "llama", "gpt2"]
+)
 def test_a_mixed_path_is_the_plain_model_of_those_layers(kind):
     teacher, student, host = parts(kind, groups=[[0], [1, 2], [3, 4, 5]])
     host.train()
@@ -128,7 +131,10 @@ def test_what_is_trained_and_that_gradients_pass_frozen_layers(train):
     layers = set(layer_list(student)[2].parameters())
     for name, parameter in student.named_parameters():
         assert parameter.requires_grad == (train == "all" or parameter in layers), name
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in layer_list(student)[2][0].parameters())
+    assert all(
+        p.grad is not None and p.grad.abs().sum() > 0
+        for p in layer_list(student)[2][0].parameters()
+    )
     assert all(p.grad is None for p in layer_list(student)[2][1].parameters())
     assert not any(p.requires_grad or p.grad is not None for p in teacher.parameters())
     assert (student.classifier.weight.grad is not None) == (train == "all")
@@ -165,7 +171,9 @@ def own_tensors(model):
 
 def test_building_the_host_takes_no_memory_for_parameters():
     teacher, student, _ = parts("bert")
-    storages = {t.untyped_storage().data_ptr() for t in (*own_tensors(student), *own_tensors(teacher))}
+    storages = {
+        t.untyped_storage().data_ptr() for t in (*own_tensors(student), *own_tensors(teacher))
+    }
     host = build_host(student, teacher, group_layers(6, 3))
     assert {t.untyped_storage().data_ptr() for t in own_tensors(host)} <= storages
 

@@ -26,7 +26,11 @@ def refusal(path):
 @pytest.mark.parametrize(
     ("given", "files", "expected"),
     [
-        ("bert_model.ckpt", ["bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001"], "from_tf"),
+        (
+            "bert_model.ckpt",
+            ["bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001"],
+            "from_tf",
+        ),
         ("bert_model.ckpt.index", ["bert_model.ckpt.index"], "from_tf"),
         ("b.ckpt.data-00000-of-00001", ["b.ckpt.data-00000-of-00001"], "from_tf"),
         ("tf_model.h5", ["tf_model.h5"], "from_tf"),
@@ -121,7 +125,8 @@ def test_hub_out_of_reach(monkeypatch, tmp_path):
 
 
 def test_a_hub_name_goes_through_from_pretrained(monkeypatch, tmp_path):
-    """A cache that was filled before stands for the hub: layout of huggingface_hub, used offline."""
+    """A cache that was filled before stands for the hub: layout of huggingface_hub, used "
+    "offline."""
     from test_load import Block, load
 
     revision = "0" * 40

@@ -17,14 +17,21 @@ BERT_LIKE = {
     "max_position_embeddings": 32,
 }
 DECODER = {**BERT_LIKE, "pad_token_id": 0, "num_key_value_heads": 1}
-# Layer types: ModernBERT's layers are full, sliding, sliding, full ...; a window of 4 tokens shows it.
+# Layer types: ModernBERT's layers are full, sliding, sliding, full ...; a window of 4 tokens shows
+# it.
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("BertConfig", BERT_LIKE),
     "roberta": ("RobertaConfig", {**BERT_LIKE, "pad_token_id": 0}),
     "electra": ("ElectraConfig", {**BERT_LIKE, "embedding_size": 8}),
     "distilbert": (
         "DistilBertConfig",
-        {"dim": 16, "n_heads": 2, "hidden_dim": 24, "vocab_size": 40, "max_position_embeddings": 32},
+        {
+            "dim": 16,
+            "n_heads": 2,
+            "hidden_dim": 24,
+            "vocab_size": 40,
+            "max_position_embeddings": 32,
+        },
     ),
     "modernbert": (
         "ModernBertConfig",
@@ -51,7 +58,14 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen3": ("Qwen3Config", {**DECODER, "head_dim": 8}),
     "gpt2": (
         "GPT2Config",
-        {"n_embd": 16, "n_head": 2, "n_inner": 24, "vocab_size": 40, "n_positions": 32, "pad_token_id": 0},
+        {
+            "n_embd": 16,
+            "n_head": 2,
+            "n_inner": 24,
+            "vocab_size": 40,
+            "n_positions": 32,
+            "pad_token_id": 0,
+        },
     ),
     "opt": (
         "OPTConfig",
@@ -67,7 +81,8 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 DROPOUTS = (
-    "hidden_dropout_prob attention_probs_dropout_prob dropout attention_dropout seq_classif_dropout "
+    "hidden_dropout_prob attention_probs_dropout_prob dropout attention_dropout "
+    "seq_classif_dropout "
     "embd_pdrop attn_pdrop resid_pdrop summary_first_dropout classifier_dropout activation_dropout"
 ).split()
 
@@ -82,7 +97,9 @@ def tiny_config(kind: str, layers: int = 6, *, dropout: float | None = None, **v
     return config
 
 
-def tiny_model(kind: str = "bert", layers: int = 6, *, seed: int = 0, **values: Any) -> PreTrainedModel:
+def tiny_model(
+    kind: str = "bert", layers: int = 6, *, seed: int = 0, **values: Any
+) -> PreTrainedModel:
     """A classifier whose weights are large enough that every layer shows in the logits."""
     config = tiny_config(kind, layers, **values)
     model_class = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]

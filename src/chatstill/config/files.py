@@ -48,13 +48,13 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
     folder = Path(keys.data_dir)
     path = ("data_dir",)
     if kind_of(folder) != "folder":
-        what = "is a file, not a folder" if kind_of(folder) else "there is no such folder"
-        message = f"'data_dir' is {keys.data_dir}: {what}."
+        what = "is a file, not a folder" if kind_of(folder) else "does not exist"
+        message = f"'data_dir': the folder {keys.data_dir} {what}."
         return [*problems, source.problem(path, message, near_file(keys.data_dir))]
     if task is None:
         return problems
-    splits = ["train"] if keys.do_train and verb != "evaluate" else []
-    splits += ["dev"] if keys.do_eval and verb != "evaluate" else []
+    # The teacher is looked at on dev rows before anything starts, so even do_eval false needs them.
+    splits = [] if verb == "evaluate" else ["train", "dev"] if keys.do_train else ["dev"]
     for split in splits:
         try:
             problems += _split(task, split, folder, source)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import lookup
 from ..errors import Problem, UserError
@@ -12,13 +12,16 @@ from . import legacy
 from .files import check_files
 from .methods import choose_method, read_blocks
 from .placeholders import clear_placeholders
-from .places import KeyPath
+from .places import KeyPath, in_file_order
 from .resolved import resolve
 from .rules import consistency, missing
 from .schema import RunConfig, RunKeys
 from .source import Source, read_source
 from .trainer_keys import check_training_arguments, owned_at_the_top, passed_through
 from .validate import validate
+
+if TYPE_CHECKING:
+    from ..methods.base import Method
 
 VERBS = ("distill", "teach", "check", "evaluate", "predict")
 _PATHS: tuple[KeyPath, ...] = (
@@ -37,9 +40,9 @@ class Loaded:
 
     Attributes:
         config: The run.
-        resolved: Dotted key -> ``{"value": …, "origin": …}`` for every value, as JSON has it.
-        origins: Dotted key -> where its value comes from: ``my.json:12``, ``--set``,
-            ``config/models_config/X.json`` or ``default``.
+        values: Dotted key -> ``{"value": …, "origin": …}`` for every value, as JSON has it.
+        method_class: What trains; None for verbs that train nothing.
+        arguments: The command line that loads the same again: ``["distill", "my.json", …]``.
         warnings: What the user should know; the run goes on.
         raw: The values as they were read, old names and placeholders gone.
         verb: What it was loaded for; ``check`` of a file without ``model_type`` becomes ``teach``.
@@ -47,7 +50,9 @@ class Loaded:
     """
 
     config: RunConfig
-    resolved: dict[str, dict[str, Any]]
+    values: dict[str, dict[str, Any]]
+    method_class: "type[Method] | None" = None
+    arguments: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     raw: dict[str, Any] = field(default_factory=dict)
     verb: str = "distill"
@@ -55,7 +60,12 @@ class Loaded:
 
     @property
     def origins(self) -> dict[str, str]:
-        return {key: value["origin"] for key, value in self.resolved.items()}
+        """Dotted key -> ``my.json:12``, ``--set``, ``config/models_config/X.json`` or ``default``."""
+        return {key: value["origin"] for key, value in self.values.items()}
+
+    def resolved(self) -> dict[str, dict[str, Any]]:
+        """The whole configuration with each value's origin, for the record of a run."""
+        return self.values
 
 
 def load(path: Path | None, overrides: Sequence[str], *, verb: str) -> Loaded:
@@ -72,7 +82,7 @@ def load(path: Path | None, overrides: Sequence[str], *, verb: str) -> Loaded:
     assert verb in VERBS, verb
     source, problems, complete = read_source(path, overrides)
     if not complete:
-        raise UserError(problems)
+        raise UserError(_sorted(problems))
     problems += legacy.translate(source)
     unfilled = clear_placeholders(source)
     _expand_home(source)
@@ -98,13 +108,20 @@ def load(path: Path | None, overrides: Sequence[str], *, verb: str) -> Loaded:
     problems = _sorted(problems)
     if any(problem.severity == "error" for problem in problems):
         raise UserError(problems)
-    config = RunConfig.model_construct(
-        **dict(keys) | {"model_type": choice.model_type},
-        method_name=choice.method_name,
-        method=blocks.config,
+    names = {"model_type": choice.model_type, "method_name": choice.method_name}
+    if keys.task_name:
+        names["task_name"] = lookup.task(keys.task_name, plugins).name
+    config = RunConfig.model_construct(**dict(keys) | names, method=blocks.config)
+    return Loaded(
+        config,
+        resolve(config, blocks.name, source),
+        choice.method,
+        [verb, *([str(path)] if path else []), *(word for o in overrides for word in ("--set", o))],
+        problems,
+        source.values,
+        verb,
+        source.name,
     )
-    resolved = resolve(config, blocks.name, source)
-    return Loaded(config, resolved, problems, source.values, verb, source.name)
 
 
 def _checked_as_teach(source: Source) -> list[Problem]:
@@ -161,6 +178,6 @@ def _without(values: Any, faulty: set[KeyPath]) -> Any:
 
 
 def _sorted(problems: list[Problem]) -> list[Problem]:
-    """Errors before warnings, each once, otherwise in the order of the report."""
+    """Errors before warnings, each once, in the order of the file."""
     unique = list(dict.fromkeys(problems))
-    return sorted(unique, key=lambda problem: problem.severity != "error")
+    return sorted(unique, key=lambda p: (p.severity != "error", in_file_order(p.place)))

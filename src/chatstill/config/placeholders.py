@@ -55,6 +55,11 @@ def optional_left(unfilled: dict[KeyPath, Problem], needed: set[KeyPath]) -> lis
         paths = [path for path in unfilled if path[0] == block and path not in needed]
         if paths:
             keys = " and ".join(str(path[-1]) for path in paths)
-            message = f"{block}: {keys} still hold a placeholder, which counts as not set."
+            holds = (
+                "hold placeholders, which count"
+                if len(paths) > 1
+                else "holds a placeholder, which counts"
+            )
+            message = f"{block}: {keys} still {holds} as not set."
             problems.append(Problem(unfilled[paths[0]].place, message, severity="warning"))
     return problems

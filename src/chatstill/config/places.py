@@ -1,5 +1,6 @@
 """Where a value of the configuration comes from, for messages and for the record of a run."""
 
+import re
 from dataclasses import dataclass
 
 KeyPath = tuple[str | int, ...]
@@ -23,6 +24,12 @@ class Place:
 
 
 Places = dict[KeyPath, Place]
+
+
+def in_file_order(where: str) -> tuple[float, float]:
+    """Sorting key of a place in words; what has no line comes last."""
+    found = re.search(r": line (\d+)(?:, column (\d+))?$", where)
+    return (int(found[1]), int(found[2] or 0)) if found else (float("inf"), 0)
 
 
 def dotted(path: KeyPath) -> str:

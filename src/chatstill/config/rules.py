@@ -59,7 +59,10 @@ def missing(
             problems.append(Problem(source.name, f"the block '{TEACHER}' is missing.", hint))
         else:
             place = source.place(path).where
-            problems.append(Problem(place, f"'{dotted(path)}' is missing.", _WHAT[path]))
+            hint = _WHAT[path]
+            if verb == "evaluate" and path == ("task_name",):
+                hint = "Name it: --task-name chat, or give the run's file: --config my.json."
+            problems.append(Problem(place, f"'{dotted(path)}' is missing.", hint))
     return problems + optional_left(unfilled, needed)
 
 
@@ -83,7 +86,8 @@ def consistency(keys: RunKeys, source: Source, *, verb: str) -> list[Problem]:
     if verb == "teach" and not keys.do_train:
         message = "'do_train' is false: `chatstill teach` trains, or it does nothing."
         problems.append(source.problem(("do_train",), message, "Use `chatstill evaluate model/`."))
-    return problems + _lengths(keys, source) + _without_effect(keys, source)
+    problems += _lengths(keys, source)
+    return problems + (_without_effect(keys, source) if verb in TRAINING else [])
 
 
 def _lengths(keys: RunKeys, source: Source) -> list[Problem]:

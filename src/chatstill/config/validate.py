@@ -74,13 +74,7 @@ def validate(
         message, hint = _explain(model, path, loc, errors, _at(values, loc), homes or {})
         faulty.add(full)
         problems.append(source.problem(full, message, hint, warning=warning))
-    problems.sort(key=lambda problem: _line(problem.place))
     return None, problems, faulty
-
-
-def _line(place: str) -> tuple[int, int]:
-    found = re.search(r"line (\d+), column (\d+)$", place)
-    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
 
 def found(value: Any) -> str:

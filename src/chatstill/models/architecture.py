@@ -1,4 +1,4 @@
-"""A network's architecture: a JSON file (or the config.json beside its weights) as a transformers config."""
+"""A network's architecture: a JSON file, or the config.json of its weights, as a config object."""
 
 import difflib
 import json
@@ -14,7 +14,8 @@ from .hub import hub_errors
 from .layers import cut_config, num_layers_of
 from .weights import Weights, find_weights
 
-# Switches of single runs that some config files carry; they would change what a forward pass returns.
+# Switches of single runs that some config files carry; they would change what a forward pass
+# returns.
 RUN_SWITCHES = (
     "output_attentions",
     "output_hidden_states",
@@ -43,8 +44,8 @@ def load_config(
     """The architecture of a network: of ``config_file``, else the config.json of its weights.
 
     Args:
-        architecture: The block of the configuration; its ``num_hidden_layers`` cuts what is read from
-            the weights' own config.json to its first layers.
+        architecture: The block of the configuration; its ``num_hidden_layers`` cuts what is read
+            from the weights' own config.json to its first layers.
         role: ``teacher`` or ``student``, for messages.
         cache_dir: Where files of the hub are kept.
 
@@ -74,7 +75,7 @@ def load_config(
 def config_of_weights(
     weights: Weights, model_type: str | None, place: str, cache_dir: str | None = None
 ) -> PretrainedConfig:
-    """The config.json that belongs to weights: in their folder, beside a single file, or on the hub.
+    """The config.json of weights: in their folder, beside a single file, or on the hub.
 
     Raises:
         UserError: there is none, or it is not usable.
@@ -109,7 +110,8 @@ def config_from_dict(
         raise UserError(
             Problem(
                 place,
-                f"{file} describes quantized weights (quantization_config); they cannot be trained or compared",
+                f"{file} describes quantized weights (quantization_config); they cannot be "
+                "trained or compared",
                 "Give the original float weights.",
             )
         )
@@ -167,7 +169,7 @@ def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place
 
 def _normalised(model_type: str) -> str:
     """``BERT``, ``Distil-Bert``: as transformers spells it, unchanged if that is not known."""
-    known = {name.replace("-", "").replace("_", ""): name for name in CONFIG_MAPPING.keys()}  # noqa: SIM118
+    known = {name.replace("-", "").replace("_", ""): name for name in CONFIG_MAPPING.keys()}
     plain = model_type.strip().lower()
     return known.get(plain.replace("-", "").replace("_", ""), plain)
 
@@ -178,7 +180,7 @@ def _type_by_class(data: dict[str, Any]) -> str | None:
     if not (isinstance(classes, list) and classes):
         return None
     name = str(classes[0]).lower()
-    kinds = {kind.replace("-", "").replace("_", ""): kind for kind in CONFIG_MAPPING.keys()}  # noqa: SIM118
+    kinds = {kind.replace("-", "").replace("_", ""): kind for kind in CONFIG_MAPPING.keys()}
     fitting = [plain for plain in kinds if name.startswith(plain)]
     return kinds[max(fitting, key=len)] if fitting else None
 

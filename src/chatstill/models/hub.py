@@ -1,4 +1,4 @@
-"""Names on the Hugging Face hub: what is told when a file of theirs cannot be had, and quiet loading."""
+"""The Hugging Face hub: what a user is told when it cannot be reached; quiet loading."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from ..errors import Problem, UserError
 
 @contextmanager
 def hub_errors(name: str, place: str) -> Iterator[None]:
-    """Turns a failure to fetch ``name`` into a ``UserError`` that says how to go on without the hub."""
+    """Turns a failure to fetch ``name`` into a ``UserError`` that says how to go on without."""
     try:
         yield
     except (OSError, ValueError, HfHubHTTPError) as error:
@@ -25,8 +25,10 @@ def hub_errors(name: str, place: str) -> Iterator[None]:
             Problem(
                 place,
                 f"{name} is no folder here and could not be had from the hub ({state}): {reason}",
-                f"Put config.json, model.safetensors and the tokenizer's files into a folder (such as ./{name}) "
-                "and name it; or set HF_ENDPOINT to a mirror you can reach; or fetch it once with a connection "
+                "Put config.json, model.safetensors and the tokenizer's files into a folder "
+                f"(such as ./{name}) "
+                "and name it; or set HF_ENDPOINT to a mirror you can reach; or fetch it once "
+                "with a connection "
                 "(HF_TOKEN for private models) and run with HF_HUB_OFFLINE=1.",
             )
         ) from error

@@ -15,14 +15,18 @@ def set_labels(
     """Writes outputs, names and ``problem_type`` into a config, in place.
 
     Args:
-        config: Its names stay where both arguments are None, or where the number is already right.
-        num_labels: Outputs of the head; None takes the number of names, else the config's.
-        label_names: In the order of the outputs. One output with two names is a sigmoid scorer: it carries
-            the second name, the one that a high score means.
-        problem: One output is ``regression`` or, for classification, a sigmoid (``multi_label_classification`` to
-            transformers); several are ``single_label_classification``. None keeps what the config says.
+        config: Its label names stay where no others are given and their number does not change.
+        num_labels: Outputs of the head; None keeps the config's.
+        label_names: In the order of the outputs. One output with two names is a sigmoid scorer: it
+            carries the second name, the one that a high score means.
+        problem: One output is ``regression`` or, for classification, a sigmoid (transformers calls
+            it ``multi_label_classification``); several are ``single_label_classification``. None
+            keeps what the config says.
+
+    Raises:
+        ValueError: another number of names than of outputs.
     """
-    outputs = num_labels or (len(label_names) if label_names else config.num_labels)
+    outputs = int(num_labels or config.num_labels or 1)
     names = list(label_names or ())
     if outputs == 1 and len(names) == 2:
         names = names[1:]

@@ -1,4 +1,4 @@
-"""The plain list of layers of a transformers model: finding it, and cutting a model to fewer layers."""
+"""The plain list of layers of a transformers model: finding it, and cutting it shorter."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,12 @@ from transformers import PretrainedConfig, PreTrainedModel
 from ..errors import Problem, UserError
 
 REFUSED = {
-    "albert": "ALBERT uses one set of weights for all its layers, so no layer can be taken out or replaced",
+    "albert": "ALBERT uses one set of weights for all its layers, so no layer can be taken out "
+    "or replaced",
     **dict.fromkeys(
         ("t5", "mt5", "umt5", "longt5", "switch_transformers"),
-        "T5 keeps the position bias of all layers in its first block, so layers are not interchangeable",
+        "T5 keeps the position bias of all layers in its first block, so layers are not "
+        "interchangeable",
     ),
 }
 
@@ -31,9 +33,10 @@ def num_layers_of(config: PretrainedConfig) -> int:
 
 
 def find_layers(model: PreTrainedModel) -> str | None:
-    """Dotted name of the list of layers (``bert.encoder.layer``), None if there is no such plain list.
+    """Dotted name of the list of layers (``bert.encoder.layer``), None if there is no plain one.
 
-    It is the one outermost ``ModuleList`` that is as long as the config says and holds modules of one class.
+    It is the one outermost ``ModuleList`` that is as long as the config says and holds modules of
+    one class.
     """
     number = getattr(model.config, "num_hidden_layers", None)
     if model.config.model_type in REFUSED or getattr(model.config, "is_encoder_decoder", False):
@@ -65,7 +68,8 @@ def layer_list(model: PreTrainedModel) -> tuple[nn.Module, str, nn.ModuleList]:
                 "model_type",
                 f"the layers of {type(model).__name__} ({kind}) cannot be replaced: "
                 + (reason or "no single plain list of layers was found in it"),
-                "Use a BERT-like encoder or a decoder (BERT, RoBERTa, ELECTRA, DistilBERT, ModernBERT, Llama ...), "
+                "Use a BERT-like encoder or a decoder (BERT, RoBERTa, ELECTRA, DistilBERT, "
+                "ModernBERT, Llama ...), "
                 "or a method that does not touch layers.",
             )
         )
@@ -111,7 +115,7 @@ def copy_layers(
     *,
     config: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
-    """A plain model of fewer layers: embeddings, head and the chosen layers copied from the teacher.
+    """A plain model of fewer layers: embeddings, head and chosen layers copied from the teacher.
 
     Args:
         teacher: Left as it is; shares nothing with the copy.
@@ -120,7 +124,8 @@ def copy_layers(
         config: The student's config, such as one with another dropout; None cuts the teacher's.
 
     Returns:
-        The student, in eval mode, on the CPU, every parameter trainable, layer indices counted anew.
+        The student, in eval mode, on the CPU, every parameter trainable, layer indices counted
+        anew.
 
     Raises:
         UserError: the teacher has no plain list of layers, or the tensors do not fit.
@@ -182,8 +187,10 @@ def _does_not_fit(
     return UserError(
         Problem(
             "student_architectures",
-            f"{name} of the student has shape {tuple(wanted.shape)}, the teacher has {shape} ({origin})",
-            "The student's layers must be of the teacher's shape; choose other layers to start from if only "
+            f"{name} of the student has shape {tuple(wanted.shape)}, the teacher has {shape} "
+            f"({origin})",
+            "The student's layers must be of the teacher's shape; choose other layers to start "
+            "from if only "
             "one layer of the teacher is built differently.",
         )
     )

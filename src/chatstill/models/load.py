@@ -1,4 +1,4 @@
-"""Loading a classifier: the architecture from a JSON file, the weights from a folder, a file or the hub."""
+"""Loading a classifier: architecture from a JSON file, weights from a folder, a file or the hub."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,8 +41,9 @@ def load_classifier(
 ) -> LoadedModel:
     """A transformers sequence classifier as an architecture block describes it.
 
-    ``config_file`` and ``model_name_or_path``: built from the file, every tensor that fits in name and shape
-    loaded, the rest reported. The file alone: random. The path alone: its own config.json.
+    ``config_file`` and ``model_name_or_path``: built from the file, every tensor that fits in name
+    and shape loaded, the rest reported. The file alone: random. The path alone: its own
+    config.json.
 
     Args:
         architecture: The block of the configuration.
@@ -51,13 +52,13 @@ def load_classifier(
         label_names: Names in the order of the outputs; None keeps the config's.
         problem: Sets ``problem_type``.
         cache_dir: Where files of the hub are kept.
-        strict_head: A head that is not wholly in the weights is an error (a teacher that is used as it
-            is), not a new head (a teacher that is to be trained).
+        strict_head: A head that is not wholly in the weights is an error (a teacher that is used
+            as it is), not a new head (a teacher that is to be trained).
         seed: Of every tensor that is not loaded. The global generator is not touched.
 
     Raises:
-        UserError: everything in ``load_config`` and ``find_weights``, weights none of whose layers fit, and a
-            strict head that does not.
+        UserError: everything in ``load_config`` and ``find_weights``, weights none of whose layers
+            fit, and a strict head that does not.
     """
     config = load_config(architecture, role, cache_dir)
     set_labels(config, num_labels, label_names, problem)
@@ -78,7 +79,7 @@ def load_classifier(
     return LoadedModel(model.eval(), report)
 
 
-def _model_class(config: PretrainedConfig) -> type[PreTrainedModel]:
+def _model_class(config: PretrainedConfig) -> Any:
     found = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
     return found[0] if isinstance(found, list | tuple) else found
 
@@ -114,7 +115,7 @@ def _require_layers(model: PreTrainedModel, report: LoadReport, place: str) -> N
     if report.mismatched:
         first = report.mismatched[0]
         reason = f"{first.name} has shape {first.found} there, {first.expected} in the architecture"
-        hint = "The architecture (config_file) is of another size than the weights; name matching ones."
+        hint = "The architecture (config_file) and the weights are of different sizes."
     else:
         names = ", ".join(report.unexpected[:3]) or "none"
         reason = f"its names are other ones ({names} ...)"
@@ -133,7 +134,8 @@ def _require_head(model: PreTrainedModel, report: LoadReport, place: str) -> Non
                 f"expected {found.expected}: another number of labels"
             )
             hint = (
-                "Use a teacher that was fine-tuned on this task, or correct num_labels or id2label in its "
+                "Use a teacher that was fine-tuned on this task, or correct num_labels or "
+                "id2label in its "
                 "config."
             )
             raise UserError(Problem(place, message, hint))

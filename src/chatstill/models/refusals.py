@@ -8,13 +8,15 @@ from ..errors import Problem, UserError
 TF_HINT = (
     "Convert it once in an environment with transformers 4 and tensorflow: "
     '`python -c "from transformers import BertConfig, BertForPreTraining as M; '
-    "M.from_pretrained('{index}', from_tf=True, config=BertConfig.from_json_file('bert_config.json'))"
+    "M.from_pretrained('{index}', from_tf=True, "
+    "config=BertConfig.from_json_file('bert_config.json'))"
     ".save_pretrained('converted')\"`, then give the folder `converted`."
 )
 OTHER_HINT = (
     "Convert it once in an environment with transformers 4 and {package}: "
     '`python -c "from transformers import AutoModel; '
-    "AutoModel.from_pretrained('{folder}', {flag}=True).save_pretrained('converted')\"`, then give the "
+    "AutoModel.from_pretrained('{folder}', {flag}=True).save_pretrained('converted')\"`, then "
+    "give the "
     "folder `converted`."
 )
 MORE_FORMATS = {".onnx": "ONNX", ".gguf": "GGUF", ".pb": "TensorFlow graph", ".tflite": "TFLite"}
@@ -23,7 +25,8 @@ MORE_FORMATS = {".onnx": "ONNX", ".gguf": "GGUF", ".pb": "TensorFlow graph", ".t
 def refuse_foreign_file(path: Path, place: str) -> None:
     """Refuses a path that names a checkpoint of TensorFlow, Flax or another runtime.
 
-    ``bert_model.ckpt`` names no file: TensorFlow writes ``.ckpt.index``, ``.ckpt.meta``, ``.ckpt.data-...``.
+    ``bert_model.ckpt`` names no file: TensorFlow writes ``.ckpt.index``, ``.ckpt.meta``,
+    ``.ckpt.data-...``.
 
     Raises:
         UserError: with the way to convert it.
@@ -41,7 +44,7 @@ def refuse_foreign_file(path: Path, place: str) -> None:
         hint = OTHER_HINT.format(package="flax", folder=path.parent, flag="from_flax")
         raise _refusal(place, path, "a Flax checkpoint", hint)
     if path.suffix in MORE_FORMATS:
-        hint = "Give the weights it was made from: a folder with model.safetensors or pytorch_model.bin."
+        hint = "Give the weights it was made from: model.safetensors or pytorch_model.bin."
         raise _refusal(place, path, f"a file of the {MORE_FORMATS[path.suffix]} format", hint)
 
 
@@ -55,7 +58,7 @@ def refuse_foreign_folder(folder: Path, place: str) -> None:
         for file in sorted(folder.glob(pattern)):
             refuse_foreign_file(file, place)
     if any(folder.glob("adapter_model.*")):
-        hint = "Merge it into its base model first: `model.merge_and_unload().save_pretrained('merged')`."
+        hint = "Merge it first: `model.merge_and_unload().save_pretrained('merged')`."
         raise _refusal(place, folder, "a folder with an adapter (LoRA) and no full weights", hint)
 
 
@@ -68,7 +71,8 @@ def refuse_pickle(file: Path, place: str, reason: str) -> UserError:
         "If you trust the file, convert it once where it was made: "
         f"`import torch; model = torch.load('{file.name}', weights_only=False)`, then "
         "`model.save_pretrained('converted')` (writes safetensors), or for a model that is not "
-        "transformers' own `from safetensors.torch import save_model; save_model(model, 'model.safetensors')`."
+        "transformers' own `from safetensors.torch import save_model; save_model(model, "
+        "'model.safetensors')`."
     )
     return UserError(
         Problem(place, f"{file} {what}; loading that can run code, so it is refused", hint)

@@ -95,7 +95,7 @@ def make_report(model: PreTrainedModel, info: dict[str, Any], source: str) -> Lo
 
 
 def _layers_of(model: PreTrainedModel) -> list[str]:
-    """Prefixes of the layers; of the whole body but the embeddings where layers are not a plain list."""
+    """Prefixes of the layers; where they are no plain list, of all the body but the embeddings."""
     name = find_layers(model)
     if name is not None:
         return [f"{name}.{index}." for index in range(model.config.num_hidden_layers)]

@@ -22,8 +22,8 @@ def save_student(
 ) -> None:
     """Writes weights, config with label names, and tokenizer; the folder is complete or absent.
 
-    Written beside and renamed. A folder of that name is replaced; killed between the two renames, it stands
-    as ``.<name>.old`` and the next save, or ``recover_saved``, brings it back.
+    Written beside and renamed. A folder of that name is replaced; killed between the two renames,
+    it stands as ``.<name>.old`` and the next save, or ``recover_saved``, brings it back.
 
     Args:
         model: A plain transformers model; not changed.
@@ -54,7 +54,7 @@ def save_student(
 
 
 def recover_saved(folder: Path) -> None:
-    """Undoes a replacement that was cut off: the old folder comes back, or goes if the new one stands."""
+    """Ends a replacement that was cut off: the old folder comes back unless the new one stands."""
     old = _aside(folder)
     if not old.exists():
         return

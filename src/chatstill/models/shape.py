@@ -1,4 +1,4 @@
-"""Whether a student's layers can stand in for a teacher's: the same widths, heads and vocabularies."""
+"""Whether a student's layers can stand in for a teacher's: widths, heads, vocabularies."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def check_same_shape(
     for key in SHOULD_AGREE:
         teacher, student = _value(teacher_config, key), _value(student_config, key)
         if teacher != student and None not in (teacher, student):
-            message = f"{key} is {student}, the teacher's is {teacher}: copied layers compute something else"
+            message = f"{key} is {student}, the teacher's is {teacher}: copied layers will differ"
             problems.append(Problem(place, message, severity="warning"))
     return problems
 

@@ -1,4 +1,4 @@
-"""BERT-of-Theseus (arXiv 2002.02925): a network whose layers are, by a draw, the student's or the teacher's."""
+"""BERT-of-Theseus (arXiv 2002.02925): layers that are, by a draw, the student's or the teacher's."""
 
 import copy
 import inspect
@@ -19,7 +19,7 @@ __all__ = ["TheseusModule", "build_host", "group_layers", "set_draws", "theseus_
 
 @dataclass
 class Heard:
-    """What the network passes to a layer of each kind in the forward pass that runs (see ``Listener``)."""
+    """What the network passes to layers of each kind in a forward pass (see ``Listener``)."""
 
     arguments: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ class TheseusModule(LikeLayer):
         kinds: Sequence[str] = (),
         heard: Heard | None = None,
     ) -> None:
-        """Args beyond the attributes: ``kinds`` and ``heard``, where layers differ (see ``Listener``)."""
+        """``kinds`` (of the predecessors) and ``heard``: only where kinds differ, see ``Listener``."""
         super().__init__()
         self.successor = successor
         self.predecessors = nn.ModuleList(predecessors)
@@ -92,9 +92,9 @@ class TheseusModule(LikeLayer):
 class Listener(LikeLayer):
     """Notes what the network passes to a layer of one kind, and hands the hidden states on.
 
-    Networks with layers of several kinds (full and sliding attention) pick mask and positions by the kind
-    of the layer that stands in their list. A successor stands for predecessors of other kinds too, so one
-    listener per kind stands in front of the list.
+    Networks with layers of several kinds (full and sliding attention) pick mask and positions by
+    the kind of the layer that stands in their list. A successor stands for predecessors of other
+    kinds too, so one listener per kind stands in front of the list.
     """
 
     def __init__(self, kind: str, like: nn.Module, heard: Heard) -> None:
@@ -122,17 +122,17 @@ def build_host(
 ) -> PreTrainedModel:
     """The network of the replacing phase: the student's, with its layers as ``TheseusModule``s.
 
-    It has modules of its own (training mode, hooks), but no parameter of its own: all are the student's and the
-    teacher's very objects. So ``student`` stays the plain network that is kept, current at any time, and may be in
-    eval mode while the host trains. Buffers are shared too until one of the three is moved: move
-    student, teacher and host to the same device.
+    It has modules of its own (training mode, hooks), but no parameter of its own: all are the
+    student's and the teacher's very objects. So ``student`` stays the plain network that is kept,
+    current at any time, and may be in eval mode while the host trains. Buffers are shared too
+    until one of the three is moved: move student, teacher and host to the same device.
 
     Args:
         student: Its ``requires_grad`` is set as ``train`` says.
         teacher: Every parameter is frozen; gradients still pass through its layers.
         grouping: The teacher layers of each successor, from ``group_layers``.
-        train: ``successors`` (the paper) or all of the student: embeddings and head too, which are its own
-            copies, so the teacher does not move.
+        train: ``successors`` (the paper) or all of the student: embeddings and head too, which are
+            its own copies, so the teacher does not move.
         predecessor_dropout: On (the authors' code) or off.
 
     Raises:
@@ -202,7 +202,7 @@ def _check(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
         if getattr(model.config, "conv_kernel_size", 0) and model.config.model_type.startswith(
             "deberta"
         ):
-            message = f"the {name} has a convolution after its first layer, so that layer cannot be replaced"
+            message = f"the {name} has a convolution after its first layer; that cannot be replaced"
             hint = "Use a DeBERTa without conv_kernel_size, such as DeBERTa-v3."
             problems.append(Problem(f"{name}_architectures", message, hint))
     if problems:
@@ -238,7 +238,7 @@ def _heard_if_mixed(
 def _listeners(
     config: PretrainedConfig, successors: nn.ModuleList, heard: Heard
 ) -> list[nn.Module]:
-    """One per kind; the host's config counts them as layers, because networks look kinds up by number."""
+    """One per kind; the config counts them as layers, as networks look kinds up by number."""
     kinds = _kinds(config)
     first = {kind: successors[kinds.index(kind)] for kind in sorted(set(kinds))}
     config.layer_types = [*first, *kinds]

@@ -1,4 +1,4 @@
-"""Where a network's weights are, and reading them: safetensors or tensors-only .bin, nothing that runs code."""
+"""Finding and reading weights: safetensors or tensors-only .bin files, nothing that runs code."""
 
 import json
 import pickle
@@ -64,7 +64,8 @@ def find_weights(path: str, place: str) -> Weights:
         Problem(
             place,
             f"there is no file or folder {path}",
-            "Give a folder with model.safetensors or pytorch_model.bin, one such file, or a name on the "
+            "Give a folder with model.safetensors or pytorch_model.bin, one such file, or a name "
+            "on the "
             "Hugging Face hub. Relative paths count from the working directory.",
         )
     )
@@ -82,7 +83,8 @@ def _files_of_folder(folder: Path, place: str) -> tuple[Path, ...]:
     raise UserError(
         Problem(
             place,
-            f"no weights in {folder}: expected model.safetensors or pytorch_model.bin; it holds {listing}",
+            f"no weights in {folder}: expected model.safetensors or pytorch_model.bin; it holds "
+            f"{listing}",
             "Name another folder, or the weights file itself if it is called something else.",
         )
     )
@@ -142,7 +144,7 @@ def _is_safetensors(file: Path) -> bool:
 def _read_safetensors(file: Path, place: str) -> dict[str, Tensor]:
     try:
         with safe_open(file, framework="pt", device="cpu") as handle:
-            return {name: _own_float32(handle.get_tensor(name)) for name in handle.keys()}  # noqa: SIM118
+            return {name: _own_float32(handle.get_tensor(name)) for name in handle.keys()}
     except SafetensorError as error:
         raise _damaged(file, place, str(error)) from None
 

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import Problem
-from ..methods.base import Objective
 from ..tasks.base import Labels
+
+Objective = Literal["cross_entropy", "sigmoid", "regression"]
 
 _INDEX = re.compile(r"(?:label)?(\d+)")
 

@@ -1,0 +1,64 @@
+"""Runs a verb and turns whatever ends it into one message and an exit code."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import RunFailure, UserError
+from . import SET_UP
+from .messages import show_failure, show_problems
+
+INTERRUPTED = 130
+_OWN_LIBRARIES = (
+    "torch transformers accelerate tokenizers safetensors sentencepiece numpy scipy sklearn pydantic "
+    "typer rich psutil tensorboard"
+).split()
+
+
+def guarded(action: Callable[[], Any]) -> int:
+    """The exit code of an action: 0, 1 for a run that failed, 2 for what the user has to change.
+
+    Errors of our own making are not caught: they show their traceback.
+    """
+    try:
+        action()
+    except SystemExit as end:
+        return _code(end)
+    except UserError as error:
+        show_problems(error.problems)
+        return error.exit_code
+    except RunFailure as error:
+        show_failure(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        show_failure("interrupted.")
+        return INTERRUPTED
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _OWN_LIBRARIES:
+            raise
+        show_failure(f"the library {error.name} is missing. {SET_UP}")
+        return 1
+    except OSError as error:
+        return _system_error(error)
+    return 0
+
+
+def _code(end: SystemExit) -> int:
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    show_failure(str(end.code))
+    return 1
+
+
+def _system_error(error: OSError) -> int:
+    if error.errno == errno.EPIPE:  # the reader of our output has gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    place = f"{error.filename}: " if error.filename else ""
+    text = f"{place}{error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        text += ". Free some space, or name another output_dir; what was saved before stands."
+    show_failure(text)
+    return 1

@@ -1,0 +1,125 @@
+"""The verbs. Each loads its configuration, prints what is to be known, and calls the pipeline."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..config import Loaded
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Distils and compresses chat and language-understanding models.",
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Argument(metavar="CONFIG", help="A JSON file; default: config/distill.example.1.json."),
+]
+Named = Annotated[Path, typer.Argument(metavar="CONFIG", help="The JSON file of the run.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key; dots lead into blocks."),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Move an old run aside and start anew.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a student or teacher.")]
+FileOption = Annotated[Path | None, typer.Option("--config", metavar="CONFIG", help="A JSON file.")]
+TaskName = Annotated[str | None, typer.Option(help="chat, sst2, mrpc, rte, cola, stsb …")]
+Split = Annotated[Literal["train", "dev", "test"], typer.Option(help="Which rows.")]
+
+
+@app.command()
+def distill(
+    context: typer.Context, config: Config = None, overrides: Set = None, fresh: Fresh = False
+) -> None:
+    """Train the student of CONFIG."""
+    loaded = _load(config or context.obj, overrides, "distill", fresh)
+    from .. import pipeline
+
+    pipeline.distill(loaded, fresh=fresh, console=_console())
+
+
+@app.command()
+def teach(config: Named, overrides: Set = None, fresh: Fresh = False) -> None:
+    """Fine-tune the network of teacher_architectures."""
+    loaded = _load(config, overrides, "teach", fresh)
+    from .. import pipeline
+
+    pipeline.teach(loaded, fresh=fresh, console=_console())
+
+
+@app.command()
+def check(context: typer.Context, config: Config = None, overrides: Set = None) -> None:
+    """Check CONFIG and all it names, print the plan, stop."""
+    loaded = _load(config or context.obj, overrides, "check")
+    from .. import pipeline
+
+    verb: Literal["distill", "teach"] = "teach" if loaded.verb == "teach" else "distill"
+    pipeline.check(loaded, verb=verb, console=_console())
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    config: FileOption = None,
+    task_name: TaskName = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder of the task's files.")] = None,
+    split: Split = "dev",
+    output: Annotated[Path | None, typer.Option(help="Folder for figures and predictions.")] = None,
+    overrides: Set = None,
+) -> None:
+    """Score any student or teacher on a task's rows."""
+    loaded = _load(config, _named(overrides, task_name, data_dir), "evaluate")
+    from .. import pipeline
+
+    pipeline.evaluate(model, loaded.config, split=split, output=output, console=_console())
+
+
+@app.command()
+def predict(
+    model: Model,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows with or without labels.")],
+    config: FileOption = None,
+    task_name: TaskName = None,
+    output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
+    overrides: Set = None,
+) -> None:
+    """Write a model's scores for every row of FILE."""
+    task_name = task_name or (None if config is not None else "chat")
+    loaded = _load(config, _named(overrides, task_name, None), "predict")
+    from .. import pipeline
+
+    pipeline.predict(model, file, loaded.config, output=output, console=_console())
+
+
+def _named(overrides: list[str] | None, task_name: str | None, data_dir: str | None) -> list[str]:
+    """Options of the command line as overrides; --set goes before them."""
+    values = (("task_name", task_name), ("data_dir", data_dir))
+    named = [f"{key}={json.dumps(value)}" for key, value in values if value is not None]
+    return [*named, *(overrides or [])]
+
+
+def _load(
+    config: Path | None, overrides: list[str] | None, verb: str, fresh: bool = False
+) -> "Loaded":
+    from ..config import load
+    from .messages import show_problems
+
+    loaded = load(config, overrides or [], verb=verb)
+    show_problems(loaded.warnings)
+    return replace(loaded, arguments=[*loaded.arguments, *(["--fresh"] if fresh else [])])
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
