@@ -164,7 +164,7 @@ def query_reply_pairs(
     pairs = list(found.values())
     rng.shuffle(pairs)
     if once_per_query:
-        pairs = list({key(query): (query, *rest) for query, *rest in reversed(pairs)}.values())
+        pairs = list({key(pair[0]): pair for pair in reversed(pairs)}.values())
     return pairs
 
 

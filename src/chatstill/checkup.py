@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .data.sampler import steps_per_epoch
 from .data.views import View, prepare_view
 from .errors import Problem, UserError
 from .evaluate.scoring import score
@@ -87,11 +88,9 @@ def sample_view(job: Job, examples: list[Example], folder: Path) -> View:
 def phase_steps(job: Job, phase: Phase, num_rows: int) -> tuple[int, int]:
     """(steps of the phase, steps per epoch)."""
     config = job.config
-    micro = config.per_gpu_train_batch_size * world_size()
-    batches = max(-(-num_rows // micro), 1)
-    if 0 < num_rows % micro < world_size() and batches > 1:
-        batches -= 1
-    per_epoch = -(-batches // config.gradient_accumulation_steps)
+    per_epoch = steps_per_epoch(
+        num_rows, config.per_gpu_train_batch_size * world_size(), config.gradient_accumulation_steps
+    )
     return num_steps(phase, per_epoch), per_epoch
 
 

@@ -261,7 +261,15 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         match = match_labels(teacher.config, task.labels)
     set_padding(model, tokenizer)
     problems = [*match.errors]
-    problems += check_lengths(config.max_seq_length, model.config, model)
+    problems += check_lengths(
+        config.max_seq_length,
+        model.config,
+        model,
+        role="teacher",
+        num_special=tokenizer.num_special_tokens_to_add(pair=True),
+        max_query_length=config.max_query_length,
+        max_reply_length=config.max_reply_length,
+    )
     vocabulary = check_vocabulary(tokenizer, model.get_input_embeddings().num_embeddings)
     problems += [vocabulary] if vocabulary is not None else []
     errors = [p for p in problems if p.severity == "error"]

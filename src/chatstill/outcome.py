@@ -76,7 +76,11 @@ def report_run(
         metrics["agreement"] = compare(job.task, trained.scores, trained.teacher_scores)
         metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if teacher["value"] else None
     write_predictions(
-        folder / "predictions.tsv", job.task, trained.scores, labels, _group_names(views.dev)
+        folder / "predictions.tsv",
+        trained.scores,
+        labels,
+        _group_names(views.dev),
+        job.task.label_words,
     )
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
     write_json(folder / "metrics.json", metrics)
@@ -177,7 +181,9 @@ def evaluate_folder(
     metrics["lines"] = [f"file = {found.path}", *result_lines(metrics)]
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        write_predictions(output / "predictions.tsv", task, scores, labels, _group_names(view))
+        write_predictions(
+            output / "predictions.tsv", scores, labels, _group_names(view), task.label_words
+        )
         write_text(output / "eval_results.txt", "\n".join(metrics["lines"]) + "\n")
         write_json(output / "metrics.json", metrics)
     return metrics
@@ -191,5 +197,5 @@ def predict_file(folder: Path, file: Path, config: RunConfig, output: Path | Non
     scores, view = _scores(folder, config, file, "test", False)
     target = output or file.with_name(f"{file.name}.predictions.tsv")
     names: Sequence[str] | None = _group_names(view)
-    write_predictions(target, task, scores, np.asarray(view.labels), names)
+    write_predictions(target, scores, np.asarray(view.labels), names, task.label_words)
     return target

@@ -6,6 +6,7 @@ It names no method, model or task.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
         console.print(f"{config.output_dir} holds this run, finished. Its results:")
         _print_results(folder.path, console)
         return
-    relaunch_on_every_device(loaded.arguments)
+    relaunch_on_every_device(sys.argv)
     _quiet_libraries()
     gate = Gate(folder.path)
     if rank() == 0:
@@ -102,9 +103,11 @@ def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console)
 
 
 def _open_job(loaded: Loaded, verb: Verb) -> Job:
+    from . import lookup
     from .job import open_job
 
-    return open_job(loaded.config, verb, loaded.method_class)
+    name = loaded.config.method_name if verb == "distill" else "finetune"
+    return open_job(loaded.config, verb, lookup.method(name, loaded.config.plugins))
 
 
 def _print_plan(job: Job, console: Console) -> None:

@@ -146,6 +146,8 @@ def prepare_view(
             assert manifest is not None, "a view that was just written cannot be read"
             return View(target, manifest)
     except OSError as error:
+        if not str(error.filename).startswith(str(folder)):
+            raise  # reading the rows failed, not keeping them
         manifest = read_manifest(target)
         if manifest is not None:  # complete, in a folder where even a lock cannot be written
             return View(target, manifest)

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Problem
-from ..methods.base import Objective
-from ..tasks.base import Labels
+from ..tasks.base import Labels, Objective
 
 _INDEX = re.compile(r"(?:label)?(\d+)")
 

@@ -42,14 +42,19 @@ def finite(scores: np.ndarray) -> np.ndarray:
     Raises:
         RunFailure: a score is NaN or infinite; names the first row.
     """
-    scores = np.asarray(scores, dtype=np.float64)
-    scores = scores.reshape(len(scores), -1)
+    scores = matrix(scores)
     broken = ~np.isfinite(scores).all(axis=1)
     if broken.any():
         row = int(broken.argmax())
         message = f"the network gave {scores[row].tolist()} for row {row} (counted from 0)"
         raise RunFailure(f"{message}: its weights are broken, or it overflows in this precision")
     return scores
+
+
+def matrix(scores: np.ndarray) -> np.ndarray:
+    """Scores as float64 (N, C); (N,) becomes (N, 1)."""
+    scores = np.asarray(scores, dtype=np.float64)
+    return scores[:, None] if scores.ndim == 1 else scores
 
 
 def margin(scores: np.ndarray) -> np.ndarray:
@@ -60,8 +65,7 @@ def margin(scores: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: more than two classes.
     """
-    scores = np.asarray(scores, dtype=np.float64)
-    scores = scores.reshape(len(scores), -1)
+    scores = matrix(scores)
     if scores.shape[1] > 2:
         raise ValueError(f"{scores.shape[1]} classes have no positive one")
     return scores[:, -1] if scores.shape[1] == 1 else scores[:, 1] - scores[:, 0]
@@ -72,8 +76,7 @@ def decide(scores: np.ndarray) -> np.ndarray:
 
     Equal logits go to the lower class, a score of exactly 0 to class 0.
     """
-    scores = np.asarray(scores)
-    scores = scores.reshape(len(scores), -1)
+    scores = matrix(scores)
     return (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
 
 

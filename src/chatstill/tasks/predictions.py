@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import Problem, UserError
 from .base import Groups
-from .metrics import decide
+from .metrics import decide, matrix
 from .reading import malformed, read_rows, show
 
 
@@ -69,8 +69,7 @@ class PredictionsWriter:
             labels: (N,) class indices or scores, NaN for none; None for no labels at all.
             groups: (N,) if ``grouped``.
         """
-        scores = np.asarray(scores, dtype=np.float64)
-        scores = scores.reshape(len(scores), -1)
+        scores = matrix(scores)
         if not self.num_rows:
             self._stream.write("\t".join(_columns(scores.shape[1], self.grouped)) + "\n")
         columns = [[str(n) for n in range(self.num_rows, self.num_rows + len(scores))]]
@@ -122,7 +121,7 @@ def read_predictions(path: Path, words: Sequence[str]) -> Predictions:
     header = next(rows, (0, []))[1]
     grouped = "group" in header
     first = 3 + grouped
-    if header != _columns(len(header) - first, grouped):
+    if len(header) <= first or header != _columns(len(header) - first, grouped):
         raise UserError(Problem(str(path), f"found {show(header)}, expected a file of predictions"))
     scores, labels, groups = [], [], []
     for line, fields in rows:

@@ -16,15 +16,18 @@ def world_size() -> int:
 
 
 def own_launch_command(num_devices: int, arguments: list[str]) -> list[str]:
-    """The command that starts one process per device on this machine."""
+    """The command that starts one process per device on this machine.
+
+    Args:
+        num_devices: Processes to start.
+        arguments: The script and its arguments, as in ``sys.argv``.
+    """
     return [
         sys.executable,
         "-m",
         "torch.distributed.run",
         "--standalone",
         f"--nproc-per-node={num_devices}",
-        "-m",
-        "chatstill",
         *arguments,
     ]
 

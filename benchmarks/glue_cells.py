@@ -1,0 +1,221 @@
+"""The cells of `theseus_glue.py`: one ordinary chatstill run each, told apart by their settings.
+
+A cell is (task, arm, seed). Its run folder carries a digest of its configuration in its name, so
+that other settings are other cells, a finished cell is never run again, and one that was interrupted
+goes on by the engine's own means.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+import machine
+from minilm import model_folder
+
+ARMS = ("teacher", "baseline", "theseus")
+LAYERS = 3
+FOLDERS = {"sst2": "SST-2", "mrpc": "MRPC", "rte": "RTE", "cola": "CoLA", "stsb": "STS-B"}
+SEVERAL_SEEDS = ("mrpc", "rte", "stsb")  # the others have rows enough for one
+
+COMMON: dict[str, Any] = {
+    "per_gpu_train_batch_size": 32,
+    "per_gpu_eval_batch_size": 64,
+    "learning_rate": 5e-5,
+    "warmup_percentage": 0.1,
+    "weight_decay": 0.01,
+    "keep": "best",
+}
+BY_TASK: dict[str, dict[str, Any]] = {
+    "sst2": {"max_seq_length": 64, "eval_steps": 300},
+    "mrpc": {"max_seq_length": 128},
+    "rte": {"max_seq_length": 256, "allow_weak_teacher": True},
+    "cola": {"max_seq_length": 64, "allow_weak_teacher": True},
+    "stsb": {"max_seq_length": 128},
+}
+# The teacher trains until its dev score stops rising; both students get the same number of epochs.
+EPOCHS = {"teacher": {"sst2": 4}, "baseline": {"sst2": 4}, "theseus": {"sst2": 4}}
+OTHER_EPOCHS = {"teacher": 10, "baseline": 8, "theseus": 8}
+TEACHER_PATIENCE = {"sst2": 5}
+OTHER_PATIENCE = 2
+SCHEDULER = {"replacing_rate": 0.3, "scheduler_type": "linear", "scheduler_linear_k": "auto"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: its verb and configuration, and where it lies."""
+
+    task: str
+    arm: str
+    seed: int
+    verb: str
+    config: dict[str, Any]
+    folder: Path
+    teacher: "Cell | None" = None
+
+    @property
+    def name(self) -> str:
+        """As in ``mrpc theseus seed 2``."""
+        return f"{self.task} {self.arm} seed {self.seed}"
+
+    @property
+    def record(self) -> Path:
+        """Seconds and commits of this cell's attempts."""
+        return self.folder.with_suffix(".record.json")
+
+
+def plan(options: Any) -> list[Cell]:
+    """All cells, the teacher of a task before its students."""
+    cells = []
+    for task in options.tasks:
+        teacher = make_cell(options, task, "teacher", options.seeds[0], None)
+        seeds = options.seeds if task in SEVERAL_SEEDS else options.seeds[:1]
+        cells.append(teacher)
+        for seed in seeds:
+            cells.append(make_cell(options, task, "baseline", seed, None))
+            cells.append(make_cell(options, task, "theseus", seed, teacher))
+    return cells
+
+
+def make_cell(options: Any, task: str, arm: str, seed: int, teacher: Cell | None) -> Cell:
+    """A cell with its whole configuration."""
+    config: dict[str, Any] = {"task_name": task, **COMMON, **BY_TASK[task], "seed": seed}
+    config["num_train_epochs"] = EPOCHS[arm].get(task, OTHER_EPOCHS[arm])
+    config["teacher_architectures"] = {"model_name_or_path": str(model_folder())}
+    if arm == "teacher":
+        config["patience"] = TEACHER_PATIENCE.get(task, OTHER_PATIENCE)
+    elif arm == "baseline":  # the student that Theseus starts from, before any task was learnt
+        config["teacher_architectures"]["num_hidden_layers"] = LAYERS
+    elif teacher is not None:
+        config["model_type"] = "theseus"
+        config["teacher_architectures"] = {"model_name_or_path": str(teacher.folder / "teacher")}
+        config["student_architectures"] = {"num_hidden_layers": LAYERS}
+        config["theseus_scheduler"] = dict(SCHEDULER)
+    for key, value in options.set:
+        if arm == "theseus" or not key.startswith("theseus_scheduler."):
+            put(config, key, value)
+    folder = options.work / task / f"{arm}-seed{seed}-{digest_of(config, options.rows)}"
+    config |= {"data_dir": str(data_folder(options)), "output_dir": str(folder)}
+    verb = "distill" if arm == "theseus" else "teach"
+    return Cell(task, arm, seed, verb, config, folder, teacher)
+
+
+def digest_of(config: dict[str, Any], rows: int) -> str:
+    """Tells settings apart, not the places where folders lie: a teacher's own digest is in its name."""
+    network = Path(config["teacher_architectures"]["model_name_or_path"])
+    block = {**config["teacher_architectures"], "model_name_or_path": network.parent.name}
+    text = json.dumps([{**config, "teacher_architectures": block}, rows], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def put(config: dict[str, Any], key: str, value: Any) -> None:
+    """Sets a key, dots for nesting."""
+    *outer, last = key.split(".")
+    for name in outer:
+        config = config.setdefault(name, {})
+    config[last] = value
+
+
+def data_folder(options: Any) -> Path:
+    """Where the cut files lie."""
+    return options.work / f"data-{options.rows}"
+
+
+def cut_data(options: Any, task: str) -> None:
+    """Copies a task's files, the training file with its first rows only."""
+    source = options.data / FOLDERS[task]
+    target = data_folder(options) / FOLDERS[task]
+    if (target / "dev.tsv").is_file():
+        return
+    if not (source / "train.tsv").is_file():
+        raise SystemExit(f"{source / 'train.tsv'} is missing: name GLUE's folder with --data")
+    target.mkdir(parents=True, exist_ok=True)
+    lines = (source / "train.tsv").read_bytes().split(b"\n")
+    header = task != "cola"
+    (target / "train.tsv").write_bytes(b"\n".join([*lines[: options.rows + header], b""]))
+    (target / "dev.tsv.new").write_bytes((source / "dev.tsv").read_bytes())
+    (target / "dev.tsv.new").replace(target / "dev.tsv")
+
+
+def is_finished(cell: Cell) -> bool:
+    """Whether its metrics are there: the engine writes them last."""
+    return (cell.folder / "metrics.json").is_file()
+
+
+def run_cell(cell: Cell, threads: int | None = None) -> int:
+    """Runs, or goes on with, a cell; returns the exit code. A signal is passed on and waited for."""
+    cell.folder.parent.mkdir(parents=True, exist_ok=True)
+    path = cell.folder.with_suffix(".json")
+    path.write_text(json.dumps(cell.config, indent=2) + "\n", encoding="utf-8")
+    environment = dict(os.environ)
+    if threads:
+        environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(threads)
+    started = time.time()
+    # A session of its own: Ctrl-C would reach it twice, and a second one means "without saving".
+    with subprocess.Popen(command(cell, path), env=environment, start_new_session=True) as process:
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            process.send_signal(number)
+
+        before = {n: signal.signal(n, stop) for n in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            code = process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    note_attempt(cell, time.time() - started)
+    return code
+
+
+def command(cell: Cell, path: Path) -> list[str]:
+    """What a user would type."""
+    return [sys.executable, "-m", "chatstill", cell.verb, str(path)]
+
+
+def note_attempt(cell: Cell, seconds: float) -> None:
+    """Adds up a cell's attempts: a resumed run took the time of all of them."""
+    record = attempts(cell)
+    record["seconds"] += seconds
+    if machine.commit() not in record["commits"]:
+        record["commits"].append(machine.commit())
+    cell.record.write_text(json.dumps(record) + "\n", encoding="utf-8")
+
+
+def attempts(cell: Cell) -> dict[str, Any]:
+    """Wall-clock seconds, start and evaluation included, and the commits that ran the cell."""
+    if cell.record.is_file():
+        return json.loads(cell.record.read_text(encoding="utf-8"))
+    return {"seconds": 0.0, "commits": []}
+
+
+def read_metrics(cell: Cell) -> dict[str, Any]:
+    """What the table needs of ``metrics.json``; the one place that knows its layout."""
+    found = json.loads((cell.folder / "metrics.json").read_text(encoding="utf-8"))
+    return {
+        "value": found["dev"]["value"],
+        "main": found["dev"]["main"],
+        "metrics": found["dev"]["metrics"],
+        "rows": found["dev"]["rows"],
+        "train_rows": found["training"]["rows"],
+        "kept": found["kept"]["text"],
+        "parameters": found["model"]["parameters"],
+    }
+
+
+def read_scores(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (N, C) and labels (N,) of the dev rows from ``predictions.tsv``."""
+    from chatstill.tasks import get_task
+    from chatstill.tasks.predictions import read_predictions
+
+    words = get_task(cell.task).label_words
+    found = read_predictions(cell.folder / "predictions.tsv", words)
+    return found.scores, found.labels

@@ -1,0 +1,1 @@
+"""Networks: loading and cutting transformers models, and the students that are not BERTs."""

@@ -1,0 +1,196 @@
+"""The plain list of layers of a transformers model: finding it, and cutting it shorter."""
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import nn
+from transformers import PretrainedConfig, PreTrainedModel
+
+from ..errors import Problem, UserError
+
+REFUSED = {
+    "albert": "ALBERT uses one set of weights for all its layers, so no layer can be taken out "
+    "or replaced",
+    **dict.fromkeys(
+        ("t5", "mt5", "umt5", "longt5", "switch_transformers"),
+        "T5 keeps the position bias of all layers in its first block, so layers are not "
+        "interchangeable",
+    ),
+}
+
+
+def num_layers_of(config: PretrainedConfig) -> int:
+    """Number of layers, whatever the config calls it (``n_layers``, ``n_layer``).
+
+    Raises:
+        UserError: this kind of model counts its layers in another way.
+    """
+    number = getattr(config, "num_hidden_layers", None)
+    if not isinstance(number, int):
+        raise UserError(f"a model of type {config.model_type} has no single number of layers")
+    return number
+
+
+def find_layers(model: PreTrainedModel) -> str | None:
+    """Dotted name of the list of layers (``bert.encoder.layer``), None if there is no plain one.
+
+    It is the one outermost ``ModuleList`` that is as long as the config says and holds modules of
+    one class.
+    """
+    number = getattr(model.config, "num_hidden_layers", None)
+    if model.config.model_type in REFUSED or getattr(model.config, "is_encoder_decoder", False):
+        return None
+    found: list[str] = []
+    for name, module in model.named_modules():
+        if any(name.startswith(outer + ".") for outer in found):
+            continue
+        if isinstance(module, nn.ModuleList) and len(module) == number:
+            if len({type(layer) for layer in module}) == 1:
+                found.append(name)
+    return found[0] if len(found) == 1 else None
+
+
+def layer_list(model: PreTrainedModel) -> tuple[nn.Module, str, nn.ModuleList]:
+    """The list of transformer layers: (module that holds it, its attribute there, the list itself).
+
+    Raises:
+        UserError: ALBERT, T5 and others whose layers are not a plain list, with the reason.
+    """
+    kind = model.config.model_type
+    name = find_layers(model)
+    if name is None:
+        reason = REFUSED.get(kind)
+        if reason is None and getattr(model.config, "is_encoder_decoder", False):
+            reason = "it has an encoder and a decoder, so there is no single list of layers"
+        raise UserError(
+            Problem(
+                "model_type",
+                f"the layers of {type(model).__name__} ({kind}) cannot be replaced: "
+                + (reason or "no single plain list of layers was found in it"),
+                "Use a BERT-like encoder or a decoder (BERT, RoBERTa, ELECTRA, DistilBERT, "
+                "ModernBERT, Llama ...), "
+                "or a method that does not touch layers.",
+            )
+        )
+    parent, _, attribute = name.rpartition(".")
+    layers = model.get_submodule(name)
+    assert isinstance(layers, nn.ModuleList)
+    return model.get_submodule(parent), attribute, layers
+
+
+def cut_config(
+    config: PretrainedConfig, num_layers: int, indices: Sequence[int]
+) -> PretrainedConfig:
+    """A copy of a config with fewer layers; values given per layer (``layer_types`` ...) go along.
+
+    Args:
+        config: Left as it is.
+        num_layers: Layers of the copy.
+        indices: For each of them the layer (from 0) of ``config`` that it continues.
+    """
+    if len(indices) != num_layers:
+        raise ValueError(f"{len(indices)} indices for {num_layers} layers")
+    available = num_layers_of(config)
+    shorter = copy.deepcopy(config)
+    for name, values in per_layer_values(config):
+        setattr(shorter, name, [values[index] for index in indices])
+    shorter.num_hidden_layers = num_layers
+    assert num_layers_of(shorter) == num_layers <= available
+    return shorter
+
+
+def per_layer_values(config: PretrainedConfig) -> Iterator[tuple[str, list]]:
+    """The config's lists with one value per layer, such as ``layer_types``."""
+    number = num_layers_of(config)
+    for name, value in config.to_dict().items():
+        if "layer" in name and isinstance(value, list | tuple) and len(value) == number:
+            yield name, list(value)
+
+
+def copy_layers(
+    teacher: PreTrainedModel,
+    num_layers: int,
+    indices: Sequence[int],
+    *,
+    config: PretrainedConfig | None = None,
+) -> PreTrainedModel:
+    """A plain model of fewer layers: embeddings, head and chosen layers copied from the teacher.
+
+    Args:
+        teacher: Left as it is; shares nothing with the copy.
+        num_layers: Layers of the student.
+        indices: For each of them the teacher's layer (from 0) that it starts from.
+        config: The student's config, such as one with another dropout; None cuts the teacher's.
+
+    Returns:
+        The student, in eval mode, on the CPU, every parameter trainable, layer indices counted
+        anew.
+
+    Raises:
+        UserError: the teacher has no plain list of layers, or the tensors do not fit.
+    """
+    prefix = _prefix(teacher)
+    cut = cut_config(teacher.config, num_layers, indices)
+    config = cut if config is None else copy.deepcopy(config)
+    if config is not cut:
+        config.id2label, config.label2id = cut.id2label, cut.label2id
+        config.problem_type = cut.problem_type
+        config._attn_implementation = teacher.config._attn_implementation
+    with torch.random.fork_rng(devices=[]):  # the first values are all replaced below
+        student = type(teacher)(config)
+    source = teacher.state_dict()
+    wanted = dict(zip(range(num_layers), indices, strict=True))
+    values = {}
+    for name, value in student.state_dict().items():
+        origin = _renumbered(name, prefix, wanted)
+        if origin not in source or source[origin].shape != value.shape:
+            raise _does_not_fit(name, origin, value, source.get(origin))
+        values[name] = source[origin]
+    student.load_state_dict(values)
+    return student.eval()
+
+
+def copy_outside_layers(teacher: PreTrainedModel, student: PreTrainedModel) -> None:
+    """Overwrites the student's embeddings, pooler and head with the teacher's; its layers stay.
+
+    Raises:
+        UserError: a tensor does not fit in name or shape.
+    """
+    prefix = _prefix(student)
+    source = teacher.state_dict()
+    with torch.no_grad():
+        for name, value in student.state_dict().items():
+            if name.startswith(prefix):
+                continue
+            if name not in source or source[name].shape != value.shape:
+                raise _does_not_fit(name, name, value, source.get(name))
+            value.copy_(source[name])
+
+
+def _prefix(model: PreTrainedModel) -> str:
+    layer_list(model)  # for its error
+    return f"{find_layers(model)}."
+
+
+def _renumbered(name: str, prefix: str, numbers: dict[int, int]) -> str:
+    if not name.startswith(prefix):
+        return name
+    index, _, rest = name[len(prefix) :].partition(".")
+    return f"{prefix}{numbers[int(index)]}.{rest}"
+
+
+def _does_not_fit(
+    name: str, origin: str, wanted: torch.Tensor, found: torch.Tensor | None
+) -> UserError:
+    shape = "nothing of that name" if found is None else f"shape {tuple(found.shape)}"
+    return UserError(
+        Problem(
+            "student_architectures",
+            f"{name} of the student has shape {tuple(wanted.shape)}, the teacher has {shape} "
+            f"({origin})",
+            "The student's layers must be of the teacher's shape; choose other layers to start "
+            "from if only "
+            "one layer of the teacher is built differently.",
+        )
+    )

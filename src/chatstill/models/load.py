@@ -1,0 +1,146 @@
+"""Loading a classifier: architecture from a JSON file, weights from a folder, a file or the hub."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+from ..errors import Problem, UserError
+from .architecture import Architecture, load_config
+from .hub import hub_errors, quiet_transformers
+from .labels import set_labels
+from .report import LoadReport, make_report
+from .weights import find_weights, read_tensors
+
+__all__ = ["LoadReport", "LoadedModel", "load_classifier", "load_config"]
+
+ProblemKind = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network in float32, in eval mode, on the CPU, and what was loaded into it."""
+
+    model: PreTrainedModel
+    report: LoadReport
+
+
+def load_classifier(
+    architecture: Architecture,
+    *,
+    role: str,
+    num_labels: int | None,
+    label_names: Sequence[str] | None,
+    problem: ProblemKind,
+    cache_dir: str | None = None,
+    strict_head: bool = False,
+    seed: int = 42,
+) -> LoadedModel:
+    """A transformers sequence classifier as an architecture block describes it.
+
+    ``config_file`` and ``model_name_or_path``: built from the file, every tensor that fits in name
+    and shape loaded, the rest reported. The file alone: random. The path alone: its own
+    config.json.
+
+    Args:
+        architecture: The block of the configuration.
+        role: ``teacher`` or ``student``, for messages.
+        num_labels: Outputs of the head; None keeps the config's.
+        label_names: Names in the order of the outputs; None keeps the config's.
+        problem: Sets ``problem_type``.
+        cache_dir: Where files of the hub are kept.
+        strict_head: A head that is not wholly in the weights is an error (a teacher that is used
+            as it is), not a new head (a teacher that is to be trained).
+        seed: Of every tensor that is not loaded. The global generator is not touched.
+
+    Raises:
+        UserError: everything in ``load_config`` and ``find_weights``, weights none of whose layers
+            fit, and a strict head that does not.
+    """
+    config = load_config(architecture, role, cache_dir)
+    set_labels(config, num_labels, label_names, problem)
+    path = architecture.model_name_or_path
+    with torch.random.fork_rng(devices=[]), quiet_transformers():
+        # Only the CPU's generator: torch.manual_seed would also reseed the accelerators.
+        torch.default_generator.manual_seed(seed)
+        if not path:
+            model = _model_class(config)._from_config(config, dtype=torch.float32)
+            report = LoadReport("", missing=sorted(name for name, _ in model.named_parameters()))
+            return LoadedModel(model.eval(), report)
+        place = f"{role}_architectures.model_name_or_path"
+        model, info = _from_weights(config, path, place, cache_dir)
+    report = make_report(model, info, path)
+    _require_layers(model, report, place)
+    if strict_head:
+        _require_head(model, report, place)
+    return LoadedModel(model.eval(), report)
+
+
+def _model_class(config: PretrainedConfig) -> Any:
+    found = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+    return found[0] if isinstance(found, list | tuple) else found
+
+
+def _from_weights(
+    config: PretrainedConfig, path: str, place: str, cache_dir: str | None
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    weights = find_weights(path, place)
+    options: dict[str, Any] = {
+        "config": config,
+        "dtype": torch.float32,
+        "ignore_mismatched_sizes": True,
+        "output_loading_info": True,
+    }
+    model_class = _model_class(config)
+    if weights.hub_name is not None:
+        with hub_errors(path, place):
+            return model_class.from_pretrained(path, cache_dir=cache_dir, **options)
+    tensors = read_tensors(weights, place)
+    try:
+        return model_class.from_pretrained(None, state_dict=tensors, **options)
+    except RuntimeError as error:  # tensors of a name that cannot be brought into the model's form
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        reason = lines[0] if lines else "unknown"
+        raise UserError(
+            Problem(place, f"{path} does not load into {config.model_type}: {reason}")
+        ) from error
+
+
+def _require_layers(model: PreTrainedModel, report: LoadReport, place: str) -> None:
+    if report.num_layers_loaded:
+        return
+    if report.mismatched:
+        first = report.mismatched[0]
+        reason = f"{first.name} has shape {first.found} there, {first.expected} in the architecture"
+        hint = "The architecture (config_file) and the weights are of different sizes."
+    else:
+        names = ", ".join(report.unexpected[:3]) or "none"
+        reason = f"its names are other ones ({names} ...)"
+        hint = f"These may be weights of another kind of model than {model.config.model_type}."
+    raise UserError(
+        Problem(place, f"no layer of {report.source} fits {type(model).__name__}: {reason}", hint)
+    )
+
+
+def _require_head(model: PreTrainedModel, report: LoadReport, place: str) -> None:
+    base = model.base_model_prefix + "."
+    for found in report.mismatched:
+        if not found.name.startswith(base):
+            message = (
+                f"the classifier {found.name} in {report.source} has shape {found.found}, "
+                f"expected {found.expected}: another number of labels"
+            )
+            hint = (
+                "Use a teacher that was fine-tuned on this task, or correct num_labels or "
+                "id2label in its "
+                "config."
+            )
+            raise UserError(Problem(place, message, hint))
+    missing = [name for name in report.missing if not name.startswith(base)]
+    if missing:
+        message = f"{report.source} has no trained classifier ({', '.join(missing)} missing)"
+        hint = "Fine-tune it on the task first: `chatstill teach my.json`, then name that folder."
+        raise UserError(Problem(place, message, hint))

@@ -1,0 +1,207 @@
+"""Finding and reading weights: safetensors or tensors-only .bin files, nothing that runs code."""
+
+import json
+import pickle
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..errors import Problem, UserError
+from .refusals import refuse_foreign_file, refuse_foreign_folder, refuse_pickle
+
+# In order of preference; an index file lists the shards of a large model.
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+# What other programs put around a network: DataParallel and torch.compile.
+WRAPPERS = ("module.", "_orig_mod.")
+# Keys under which training scripts put a network's tensors beside other state.
+NESTED = ("state_dict", "model_state_dict")
+HUB_NAME = re.compile(r"^[\w][\w.-]*(/[\w][\w.-]*)?$")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights on this machine (``files``), or a name on the hub (``hub_name``).
+
+    Attributes:
+        files: One file, or the shards of one model.
+        folder: Where config.json and the tokenizer are expected; None for a hub name.
+        hub_name: Such as ``bert-base-uncased``; None for local weights.
+    """
+
+    files: tuple[Path, ...] = ()
+    folder: Path | None = None
+    hub_name: str | None = None
+
+
+def find_weights(path: str, place: str) -> Weights:
+    """Locates weights without reading them.
+
+    Args:
+        path: A folder, a .safetensors or .bin file, or a hub name.
+        place: Where the path was given, for messages: ``teacher_architectures.model_name_or_path``.
+
+    Raises:
+        UserError: nothing there, a TensorFlow or Flax checkpoint, a shard that is missing.
+    """
+    local = Path(path).expanduser()
+    if local.is_dir():
+        return Weights(_files_of_folder(local, place), local)
+    refuse_foreign_file(local, place)
+    if local.is_file():
+        return Weights((local,), local.parent)
+    if HUB_NAME.match(path) and not path.endswith((".bin", ".safetensors")):
+        return Weights(hub_name=path)
+    raise UserError(
+        Problem(
+            place,
+            f"there is no file or folder {path}",
+            "Give a folder with model.safetensors or pytorch_model.bin, one such file, or a name "
+            "on the "
+            "Hugging Face hub. Relative paths count from the working directory.",
+        )
+    )
+
+
+def _files_of_folder(folder: Path, place: str) -> tuple[Path, ...]:
+    for name in WEIGHT_FILES:
+        if (folder / name).is_file():
+            if name.endswith(".index.json"):
+                return _shards(folder / name, place)
+            return (folder / name,)
+    refuse_foreign_folder(folder, place)
+    seen = sorted(item.name for item in folder.iterdir())
+    listing = ", ".join(seen[:12]) + (" ..." if len(seen) > 12 else "") or "nothing"
+    raise UserError(
+        Problem(
+            place,
+            f"no weights in {folder}: expected model.safetensors or pytorch_model.bin; it holds "
+            f"{listing}",
+            "Name another folder, or the weights file itself if it is called something else.",
+        )
+    )
+
+
+def _shards(index: Path, place: str) -> tuple[Path, ...]:
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UserError(
+            Problem(place, f"{index} is not an index of weight files ({error!r})")
+        ) from None
+    files = tuple(index.parent / Path(str(name)).name for name in sorted(names, key=str))
+    missing = [file.name for file in files if not file.is_file()]
+    if missing or not files:
+        raise UserError(
+            Problem(
+                place,
+                f"{index} lists {len(files)} files, missing: {', '.join(missing) or 'all'}",
+                "Copy the missing files into the folder.",
+            )
+        )
+    return files
+
+
+def read_tensors(weights: Weights, place: str) -> dict[str, Tensor]:
+    """All tensors of local weights, on the CPU, floating point ones as float32, own memory.
+
+    Names lose ``module.`` and ``_orig_mod.`` in front.
+
+    Raises:
+        UserError: a damaged file, a pickled model, something that is no network.
+    """
+    tensors: dict[str, Tensor] = {}
+    for file in weights.files:
+        _refuse_pointer(file, place)
+        found = _read_safetensors(file, place) if _is_safetensors(file) else _read_bin(file, place)
+        tensors.update({_plain_name(name): tensor for name, tensor in found.items()})
+    return tensors
+
+
+def _plain_name(name: str) -> str:
+    while name.startswith(WRAPPERS):
+        name = name.split(".", 1)[1]
+    return name
+
+
+def _own_float32(tensor: Tensor) -> Tensor:
+    # A copy in any case: tensors of a mapped file must not follow a file that is overwritten later.
+    return tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+
+
+def _is_safetensors(file: Path) -> bool:
+    return file.suffix == ".safetensors"
+
+
+def _read_safetensors(file: Path, place: str) -> dict[str, Tensor]:
+    try:
+        with safe_open(file, framework="pt", device="cpu") as handle:
+            return {name: _own_float32(handle.get_tensor(name)) for name in handle.keys()}
+    except SafetensorError as error:
+        raise _damaged(file, place, str(error)) from None
+
+
+def _read_bin(file: Path, place: str) -> dict[str, Tensor]:
+    try:
+        loaded = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if not _is_pickle(file):
+            raise _damaged(file, place, "it is no PyTorch file") from None
+        raise refuse_pickle(file, place, str(error)) from None
+    except (RuntimeError, EOFError, ValueError, KeyError, UnicodeDecodeError) as error:
+        raise _damaged(file, place, str(error)) from None
+    for key in NESTED:
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+    # Contiguous: converted TensorFlow checkpoints hold transposed views, which cannot be saved.
+    tensors = {
+        name: (value.to(torch.float32) if value.is_floating_point() else value).contiguous()
+        for name, value in (loaded.items() if isinstance(loaded, dict) else ())
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
+    if not tensors:
+        raise UserError(
+            Problem(
+                place,
+                f"{file} holds no named tensors at its top level, so it is not a network's weights",
+                "Save the network's state_dict() alone, best with save_pretrained.",
+            )
+        )
+    return tensors
+
+
+def _is_pickle(file: Path) -> bool:
+    with file.open("rb") as handle:
+        return handle.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+def _refuse_pointer(file: Path, place: str) -> None:
+    with file.open("rb") as handle:
+        start = handle.read(64)
+    if start.startswith(b"version https://git-lfs"):
+        raise UserError(
+            Problem(
+                place,
+                f"{file} is a Git LFS pointer of {file.stat().st_size} bytes, not the weights",
+                "Run `git lfs pull` in its repository, or download the file itself.",
+            )
+        )
+
+
+def _damaged(file: Path, place: str, reason: str) -> UserError:
+    first = reason.strip().splitlines()[0] if reason.strip() else "unexpected end"
+    return UserError(
+        Problem(
+            place,
+            f"{file} ({file.stat().st_size} bytes) cannot be read as weights: {first}",
+            "The file is damaged, cut short or of another format; copy or download it again.",
+        )
+    )

@@ -1,0 +1,157 @@
+"""The main table: its cells once, and their rendering as HTML, Markdown or for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from .model import Measure, Report, ResultRow
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure and what stands small beside it: an interval or a ratio."""
+
+    text: str
+    small: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Column titles and rows of cells; the first column holds the names."""
+
+    columns: list[str]
+    rows: list[list[Cell]]
+    highlighted: list[bool]
+
+
+def build_table(report: Report) -> Table:
+    """Cells of the main table; columns that no row fills are left out."""
+    metrics = _keys(row.metrics for row in report.rows)
+    latencies = _keys(row.latency_ms for row in report.rows)
+    columns = ["model"]
+    if any(row.parameters is not None for row in report.rows):
+        columns.append("parameters")
+    if any(row.size_mb is not None for row in report.rows):
+        columns.append("size")
+    columns += [report.metric_name(key) for key in metrics]
+    columns += [f"ms, {key}" for key in latencies]
+    if metrics or latencies:
+        columns.append("ratio to the teacher")
+    rows = []
+    for row in report.rows:
+        cells = [Cell(row.name)]
+        if "parameters" in columns:
+            cells.append(Cell(_millions(row.parameters)))
+        if "size" in columns:
+            cells.append(Cell(NOTHING if row.size_mb is None else f"{row.size_mb:.1f} MB"))
+        cells += [_metric(row.metrics.get(key)) for key in metrics]
+        cells += [Cell(_number(row.latency_ms.get(key))) for key in latencies]
+        if metrics or latencies:
+            cells.append(_ratio(row, report.rows[0], report))
+        rows.append(cells)
+    return Table(columns, rows, [row.highlight for row in report.rows])
+
+
+def html_table(table: Table) -> str:
+    """An HTML table; on a narrow screen the style sheet turns each row into a card."""
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
+    body = []
+    for cells, highlighted in zip(table.rows, table.highlighted, strict=True):
+        name = f'<th scope="row">{escape(cells[0].text)}</th>'
+        rest = "".join(
+            f'<td data-label="{escape(column)}"><span>{escape(cell.text)}'
+            + (f"<small>{escape(cell.small)}</small>" if cell.small else "")
+            + "</span></td>"
+            for column, cell in zip(table.columns[1:], cells[1:], strict=True)
+        )
+        mark = ' class="own"' if highlighted else ""
+        body.append(f"<tr{mark}>{name}{rest}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+
+
+def render_markdown_table(report: Report) -> str:
+    """The main table in Markdown, intervals and ratios in the cell."""
+    table = build_table(report)
+    lines = [_line(table.columns), _line(["---"] + ["---:"] * (len(table.columns) - 1))]
+    for cells, highlighted in zip(table.rows, table.highlighted, strict=True):
+        texts = [_beside(cell).replace("|", "\\|").replace("\n", " ") for cell in cells]
+        if highlighted:
+            texts[0] = f"**{texts[0]}**"
+        lines.append(_line(texts))
+    return "\n".join(lines) + "\n"
+
+
+def terminal_table(report: Report) -> RichTable:
+    """The main table for a rich console, networks side by side so that it fits 80 columns."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    table = build_table(report)
+    shown = RichTable(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
+    shown.add_column("", overflow="fold")
+    for cells, highlighted in zip(table.rows, table.highlighted, strict=True):
+        style = "bold cyan" if highlighted else None
+        shown.add_column(Text(cells[0].text), justify="right", overflow="fold", style=style)
+    for number, column in enumerate(table.columns[1:], start=1):
+        texts = [
+            Text.assemble(row[number].text, (row[number].small and f"\n{row[number].small}", "dim"))
+            for row in table.rows
+        ]
+        shown.add_row(Text(column), *texts)
+    return shown
+
+
+def _keys(mappings: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(key for mapping in mappings for key in mapping))
+
+
+def _metric(measure: Measure | None) -> Cell:
+    if measure is None or not math.isfinite(measure.value):
+        return Cell(NOTHING)
+    if measure.low is None or measure.high is None:
+        return Cell(f"{measure.value:.3f}")
+    return Cell(f"{measure.value:.3f}", f"[{measure.low:.3f}, {measure.high:.3f}]")
+
+
+def _ratio(row: ResultRow, teacher: ResultRow, report: Report) -> Cell:
+    """The share of the teacher's main metric, and how many times faster at each setting."""
+    own, other = row.metrics.get(report.metric()), teacher.metrics.get(report.metric())
+    share = NOTHING
+    if own and other and other.value > 0 and math.isfinite(own.value):
+        share = f"{100 * own.value / other.value:.1f} % {report.metric_name(report.metric())}"
+    faster = [
+        f"{teacher.latency_ms[key] / own_time:.2f}×"
+        for key, own_time in row.latency_ms.items()
+        if own_time > 0 and teacher.latency_ms.get(key, 0) > 0
+    ]
+    return Cell(share, f"speed {', '.join(faster)}" if faster else "")
+
+
+def _millions(count: int | None) -> str:
+    return NOTHING if count is None else f"{count / 1e6:.2f} M"
+
+
+def _number(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _beside(cell: Cell) -> str:
+    if not cell.small:
+        return cell.text
+    return f"{cell.text} {cell.small}" if cell.small[0] == "[" else f"{cell.text}, {cell.small}"
+
+
+def _line(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(texts)} |"

@@ -1,0 +1,91 @@
+"""Whose folder it is, what may happen to it, and what is never touched."""
+
+import json
+
+import pytest
+
+from chatstill.errors import UserError
+from chatstill.train.runfolder import RunFolder
+
+from ..processes import run_processes
+
+PRINT = {"learning_rate": 2e-5, "data.train": "abc"}
+
+
+def message(error) -> str:
+    return str(error.value)
+
+
+def test_looking_creates_nothing(tmp_path):
+    folder = RunFolder(tmp_path / "new")
+    assert folder.state(PRINT) == "new"
+    assert not (tmp_path / "new").exists()
+
+
+def test_same_fingerprint_goes_on_and_then_is_finished(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.open(PRINT)
+    assert folder.state(PRINT) == "resume"
+    folder.finish()
+    assert folder.state(PRINT) == "finished"
+
+
+def test_other_fingerprint_is_refused_with_the_keys_that_changed(tmp_path):
+    RunFolder(tmp_path / "run").open(PRINT)
+    with pytest.raises(UserError) as error:
+        RunFolder(tmp_path / "run").state({"learning_rate": 3e-5, "data.train": "abc"})
+    assert "learning_rate: 2e-05 → 3e-05" in message(error)
+    assert "data.train" not in message(error)
+    assert "--fresh" in message(error)
+
+
+def test_fresh_moves_the_old_run_aside(tmp_path):
+    first = RunFolder(tmp_path / "run")
+    first.open(PRINT)
+    (first.path / "student").mkdir()
+    first.close()
+    second = RunFolder(tmp_path / "run")
+    assert second.state({"x": 1}, fresh=True) == "new"
+    moved = second.open({"x": 1}, fresh=True)
+    assert (moved / "student").is_dir()
+    assert not (tmp_path / "run" / "student").exists()
+    assert json.loads((moved / "run.json").read_text(encoding="utf-8"))["fingerprint"] == PRINT
+    assert second.state({"x": 1}) == "resume"
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_folder_of_somebody_else_is_never_touched(tmp_path, fresh):
+    (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
+    with pytest.raises(UserError, match=r"thesis\.tex"):
+        RunFolder(tmp_path).state(PRINT, fresh=fresh)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(UserError, match="is a file"):
+        RunFolder(tmp_path / "file").state(PRINT)
+
+
+def test_second_run_is_refused_while_the_first_one_works(tmp_path):
+    first = RunFolder(tmp_path / "run")
+    first.open(PRINT)
+
+    def second(rank):
+        first._release()  # a forked child holds the parent's lock
+        try:
+            RunFolder(tmp_path / "run").open(PRINT)
+        except UserError as error:
+            return str(error)
+        return "opened"
+
+    # flock belongs to the open file: a child that closes its copy does not free the parent's lock.
+    assert "another run is using" in run_processes(second, 1)[0]
+    first.close()
+    assert RunFolder(tmp_path / "run").open(PRINT) is None
+
+
+def test_a_run_killed_before_its_record_is_new(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.lock").touch()
+    assert RunFolder(tmp_path / "run").state(PRINT) == "new"
