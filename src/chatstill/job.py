@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
+import torch
 
 from .config.schema import Architecture, RunConfig
 from .data.fingerprint import file_sha256
@@ -18,7 +18,7 @@ from .methods.base import Method, RunValues, StudentSpec
 from .models.layers import copy_layers, num_layers_of
 from .models.load import load_classifier, load_config
 from .models.shape import check_same_shape
-from .preflight.labels import LabelMatch, match_labels
+from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.shapes import check_lengths
 from .tasks import get_task
 from .tasks.base import Split, Task
@@ -59,7 +59,7 @@ def set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> N
 
 def column_names(model: PreTrainedModel, task: Task, match: LabelMatch) -> list[str]:
     """Label names by output column: the model's own where it has some, else the task's."""
-    own = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    own = output_names(model.config)
     named = not all(name.upper() == f"LABEL_{i}" for i, name in enumerate(own))
     if named or match.objective != "cross_entropy":
         return own if named else []
@@ -133,11 +133,6 @@ def reader_for(
     assert tokenizer.pad_token_id is not None
     order = match.order if match.objective == "cross_entropy" else None
     return Reader(int(tokenizer.pad_token_id), takes_token_types(model), order, match.objective)
-
-
-def groups_of(view: View) -> np.ndarray | None:
-    """Group numbers for ranking metrics; None where rows have none."""
-    return view.groups
 
 
 def _teacher_block(config: RunConfig) -> Architecture:
@@ -270,7 +265,9 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         max_query_length=config.max_query_length,
         max_reply_length=config.max_reply_length,
     )
-    vocabulary = check_vocabulary(tokenizer, model.get_input_embeddings().num_embeddings)
+    table = model.get_input_embeddings().weight
+    assert isinstance(table, torch.Tensor)
+    vocabulary = check_vocabulary(tokenizer, len(table))
     problems += [vocabulary] if vocabulary is not None else []
     errors = [p for p in problems if p.severity == "error"]
     if errors:

@@ -142,7 +142,8 @@ def _open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, Any]:
         raise UserError(match.errors)
     set_padding(loaded.model, tokenizer)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return loaded.model.to(device), tokenizer, match
+    torch.nn.Module.to(loaded.model, device)
+    return loaded.model, tokenizer, match
 
 
 def _scores(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .config import Loaded
     from .job import Job, Verb
+    from .tasks.base import Split
     from .train.runfolder import RunFolder
 
 log = logging.getLogger("chatstill")
@@ -194,7 +195,7 @@ def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
 
 
 def evaluate(
-    model: Path, config: Any, *, split: str = "dev", output: Path | None = None, console: Console
+    model: Path, config: Any, *, split: Split = "dev", output: Path | None = None, console: Console
 ) -> dict[str, Any]:
     """Scores any classifier on a split of a task; prints the metrics and returns them."""
     from .outcome import evaluate_folder
