@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from . import lookup
 from .config.schema import Architecture, RunConfig
 from .data.fingerprint import file_sha256
 from .data.views import Lengths, View, prepare_view
@@ -20,7 +21,6 @@ from .models.load import load_classifier, load_config
 from .models.shape import check_same_shape
 from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.shapes import check_lengths
-from .tasks import get_task
 from .tasks.base import Split, Task
 from .tasks.files import locate
 from .text.casing import casing_report
@@ -43,6 +43,13 @@ def lengths_of(config: RunConfig) -> Lengths:
         config.max_reply_length,
         config.truncation_side,
     )
+
+
+def device_of(config: RunConfig) -> torch.device:
+    """Where networks run: the accelerator, unless ``training_arguments.use_cpu`` says otherwise."""
+    if config.training_arguments.get("use_cpu") or not torch.accelerator.is_available():
+        return torch.device("cpu")
+    return torch.accelerator.current_accelerator() or torch.device("cpu")
 
 
 def takes_token_types(model: PreTrainedModel) -> bool:
@@ -162,7 +169,7 @@ def _load(
         seed=config.seed,
         **how,
     )
-    notes.append(f"{role}: {loaded.report.summary()}")
+    notes.append(loaded.report.summary())
     return loaded.model
 
 
@@ -232,7 +239,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     Raises:
         UserError: every mismatch found, at once where one does not hide the next.
     """
-    task = get_task(config.task_name)
+    task = lookup.task(config.task_name, config.plugins)
     block = _teacher_block(config)
     tokenizer = _tokenizer(config, block)
     notes: list[str] = []

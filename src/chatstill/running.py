@@ -15,7 +15,7 @@ from transformers import TrainerCallback, TrainingArguments
 from .data.views import View
 from .errors import Problem, UserError
 from .evaluate.scoring import score
-from .job import Job
+from .job import Job, device_of
 from .methods.base import Phase
 from .tasks.base import Split
 from .train.arguments import training_arguments
@@ -218,10 +218,7 @@ def say(line: str) -> None:
 
 def score_dev(job: Job, view: View, model: Any) -> np.ndarray:
     """Scores of every row, dealt out over the processes; equal on all of them."""
-    device = torch.device("cpu")
-    if torch.cuda.is_available():
-        device = torch.device("cuda", torch.cuda.current_device())
-    model.to(device)
+    torch.nn.Module.to(model, device_of(job.config))
     agreement = Agreement()
     return score(
         model,
