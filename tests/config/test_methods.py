@@ -266,3 +266,11 @@ def test_evaluate_needs_no_method_and_no_file(world):
     with pytest.raises(UserError, match="--task-name chat"):
         load(None, [], verb="evaluate")
     assert load(None, [], verb="predict").config.task_name == ""
+
+
+@pytest.mark.parametrize("grouping", [[1, 2, 3], [[0], [1, 2], [3, 4, 5]]])
+def test_a_grouping_is_by_size_or_by_layer(world, grouping):
+    """Both are what the message about layers that cannot be shared out evenly offers."""
+    world.values["theseus_scheduler"]["grouping"] = grouping
+    found = world.load().config.method.grouping
+    assert json.loads(json.dumps(found)) == grouping

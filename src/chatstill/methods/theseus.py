@@ -37,7 +37,8 @@ class Config(MethodConfig):
         successor_learning_rate: Its learning rate; default: the run's.
         successor_init: Where the successors start: the teacher's ``first`` layers, layers spaced
             ``evenly`` over it, or the ``pretrained`` weights of ``student_architectures``.
-        grouping: Teacher layers (0-based) of each module; default: equal groups in order.
+        grouping: Per module its teacher layers (0-based) or how many it replaces; default: equal groups in
+            order.
         train: ``successors`` only (the paper), or ``all``: also embeddings and head.
         predecessor_dropout: Dropout inside the frozen predecessors (on in the authors' code).
     """
@@ -49,7 +50,7 @@ class Config(MethodConfig):
     successor_num_train_epochs: float | None = Field(default=None, ge=0)
     successor_learning_rate: float | None = Field(default=None, gt=0)
     successor_init: Literal["first", "evenly", "pretrained"] = "first"
-    grouping: tuple[tuple[int, ...], ...] | None = None
+    grouping: tuple[int, ...] | tuple[tuple[int, ...], ...] | None = None
     train: Literal["successors", "all"] = "successors"
     predecessor_dropout: bool = True
 
