@@ -17,7 +17,7 @@ from chatstill.train.arguments import training_arguments
 from chatstill.train.checkpoints import CheckpointStore
 from chatstill.train.control import StopRequest
 from chatstill.train.phases import Engine
-from chatstill.train.trainer import PhaseSettings
+from chatstill.train.settings import PhaseSettings
 
 torch.set_num_threads(1)
 

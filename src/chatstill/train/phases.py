@@ -11,8 +11,9 @@ from transformers import TrainerCallback, TrainingArguments
 from ..methods.base import Method, Phase
 from .checkpoints import Checkpoint, CheckpointStore
 from .control import Interrupted, StopRequest
+from .settings import PhaseSettings, Steps
 from .stage import StageModule
-from .trainer import DistillationTrainer, PhaseSettings, Steps
+from .trainer import DistillationTrainer
 
 
 @dataclass
@@ -114,7 +115,10 @@ def _train_phase(
         trainer.add_callback(callback)
     if resume is not None:
         engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
-    trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
+    finally:
+        trainer.close_data()
     if trainer.flow.interrupted:
         raise Interrupted(trainer.flow.interrupted)
     trainer.finish_phase()
