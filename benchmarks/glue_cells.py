@@ -152,7 +152,11 @@ def is_finished(cell: Cell) -> bool:
 
 
 def run_cell(cell: Cell, threads: int | None = None) -> int:
-    """Runs, or goes on with, a cell; returns the exit code. A signal is passed on and waited for."""
+    """Runs, or goes on with, a cell; returns the exit code.
+
+    SIGTERM and Ctrl-C are passed on and waited for: the answer is 143 or 130 then, whatever the run
+    itself answered.
+    """
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
     path = cell.folder.with_suffix(".json")
     path.write_text(json.dumps(cell.config, indent=2) + "\n", encoding="utf-8")
@@ -160,10 +164,12 @@ def run_cell(cell: Cell, threads: int | None = None) -> int:
     if threads:
         environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(threads)
     started = time.time()
+    asked: list[int] = []
     # A session of its own: Ctrl-C would reach it twice, and a second one means "without saving".
     with subprocess.Popen(command(cell, path), env=environment, start_new_session=True) as process:
 
         def stop(number: int, frame: FrameType | None) -> None:
+            asked.append(number)
             process.send_signal(number)
 
         before = {n: signal.signal(n, stop) for n in (signal.SIGTERM, signal.SIGINT)}
@@ -173,7 +179,7 @@ def run_cell(cell: Cell, threads: int | None = None) -> int:
             for number, handler in before.items():
                 signal.signal(number, handler)
     note_attempt(cell, time.time() - started)
-    return code
+    return 128 + asked[0] if asked else code
 
 
 def command(cell: Cell, path: Path) -> list[str]:
