@@ -43,10 +43,10 @@ BY_TASK: dict[str, dict[str, Any]] = {
     "stsb": {"max_seq_length": 128},
 }
 # The teacher trains until its dev score stops rising; both students get the same number of epochs.
-EPOCHS = {"teacher": {"sst2": 8}, "baseline": {"sst2": 6}, "theseus": {"sst2": 6}}
-OTHER_EPOCHS = {"teacher": 20, "baseline": 12, "theseus": 12}
+EPOCHS = {"teacher": {"sst2": 4}, "baseline": {"sst2": 4}, "theseus": {"sst2": 4}}
+OTHER_EPOCHS = {"teacher": 10, "baseline": 8, "theseus": 8}
 TEACHER_PATIENCE = {"sst2": 5}
-OTHER_PATIENCE = 3
+OTHER_PATIENCE = 2
 SCHEDULER = {"replacing_rate": 0.3, "scheduler_type": "linear", "scheduler_linear_k": "auto"}
 
 

@@ -85,7 +85,7 @@ def builtin_folder() -> Path:
 
 
 def method_files(user_folder: Path | None = None) -> dict[str, MethodFile]:
-    """All method files by their ``model_type``; one of the user's takes the place of a built-in one.
+    """All method files by their ``model_type``, the user's first: a name leads to the first that has it.
 
     Args:
         user_folder: Default: ``config/models_config`` of the working directory.
@@ -98,8 +98,8 @@ def method_files(user_folder: Path | None = None) -> dict[str, MethodFile]:
     found = _index(builtin, {})
     if user.is_dir() and user.resolve() != builtin.resolve():
         own = _index(user, found)
-        taken = {plain(name) for file in own.values() for name in (file.model_type, *file.aliases)}
-        found = {name: file for name, file in found.items() if plain(name) not in taken} | own
+        taken = {plain(name) for name in own}
+        found = own | {name: file for name, file in found.items() if plain(name) not in taken}
     return found
 
 
@@ -225,14 +225,17 @@ def task(name: str, plugins: Sequence[str] = ()) -> "Task":
     return importlib.import_module(f"{__package__}.tasks").get_task(name)
 
 
-@cache
 def load_plugin(path: str) -> ModuleType:
     """Runs a user's Python file once and gives its module.
 
     Raises:
         UserError: If it is not there or fails when it is imported.
     """
-    file = Path(path)
+    return _run_plugin(path, Path(path).resolve())
+
+
+@cache
+def _run_plugin(path: str, file: Path) -> ModuleType:
     name = f"chatstill_plugin_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file) if file.suffix == ".py" else None
     if spec is None or spec.loader is None or not file.is_file():

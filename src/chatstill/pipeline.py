@@ -103,8 +103,8 @@ def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console)
 
 
 def _open_job(loaded: Loaded, verb: Verb) -> Job:
-    from .job import open_job
     from . import lookup
+    from .job import open_job
 
     name = loaded.config.method_name if verb == "distill" else "finetune"
     return open_job(loaded.config, verb, lookup.method(name, loaded.config.plugins))
@@ -131,7 +131,7 @@ def write_resolved(loaded: Loaded, folder: Path) -> None:
     """The resolved configuration, each value with where it came from."""
     from .evaluate.results import write_json
 
-    write_json(folder / "config.resolved.json", loaded.resolved)
+    write_json(folder / "config.resolved.json", loaded.resolved())
 
 
 def _start_log(folder: Path, console: Console) -> None:

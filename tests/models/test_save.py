@@ -125,3 +125,14 @@ def test_recovery_between_the_two_renames(tmp_path):
     (tmp_path / "m").rename(tmp_path / ".m.old")
     recover_saved(tmp_path / "m")
     assert (tmp_path / "m" / "config.json").is_file() and not (tmp_path / ".m.old").exists()
+
+
+def test_leftovers_of_killed_saves_go(tmp_path):
+    model = tiny_model("bert", 2)
+    save_student(model, None, tmp_path / "m", [])
+    for name in (".m.old", ".m.new"):  # killed after both renames, and in the middle of writing
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "stale.txt").write_text("x", encoding="utf-8")
+    save_student(model, None, tmp_path / "m", [])
+    assert [item.name for item in tmp_path.iterdir()] == ["m"]
+    assert not (tmp_path / "m" / "stale.txt").exists()

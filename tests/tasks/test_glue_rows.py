@@ -124,10 +124,10 @@ def test_folders_in_any_spelling(tmp_path, folder):
 
 
 def test_the_official_spelling_goes_first(tmp_path):
-    for folder in ("sst2", "SST-2", "SST_2"):
-        (tmp_path / folder).mkdir()
+    for folder in ("R-TE", "RTE", "rte", "R_te"):
+        (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / "dev.tsv").touch()
-    assert get_task("sst2").find("dev", tmp_path).parent.name == "SST-2"
+    assert get_task("rte").find("dev", tmp_path).parent.name == "RTE"
 
 
 def test_metric_keys_and_main_metrics():

@@ -209,7 +209,7 @@ def test_nan_stops_before_the_optimizer_and_the_checkpoint_stands(tmp_path):
                 yield item
 
     engine = build_engine(tmp_path, Poisoned())
-    with pytest.raises(RunFailure, match="not finite at step 6.*learning_rate"):
+    with pytest.raises(RunFailure, match=r"not finite at step 6.*learning_rate"):
         run_phases(method, engine)
     newest, lines = engine.store.newest()
     assert newest.step == 4 and not lines

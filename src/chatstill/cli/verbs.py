@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Distils and compresses chat and language-understanding models.",
 )
 
+_EXAMPLE = "The JSON file of the run; default: config/distill.example.1.json."
 Config = Annotated[
     Path | None,
     typer.Argument(metavar="CONFIG", help="A JSON file; default: config/distill.example.1.json."),

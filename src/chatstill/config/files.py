@@ -44,7 +44,8 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
             task = lookup.task(keys.task_name, plugins)
         except UserError as error:
             found = error.problems[0]
-            problems.append(source.problem(("task_name",), found.message, found.hint))
+            message = f"'task_name': {found.message.rstrip('.')}."
+            problems.append(source.problem(("task_name",), message, found.hint))
     folder = Path(keys.data_dir)
     path = ("data_dir",)
     if kind_of(folder) != "folder":

@@ -41,7 +41,7 @@ class Loaded:
     Attributes:
         config: The run.
         values: Dotted key -> ``{"value": …, "origin": …}`` for every value, as JSON has it.
-        method_class: What trains; None for verbs that train nothing.
+        trains: The method; None for verbs that train nothing.
         arguments: The command line that loads the same again: ``["distill", "my.json", …]``.
         warnings: What the user should know; the run goes on.
         raw: The values as they were read, old names and placeholders gone.
@@ -51,7 +51,7 @@ class Loaded:
 
     config: RunConfig
     values: dict[str, dict[str, Any]]
-    method_class: "type[Method] | None" = None
+    trains: "type[Method] | None" = None
     arguments: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     raw: dict[str, Any] = field(default_factory=dict)
@@ -62,6 +62,12 @@ class Loaded:
     def origins(self) -> dict[str, str]:
         """Dotted key -> ``my.json:12``, ``--set``, ``config/models_config/X.json`` or ``default``."""
         return {key: value["origin"] for key, value in self.values.items()}
+
+    @property
+    def method_class(self) -> "type[Method]":
+        """The method of a verb that trains."""
+        assert self.trains is not None, f"'{self.verb}' trains nothing"
+        return self.trains
 
     def resolved(self) -> dict[str, dict[str, Any]]:
         """The whole configuration with each value's origin, for the record of a run."""
@@ -157,7 +163,9 @@ def _keys(
 ) -> tuple[RunKeys, list[Problem], set[KeyPath]]:
     """The top level without the methods' blocks; values at fault are left at their defaults."""
     values = {key: value for key, value in source.values.items() if key not in blocks}
-    known = dict(homes) | {key: ["training_arguments"] for key in passed_through() - homes.keys()}
+    known = dict(homes) | {
+        key: ["in training_arguments"] for key in passed_through() - homes.keys()
+    }
     keys, problems, faulty = validate(RunKeys, values, source, homes=known)
     if keys is None:
         keys, _, _ = validate(RunKeys, _without(values, faulty), source)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -14,7 +14,7 @@ from .places import KeyPath, Place, dotted
 from .rules import paste
 from .schema import LATER_BLOCKS, RunKeys
 from .source import Source
-from .validate import fields_of, validate
+from .validate import AT_THE_TOP, fields_of, validate
 
 if TYPE_CHECKING:
     from ..methods.base import Method
@@ -47,7 +47,7 @@ class Blocks:
         config: The knobs of the method that runs, if they are good.
         name: The key of its block.
         known: Keys of all blocks, of methods that run or not.
-        homes: Knob -> the blocks that know it, for knobs that stand at the top by mistake.
+        homes: Knob -> where it belongs, in words, for knobs that stand elsewhere by mistake.
         problems: Faults; those of other methods are warnings.
     """
 
@@ -132,14 +132,14 @@ def _other(source: Source, block: str, model: type[BaseModel], blocks: Blocks) -
 
 def _learn(block: str, model: type[BaseModel], blocks: Blocks) -> None:
     blocks.known.add(block)
-    blocks.homes[block] = ["the top of the file"]
+    blocks.homes[block] = [AT_THE_TOP]
     for knob in fields_of(model):
         if knob != "note":
-            blocks.homes.setdefault(knob, []).append(block)
+            blocks.homes.setdefault(knob, []).append(f"in {block}")
 
 
 def _top_keys() -> dict[str, list[str]]:
-    return {key: ["the top of the file"] for key in fields_of(RunKeys) if key != "note"}
+    return {key: [AT_THE_TOP] for key in fields_of(RunKeys) if key != "note"}
 
 
 def _lift(source: Source, method: "type[Method]", blocks: Blocks, *, warning: bool) -> None:
@@ -186,10 +186,8 @@ def _defaults(model: type[BaseModel]) -> dict[str, Any]:
 def _no_name(source: Source, unfilled: Mapping[KeyPath, Problem]) -> Problem:
     known = ", ".join(sorted(lookup.method_files()))
     hint = f"It names the method; known: {known}. (`chatstill teach` needs none.)"
-    for key in ("model_type", "configuration_file"):
-        if (key,) in unfilled:
-            found = unfilled[(key,)]
-            return Problem(found.place, "'model_type' is not set.", hint)
+    if ("model_type",) in unfilled:
+        return replace(unfilled[("model_type",)], hint=hint)
     return Problem(source.name, "'model_type' is missing.", hint)
 
 

@@ -11,6 +11,7 @@ from .source import Source
 from .trainer_keys import architectures
 from .weights import TOKENIZER_FILES, kind_of, looks_like_hub_name, read_json, weights_fault
 
+_TOKENIZERS = "tokenizer.json, vocab.txt, vocab.json or a sentencepiece model"
 TEACHER, STUDENT = "teacher_architectures", "student_architectures"
 
 
@@ -44,7 +45,11 @@ def _model_type(network: Architecture, source: Source, block: str) -> list[Probl
 def _config_file(network: Architecture, source: Source, block: str) -> list[Problem]:
     path, name = (block, "config_file"), str(network.config_file)
     if not kind_of(Path(name)):
-        return [source.problem(path, f"'{dotted(path)}': there is no {name}.", near_file(name))]
+        return [
+            source.problem(
+                path, f"'{dotted(path)}': there is no file {name}.", near_file(name)
+            )
+        ]
     if kind_of(Path(name)) == "folder":
         hint = f"Name the file: {Path(name) / 'config.json'}"
         return [source.problem(path, f"'{dotted(path)}': {name} is a folder.", hint)]
@@ -78,7 +83,7 @@ def _weights(network: Architecture, source: Source, block: str) -> list[Problem]
         return []
     config = (Path(name) if kind == "folder" else Path(name).parent) / "config.json"
     if not kind_of(config):
-        message = f"'{dotted(path)}': {config.parent} holds no config.json."
+        message = f"'{dotted(path)}': the folder {config.parent} holds no config.json."
         hint = f'Name the architecture: "config_file" in {block}.'
         return [source.problem(path, message, hint)]
     values, error = read_json(config)
@@ -97,7 +102,9 @@ def _absent(name: str, source: Source, path: KeyPath) -> Problem:
     if looks_like_hub_name(name) and not ("/" in name and kind_of(Path(first))):
         message = f"'{dotted(path)}': no folder {name} here, so it is taken as a name on the hub."
         return source.problem(path, message, near_file(name), warning=True)
-    return source.problem(path, f"'{dotted(path)}': there is no {name}.", near_file(name))
+    return source.problem(
+        path, f"'{dotted(path)}': there is no file or folder {name}.", near_file(name)
+    )
 
 
 def near_file(name: str) -> str:
@@ -124,7 +131,7 @@ def _tokenizer_path(name: str, source: Source, block: KeyPath) -> list[Problem]:
         return [_absent(name, source, path)]
     if kind == "folder" and not _has_tokenizer(Path(name)):
         message = f"'{dotted(path)}': {name} holds no tokenizer."
-        return [source.problem(path, message, f"Looked for {', '.join(TOKENIZER_FILES)}.")]
+        return [source.problem(path, message, f"Looked for {_TOKENIZERS}.")]
     return []
 
 
@@ -148,7 +155,7 @@ def check_tokenizer(keys: RunKeys, source: Source) -> list[Problem]:
     if not folders or any(_has_tokenizer(folder) for folder in folders):
         return []
     where = " and ".join(dict.fromkeys(str(folder) for folder in folders))
-    message = f"no tokenizer: looked for {', '.join(TOKENIZER_FILES)} in {where}."
+    message = f"no tokenizer: looked for {_TOKENIZERS} in {where}."
     hint = 'Copy the teacher\'s vocab.txt there, or set "tokenizer_name_or_path".'
     key = "model_name_or_path" if teacher.model_name_or_path else "config_file"
     return [source.problem((TEACHER, key), message, hint)]

@@ -10,6 +10,7 @@ from .jsontext import JsonText, Unreadable
 from .places import KeyPath, Place, Places, dotted
 
 MAX_BYTES = 4_000_000
+MOST_SLIPS = 20
 _ENCODINGS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 
 
@@ -142,7 +143,15 @@ def _read_file(path: Path) -> tuple[Source, list[Problem], bool]:
         return Source(name), [*reader.problems, Problem(name, message)], False
     source = Source(name, values)
     source.places = reader.places
-    return source, reader.problems, True
+    return source, _shortened(name, reader.problems), True
+
+
+def _shortened(name: str, problems: list[Problem]) -> list[Problem]:
+    """A file typed with full-width signs throughout would fill the screen."""
+    if len(problems) <= MOST_SLIPS:
+        return problems
+    rest = f"{len(problems) - MOST_SLIPS} more slips of this kind follow."
+    return [*problems[:MOST_SLIPS], Problem(name, rest)]
 
 
 def _read_text(path: Path) -> tuple[str, Problem | None]:
@@ -192,7 +201,7 @@ def _apply(source: Source, override: str) -> list[Problem]:
     value, inner = _parse_value(text, where)
     obstacle = source.put(path, value, place)
     if obstacle is not None:
-        return [Problem(where, f"{dotted(obstacle)} is a value, not a block with keys.")]
+        return [Problem(where, f"'{dotted(obstacle)}' is a value, not a block with keys.")]
     source.places.update({(*path, *below): place for below in inner})
     return []
 

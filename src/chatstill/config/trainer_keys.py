@@ -99,7 +99,9 @@ def check_training_arguments(source: Source) -> list[Problem]:
     for key in block:
         path = (BLOCK, key)
         if key in AT_THE_TOP:
-            message = f"'{key}' does not belong into {BLOCK}: the engine sets it from the top of the file."
+            message = (
+                f"'{key}' does not belong in {BLOCK}: the engine sets it from the top of the file."
+            )
             problems.append(source.problem(path, message, f"Set '{AT_THE_TOP[key]}' there."))
         elif key in OWNED:
             message = f"'{key}' is not for {BLOCK}: {OWNED[key]}."

@@ -15,6 +15,7 @@ from .places import KeyPath, dotted
 from .source import Source
 
 Homes = Mapping[str, Sequence[str]]
+AT_THE_TOP = "at the top of the file"
 
 _TYPES = {
     "int_type": "a whole number",
@@ -58,7 +59,7 @@ def validate(
         source: For places.
         path: Where the block stands.
         warning: Findings are warnings, as for the block of a method that does not run.
-        homes: Key -> blocks in which it is known, for keys that stand in the wrong one.
+        homes: Key -> where it belongs, in words, for keys that stand elsewhere.
 
     Returns:
         The instance or None, the problems, and the paths that are at fault.
@@ -251,9 +252,9 @@ def _unknown_key(
     known = fields_of(owner) if owner is not None else []
     message = f"unknown key '{key}'" + (f" in {dotted(full[:-1])}." if len(full) > 1 else ".")
     if homes.get(key):
-        return message, f"It belongs into {' or '.join(homes[key])}."
+        return message, f"It belongs {' or '.join(homes[key])}."
     near = nearest(key, [*known, *(homes if len(full) == 1 else ())])
     if near is None:
         return message, f"Known here: {', '.join(known)}." if 0 < len(known) <= 14 else ""
-    where = f" in {' or '.join(homes[near])}" if near not in known else ""
-    return message, f"Did you mean '{near}'{where}?"
+    places = [] if near in known else [home for home in homes[near] if home != AT_THE_TOP]
+    return message, f"Did you mean '{near}'{' ' * bool(places)}{' or '.join(places)}?"

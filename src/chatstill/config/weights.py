@@ -94,18 +94,21 @@ def _folder_fault(folder: Path) -> tuple[str, str] | None:
             return _file_fault(folder / name)
     names = sorted(entry.name for entry in folder.iterdir())
     if any(name.endswith((".ckpt.index", ".h5")) or "ckpt" in name for name in names):
-        return f"{folder} holds a TensorFlow checkpoint.", FROM_TENSORFLOW
+        return f"the folder {folder} holds a TensorFlow checkpoint.", FROM_TENSORFLOW
     if "flax_model.msgpack" in names:
-        return f"{folder} holds Flax weights.", _FROM_FLAX
+        return f"the folder {folder} holds Flax weights.", _FROM_FLAX
     for name in names:
         if name.endswith((".safetensors", ".bin")) and not name.startswith(
             ("training_args", "opt")
         ):
-            return f"{folder} holds no {WEIGHT_FILES[0]}.", f"Name the file: {folder / name}"
+            return (
+                f"the folder {folder} holds no {WEIGHT_FILES[0]}.",
+                f"Name the file: {folder / name}",
+            )
     if any(name.endswith(_PICKLE_ENDINGS) for name in names):
-        return f"{folder} holds a pickled model, which is not loaded.", FROM_PICKLE
+        return f"the folder {folder} holds a pickled model, which is not loaded.", FROM_PICKLE
     shown = f"It holds: {', '.join(names[:8])}." if names else "It is empty."
-    return f"{folder} holds no weights ({' or '.join(WEIGHT_FILES)}).", shown
+    return f"the folder {folder} holds no weights ({' or '.join(WEIGHT_FILES)}).", shown
 
 
 def _index_fault(folder: Path, name: str) -> tuple[str, str] | None:
@@ -117,7 +120,10 @@ def _index_fault(folder: Path, name: str) -> tuple[str, str] | None:
         return f"{folder / name} lists no weights.", ""
     absent = sorted({str(shard) for shard in shards.values()} - {p.name for p in folder.iterdir()})
     if absent:
-        return f"{folder} lacks {', '.join(absent[:4])}, which {name} lists.", "Copy all its files."
+        return (
+            f"the folder {folder} lacks {', '.join(absent[:4])}, which {name} lists.",
+            "Copy all its files.",
+        )
     for shard in sorted({str(shard) for shard in shards.values()}):
         if found := _file_fault(folder / shard):
             return found

@@ -51,6 +51,11 @@ class Epoch(Sequence[list[np.ndarray]]):
         return [self._rows[self._bounds[at] : self._bounds[at + 1]] for at in batches]
 
 
+def steps_per_epoch(num_rows: int, global_size: int, accumulation: int) -> int:
+    """Optimizer steps of an epoch: what ``BatchPlan`` lays out, known from the number of rows alone."""
+    return -(-max(1, num_rows // global_size) // accumulation)
+
+
 class BatchPlan:
     """Which rows train when.
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
+from ..tasks.base import Objective
 
 if TYPE_CHECKING:
     import torch
@@ -131,9 +133,6 @@ class StudentSpec:
     num_layers: int
     path: str | None
     load: Callable[[], PreTrainedModel]
-
-
-Objective = Literal["cross_entropy", "sigmoid", "regression"]
 
 
 class Method:

@@ -161,8 +161,9 @@ def _read_bin(file: Path, place: str) -> dict[str, Tensor]:
     for key in NESTED:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
+    # Contiguous: converted TensorFlow checkpoints hold transposed views, which cannot be saved.
     tensors = {
-        name: value.to(torch.float32) if value.is_floating_point() else value
+        name: (value.to(torch.float32) if value.is_floating_point() else value).contiguous()
         for name, value in (loaded.items() if isinstance(loaded, dict) else ())
         if isinstance(name, str) and isinstance(value, Tensor)
     }

@@ -3,12 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import Problem
-from ..tasks.base import Labels
-
-Objective = Literal["cross_entropy", "sigmoid", "regression"]
+from ..tasks.base import Labels, Objective
 
 _INDEX = re.compile(r"(?:label)?(\d+)")
 

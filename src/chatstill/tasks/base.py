@@ -10,6 +10,8 @@ import numpy as np
 
 from ..errors import Problem
 
+# How a network answers a task: C class logits, one logit for two classes, or one score.
+Objective = Literal["cross_entropy", "sigmoid", "regression"]
 Split = Literal["train", "dev", "test"]
 Groups = Sequence[str] | np.ndarray | None
 MetricFunction = Callable[[np.ndarray, np.ndarray, Groups], float]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainingArguments
 
 from ..errors import UserError
@@ -55,6 +56,7 @@ def training_arguments(
         "disable_tqdm": True,
         "remove_unused_columns": False,
         "ddp_find_unused_parameters": True,
+        "use_cpu": not torch.accelerator.is_available(),  # bf16 on a CPU is refused without it
         **(extra or {}),
     }
     try:

@@ -1,0 +1,280 @@
+"""The files that a configuration names: missing, damaged or of a kind that can't be loaded."""
+
+import io
+import json
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from .conftest import safetensors
+
+
+def zipped_pickle(path: Path, value: object) -> None:
+    """A file as torch.save writes it: a zip that holds ``archive/data.pkl``."""
+    buffer = io.BytesIO()
+    pickle.dump(value, buffer, protocol=2)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", buffer.getvalue())
+
+
+class Network:
+    """Stands for a model class: pickling an instance names it."""
+
+
+def test_a_bin_file_with_plain_values_is_taken(world):
+    teacher = world.folder / "teacher"
+    (teacher / "model.safetensors").unlink()
+    zipped_pickle(teacher / "pytorch_model.bin", {"w": [0.0]})
+    assert world.load().warnings == []
+    world.values["teacher_architectures"]["model_name_or_path"] = "teacher/pytorch_model.bin"
+    assert world.load().warnings == []
+
+
+def broken(world, kind: str) -> str:
+    """Spoils the teacher and gives the path to name."""
+    teacher = world.folder / "teacher"
+    weights = teacher / "model.safetensors"
+    data = weights.read_bytes()
+    weights.unlink()
+    if kind == "nothing":
+        return "teacher"
+    if kind.startswith("name "):
+        (teacher / kind[5:]).write_bytes(b"x")
+        return f"teacher/{kind[5:]}"
+    if kind.startswith("folder "):
+        (teacher / kind[7:]).write_bytes(b"x")
+        return "teacher"
+    if kind == "cut off":
+        weights.write_bytes(data[:-3])
+    elif kind == "no safetensors":
+        weights.write_bytes(b"<html>404</html>" + bytes(90))
+    elif kind == "empty":
+        weights.write_bytes(b"")
+    elif kind == "git-lfs":
+        weights.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    elif kind == "whole model":
+        zipped_pickle(teacher / "pytorch_model.bin", Network())
+    elif kind == "whole model, old format":
+        with (teacher / "pytorch_model.bin").open("wb") as stream:
+            for value in (1, 2, {}, Network()):
+                pickle.dump(value, stream, protocol=4)
+    elif kind == "zip cut off":
+        zipped_pickle(teacher / "pytorch_model.bin", {"w": 0})
+        whole = (teacher / "pytorch_model.bin").read_bytes()
+        (teacher / "pytorch_model.bin").write_bytes(whole[: len(whole) // 2])
+    elif kind == "a shard is missing":
+        index = {"weight_map": {"w": "model-1.safetensors", "v": "model-2.safetensors"}}
+        (teacher / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+        safetensors(teacher / "model-1.safetensors")
+    return "teacher"
+
+
+SPOILT = {
+    "nothing": (
+        "the folder teacher holds no weights (model.safetensors or pytorch_model.bin)",
+        "It holds: config.json",
+    ),
+    "folder tf_model.h5": ("the folder teacher holds a TensorFlow checkpoint", "from_tf=True"),
+    "folder bert_model.ckpt.index": (
+        "the folder teacher holds a TensorFlow checkpoint",
+        "transformers-cli convert",
+    ),
+    "folder flax_model.msgpack": ("the folder teacher holds Flax weights", "from_flax=True"),
+    "folder model.pt": (
+        "the folder teacher holds a pickled model",
+        "torch.save(model.state_dict()",
+    ),
+    "folder best.bin": (
+        "the folder teacher holds no model.safetensors",
+        "Name the file: teacher/best.bin",
+    ),
+    "name model.pkl": ("teacher/model.pkl is a pickle", "torch.save(model.state_dict()"),
+    "name model.pt": ("teacher/model.pt is a pickle", "model.state_dict()"),
+    "name tf_model.h5": ("teacher/tf_model.h5 is a TensorFlow checkpoint", "from_tf=True"),
+    "name model.ckpt-10.index": ("is a TensorFlow checkpoint", "from_tf=True"),
+    "name weights.txt": ("teacher/weights.txt is no weights file", "one .safetensors or one .bin"),
+    "name model.bin": ("teacher/model.bin is no file that torch.save wrote", "Copy it again"),
+    "cut off": ("where its header says", "Copy it again"),
+    "no safetensors": (
+        "teacher/model.safetensors is cut off or no safetensors file",
+        "Copy it again",
+    ),
+    "empty": ("teacher/model.safetensors is empty", "Copy it again"),
+    "git-lfs": ("is only a pointer of git-lfs", "git lfs pull"),
+    "whole model": (
+        "is a whole pickled model (it names tests.config.test_files.Network)",
+        "state_dict",
+    ),
+    "whole model, old format": ("is a whole pickled model", "state_dict"),
+    "zip cut off": ("is damaged or cut off", "Copy it again"),
+    "a shard is missing": ("teacher lacks model-2.safetensors, which", "Copy all its files"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_weights_that_can_not_be_loaded(kind, world):
+    world.values["teacher_architectures"]["model_name_or_path"] = broken(world, kind)
+    (problem,) = world.problems()
+    message, hint = SPOILT[kind]
+    assert problem.place == world.place("model_name_or_path")
+    assert problem.message.startswith("'teacher_architectures.model_name_or_path': ")
+    assert message in problem.message
+    assert hint in problem.hint
+
+
+def test_a_tensorflow_checkpoint_by_its_prefix(world):
+    (world.folder / "teacher" / "bert_model.ckpt.index").write_bytes(b"x")
+    report = world.report("teacher_architectures.model_name_or_path=teacher/bert_model.ckpt")
+    assert "teacher/bert_model.ckpt is a TensorFlow checkpoint" in report
+
+
+def test_sharded_weights_are_taken(world):
+    broken(world, "a shard is missing")
+    safetensors(world.folder / "teacher" / "model-2.safetensors")
+    assert world.load().warnings == []
+
+
+PATHS = {
+    "./teecher": "there is no file or folder ./teecher.",
+    "teacher/nothing": "there is no file or folder teacher/nothing.",
+    "models/a/b": "there is no file or folder models/a/b.",
+    "/nowhere/teacher": "The path exists up to /.",
+    "teacher.bin": "there is no file or folder teacher.bin.",
+    "x" * 300 + "/y/z": "there is no file or folder xxx",
+    "a\x01b": "there is no file or folder",
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_that_is_not_there(name, world):
+    report = world.report(f"teacher_architectures.model_name_or_path={json.dumps(name)}")
+    assert PATHS[name] in report and report.startswith("error")
+
+
+def test_the_nearest_name_in_the_folder(world):
+    report = world.report("teacher_architectures.model_name_or_path=./teecher")
+    assert "Did you mean teacher?" in report
+
+
+@pytest.mark.parametrize("name", ["bert-base-chinese", "org/name", "hfl/chinese-roberta-wwm-ext"])
+def test_a_name_of_the_hub_passes_with_a_word_about_it(name, world):
+    (warning,) = world.load(f"teacher_architectures.model_name_or_path={name}").warnings
+    assert f"no folder {name} here, so it is taken as a name on the hub" in warning.message
+
+
+def test_the_architecture_file(world):
+    world.values["teacher_architectures"]["config_file"] = "arch.txt"
+    assert "there is no file arch.txt" in world.report()
+    (world.folder / "arch.txt").write_text('{"num_hidden_layers": 3}', encoding="utf-8")
+    assert world.load().warnings == []
+    (world.folder / "arch.txt").write_text('{"num_hidden_layers": 3,}', encoding="utf-8")
+    assert "arch.txt is not JSON (line 1, column 25" in world.report()
+    (world.folder / "arch.txt").write_text("[]", encoding="utf-8")
+    assert "arch.txt holds no JSON object" in world.report()
+    (world.folder / "arch.txt").write_bytes(b'{"a": "\xff"}')
+    assert "arch.txt is not UTF-8" in world.report()
+    world.values["teacher_architectures"]["config_file"] = "teacher"
+    assert "teacher is a folder" in world.report()
+    assert "Name the file: teacher/config.json" in world.report()
+
+
+def test_an_architecture_that_nobody_names(world):
+    (world.folder / "arch.json").write_text("{}", encoding="utf-8")
+    world.values["teacher_architectures"] |= {"model_type": None, "config_file": "arch.json"}
+    assert "arch.json names no model_type, and neither does teacher_architectures" in world.report()
+
+
+def test_model_type_and_files_that_disagree(world):
+    world.values["teacher_architectures"]["model_type"] = "roberta"
+    (problem,) = world.problems()
+    assert "is 'roberta', but teacher/config.json says 'bert'" in problem.message
+    assert problem.place.startswith("my.json: line ")
+
+
+def test_an_architecture_that_transformers_does_not_know(world):
+    world.values["teacher_architectures"]["model_type"] = "brt"
+    report = world.report()
+    assert "transformers knows no architecture 'brt'." in report
+    assert "Did you mean 'bert'?" in report
+
+
+def test_a_folder_without_config(world):
+    (world.folder / "teacher" / "config.json").unlink()
+    report = world.report()
+    assert "the folder teacher holds no config.json" in report
+    assert 'Name the architecture: "config_file" in teacher_architectures' in report
+
+
+def test_no_tokenizer(world):
+    (world.folder / "teacher" / "vocab.txt").unlink()
+    assert "no tokenizer: looked for tokenizer.json, vocab.txt, vocab.json or" in world.report()
+    (world.folder / "words").mkdir()
+    assert "words holds no tokenizer" in world.report("tokenizer_name_or_path=words")
+    (world.folder / "words" / "vocab.txt").write_text("[UNK]\n", encoding="utf-8")
+    assert world.load("tokenizer_name_or_path=words").warnings == []
+
+
+def test_a_vocabulary_beside_the_architecture(world):
+    (world.folder / "arch").mkdir()
+    (world.folder / "arch" / "bert.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    (world.folder / "teacher" / "vocab.txt").rename(world.folder / "arch" / "vocab.txt")
+    world.values["teacher_architectures"]["config_file"] = "arch/bert.json"
+    assert world.load().warnings == []
+
+
+def test_the_student_is_looked_at_too_and_may_be_left_out(world):
+    world.values["student_architectures"] = {"config_file": "no.json", "model_name_or_path": "./no"}
+    report = world.report()
+    assert "'student_architectures.config_file': there is no file no.json" in report
+    assert "'student_architectures.model_name_or_path': there is no file or folder ./no" in report
+    del world.values["student_architectures"]
+    assert world.load().warnings == []
+
+
+def test_data(world):
+    assert "the folder nowhere does not exist" in world.report("data_dir=nowhere")
+    assert "my.json is a file" in world.report("data_dir=my.json")
+    assert "Did you mean data?" in world.report("data_dir=dat")
+    report = world.report("task_name=sst2")
+    assert (
+        "no train file for the task sst2: looked for data/SST-2/train.tsv and data/train.tsv"
+        in report
+    )
+    (world.folder / "data" / "chat" / "dev.data.txt").unlink()
+    (warning,) = world.load().warnings
+    assert warning.place.endswith("test.data.txt") and "serves as dev set" in warning.message
+    (world.folder / "data" / "chat" / "train.data.txt").unlink()
+    (world.folder / "data" / "chat" / "test.data.txt").unlink()
+    report = world.report()
+    assert "no train file for the task chat" in report and "no dev file for the task chat" in report
+
+
+def test_the_output_folder(world):
+    assert "'output_dir': my.json is a file" in world.report("output_dir=my.json")
+    assert "my.json is not a folder" in world.report("output_dir=my.json/out")
+    assert world.load("output_dir=a/b/c").warnings == []
+    assert not (world.folder / "a").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere")
+def test_an_output_folder_that_can_not_be_written(world):
+    (world.folder / "locked").mkdir(mode=0o500)
+    assert "locked can't be written to" in world.report("output_dir=locked/out")
+
+
+def test_a_run_that_only_evaluates_needs_its_folder_but_no_teacher(world):
+    world.values["do_train"] = False
+    assert "the student in output_test is evaluated, and there is none" in world.report()
+    (world.folder / "output_test").mkdir()
+    world.values["teacher_architectures"]["model_name_or_path"] = "./gone"
+    (warning,) = world.load().warnings
+    assert warning.severity == "warning" and "there is no file or folder ./gone" in warning.message
+
+
+def test_the_home_folder(world, monkeypatch):
+    monkeypatch.setenv("HOME", str(world.folder))
+    config = world.load("teacher_architectures.model_name_or_path=~/teacher").config
+    assert config.teacher_architectures.model_name_or_path == str(world.folder / "teacher")

@@ -1,0 +1,268 @@
+"""Methods by name and directory, and the blocks of a file that belong to them."""
+
+import json
+import shutil
+
+import pytest
+
+from chatstill import lookup
+from chatstill.errors import UserError
+
+from .conftest import ROOT
+
+PLUGIN = """
+from pydantic import Field
+from chatstill.methods.base import Method, MethodConfig
+
+class Config(MethodConfig):
+    strength: float = Field(default=0.5, ge=0)
+    target: str
+
+class Mine(Method):
+    Config = Config
+    block = "mine"
+    top_level = ("strength",)
+"""
+
+
+@pytest.fixture
+def own(world):
+    """A method from outside the package: a plugin and its JSON file."""
+    (world.folder / "mine.py").write_text(PLUGIN, encoding="utf-8")
+    file = {"model_type": "my-way", "method": "mine", "aliases": ["mw"], "defaults": {"seed": 5}}
+    (world.folder / "my_way.json").write_text(json.dumps(file), encoding="utf-8")
+    del world.values["model_type"]
+    world.values |= {
+        "plugins": ["mine.py"],
+        "configuration_file": "my_way.json",
+        "mine": {"target": "x"},
+    }
+    return world
+
+
+def test_a_missing_block_is_printed_for_pasting(world):
+    del world.values["theseus_scheduler"]
+    (problem,) = world.problems()
+    assert problem.message == (
+        "the block 'theseus_scheduler' is missing, which the method 'theseus-bert' needs."
+    )
+    pasted = problem.hint.partition("\n")[2]
+    world.values |= json.loads("{" + pasted + "}")
+    assert world.load().config.method.scheduler_linear_k == 0.0006
+
+
+def test_faults_in_another_methods_block_are_warnings(world):
+    world.values["dc_bert_model_config"] = {"last_layer_model_typ": "transformer"}
+    (warning,) = world.load().warnings
+    assert warning.severity == "warning"
+    assert "Did you mean 'last_layer_model_type'?" == warning.hint
+    world.values["dc_bert_model_config"] = 3
+    assert "must be a block" in world.load().warnings[0].message
+
+
+def test_faults_in_the_running_methods_block_are_errors(world):
+    world.values["theseus_scheduler"] |= {"scheduler_linear_k": "soon", "replacing_rate": 0}
+    world.values["theseus_scheduler"] |= {"scheduler_type": "linnear"}
+    found = {p.message: p for p in world.problems()}
+    key = "theseus_scheduler.scheduler_linear_k"
+    problem = found[f'\'{key}\' must be a number or "auto", found the text "soon".']
+    assert problem.place == world.place("scheduler_linear_k")
+    assert "'theseus_scheduler.replacing_rate' must be above 0, found the number 0." in found
+    text = '\'theseus_scheduler.scheduler_type\' must be "linear" or "constant", found the text "linnear".'
+    assert found[text].hint == 'Did you mean "linear"?'
+
+
+def test_a_check_of_the_method_itself_is_said_in_its_words(world):
+    world.values["theseus_scheduler"]["scheduler_linear_k"] = -1
+    assert "'theseus_scheduler.scheduler_linear_k': must be above 0" in world.report()
+
+
+def test_top_level_knobs_may_stand_at_the_top_but_not_in_both_places(world):
+    world.values["successor_num_train_epochs"] = 2
+    loaded = world.load()
+    assert loaded.config.method.successor_num_train_epochs == 2
+    assert loaded.origins["theseus_scheduler.successor_num_train_epochs"].startswith("my.json:")
+    assert world.load("successor_init=evenly").config.method.successor_init == "evenly"
+    world.values["theseus_scheduler"]["successor_init"] = "first"
+    world.values["successor_init"] = "evenly"
+    assert "'successor_init' stands at the top and in theseus_scheduler (line " in world.report()
+
+
+def test_set_at_the_top_goes_before_the_files_block(world):
+    world.values["theseus_scheduler"]["successor_init"] = "first"
+    assert world.load("successor_init=evenly").config.method.successor_init == "evenly"
+
+
+def test_the_shipped_method_files_are_found_from_a_clone():
+    files = lookup.method_files()
+    assert "theseus-bert" in files
+    for file in files.values():
+        assert lookup.method(file.method).block in {"", *file.example}
+    assert sorted(ROOT.glob("config/models_config/*.json")) == sorted(
+        file.path for file in files.values()
+    )
+
+
+def test_every_module_of_methods_carries_a_method():
+    names = lookup.method_names()
+    assert {"theseus", "finetune"} <= set(names)
+    for name in names:
+        assert lookup.method(name).Config is not None
+
+
+def test_an_unknown_method_names_the_nearest():
+    with pytest.raises(UserError, match=r"no method 'tesheus'\. Did you mean 'theseus'\?"):
+        lookup.method("tesheus")
+
+
+def test_a_users_folder_goes_first(world):
+    folder = world.folder / "config" / "models_config"
+    folder.mkdir(parents=True)
+    file = {"model_type": "theseus-bert", "method": "theseus", "defaults": {"learning_rate": 9e-5}}
+    (folder / "mine.json").write_text(json.dumps(file), encoding="utf-8")
+    loaded = world.load()
+    assert loaded.config.learning_rate == 9e-5
+    assert loaded.origins["learning_rate"] == "config/models_config/mine.json"
+
+
+def test_a_user_may_take_a_short_name_and_keep_the_built_in_method(world):
+    folder = world.folder / "config" / "models_config"
+    folder.mkdir(parents=True)
+    file = {"model_type": "mine", "method": "theseus", "aliases": ["theseus"]}
+    (folder / "mine.json").write_text(json.dumps(file), encoding="utf-8")
+    assert world.load("model_type=Theseus").config.model_type == "mine"
+    assert world.load("model_type=bert-of-theseus").config.model_type == "theseus-bert"
+
+
+def test_an_installed_wheel_brings_its_method_files(tmp_path, monkeypatch):
+    inside = tmp_path / "site-packages" / "chatstill"
+    shutil.copytree(ROOT / "config", inside / "_config")
+    monkeypatch.setattr(lookup, "_PACKAGE", inside)
+    monkeypatch.chdir(tmp_path)
+    file = lookup.method_files()["theseus-bert"]
+    assert file.path.is_relative_to(inside)
+    assert file.label == "config/models_config/BertOfTheseus.json"
+
+
+def test_two_files_that_claim_one_name_are_an_error(world):
+    folder = world.folder / "config" / "models_config"
+    folder.mkdir(parents=True)
+    for name, aliases in (("a", ["Same-Name"]), ("b", ["same_name"])):
+        file = {"model_type": name, "method": "theseus", "aliases": aliases}
+        (folder / f"{name}.json").write_text(json.dumps(file), encoding="utf-8")
+    report = world.report()
+    assert "'same_name' is also claimed by config/models_config/a.json" in report
+
+
+FILES = {
+    "not JSON": ("{", "not JSON"),
+    "a list": ("[]", "is a block with model_type and method"),
+    "no method": ('{"model_type": "a"}', "'method' is missing"),
+    "a slip": ('{"model_type": "a", "method": "theseus", "alias": []}', "Did you mean 'aliases'?"),
+    "wrong kind": ('{"model_type": "a", "method": 3}', "'method' must be a str"),
+    "unknown method": ('{"model_type": "a", "method": "x"}', "no method 'x'"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_faulty_method_file_is_named(kind, world):
+    text, message = FILES[kind]
+    (world.folder / "m.json").write_text(text, encoding="utf-8")
+    world.values["configuration_file"] = "m.json"
+    del world.values["model_type"]
+    report = world.report()
+    assert "m.json" in report or "configuration_file" in report
+    assert message in report
+
+
+def test_a_method_of_ones_own(own):
+    loaded = own.load()
+    assert (loaded.config.model_type, loaded.config.method_name) == ("my-way", "mine")
+    assert loaded.config.method.strength == 0.5
+    assert loaded.config.seed == 5
+    assert loaded.origins["seed"] == "my_way.json"
+    assert loaded.method_class.block == "mine"
+    assert own.load("strength=0.75").config.method.strength == 0.75
+    assert own.load("model_type=MW").config.model_type == "my-way"
+
+
+def test_a_method_file_by_its_bare_name(own):
+    folder = own.folder / "config" / "models_config"
+    folder.mkdir(parents=True)
+    (own.folder / "my_way.json").rename(folder / "my_way.json")
+    assert own.load().config.model_type == "my-way"
+    assert own.load("configuration_file=my_way").config.model_type == "my-way"
+    assert own.load("configuration_file=...", "model_type=my-way").config.model_type == "my-way"
+
+
+def test_a_block_without_defaults_is_printed_with_what_to_fill_in(own):
+    del own.values["mine"]
+    (problem,) = own.problems()
+    assert '"target": "..."' in problem.hint and '"strength": 0.5' in problem.hint
+
+
+def test_model_type_and_configuration_file_that_disagree(own):
+    own.values["model_type"] = "theseus-bert"
+    assert "its model_type is 'my-way', the configuration says 'theseus-bert'" in own.report()
+
+
+def test_a_configuration_file_that_is_not_there(world):
+    world.values["configuration_file"] = "nowhere.json"
+    (problem,) = world.problems()
+    assert problem.place == world.place("configuration_file")
+    assert "there is no method file 'nowhere.json'" in problem.message
+
+
+def test_the_placeholder_of_configuration_file_counts_only_while_model_type_is_known(world):
+    assert world.load().config.configuration_file is None
+    world.values["model_type"] = "mine"
+    report = world.report()
+    assert "no method 'mine'" in report
+    assert '"configuration_file": "my_method.json"' in report
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nothing_of_that_name", "ModuleNotFoundError"),
+        ("1/0", "ZeroDivisionError"),
+        ("def f(:", "SyntaxError"),
+    ],
+)
+def test_a_plugin_that_fails_is_named(text, message, own):
+    (own.folder / "broken.py").write_text(text, encoding="utf-8")
+    own.values["plugins"] = ["mine.py", "broken.py"]
+    report = own.report()
+    assert "broken.py: the plugin fails when it is imported" in report and message in report
+
+
+def test_a_plugin_that_is_not_there(own):
+    own.values["plugins"] = ["mine.py", "nowhere.py"]
+    assert "nowhere.py: a plugin is a Python file, and there is none of that name" in own.report()
+
+
+def test_teach_needs_no_model_type(world):
+    del world.values["model_type"]
+    del world.values["theseus_scheduler"]
+    loaded = world.load(verb="teach")
+    assert (loaded.config.model_type, loaded.config.method_name) == (None, "finetune")
+    checked = world.load(verb="check")
+    assert checked.verb == "teach"
+    assert "checked as `chatstill teach`" in str(checked.warnings[0])
+
+
+def test_in_teach_the_blocks_of_other_methods_are_warnings(world):
+    world.values["theseus_scheduler"]["replacing_rate"] = 3
+    (warning,) = world.load(verb="teach").warnings
+    assert "'theseus_scheduler.replacing_rate' must be at most 1" in warning.message
+
+
+def test_evaluate_needs_no_method_and_no_file(world):
+    from chatstill.config import load
+
+    loaded = load(None, ["task_name=ChatQA"], verb="evaluate")
+    assert loaded.config.task_name == "chat"
+    assert loaded.config.method is None
+    with pytest.raises(UserError, match="--task-name chat"):
+        load(None, [], verb="evaluate")
+    assert load(None, [], verb="predict").config.task_name == ""

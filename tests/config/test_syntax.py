@@ -1,0 +1,184 @@
+"""A slip in the file's JSON is named with line and column, and with what to type instead."""
+
+import codecs
+import random
+from pathlib import Path
+
+import pytest
+
+from chatstill.config.jsontext import JsonText, Unreadable
+from chatstill.config.source import read_source
+from chatstill.errors import UserError
+
+from .conftest import EXAMPLE
+
+SLIPS = {
+    "trailing comma": ('{\n  "seed": 1,\n}', 2, 12, "a comma before the closing '}'", "Delete it"),
+    "comma in a list": ('{"plugins": ["a.py",]}', 1, 20, "a comma before the closing ']'", ""),
+    "full-width quotes": (
+        "{\n “seed”: 1}",
+        2,
+        2,
+        "full-width quote “",
+        'the straight double quote "',
+    ),
+    "full-width colon": ('{"seed"：1}', 1, 8, "full-width '：'", "plain ':'"),
+    "full-width comma": ('{"seed": 1，"fp16": true}', 1, 11, "full-width '，'", "plain ','"),
+    "only the last quote": ('{\n"seed”: 1}', 2, 1, "holds a full-width quote ”", "type it again"),
+    "ends the value so": ('{"a": "chat”,\n "b": 1}', 1, 7, "holds a full-width quote ”", ""),
+    "single quotes": ("{'seed': 1}", 1, 2, "single quote '", "straight double quote"),
+    "comment": ('{"seed": 1 // mine\n}', 1, 12, "JSON has no comments", '"note"'),
+    "hash comment": ('{\n# mine\n"seed": 1}', 2, 1, "JSON has no comments", '"note"'),
+    "block comment": ('{/* a\nb */ "seed": 1}', 1, 2, "JSON has no comments", ""),
+    "NaN": ('{"seed": NaN}', 1, 10, "NaN is not a value of JSON", "Write a number"),
+    "Infinity": ('{"seed": -Infinity}', 1, 10, "-Infinity is not a value", ""),
+    "True": ('{"fp16": True}', 1, 10, "True is not JSON", "Write true"),
+    "None": ('{"fp16": None}', 1, 10, "None is not JSON", "Write null"),
+    "no leading zero": ('{"a": .3}', 1, 7, ".3 is not a number of JSON", "Write 0.3"),
+    "too large": ('{"a": 1e999}', 1, 7, "too large", ""),
+    "no quotes": ('{"task_name": chat}', 1, 15, "chat lacks its quotes", '"chat"'),
+    "key without quotes": ("{seed: 1}", 1, 2, "the key seed lacks its quotes", '"seed"'),
+    "missing comma": (
+        '{"a": 1\n "b": 2}',
+        1,
+        8,
+        "a comma is missing after the value of 'a'",
+        "Add ','",
+    ),
+    "missing colon": ('{"a" 1}', 1, 5, "a ':' was expected after the key 'a', found '1'", ""),
+    "equals": ('{"a" = 1}', 1, 6, "'=' after the key 'a'", "':'"),
+    "two commas": ('{"a": 1,, "b": 2}', 1, 9, "a key in quotes was expected", "Two commas"),
+    "semicolon": ('{"a": 1; "b": 2}', 1, 8, "a ',' or '}' was expected", ""),
+    "duplicate": ('{"a": 1,\n "b": 2,\n "a": 3}', 3, 2, "the key 'a' stands twice", "in line 1"),
+    "not closed": ('{"a": "x\n}', 1, 7, "the text that begins here is not closed", "same line"),
+    "end of file": (
+        '{\n"a": {"b": 1}',
+        2,
+        14,
+        "the file ends here",
+        "The '{' of line 1 lacks its '}'",
+    ),
+    "cut in a list": (
+        '{"a": [1, 2',
+        1,
+        12,
+        "the file ends here",
+        "The '[' of line 1 lacks its ']'",
+    ),
+    "two values": ('{"a": 1}\n{"b": 2}', 2, 1, "unexpected '{' after the end", ""),
+    "backslash": ('{"a": "C:\\data"}', 1, 7, "a single backslash", "Write paths with /"),
+    "odd space": ('{\u3000"a": 1}', 1, 2, "an unusual space (U+3000)", "plain space"),
+    "half a character": ('{"a": "\\ud800"}', 1, 7, "a character that no file can hold", ""),
+    "null character": ('{"a": "x\\u0000"}', 1, 7, "a character that no file can hold", ""),
+    "too deep": ('{"a":' * 60, 1, 206, "more than 40 blocks inside each other", ""),
+    "windows lines": ('{\r\n  "seed": 1,\r\n}', 2, 12, "a comma before", ""),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS, ids=str)
+def test_a_slip_is_named_where_it_stands(slip):
+    text, line, column, message, hint = SLIPS[slip]
+    reader = JsonText(text, "my.json")
+    try:
+        reader.read()
+    except Unreadable:
+        pass
+    first = reader.problems[0]
+    assert first.place == f"my.json: line {line}, column {column}"
+    assert message in first.message
+    assert hint in first.hint
+
+
+def test_slips_of_plain_meaning_are_read_as_meant_and_all_named_at_once():
+    text = "{\n'a'：“x”， # note\n \"b\": [True, .5,],\n c: None,\n}"
+    reader = JsonText(text, "my.json")
+    assert reader.read() == {"a": "x", "b": [True, 0.5], "c": None}
+    assert [p.place.split(": ")[1].split(",")[0] for p in reader.problems] == [
+        *["line 2"] * 5,
+        *["line 3"] * 3,
+        *["line 4"] * 3,
+    ]
+
+
+def test_syntax_and_values_come_in_one_report(world):
+    report = world.report(text='{"model_type": "theseus", "seed": “x”, "task_name": "chat",}')
+    assert "full-width quote" in report
+    assert "a comma before the closing" in report
+    assert "'seed' must be a whole number" in report
+    assert "the block 'theseus_scheduler' is missing" in report
+
+
+def test_texts_may_hold_full_width_signs():
+    text = '{"note": "他说：“好”，然后走了。", "data_dir": "数据"}'
+    reader = JsonText(text, "my.json")
+    assert reader.read() == {"note": "他说：“好”，然后走了。", "data_dir": "数据"}
+    assert not reader.problems
+
+
+def test_numbers_keep_their_kind():
+    reader = JsonText("[1, -2, 0.5, 1e3, 1E-2, 0]", "x")
+    values = reader.read()
+    assert values == [1, -2, 0.5, 1000.0, 0.01, 0]
+    assert [type(value) for value in values] == [int, int, float, float, float, int]
+
+
+def test_a_file_typed_with_full_width_signs_throughout_does_not_fill_the_screen(world):
+    text = "{" + "，".join(f"“key{n}”：{n}" for n in range(50)) + "}"
+    problems = [p for p in world.problems(text=text) if "full-width" in p.message]
+    assert len(problems) == 20
+    assert "129 more slips of this kind follow." in world.report(text=text)
+
+
+FILES = {
+    "empty": (b"", "the file is empty"),
+    "blank": (b" \n\n", "the file is empty"),
+    "a list": (b"[1]", "the file holds a list; a configuration is a block of keys"),
+    "a value": (b"3", "the file holds a single value"),
+    "GBK": (
+        '{"note": "教师"}'.encode("gbk"),
+        "my.json: line 1: byte 0xbd at offset 10 is not UTF-8",
+    ),
+    "second line": (b'{\n"a": "\xff"}', "my.json: line 2: byte 0xff at offset 8 is not UTF-8"),
+    "UTF-16": ("{}".encode("utf-16"), "the file is UTF-16"),
+    "huge": (b"{" + b" " * 4_000_001, "larger than 4 MB"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_that_is_no_configuration(kind, world):
+    data, message = FILES[kind]
+    (world.folder / "my.json").write_bytes(data)
+    source, problems, complete = read_source(Path("my.json"), [])
+    assert not complete and not source.values
+    assert len(problems) == 1 and message in str(problems[0])
+
+
+def test_a_byte_order_mark_is_no_slip(world):
+    (world.folder / "my.json").write_bytes(codecs.BOM_UTF8 + b'{"seed": 1}')
+    source, problems, _ = read_source(Path("my.json"), [])
+    assert source.values == {"seed": 1} and not problems
+
+
+def test_a_missing_file_a_folder_and_an_odd_name(world):
+    assert "there is no such file" in str(read_source(Path("no.json"), [])[1][0])
+    assert str(world.folder) in str(read_source(Path("no.json"), [])[1][0])
+    assert "this is a folder" in str(read_source(Path("data"), [])[1][0])
+    assert "can't be read" in str(read_source(Path("x" * 300), [])[1][0])
+    assert "can't be read" in str(read_source(Path("x\0"), [])[1][0])
+
+
+def test_no_text_breaks_the_reader():
+    """Cut and shuffled examples end in values or in problems with a place, never in a traceback."""
+    draw = random.Random(0)
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for _ in range(300):
+        start, length = draw.randrange(len(text)), draw.randrange(1, 9)
+        broken = text[:start] + draw.choice(["", "“", ",", "}", "\\", '"', "\n", "{", "1e"])
+        broken += text[start + length :]
+        reader = JsonText(broken, "my.json")
+        try:
+            reader.read()
+        except Unreadable:
+            assert reader.problems
+        except UserError:
+            raise AssertionError(broken) from None
