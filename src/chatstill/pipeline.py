@@ -51,9 +51,12 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
     config = loaded.config
     folder = RunFolder(Path(config.output_dir))
     if not config.do_train:
-        _evaluate_only(loaded, verb, console)
+        if rank() == 0:
+            _evaluate_only(loaded, verb, console)
         return
     fingerprint = run_fingerprint(loaded, verb)
+    if rank() > 0 and not fresh and folder.is_finished(fingerprint):
+        return
     state = folder.state(fingerprint, fresh=fresh) if rank() == 0 else "resume"
     if state == "finished":
         console.print(f"{config.output_dir} holds this run, finished. Its results:")
