@@ -52,9 +52,12 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
     config = loaded.config
     folder = RunFolder(Path(config.output_dir))
     if not config.do_train:
-        _evaluate_only(loaded, verb, console)
+        if rank() == 0:
+            _evaluate_only(loaded, verb, console)
         return
     fingerprint = run_fingerprint(loaded, verb)
+    if rank() > 0 and not fresh and folder.is_finished(fingerprint):
+        return
     state = folder.state(fingerprint, fresh=fresh) if rank() == 0 else "resume"
     if state == "finished":
         console.print(f"{config.output_dir} holds this run, finished. Its results:")
@@ -65,12 +68,12 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
     gate = Gate(folder.path)
     if rank() == 0:
         job = _open_job(loaded, verb)
-        if state == "new":
-            _print_plan(job, console)
+        plan = _print_plan(job, console) if state == "new" else []
         moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
         if moved is not None:
             console.print(f"the old run was moved to {moved}")
         _start_log(folder.path, console)
+        log_to_file(plan)
         if state == "resume":
             _warn_of_versions(folder, run_facts())
             log.info("going on with the run in %s", folder.path)
@@ -111,13 +114,15 @@ def _open_job(loaded: Loaded, verb: Verb) -> Job:
     return open_job(loaded.config, verb, lookup.method(name, loaded.config.plugins))
 
 
-def _print_plan(job: Job, console: Console) -> None:
+def _print_plan(job: Job, console: Console) -> list[str]:
+    """Prints the plan and returns it as plain lines."""
     from .checkup import preflight
-    from .preflight.plan import plan_renderable
+    from .preflight.plan import plan_lines, plan_renderable
 
     with console.status("checking data, teacher and costs"):
         plan = preflight(job)
     console.print(plan_renderable(plan))
+    return plan_lines(plan)
 
 
 def _print_results(folder: Path, console: Console) -> None:
@@ -149,6 +154,14 @@ def _start_log(folder: Path, console: Console) -> None:
     log.addHandler(shown)
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+def log_to_file(lines: list[str]) -> None:
+    """Lines that the console has seen already."""
+    for handler in log.handlers:
+        if isinstance(handler, logging.FileHandler):
+            for line in lines:
+                handler.handle(log.makeRecord(log.name, logging.INFO, "", 0, line, (), None))
 
 
 def _quiet_libraries() -> None:

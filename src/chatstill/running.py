@@ -102,6 +102,8 @@ def train_job(
     try:
         with engine.stop.listening(), failures(store):
             results = run_phases(job.method, engine)
+        # From here on a signal ends the run at once: the trained weights are saved.
+        with failures(store):
             if rank() == 0:
                 gate.remove()
             scores = teacher_scores = None
@@ -151,6 +153,7 @@ class _Run:
 
     def arguments(self, phase: Phase, total: int) -> TrainingArguments:
         config = self.job.config
+        self.announce(phase, total)
         return training_arguments(
             phase,
             self.folder,
@@ -167,7 +170,19 @@ class _Run:
             fp16=config.fp16,
             bf16=config.bf16,
             logging_steps=config.logging_steps,
+            unused_parameters=self.job.method.unused_parameters,
             extra=dict(config.training_arguments),
+        )
+
+    def announce(self, phase: Phase, total: int) -> None:
+        """One line of the log: what a phase does, with the whole batch size and the precision."""
+        config = self.job.config
+        one, micro = config.per_gpu_train_batch_size, config.gradient_accumulation_steps
+        precision = "fp16" if config.fp16 else "bf16" if config.bf16 else "float32"
+        say(
+            f"phase '{phase.name}': {total:,} steps of {one * micro * world_size()} rows ({one} on each of "
+            f"{world_size()} process(es), {micro} micro-batch(es)), {precision} on "
+            f"{device_of(config).type}"
         )
 
     def settings(self, index: int, steps_per_epoch: int) -> PhaseSettings:

@@ -104,6 +104,7 @@ def build_engine(folder: Path, steps: ToySteps, *, evaluate=None, args=None, **s
             learning_rate=1e-2,
             warmup_percentage=0.1,
             logging_steps=1,
+            unused_parameters=True,
             extra={"use_cpu": True, **(args or {})},
         )
 

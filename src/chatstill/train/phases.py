@@ -1,6 +1,8 @@
 """Runs a method's phases in order, from the last good checkpoint on."""
 
+import json
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -82,8 +84,6 @@ def run_phases(method: Method, engine: Engine) -> list[PhaseResult]:
 
 def _restore(method: Method, phase: Phase, index: int, total: int, engine: Engine) -> PhaseResult:
     """Loads a finished phase's result."""
-    import json
-
     path = engine.store.path(index)
     StageModule(method, phase).load_trained_state(load_file(path / "trained.safetensors"))
     engine.say(f"phase '{phase.name}' was finished before")
@@ -116,7 +116,10 @@ def _train_phase(
     if resume is not None:
         engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
     try:
-        trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
+        with warnings.catch_warnings():
+            # Where the first step draws nothing, the schedule is stepped before the optimizer: as meant.
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
     finally:
         trainer.close_data()
     if trainer.flow.interrupted:

@@ -74,6 +74,12 @@ class RunFolder:
             )
         return "finished" if record.get("state") == "finished" else "resume"
 
+    def is_finished(self, fingerprint: dict[str, Any]) -> bool:
+        """Whether it holds this very run, finished."""
+        record = self.record() or {}
+        same = not _differences(record.get("fingerprint", {}), fingerprint)
+        return same and record.get("state") == "finished"
+
     def _strangers(self) -> list[str]:
         """Entries that are not ours; a lock alone is what a run killed at its start leaves."""
         if not self.path.is_dir():
