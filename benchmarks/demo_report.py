@@ -125,21 +125,24 @@ def data_notes(counts: Mapping[str, int], metrics: Sequence[Mapping[str, Any]]) 
         "replies each. Split by conversation: conversations that share any turn stay together, so no "
         "text of dev occurs in training.",
         f"A random ranker gets MRR {dev['random_mrr']:.3f} and R10@1 {dev['random_r10@1']:.3f}; calling "
-        "every pair a negative gets accuracy 0.900. Brackets: 95 % bootstrap intervals over queries.",
+        "every pair a negative gets accuracy 0.900 (training has as many positives as negatives, dev "
+        "one in ten, and the threshold is not moved: ranking is what was learnt). Brackets: 95 % "
+        "bootstrap intervals over queries.",
     ]
 
 
 def _kept(runs: Sequence[Run], metrics: Sequence[Mapping[str, Any]]) -> str:
-    steps = ", ".join(
-        f"{run.name}: {one['kept']['text']}" for run, one in zip(runs, metrics, strict=True)
+    steps = "; ".join(
+        f"{run.name}: step {one['kept']['step']:,}" for run, one in zip(runs, metrics, strict=True)
     )
-    return f"Weights kept are the last ones, not chosen on dev ({steps})."
+    return f"Weights kept: those of the last step, none chosen on dev ({steps})."
 
 
 def _settings(speed: Mapping[str, Any]) -> str:
     lengths = ", ".join(f"{size}: {length} tokens" for size, length in speed["length"].items())
+    threads = "1 thread" if speed["threads"] == 1 else f"{speed['threads']} threads"
     return (
-        f"Milliseconds: median of a forward pass on {speed['device']}, {speed['threads']} threads, "
+        f"Milliseconds: median of a forward pass on {speed['device']}, {threads}, "
         f"float32, networks timed in turns on real dev rows padded to the batch's longest "
         f"(median length, {lengths})."
     )
