@@ -19,7 +19,7 @@ from .data.sampler import steps_per_epoch
 from .data.views import View, prepare_view
 from .errors import Problem, UserError
 from .evaluate.scoring import score
-from .job import Job, casing_warning, lengths_of
+from .job import Job, casing_warning, device_of, lengths_of
 from .methods.base import Phase
 from .models.layers import num_layers_of
 from .preflight.cost import check_memory, estimate, estimate_memory
@@ -97,7 +97,7 @@ def phase_steps(job: Job, phase: Phase, num_rows: int) -> tuple[int, int]:
 def check_machine(job: Job) -> list[Problem]:
     """Precision, launcher, and enough rows for every process."""
     config = job.config
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_of(job.config).type
     problems = check_precision(fp16=config.fp16, bf16=config.bf16, device=device)
     return problems + check_launcher(config.training_arguments, os.environ)
 
@@ -151,6 +151,7 @@ def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:
     groups = dev.groups
     wanted = sample_rows(dev.num_rows, groups, SAMPLE)
     view = sample_view(job, pick(job, "dev", wanted), folder)
+    torch.nn.Module.to(job.teacher, device_of(job.config))
     scores = score(job.teacher, view, job.reader(job.teacher))
     return check_teacher(
         scores,
@@ -169,7 +170,9 @@ def _rehearse(job: Job, view: View, num_rows: int) -> Rehearsal:
     reader = job.reader(job.student)
     batches = [reader.batch_of(view, order[s : s + size]) for s in sorted(set(starts))]
     steps, _ = phase_steps(job, job.method.phases()[0], num_rows)
-    return rehearse(job.method, batches, seed=job.config.seed, num_steps=steps)
+    return rehearse(
+        job.method, batches, device_of(job.config), seed=job.config.seed, num_steps=steps
+    )
 
 
 def _costs(
@@ -199,7 +202,7 @@ def _costs(
         measured_tokens=rehearsal.largest_tokens,
         largest_tokens=largest,
     )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_of(job.config).type
     student_bytes = sum(p.numel() * p.element_size() for p in job.student.parameters())
     needs = disk_needs(
         Path(config.output_dir),

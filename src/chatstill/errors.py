@@ -1,5 +1,6 @@
 """What a user is told when something is wrong: problems with a place and a way out, all at once."""
 
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -45,3 +46,17 @@ class RunFailure(Exception):
     """A run that had to stop midway (full disk, NaN, out of memory): one message, exit code 1."""
 
     exit_code = 1
+
+
+class Interrupted(Exception):
+    """A run that was asked to stop by a signal; its last step is saved.
+
+    ``exit_code`` is 143 after SIGTERM, 130 after Ctrl-C.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        self.exit_code = 128 + signal_number
+        name = "Ctrl-C" if signal_number == signal.SIGINT else signal.Signals(signal_number).name
+        super().__init__(
+            f"stopped by {name}: the last step is saved; start it again to go on from there"
+        )

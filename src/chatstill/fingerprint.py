@@ -7,9 +7,8 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__
+from . import __version__, lookup
 from .data.fingerprint import file_sha256
-from .tasks import get_task
 from .tasks.files import locate
 from .train.launch import world_size
 
@@ -68,7 +67,7 @@ def _flat(prefix: str, value: Any) -> dict[str, Any]:
 def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     """Flat mapping; equal for two runs that train the same weights."""
     config: RunConfig = loaded.config
-    task = get_task(config.task_name)
+    task = lookup.task(config.task_name, config.plugins)
     values = {"verb": verb, "global_batch": config.per_gpu_train_batch_size * world_size()}
     for key, value in config.model_dump(mode="json").items():
         if key not in NOT_WEIGHTS:

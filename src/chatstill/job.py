@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
+import torch
 
+from . import lookup
 from .config.schema import Architecture, RunConfig
 from .data.fingerprint import file_sha256
 from .data.views import Lengths, View, prepare_view
@@ -18,9 +19,8 @@ from .methods.base import Method, RunValues, StudentSpec
 from .models.layers import copy_layers, num_layers_of
 from .models.load import load_classifier, load_config
 from .models.shape import check_same_shape
-from .preflight.labels import LabelMatch, match_labels
+from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.shapes import check_lengths
-from .tasks import get_task
 from .tasks.base import Split, Task
 from .tasks.files import locate
 from .text.casing import casing_report
@@ -45,6 +45,13 @@ def lengths_of(config: RunConfig) -> Lengths:
     )
 
 
+def device_of(config: RunConfig) -> torch.device:
+    """Where networks run: the accelerator, unless ``training_arguments.use_cpu`` says otherwise."""
+    if config.training_arguments.get("use_cpu") or not torch.accelerator.is_available():
+        return torch.device("cpu")
+    return torch.accelerator.current_accelerator() or torch.device("cpu")
+
+
 def takes_token_types(model: PreTrainedModel) -> bool:
     """Whether the network reads segment ids."""
     known = "token_type_ids" in inspect.signature(model.forward).parameters
@@ -59,7 +66,7 @@ def set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> N
 
 def column_names(model: PreTrainedModel, task: Task, match: LabelMatch) -> list[str]:
     """Label names by output column: the model's own where it has some, else the task's."""
-    own = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    own = output_names(model.config)
     named = not all(name.upper() == f"LABEL_{i}" for i, name in enumerate(own))
     if named or match.objective != "cross_entropy":
         return own if named else []
@@ -135,11 +142,6 @@ def reader_for(
     return Reader(int(tokenizer.pad_token_id), takes_token_types(model), order, match.objective)
 
 
-def groups_of(view: View) -> np.ndarray | None:
-    """Group numbers for ranking metrics; None where rows have none."""
-    return view.groups
-
-
 def _teacher_block(config: RunConfig) -> Architecture:
     if config.teacher_architectures is None:
         raise UserError(Problem("teacher_architectures", "is missing: name the teacher"))
@@ -167,7 +169,7 @@ def _load(
         seed=config.seed,
         **how,
     )
-    notes.append(f"{role}: {loaded.report.summary()}")
+    notes.append(loaded.report.summary())
     return loaded.model
 
 
@@ -237,7 +239,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     Raises:
         UserError: every mismatch found, at once where one does not hide the next.
     """
-    task = get_task(config.task_name)
+    task = lookup.task(config.task_name, config.plugins)
     block = _teacher_block(config)
     tokenizer = _tokenizer(config, block)
     notes: list[str] = []
@@ -270,7 +272,9 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         max_query_length=config.max_query_length,
         max_reply_length=config.max_reply_length,
     )
-    vocabulary = check_vocabulary(tokenizer, model.get_input_embeddings().num_embeddings)
+    table = model.get_input_embeddings().weight
+    assert isinstance(table, torch.Tensor)
+    vocabulary = check_vocabulary(tokenizer, len(table))
     problems += [vocabulary] if vocabulary is not None else []
     errors = [p for p in problems if p.severity == "error"]
     if errors:

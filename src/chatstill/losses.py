@@ -1,14 +1,15 @@
 """Pure loss functions. Each returns a sum, never a mean: the engine divides once, by the count over
 all processes and micro-batches (a mean of per-process means is not the mean)."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
-class Term(NamedTuple):
+@dataclass(frozen=True)
+class Term:
     """One named part of a loss: ``weight * sum / count``, counted over the whole optimizer step.
 
     Attributes:

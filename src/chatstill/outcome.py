@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from . import lookup
 from .config.schema import Architecture, RunConfig
 from .data.views import View
 from .errors import Problem, UserError
@@ -17,12 +18,11 @@ from .evaluate.results import compare, judge, result_lines, write_json, write_te
 from .evaluate.scoring import score
 from .evaluate.speed import count_parameters, device_name, size_megabytes
 from .fingerprint import run_facts
-from .job import Job, lengths_of, reader_for, set_padding
+from .job import Job, device_of, lengths_of, reader_for, set_padding
 from .models.load import load_classifier
 from .models.save import recover_saved, save_student
 from .preflight.labels import match_labels
 from .running import Trained, Views
-from .tasks import get_task
 from .tasks.base import Split
 from .tasks.files import locate
 from .tasks.predictions import write_predictions
@@ -64,7 +64,7 @@ def report_run(
         "training": {
             "seconds": seconds,
             "phases": [vars(phase) for phase in trained.phases],
-            "device": device_name("cuda" if torch.cuda.is_available() else "cpu"),
+            "device": device_name(device_of(job.config)),
             "rows": len(views.train),
             "share_of_rows_cut": views.train.cut_share,
         },
@@ -123,7 +123,7 @@ def _group_names(view: View) -> list[str] | None:
 
 def _open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, Any]:
     """(network, tokenizer, label match) of a folder, on the best device."""
-    task = get_task(config.task_name)
+    task = lookup.task(config.task_name, config.plugins)
     block = Architecture(model_name_or_path=str(folder))
     loaded = load_classifier(
         block,
@@ -141,8 +141,8 @@ def _open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, Any]:
     if match.errors:
         raise UserError(match.errors)
     set_padding(loaded.model, tokenizer)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return loaded.model.to(device), tokenizer, match
+    torch.nn.Module.to(loaded.model, device_of(config))
+    return loaded.model, tokenizer, match
 
 
 def _scores(
@@ -152,7 +152,7 @@ def _scores(
 
     from .data.views import prepare_view
 
-    task = get_task(config.task_name)
+    task = lookup.task(config.task_name, config.plugins)
     model, tokenizer, match = _open_model(folder, config)
     with tempfile.TemporaryDirectory(prefix="chatstill-") as cache:
         rows = task.read(path, split, labelled)
@@ -167,7 +167,7 @@ def evaluate_folder(
     folder: Path, config: RunConfig, split: Split, output: Path | None
 ) -> dict[str, Any]:
     """Metrics of a network on a labelled split; ``lines`` holds them as text."""
-    task = get_task(config.task_name)
+    task = lookup.task(config.task_name, config.plugins)
     found = locate(task, split, Path(config.data_dir))
     scores, view = _scores(folder, config, found.path, split, True)
     labels = np.asarray(view.labels)
@@ -191,7 +191,7 @@ def evaluate_folder(
 
 def predict_file(folder: Path, file: Path, config: RunConfig, output: Path | None) -> Path:
     """Scores every row of a file in file order."""
-    task = get_task(config.task_name)
+    task = lookup.task(config.task_name, config.plugins)
     if not file.is_file():
         raise UserError(Problem(str(file), "no such file"))
     scores, view = _scores(folder, config, file, "test", False)

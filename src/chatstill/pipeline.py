@@ -6,7 +6,6 @@ It names no method, model or task.
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from .config import Loaded
     from .job import Job, Verb
+    from .tasks.base import Split
     from .train.runfolder import RunFolder
 
 log = logging.getLogger("chatstill")
@@ -59,17 +59,17 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
         console.print(f"{config.output_dir} holds this run, finished. Its results:")
         _print_results(folder.path, console)
         return
-    relaunch_on_every_device(sys.argv)
+    relaunch_on_every_device(loaded.arguments, cpu=bool(config.training_arguments.get("use_cpu")))
     _quiet_libraries()
     gate = Gate(folder.path)
     if rank() == 0:
         job = _open_job(loaded, verb)
-        if state == "new":
-            _print_plan(job, console)
+        plan = _print_plan(job, console) if state == "new" else []
         moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
         if moved is not None:
             console.print(f"the old run was moved to {moved}")
         _start_log(folder.path, console)
+        log_to_file(plan)
         if state == "resume":
             _warn_of_versions(folder, run_facts())
             log.info("going on with the run in %s", folder.path)
@@ -110,13 +110,15 @@ def _open_job(loaded: Loaded, verb: Verb) -> Job:
     return open_job(loaded.config, verb, lookup.method(name, loaded.config.plugins))
 
 
-def _print_plan(job: Job, console: Console) -> None:
+def _print_plan(job: Job, console: Console) -> list[str]:
+    """Prints the plan and returns it as plain lines."""
     from .checkup import preflight
-    from .preflight.plan import plan_renderable
+    from .preflight.plan import plan_lines, plan_renderable
 
     with console.status("checking data, teacher and costs"):
         plan = preflight(job)
     console.print(plan_renderable(plan))
+    return plan_lines(plan)
 
 
 def _print_results(folder: Path, console: Console) -> None:
@@ -148,6 +150,14 @@ def _start_log(folder: Path, console: Console) -> None:
     log.addHandler(shown)
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+def log_to_file(lines: list[str]) -> None:
+    """Lines that the console has seen already."""
+    for handler in log.handlers:
+        if isinstance(handler, logging.FileHandler):
+            for line in lines:
+                handler.handle(log.makeRecord(log.name, logging.INFO, "", 0, line, (), None))
 
 
 def _quiet_libraries() -> None:
@@ -194,13 +204,13 @@ def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
 
 
 def evaluate(
-    model: Path, config: Any, *, split: str = "dev", output: Path | None = None, console: Console
+    model: Path, config: Any, *, split: Split = "dev", output: Path | None = None, console: Console
 ) -> dict[str, Any]:
     """Scores any classifier on a split of a task; prints the metrics and returns them."""
-    from .outcome import evaluate_folder
+    from .outcome import evaluate_folder, kept_folder
 
     _quiet_libraries()
-    metrics = evaluate_folder(model, config, split, output)
+    metrics = evaluate_folder(kept_folder(model) or model, config, split, output)
     for line in metrics["lines"]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return metrics
@@ -210,10 +220,10 @@ def predict(
     model: Path, file: Path, config: Any, *, output: Path | None = None, console: Console
 ) -> Path:
     """Scores the rows of a file, with or without labels, and writes them as TSV."""
-    from .outcome import predict_file
+    from .outcome import kept_folder, predict_file
 
     _quiet_libraries()
-    target = predict_file(model, file, config, output)
+    target = predict_file(kept_folder(model) or model, file, config, output)
     console.print(f"predictions: {target}", highlight=False, soft_wrap=True)
     return target
 

@@ -38,7 +38,12 @@ class Rehearsal:
 
 
 def rehearse(
-    method: Method, batches: Sequence[Mapping[str, Tensor]], *, seed: int, num_steps: int
+    method: Method,
+    batches: Sequence[Mapping[str, Tensor]],
+    device: torch.device,
+    *,
+    seed: int,
+    num_steps: int,
 ) -> Rehearsal:
     """Runs forward, backward and update on copies of the networks.
 
@@ -47,10 +52,10 @@ def rehearse(
     Args:
         method: Left untouched; a deep copy of it is trained.
         batches: Each measured once; the first one also serves as warm-up.
+        device: Where to.
         seed: Of the copy's draws.
         num_steps: Of the planned phase; the batches stand for steps spread over it.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):
         double = copy.deepcopy(method)

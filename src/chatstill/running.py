@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainingArguments
 
 from .data.views import View
-from .errors import RunFailure, UserError
+from .errors import Problem, UserError
 from .evaluate.scoring import score
-from .job import Job
+from .job import Job, device_of
 from .methods.base import Phase
+from .tasks.base import Split
 from .train.arguments import training_arguments
 from .train.checkpoints import CheckpointStore
 from .train.control import Agreement, StopRequest
+from .train.failures import failures
 from .train.launch import Gate, rank, world_size
 from .train.phases import Engine, PhaseResult, num_steps, run_phases
 from .train.progress import ProgressDisplay
+from .train.records import Records
+from .train.settings import PhaseSettings, Steps
 from .train.steps import ViewSteps
-from .train.trainer import PhaseSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,78 +60,30 @@ class Trained:
 
 
 def prepare_views(job: Job, folder: Path, console: Console) -> Views:
-    """Tokenises once; other processes, and a run that goes on, find it done."""
+    """Tokenises once; other processes, and a run that goes on, find it done.
+
+    Raises:
+        UserError: a row without a label.
+    """
     cache = Path(job.config.cache_dir) / "views" if job.config.cache_dir else folder / "cache"
-    found = {}
-    for split in ("train", "dev"):
-        with console.status(f"tokenising {split}") as status:
-            found[split] = job.view(
-                split,  # type: ignore[arg-type]
-                cache,
-                lambda rows, status=status, split=split: status.update(
-                    f"tokenising {split}: {rows:,} rows"
-                ),
+    views = Views(*(_prepare(job, split, cache, console) for split in ("train", "dev")))
+    for split, view in (("train", views.train), ("dev", views.dev)):
+        if not view.has_labels:
+            raise UserError(
+                Problem(split, "holds rows without a label; this method needs them all")
             )
-        view = found[split]
-        if rank() == 0:
-            log.info(
-                "%s: %s rows, longest %d tokens, %.1f %% of rows cut",
-                split,
-                f"{len(view):,}",
-                int(view.lengths.max()),
-                100 * view.cut_share,
-            )
-    if found["train"].has_labels is False or found["dev"].has_labels is False:
-        raise UserError("rows without a label in train or dev: this method needs every label")
-    return Views(found["train"], found["dev"])
+        cut = f"{100 * view.cut_share:.1f} % of rows cut"
+        say(f"{split}: {len(view):,} rows, longest {int(view.lengths.max())} tokens, {cut}")
+    return views
 
 
-class _Records:
-    """``history.jsonl`` and TensorBoard: every log record of the run, cut back where it goes on."""
+def _prepare(job: Job, split: Split, cache: Path, console: Console) -> View:
+    with console.status(f"tokenising {split}") as status:
 
-    def __init__(self, folder: Path) -> None:
-        self.path, self.folder = folder / "history.jsonl", folder / "tensorboard"
-        self._file: IO[str] | None = None
-        self._writer: Any = None
-        self._steps_before: dict[int, int] = {}
+        def show(rows: int) -> None:
+            status.update(f"tokenising {split}: {rows:,} rows")
 
-    def cut_back(self, phase: int, step: int) -> None:
-        """Drops records after the checkpoint that the run goes on from."""
-        if not self.path.is_file():
-            return
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if _position(line) <= (phase, step)]
-        self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-
-    def open(self, steps_before: dict[int, int], purge_step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._steps_before = steps_before
-        self._file = open(self.path, "a", encoding="utf-8")
-        self._writer = SummaryWriter(str(self.folder), purge_step=purge_step or None)
-
-    def add(self, record: dict[str, Any]) -> None:
-        assert self._file is not None
-        self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._file.flush()
-        step = record["step"] + self._steps_before[record["phase_index"]]
-        for name, value in record.items():
-            if isinstance(value, int | float) and name not in ("step", "phase_index"):
-                self._writer.add_scalar(name, value, step)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        if self._writer is not None:
-            self._writer.close()
-
-
-def _position(line: str) -> tuple[int, int]:
-    try:
-        record = json.loads(line)
-        return int(record["phase_index"]), int(record["step"])
-    except (ValueError, KeyError, TypeError):
-        return (1 << 30, 0)  # a line cut short by a kill
+        return job.view(split, cache, show)
 
 
 def train_job(
@@ -144,15 +95,55 @@ def train_job(
         Interrupted: asked to stop by a signal.
         RunFailure: NaN, full disk, out of memory.
     """
-    config = job.config
-    records, stop = _Records(folder), StopRequest()
-    method = job.method
-    sources = {phase.data: views.train for phase in method.phases()}
+    run = _Run(job, views, folder, console)
+    engine = run.engine(store)
+    if rank() == 0:
+        run.open_records(store)
+    try:
+        with engine.stop.listening(), failures(store):
+            results = run_phases(job.method, engine)
+        # From here on a signal ends the run at once: the trained weights are saved.
+        with failures(store):
+            if rank() == 0:
+                gate.remove()
+            scores = teacher_scores = None
+            if job.config.do_eval:
+                scores = score_dev(job, views.dev, job.method.kept())
+                if job.teacher is not None:
+                    teacher_scores = score_dev(job, views.dev, job.teacher)
+    finally:
+        run.records.close()
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()
+    return Trained(results, scores, teacher_scores)
 
-    def steps_for(phase: Phase) -> ViewSteps:
+
+class _Run:
+    """A job's answers to what the engine asks of each phase."""
+
+    def __init__(self, job: Job, views: Views, folder: Path, console: Console) -> None:
+        self.job, self.views, self.folder, self.console = job, views, folder, console
+        self.records = Records(folder)
+
+    def engine(self, store: CheckpointStore) -> Engine:
+        return Engine(
+            store=store,
+            steps_for=self.steps,
+            arguments_for=self.arguments,
+            settings_for=self.settings,
+            evaluate_kept=self.evaluate,
+            stop=StopRequest(),
+            on_log=self.records.add,
+            say=say,
+            callbacks_for=self.callbacks,
+        )
+
+    def steps(self, phase: Phase) -> ViewSteps:
+        config = self.job.config
+        assert phase.data == "train", phase.data
         return ViewSteps(
-            sources[phase.data],
-            job.reader(job.student).batch_of,
+            self.views.train,
+            self.job.reader(self.job.student).batch_of,
             batch_size=config.per_gpu_train_batch_size,
             accumulation=config.gradient_accumulation_steps,
             seed=config.seed,
@@ -160,10 +151,12 @@ def train_job(
             world_size=world_size(),
         )
 
-    def arguments_for(phase: Phase, total: int) -> Any:
+    def arguments(self, phase: Phase, total: int) -> TrainingArguments:
+        config = self.job.config
+        self.announce(phase, total)
         return training_arguments(
             phase,
-            folder,
+            self.folder,
             batch_size=config.per_gpu_train_batch_size,
             accumulation=config.gradient_accumulation_steps,
             num_steps=total,
@@ -177,86 +170,70 @@ def train_job(
             fp16=config.fp16,
             bf16=config.bf16,
             logging_steps=config.logging_steps,
+            unused_parameters=self.job.method.unused_parameters,
             extra=dict(config.training_arguments),
         )
 
-    def settings_for(index: int, steps_per_epoch: int) -> PhaseSettings:
-        wanted = config.eval_steps or steps_per_epoch
+    def announce(self, phase: Phase, total: int) -> None:
+        """One line of the log: what a phase does, with the whole batch size and the precision."""
+        config = self.job.config
+        one, micro = config.per_gpu_train_batch_size, config.gradient_accumulation_steps
+        precision = "fp16" if config.fp16 else "bf16" if config.bf16 else "float32"
+        say(
+            f"phase '{phase.name}': {total:,} steps of {one * micro * world_size()} rows ({one} on each of "
+            f"{world_size()} process(es), {micro} micro-batch(es)), {precision} on "
+            f"{device_of(config).type}"
+        )
+
+    def settings(self, index: int, steps_per_epoch: int) -> PhaseSettings:
+        config = self.job.config
         needed = config.do_eval or config.keep == "best" or config.patience is not None
         return PhaseSettings(
             index=index,
             seed=config.seed,
             keep=config.keep,
             patience=config.patience,
-            eval_steps=wanted if needed else 0,
+            eval_steps=(config.eval_steps or steps_per_epoch) if needed else 0,
             save_steps=config.save_steps,
         )
 
-    def callbacks_for(index: int, phase: Phase, steps: ViewSteps) -> list[TrainerCallback]:
+    def callbacks(self, index: int, phase: Phase, steps: Steps) -> list[TrainerCallback]:
+        """The progress display, on the first process."""
         if rank() != 0:
             return []
-        return [ProgressDisplay(console, phase, index, method, steps.rows_per_step)]
+        rows = steps.num_rows / steps.steps_per_epoch
+        return [ProgressDisplay(self.console, phase, index, self.job.method, rows)]
 
-    def evaluate_kept() -> tuple[float, dict[str, float]]:
-        scores = score_dev(job, views.dev, method.kept())
-        metrics = job.task.metrics(scores, np.asarray(views.dev.labels), views.dev.groups)
-        return metrics[job.task.main_metric_of(metrics)], metrics
+    def evaluate(self) -> tuple[float, dict[str, float]]:
+        """Main metric and all metrics of the kept network on dev."""
+        task, dev = self.job.task, self.views.dev
+        scores = score_dev(self.job, dev, self.job.method.kept())
+        metrics = task.metrics(scores, np.asarray(dev.labels), dev.groups)
+        return metrics[task.main_metric_of(metrics)], metrics
 
-    def say(line: str) -> None:
-        if rank() == 0:
-            log.info(line)
+    def open_records(self, store: CheckpointStore) -> None:
+        """Cuts the history back to the checkpoint that the run goes on from."""
+        newest, _ = store.newest()
+        before, total = {}, 0
+        for index, phase in enumerate(self.job.method.phases()):
+            before[index] = total
+            total += num_steps(phase, self.steps(phase).steps_per_epoch)
+        if newest is None:
+            self.records.open(before, after=(0, 0))
+        else:
+            step = total if newest.done else newest.step
+            self.records.open(before, after=(newest.phase, step))
 
-    engine = Engine(
-        store=store,
-        steps_for=steps_for,
-        arguments_for=arguments_for,
-        settings_for=settings_for,
-        evaluate_kept=evaluate_kept,
-        stop=stop,
-        on_log=records.add,
-        say=say,
-        callbacks_for=callbacks_for,
-    )
+
+def say(line: str) -> None:
+    """A line of the log, from the first process."""
     if rank() == 0:
-        _open_records(records, store, method.phases(), steps_for)
-    try:
-        with stop.listening(), failures(store):
-            results = run_phases(method, engine)
-            if rank() == 0:
-                gate.remove()
-            scores = teacher_scores = None
-            if config.do_eval:
-                scores = score_dev(job, views.dev, method.kept())
-                if job.teacher is not None:
-                    teacher_scores = score_dev(job, views.dev, job.teacher)
-    finally:
-        records.close()
-        if dist.is_available() and dist.is_initialized():
-            dist.destroy_process_group()
-    return Trained(results, scores, teacher_scores)
-
-
-def _open_records(
-    records: _Records, store: CheckpointStore, phases: list[Phase], steps_for: Any
-) -> None:
-    newest, _ = store.newest()
-    before, total = {}, 0
-    for index, phase in enumerate(phases):
-        before[index] = total
-        total += num_steps(phase, steps_for(phase).steps_per_epoch)
-    phase, step = (0, 0) if newest is None else (newest.phase, newest.step)
-    if newest is not None and newest.done:
-        step = 1 << 30
-    records.cut_back(phase, step)
-    records.open(before, before.get(phase, 0) + step if step < 1 << 30 else 0)
+        log.info(line)
 
 
 def score_dev(job: Job, view: View, model: Any) -> np.ndarray:
     """Scores of every row, dealt out over the processes; equal on all of them."""
-    device = torch.device("cpu")
-    if torch.cuda.is_available():
-        device = torch.device("cuda", torch.cuda.current_device())
-    model.to(device)
+    torch.nn.Module.to(model, device_of(job.config))
     agreement = Agreement()
     return score(
         model,
@@ -267,43 +244,3 @@ def score_dev(job: Job, view: View, model: Any) -> np.ndarray:
         world_size=world_size() if agreement.active else 1,
         add_up=agreement.sum_array,
     )
-
-
-@contextmanager
-def failures(store: CheckpointStore) -> Iterator[None]:
-    """Full disk and exhausted memory as one message that says what to change."""
-
-    def stands() -> str:
-        newest, _ = store.newest()
-        if newest is None:
-            return "no checkpoint had been written yet"
-        return f"the last good checkpoint is {newest.path}; start again to go on from it"
-
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise RunFailure(_OUT_OF_MEMORY.format(stands())) from error
-    except MemoryError as error:
-        raise RunFailure(_OUT_OF_MEMORY.format(stands())) from error
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise RunFailure(_DISK_FULL.format(stands())) from error
-    except RuntimeError as error:
-        text = str(error).lower()
-        if (
-            "no space left" in text
-            or "disk quota" in text
-            or "enforce fail at inline_container" in text
-        ):
-            raise RunFailure(_DISK_FULL.format(stands())) from error
-        if "can't allocate memory" in text or "out of memory" in text:
-            raise RunFailure(_OUT_OF_MEMORY.format(stands())) from error
-        raise
-
-
-_OUT_OF_MEMORY = (
-    "out of memory. Halve per_gpu_train_batch_size and double gradient_accumulation_steps (the result "
-    "stays comparable), or shorten max_seq_length; {}"
-)
-_DISK_FULL = "the disk is full. Make room, or lower save_total_limit; {}"

@@ -17,7 +17,7 @@ from chatstill.train.arguments import training_arguments
 from chatstill.train.checkpoints import CheckpointStore
 from chatstill.train.control import StopRequest
 from chatstill.train.phases import Engine
-from chatstill.train.trainer import PhaseSettings
+from chatstill.train.settings import PhaseSettings
 
 torch.set_num_threads(1)
 
@@ -104,6 +104,7 @@ def build_engine(folder: Path, steps: ToySteps, *, evaluate=None, args=None, **s
             learning_rate=1e-2,
             warmup_percentage=0.1,
             logging_steps=1,
+            unused_parameters=True,
             extra={"use_cpu": True, **(args or {})},
         )
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import RunFailure, UserError
+from ..errors import Interrupted, RunFailure, UserError
 from . import SET_UP
 from .messages import show_failure, show_problems
 
@@ -29,7 +29,7 @@ def guarded(action: Callable[[], Any]) -> int:
     except UserError as error:
         show_problems(error.problems)
         return error.exit_code
-    except RunFailure as error:
+    except (RunFailure, Interrupted) as error:
         show_failure(str(error))
         return error.exit_code
     except KeyboardInterrupt:

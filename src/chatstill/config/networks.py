@@ -46,9 +46,7 @@ def _config_file(network: Architecture, source: Source, block: str) -> list[Prob
     path, name = (block, "config_file"), str(network.config_file)
     if not kind_of(Path(name)):
         return [
-            source.problem(
-                path, f"'{dotted(path)}': there is no file {name}.", near_file(name)
-            )
+            source.problem(path, f"'{dotted(path)}': there is no file {name}.", near_file(name))
         ]
     if kind_of(Path(name)) == "folder":
         hint = f"Name the file: {Path(name) / 'config.json'}"

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from ..data.collate import collate
 from ..data.sampler import eval_batches
 from ..data.views import View
+from ..tasks.base import Objective
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Reader:
     pad_token_id: int
     with_token_types: bool
     label_order: list[int] | None
-    objective: str
+    objective: Objective
 
     def batch_of(self, view: View, rows: np.ndarray) -> dict[str, torch.Tensor]:
         """One padded batch of these rows."""

@@ -143,12 +143,15 @@ class Method:
         block: Key of the configuration file that holds them.
         top_level: Knobs that may also stand at the top of the file.
         needs_teacher: Whether a run without a teacher makes no sense.
+        unused_parameters: Whether a step may leave trained parameters without a gradient (DDP has to
+            look for them).
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     block: ClassVar[str] = ""
     top_level: ClassVar[tuple[str, ...]] = ()
     needs_teacher: ClassVar[bool] = True
+    unused_parameters: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -68,6 +68,9 @@ class Config(MethodConfig):
         return value
 
 
+TheseusConfig = Config  # inside the class, Config is its own attribute
+
+
 @dataclass(frozen=True)
 class ReplacingRate:
     """The replacing rate as a pure function of the optimizer steps finished (section 3.3).
@@ -117,8 +120,9 @@ class Theseus(Method):
 
     Config = Config
     block = "theseus_scheduler"
+    unused_parameters = True
     top_level = ("successor_num_train_epochs", "successor_learning_rate", "successor_init")
-    config: Config
+    config: TheseusConfig
 
     @classmethod
     def build_student(

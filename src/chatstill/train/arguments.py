@@ -27,6 +27,7 @@ def training_arguments(
     fp16: bool = False,
     bf16: bool = False,
     logging_steps: int = 50,
+    unused_parameters: bool = False,
     extra: dict[str, Any] | None = None,
 ) -> TrainingArguments:
     """TrainingArguments of one phase; ``extra`` is the user's ``training_arguments`` block.
@@ -55,7 +56,7 @@ def training_arguments(
         "report_to": [],
         "disable_tqdm": True,
         "remove_unused_columns": False,
-        "ddp_find_unused_parameters": True,
+        "ddp_find_unused_parameters": unused_parameters,
         "use_cpu": not torch.accelerator.is_available(),  # bf16 on a CPU is refused without it
         **(extra or {}),
     }

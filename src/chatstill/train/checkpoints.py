@@ -133,7 +133,7 @@ class CheckpointStore:
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest undamaged checkpoint, and a line for each damaged one that was passed over."""
-        lines = []
+        lines: list[str] = []
         for checkpoint in reversed(self.all()):
             damage = damage_of(checkpoint.path)
             if damage is None:

@@ -10,13 +10,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from ..errors import Interrupted
 
-class Interrupted(Exception):
-    """The run was asked to stop; its last step is saved. ``exit_code``: 143 SIGTERM, 130 Ctrl-C."""
-
-    def __init__(self, signal_number: int) -> None:
-        self.exit_code = 128 + signal_number
-        super().__init__(signal.Signals(signal_number).name)
+__all__ = ["Agreement", "Interrupted", "StopRequest"]
 
 
 class StopRequest:

@@ -10,7 +10,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from .control import Agreement, StopRequest
 
 if TYPE_CHECKING:
-    from .trainer import PhaseSettings
+    from .settings import PhaseSettings
 
 
 class FlowCallback(TrainerCallback):

@@ -20,7 +20,7 @@ def own_launch_command(num_devices: int, arguments: list[str]) -> list[str]:
 
     Args:
         num_devices: Processes to start.
-        arguments: The script and its arguments, as in ``sys.argv``.
+        arguments: Those of ``chatstill``: a verb, a file, options.
     """
     return [
         sys.executable,
@@ -28,18 +28,22 @@ def own_launch_command(num_devices: int, arguments: list[str]) -> list[str]:
         "torch.distributed.run",
         "--standalone",
         f"--nproc-per-node={num_devices}",
+        "-m",
+        "chatstill",
         *arguments,
     ]
 
 
-def relaunch_on_every_device(arguments: list[str]) -> None:
+def relaunch_on_every_device(arguments: list[str], *, cpu: bool = False) -> None:
     """With several GPUs visible and no launcher, replaces this process by a launcher.
 
     A plain ``python run_glue.py`` on several GPUs would otherwise train with ``nn.DataParallel``.
     """
+    if "WORLD_SIZE" in os.environ or cpu:
+        return
     import torch
 
-    if "WORLD_SIZE" in os.environ or torch.cuda.device_count() < 2:
+    if torch.cuda.device_count() < 2:
         return
     command = own_launch_command(torch.cuda.device_count(), arguments)
     os.execv(command[0], command)

@@ -1,6 +1,8 @@
 """Runs a method's phases in order, from the last good checkpoint on."""
 
+import json
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +13,9 @@ from transformers import TrainerCallback, TrainingArguments
 from ..methods.base import Method, Phase
 from .checkpoints import Checkpoint, CheckpointStore
 from .control import Interrupted, StopRequest
+from .settings import PhaseSettings, Steps
 from .stage import StageModule
-from .trainer import DistillationTrainer, PhaseSettings, Steps
+from .trainer import DistillationTrainer
 
 
 @dataclass
@@ -81,8 +84,6 @@ def run_phases(method: Method, engine: Engine) -> list[PhaseResult]:
 
 def _restore(method: Method, phase: Phase, index: int, total: int, engine: Engine) -> PhaseResult:
     """Loads a finished phase's result."""
-    import json
-
     path = engine.store.path(index)
     StageModule(method, phase).load_trained_state(load_file(path / "trained.safetensors"))
     engine.say(f"phase '{phase.name}' was finished before")
@@ -114,7 +115,13 @@ def _train_phase(
         trainer.add_callback(callback)
     if resume is not None:
         engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
-    trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
+    try:
+        with warnings.catch_warnings():
+            # Where the first step draws nothing, the schedule is stepped before the optimizer: as meant.
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
+    finally:
+        trainer.close_data()
     if trainer.flow.interrupted:
         raise Interrupted(trainer.flow.interrupted)
     trainer.finish_phase()

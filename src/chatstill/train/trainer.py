@@ -8,78 +8,25 @@ number a function of seed and step), checkpoints, evaluation of the kept network
 import contextlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
-from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback, TrainerState
+from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback
 
 from ..errors import RunFailure
 from ..methods.base import Context, Method, Phase
 from .checkpoints import CheckpointStore, publish_folder
 from .control import Agreement, StopRequest
 from .flow import FlowCallback
+from .settings import Batch, PhaseSettings, Selection, Steps
+from .sharding import gather, load_optimizer_state, optimizer_state, spread
 from .stage import StageModule
-
-Batch = dict[str, Tensor]
-
-
-class Steps(Protocol):
-    """Optimizer steps of one process; starts anywhere at once."""
-
-    num_rows: int
-
-    @property
-    def steps_per_epoch(self) -> int: ...
-
-    def start(self, step: int, num_steps: int) -> Iterator[tuple[int, list[Batch]]]:
-        """Yields (epoch, this process's micro-batches) from step ``step`` to the planned end."""
-        ...
-
-
-@dataclass
-class Selection:
-    """Which step's weights are kept, and what early stopping knows. Saved in every checkpoint."""
-
-    best: float | None = None
-    best_step: int | None = None
-    evaluations_since: int = 0
-
-    def update(self, value: float, step: int) -> bool:
-        """Notes an evaluation (higher is better, NaN never); True if it is the best so far."""
-        if not math.isnan(value) and (self.best is None or value > self.best):
-            self.best, self.best_step, self.evaluations_since = value, step, 0
-            return True
-        self.evaluations_since += 1
-        return False
-
-
-@dataclass(frozen=True)
-class PhaseSettings:
-    """How a phase is run, beside what TrainingArguments hold.
-
-    Attributes:
-        index: Number of the phase in the run.
-        seed: The run's seed.
-        keep: ``last`` or ``best`` weights are the phase's result.
-        patience: Evaluations without a better one before the phase stops; None = never.
-        eval_steps: Steps between evaluations; 0 = none.
-        save_steps: Steps between checkpoints; None = by time.
-        save_seconds: Seconds between checkpoints where ``save_steps`` is None.
-    """
-
-    index: int
-    seed: int
-    keep: str = "last"
-    patience: int | None = None
-    eval_steps: int = 0
-    save_steps: int | None = None
-    save_seconds: float = 300.0
 
 
 class DistillationTrainer(Trainer):
@@ -134,9 +81,15 @@ class DistillationTrainer(Trainer):
     def num_examples(self, dataloader: Any) -> int:
         return self.steps.num_rows
 
+    def close_data(self) -> None:
+        """Ends the thread that loads ahead; the phase is over or has failed."""
+        if isinstance(self._iterator, Generator):
+            self._iterator.close()
+        self._iterator = None
+
     # -- the loop --------------------------------------------------------------------------------
 
-    def _run_epoch(self, model: nn.Module, epoch: int, **kwargs: Any) -> None:
+    def _run_epoch(self, model: nn.Module, epoch: int, *args: Any, **kwargs: Any) -> None:
         """One epoch of optimizer steps, from wherever the run stands."""
         trial, ignore_keys = kwargs.get("trial"), kwargs.get("ignore_keys_for_eval")
         per_epoch = self.steps.steps_per_epoch
@@ -214,6 +167,7 @@ class DistillationTrainer(Trainer):
             sync = contextlib.nullcontext() if last else self.accelerator.no_sync(model=model)
             with sync:
                 self._forward_backward(model, micro_batches[ctx.micro_batch], ctx, counts)
+        assert self.lr_scheduler is not None
         learning_rate = self._get_learning_rate()
         grad_norm = self._update(model) if active else None
         if not active or not self.accelerator.optimizer_step_was_skipped:
@@ -248,6 +202,7 @@ class DistillationTrainer(Trainer):
                 f"'{self.phase.name}' (gradient norm {grad_norm}). Lower learning_rate, set max_grad_norm, "
                 "or train in float32 (no fp16/bf16). The last good checkpoint stands"
             )
+        assert self.optimizer is not None
         self.callback_handler.on_pre_optimizer_step(self.args, self.state, self.control)
         self.optimizer.step()
         self.control = self.callback_handler.on_optimizer_step(self.args, self.state, self.control)
@@ -255,7 +210,9 @@ class DistillationTrainer(Trainer):
 
     # -- evaluation, logs ------------------------------------------------------------------------
 
-    def _evaluate(self, trial: Any, ignore_keys_for_eval: Any, **kwargs: Any) -> dict[str, float]:
+    def _evaluate(
+        self, trial: Any, ignore_keys_for_eval: Any, skip_scheduler: bool = False
+    ) -> dict[str, float]:
         """Scores the kept network; remembers its weights if they are the best and asked for."""
         assert self.evaluate_kept is not None
         self._refresh_kept()
@@ -298,12 +255,12 @@ class DistillationTrainer(Trainer):
 
     def _gathered_state(self) -> dict[str, Tensor]:
         """Trained parameters as whole CPU tensors; a collective call under FSDP."""
+        return gather(self._stage().trained_state())
+
+    def _stage(self) -> StageModule:
         stage = self.accelerator.unwrap_model(self.model)
-        state = {}
-        for name, parameter in stage.trained_state().items():
-            whole = parameter.full_tensor() if hasattr(parameter, "full_tensor") else parameter
-            state[name] = whole.detach().to("cpu", copy=True).contiguous()
-        return state
+        assert isinstance(stage, StageModule)
+        return stage
 
     def _refresh_kept(self) -> None:
         """FSDP holds shards of its own: copies the whole weights back into the plain student."""
@@ -329,11 +286,13 @@ class DistillationTrainer(Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Weights, optimizer, schedule, position; staged, synced and renamed."""
-        optimizer = self._optimizer_state()
+        assert self.optimizer is not None and self.lr_scheduler is not None
+        optimizer = optimizer_state(model, self.optimizer, sharded=self.is_fsdp_enabled)
+        schedule = self.lr_scheduler.state_dict()
 
         def extra(folder: Path) -> None:
             torch.save(optimizer, folder / "optimizer.pt")
-            torch.save(self.lr_scheduler.state_dict(), folder / "scheduler.pt")
+            torch.save(schedule, folder / "scheduler.pt")
             if self.accelerator.scaler is not None:
                 torch.save(self.accelerator.scaler.state_dict(), folder / "scaler.pt")
             self.state.save_to_json(str(folder / "trainer_state.json"))
@@ -357,43 +316,27 @@ class DistillationTrainer(Trainer):
             if step is not None
         }
 
-    def _optimizer_state(self) -> dict[str, Any]:
-        if not self.is_fsdp_enabled:
-            return self.optimizer.state_dict()
-        from torch.distributed.checkpoint.state_dict import (
-            StateDictOptions,
-            get_optimizer_state_dict,
-        )
-
-        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        return get_optimizer_state_dict(self.model, self.optimizer.optimizer, options=options)
-
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if self.is_fsdp_enabled and model is None:
             return
         state = load_file(Path(resume_from_checkpoint) / "trained.safetensors")
-        stage = self.accelerator.unwrap_model(self.model)
-        stage.load_trained_state(_like(state, stage.trained_state()))
+        self._take(state)
         text = (Path(resume_from_checkpoint) / "selection.json").read_text(encoding="utf-8")
         self.selection.__dict__.update(json.loads(text))
+
+    def _take(self, state: dict[str, Tensor]) -> None:
+        """Loads whole tensors, sharded the way the parameters are."""
+        stage = self._stage()
+        stage.load_trained_state(spread(state, stage.trained_state()))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
             return
         folder = Path(checkpoint)
         optimizer = torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True)
-        if self.is_fsdp_enabled:
-            from torch.distributed.checkpoint.state_dict import (
-                StateDictOptions,
-                set_optimizer_state_dict,
-            )
-
-            options = StateDictOptions(full_state_dict=True)
-            set_optimizer_state_dict(
-                self.model, self.optimizer.optimizer, optimizer, options=options
-            )
-        else:
-            self.optimizer.load_state_dict(optimizer)
+        assert self.optimizer is not None and self.lr_scheduler is not None
+        assert isinstance(self.model, nn.Module)
+        load_optimizer_state(self.model, self.optimizer, optimizer, sharded=self.is_fsdp_enabled)
         scheduler = torch.load(folder / "scheduler.pt", map_location="cpu", weights_only=True)
         self.lr_scheduler.load_state_dict(scheduler)
 
@@ -411,25 +354,11 @@ class DistillationTrainer(Trainer):
         best = self.selection.best_step
         if self.settings.keep == "best" and best is not None:
             path = self.store.path(self.settings.index, best, best=True)
-            stage = self.accelerator.unwrap_model(self.model)
-            state = load_file(path / "trained.safetensors")
-            stage.load_trained_state(_like(state, stage.trained_state()))
+            self._take(load_file(path / "trained.safetensors"))
         self._refresh_kept()
         self._save_weights(self.store.path(self.settings.index))
         if self.args.process_index == 0:
             self.store.rotate(set())
-
-
-def _like(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Shards whole tensors the way the module's own parameters are sharded; otherwise as they are."""
-    out = dict(state)
-    for name, parameter in own.items():
-        if hasattr(parameter, "device_mesh") and name in state:
-            from torch.distributed.tensor import distribute_tensor
-
-            whole = state[name].to(parameter.device)
-            out[name] = distribute_tensor(whole, parameter.device_mesh, parameter.placements)
-    return out
 
 
 class _Length:
@@ -440,6 +369,3 @@ class _Length:
 
     def __len__(self) -> int:
         return self._length
-
-
-__all__ = ["DistillationTrainer", "PhaseSettings", "Selection", "Steps", "TrainerState"]

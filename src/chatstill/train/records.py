@@ -1,0 +1,62 @@
+"""``history.jsonl`` and TensorBoard: every log record of a run."""
+
+import json
+from pathlib import Path
+from typing import IO, Any
+
+
+class Records:
+    """The log records of a run, cut back to the checkpoint where it goes on.
+
+    Args:
+        folder: The run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.folder = folder / "history.jsonl", folder / "tensorboard"
+        self._file: IO[str] | None = None
+        self._writer: Any = None
+        self._steps_before: dict[int, int] = {}
+
+    def open(self, steps_before: dict[int, int], after: tuple[int, int]) -> None:
+        """Goes on after a checkpoint; later records of an interrupted run are dropped.
+
+        Args:
+            steps_before: Steps of all phases before each phase, for one axis over the run.
+            after: (phase, step) of the checkpoint; (0, 0) for a new run.
+        """
+        from torch.utils.tensorboard import SummaryWriter
+
+        if self.path.is_file():
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _position(line) <= after]
+            self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        self._steps_before = steps_before
+        self._file = open(self.path, "a", encoding="utf-8")
+        purge = steps_before.get(after[0], 0) + after[1]
+        self._writer = SummaryWriter(str(self.folder), purge_step=purge or None)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Appends a record; every number in it becomes a TensorBoard curve."""
+        assert self._file is not None
+        self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._file.flush()
+        step = record["step"] + self._steps_before[record["phase_index"]]
+        for name, value in record.items():
+            if isinstance(value, int | float) and name not in ("step", "phase_index"):
+                self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Closes both files."""
+        if self._file is not None:
+            self._file.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _position(line: str) -> tuple[int, int]:
+    try:
+        record = json.loads(line)
+        return int(record["phase_index"]), int(record["step"])
+    except (ValueError, KeyError, TypeError):
+        return (1 << 30, 0)  # a line cut short by a kill

@@ -1,0 +1,63 @@
+"""What a phase of training is given: its data, its settings, and what selection knows."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+Batch = dict[str, Tensor]
+
+
+class Steps(Protocol):
+    """Optimizer steps of one process; starts anywhere at once."""
+
+    num_rows: int
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def start(self, step: int, num_steps: int) -> Iterator[tuple[int, list[Batch]]]:
+        """Yields (epoch, this process's micro-batches) from step ``step`` to the planned end."""
+        ...
+
+
+@dataclass
+class Selection:
+    """Which step's weights are kept, and what early stopping knows. Saved in every checkpoint."""
+
+    best: float | None = None
+    best_step: int | None = None
+    evaluations_since: int = 0
+
+    def update(self, value: float, step: int) -> bool:
+        """Notes an evaluation (higher is better, NaN never); True if it is the best so far."""
+        if not math.isnan(value) and (self.best is None or value > self.best):
+            self.best, self.best_step, self.evaluations_since = value, step, 0
+            return True
+        self.evaluations_since += 1
+        return False
+
+
+@dataclass(frozen=True)
+class PhaseSettings:
+    """How a phase is run, beside what TrainingArguments hold.
+
+    Attributes:
+        index: Number of the phase in the run.
+        seed: The run's seed.
+        keep: ``last`` or ``best`` weights are the phase's result.
+        patience: Evaluations without a better one before the phase stops; None = never.
+        eval_steps: Steps between evaluations; 0 = none.
+        save_steps: Steps between checkpoints; None = by time.
+        save_seconds: Seconds between checkpoints where ``save_steps`` is None.
+    """
+
+    index: int
+    seed: int
+    keep: str = "last"
+    patience: int | None = None
+    eval_steps: int = 0
+    save_steps: int | None = None
+    save_seconds: float = 300.0
