@@ -94,7 +94,7 @@ def tokenizer_of(kind: str) -> Any:
         special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
         pieces = [*special, *LETTERS, space]
         merges = []
-        for word in (*GOOD, *BAD):  # the words that count, as whole pieces
+        for word in (*GOOD, *BAD, *WORDS):  # whole words
             for end in range(2, len(word) + 1):
                 if word[:end] not in pieces:
                     pieces.append(word[:end])
@@ -177,8 +177,11 @@ def teach_quickly(folder: Path, texts: list[tuple[str, ...]], labels: list[float
     regression = model.config.num_labels == 1 and set(labels) - {0, 1}
     generator = torch.Generator().manual_seed(1)
     loss = torch.tensor(0.0)
+    if regression:
+        with torch.no_grad():
+            model.classifier.bias.fill_(sum(labels) / len(labels))
     model.train()
-    for _ in range(60):
+    for _ in range(250):
         rows = torch.randperm(len(labels), generator=generator)[:24]
         logits = model(**{k: v[rows] for k, v in inputs.items()}).logits
         if model.config.num_labels > 1:
@@ -190,6 +193,8 @@ def teach_quickly(folder: Path, texts: list[tuple[str, ...]], labels: list[float
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        if loss.item() < (0.5 if regression else 0.05):
+            break
     model.save_pretrained(folder)
     return loss.item()
 
