@@ -1,5 +1,6 @@
 """Runs in forked children that can be killed: at a chosen file operation, or from outside."""
 
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ def fork(action: Callable[[], Any], output: Path) -> BaseProcess:
             os.dup2(descriptor, stream)
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
+        gc.freeze()  # accelerate collects garbage: not that of the whole test session
+        os.fsync = lambda descriptor: None  # a killed process loses nothing that was written
         code = 99
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from functools import cache
 
 import pytest
 import torch
@@ -107,14 +108,26 @@ def steps(folder):
     return [(r["phase"], r["step"], r.get("dev/auc")) for r in records]
 
 
-@pytest.fixture(scope="module", params=CASES)
-def broken(request, shared, teacher_of, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("broken")
-    return Broken(shared, teacher_of(), folder, CASES[request.param])
+@pytest.fixture(scope="module")
+def broken_of(shared, teacher_of, tmp_path_factory, finished):
+    """``finished`` has warmed this process: its children import nothing more."""
+
+    @cache
+    def get(case="two phases"):
+        return Broken(shared, teacher_of(), tmp_path_factory.mktemp("broken"), CASES[case])
+
+    return get
 
 
-def test_killed_again_and_again(broken):
+@pytest.fixture
+def broken(broken_of):
+    return broken_of()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_killed_again_and_again(broken_of, case):
     """SIGKILL before one file operation after another, over the whole life of a run."""
+    broken = broken_of(case)
     generator = random.Random(4)
     total = broken.changes_made
     assert total > 60, "the hook sees the saves"
@@ -128,7 +141,7 @@ def test_killed_again_and_again(broken):
     broken.assert_equal("again")
 
 
-@pytest.mark.parametrize("back", [1, 3, 6, 10, 16])
+@pytest.mark.parametrize("back", [1, 4, 9, 16])
 def test_killed_while_the_results_are_written(broken, back):
     """The last file operations: student, predictions, metrics, the mark that the run is finished."""
     name = f"late-{back}"
@@ -139,7 +152,9 @@ def test_killed_while_the_results_are_written(broken, back):
 
 
 @pytest.mark.slow
-def test_killed_at_every_file_operation(broken):
+@pytest.mark.parametrize("case", CASES)
+def test_killed_at_every_file_operation(broken_of, case):
+    broken = broken_of(case)
     for number in range(1, broken.changes_made + 1):
         name = f"at-{number}"
         code = broken.attempt(name, kill_at=number)
@@ -274,7 +289,7 @@ def checkpoints_of(folder):
     return sorted((folder / "checkpoints").iterdir())
 
 
-@pytest.mark.parametrize("fault", ["flip", "cut", "manifest"])
+@pytest.mark.parametrize("fault", ["flip", "manifest"])
 def test_a_damaged_checkpoint_is_named_and_skipped(broken, fault):
     name = f"damaged-{fault}"
     loaded = broken.load(name)
