@@ -52,13 +52,12 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
     config = loaded.config
     folder = RunFolder(Path(config.output_dir))
     if not config.do_train:
-        if rank() == 0:
-            _evaluate_only(loaded, verb, console)
+        _evaluate_only(loaded, verb, console)
         return
     fingerprint = run_fingerprint(loaded, verb)
-    if rank() > 0 and not fresh and folder.is_finished(fingerprint):
-        return
     state = folder.state(fingerprint, fresh=fresh) if rank() == 0 else "resume"
+    if rank() != 0 and not fresh and folder.finished(fingerprint):
+        return
     if state == "finished":
         console.print(f"{config.output_dir} holds this run, finished. Its results:")
         _print_results(folder.path, console)
@@ -91,6 +90,7 @@ def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console)
     from .outcome import report_run
     from .running import prepare_views, train_job
     from .train.checkpoints import CheckpointStore
+    from .train.failures import failures
 
     started = time.time()
     store = CheckpointStore(folder.path / "checkpoints", job.config.save_total_limit)
@@ -100,8 +100,9 @@ def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console)
     gate.open()
     trained = train_job(job, views, folder.path, store, gate, console)
     if rank() == 0:
-        metrics = report_run(job, views, folder.path, trained, time.time() - started)
-        folder.finish()
+        with failures(store):
+            metrics = report_run(job, views, folder.path, trained, time.time() - started)
+            folder.finish()
         log.info("finished: %s", metrics["kept"]["text"] if metrics else "")
         _print_results(folder.path, console)
 
@@ -147,13 +148,18 @@ def _start_log(folder: Path, console: Console) -> None:
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()
-    file = logging.FileHandler(folder / "run.log", encoding="utf-8")
+    file = _LogFile(folder / "run.log", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(file)
     shown = RichHandler(console=console, show_time=False, show_path=False, show_level=False)
     log.addHandler(shown)
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is said once, by what the run itself writes; no traceback per line."""
 
 
 def log_to_file(lines: list[str]) -> None:
@@ -194,9 +200,11 @@ def _warn_of_versions(folder: RunFolder, facts: dict[str, Any]) -> None:
 
 
 def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
-    """``do_train: false``: scores the network in ``output_dir``."""
+    """``do_train: false``: scores the network in ``output_dir``, on the first process."""
     from .outcome import kept_folder
 
+    if rank() != 0:
+        return
     folder = kept_folder(Path(loaded.config.output_dir))
     if folder is None:
         raise UserError(
