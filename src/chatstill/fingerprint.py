@@ -23,17 +23,24 @@ NOT_WEIGHTS = frozenset(
     "save_total_limit logging_steps per_gpu_eval_batch_size teacher_architectures student_architectures "
     "tokenizer_name_or_path configuration_file method per_gpu_train_batch_size".split()
 )
-PARTS = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")
+PARTS = frozenset(
+    "config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "
+    "vocab.txt vocab.json merges.txt".split()
+)
 WEIGHTS = (".safetensors", ".bin", ".model")
 
 
 def content_of(path: str | None) -> Any:
-    """sha256 of the files of a model or tokenizer; a hub name stands for itself."""
+    """sha256 of the files of a model or tokenizer; a hub name stands for itself.
+
+    What lies beside a single file may be read too: a vocabulary, or the architecture.
+    """
     if path is None:
         return None
     place = Path(path)
     if place.is_file():
-        return file_sha256(place)
+        beside = {p.name: file_sha256(p) for p in place.parent.iterdir() if p.name in PARTS}
+        return {**beside, "file": file_sha256(place)}
     if not place.is_dir():
         return {"name": path}
     files = sorted(
@@ -77,6 +84,8 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     for role in ("teacher_architectures", "student_architectures"):
         values.update(_flat(role, _architecture(getattr(config, role))))
     values.update(_flat("tokenizer", content_of(config.tokenizer_name_or_path)))
+    for number, name in enumerate(config.plugins):
+        values[f"plugins.{number}"] = file_sha256(Path(name)) if Path(name).is_file() else name
     for split in ("train", "dev"):
         values[f"data.{split}"] = file_sha256(locate(task, split, Path(config.data_dir)).path)
     return values

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,8 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
         return
     fingerprint = run_fingerprint(loaded, verb)
     state = folder.state(fingerprint, fresh=fresh) if rank() == 0 else "resume"
+    if rank() != 0 and not fresh and folder.finished(fingerprint):
+        return
     if state == "finished":
         console.print(f"{config.output_dir} holds this run, finished. Its results:")
         _print_results(folder.path, console)
@@ -87,6 +90,7 @@ def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console)
     from .outcome import report_run
     from .running import prepare_views, train_job
     from .train.checkpoints import CheckpointStore
+    from .train.failures import failures
 
     started = time.time()
     store = CheckpointStore(folder.path / "checkpoints", job.config.save_total_limit)
@@ -96,8 +100,9 @@ def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console)
     gate.open()
     trained = train_job(job, views, folder.path, store, gate, console)
     if rank() == 0:
-        metrics = report_run(job, views, folder.path, trained, time.time() - started)
-        folder.finish()
+        with failures(store):
+            metrics = report_run(job, views, folder.path, trained, time.time() - started)
+            folder.finish()
         log.info("finished: %s", metrics["kept"]["text"] if metrics else "")
         _print_results(folder.path, console)
 
@@ -143,13 +148,18 @@ def _start_log(folder: Path, console: Console) -> None:
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()
-    file = logging.FileHandler(folder / "run.log", encoding="utf-8")
+    file = _LogFile(folder / "run.log", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(file)
     shown = RichHandler(console=console, show_time=False, show_path=False, show_level=False)
     log.addHandler(shown)
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is said once, by what the run itself writes; no traceback per line."""
 
 
 def log_to_file(lines: list[str]) -> None:
@@ -170,6 +180,8 @@ def _quiet_libraries() -> None:
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     logging.getLogger("torch.distributed").setLevel(logging.ERROR)
+    # A first step that draws no successor moves the schedule on and nothing else, on purpose.
+    warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
 
 
 def _warn_of_versions(folder: RunFolder, facts: dict[str, Any]) -> None:
@@ -188,9 +200,11 @@ def _warn_of_versions(folder: RunFolder, facts: dict[str, Any]) -> None:
 
 
 def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
-    """``do_train: false``: scores the network in ``output_dir``."""
+    """``do_train: false``: scores the network in ``output_dir``, on the first process."""
     from .outcome import kept_folder
 
+    if rank() != 0:
+        return
     folder = kept_folder(Path(loaded.config.output_dir))
     if folder is None:
         raise UserError(

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from transformers import TrainerCallback, TrainingArguments
 
 from .data.views import View
-from .errors import Problem, UserError
+from .errors import Interrupted, Problem, UserError
 from .evaluate.scoring import score
 from .job import Job, device_of
 from .methods.base import Phase
@@ -102,6 +102,8 @@ def train_job(
     try:
         with engine.stop.listening(), failures(store):
             results = run_phases(job.method, engine)
+        if engine.stop.signal_number:  # it came while the last phase was saved
+            raise Interrupted(engine.stop.signal_number)
         # From here on a signal ends the run at once: the trained weights are saved.
         with failures(store):
             if rank() == 0:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from safetensors import SafetensorError
 
 from ..errors import RunFailure
 from .checkpoints import CheckpointStore
@@ -30,7 +31,7 @@ def failures(store: CheckpointStore) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise RunFailure(_DISK_FULL.format(stands())) from error
-    except RuntimeError as error:
+    except (RuntimeError, SafetensorError) as error:
         text = str(error).lower()
         if (
             "no space left" in text

@@ -30,11 +30,14 @@ class Records:
         if self.path.is_file():
             lines = self.path.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if _position(line) <= after]
-            self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            staging = self.path.with_name(f".{self.path.name}.new")
+            staging.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            staging.replace(self.path)
         self._steps_before = steps_before
         self._file = open(self.path, "a", encoding="utf-8")
-        purge = steps_before.get(after[0], 0) + after[1]
-        self._writer = SummaryWriter(str(self.folder), purge_step=purge or None)
+        # Curves of a run that goes on: what came after the checkpoint is drawn anew.
+        purge = steps_before.get(after[0], 0) + after[1] + 1 if self.folder.is_dir() else None
+        self._writer = SummaryWriter(str(self.folder), purge_step=purge)
 
     def add(self, record: dict[str, Any]) -> None:
         """Appends a record; every number in it becomes a TensorBoard curve."""

@@ -74,6 +74,16 @@ class RunFolder:
             )
         return "finished" if record.get("state") == "finished" else "resume"
 
+    def finished(self, fingerprint: dict[str, Any]) -> bool:
+        """Whether the folder holds this run, finished: what all processes but the first ask.
+
+        The first one alone says what is wrong with a folder, and changes it.
+        """
+        record = self.record()
+        if record is None or record.get("state") != "finished":
+            return False
+        return not _differences(record.get("fingerprint", {}), fingerprint)
+
     def _strangers(self) -> list[str]:
         """Entries that are not ours; a lock alone is what a run killed at its start leaves."""
         if not self.path.is_dir():

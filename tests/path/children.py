@@ -1,0 +1,87 @@
+"""Runs in forked children that can be killed: at a chosen file operation, or from outside."""
+
+import gc
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link"}
+
+
+def fork(action: Callable[[], Any], output: Path) -> BaseProcess:
+    """Starts ``action`` in a child; what it prints goes to ``output``, its result is the exit code."""
+
+    def child() -> None:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for stream in (1, 2):
+            os.dup2(descriptor, stream)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
+        gc.freeze()  # accelerate collects garbage: not that of the whole test session
+        os.fsync = lambda descriptor: None  # a killed process loses nothing that was written
+        code = 99
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            code = action() or 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    process = get_context("fork").Process(target=child)
+    process.start()
+    return process
+
+
+def wait(process: BaseProcess, seconds: float = 120) -> int:
+    """The exit code; negative for a signal."""
+    process.join(seconds)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise AssertionError(f"a child did not end within {seconds} s")
+    return process.exitcode
+
+
+def count_changes(folder: Path, on_change: Callable[[int, str], None]) -> Callable[[], int]:
+    """From now on, in this process: calls back before every change to a file, and at every fsync.
+
+    Only for children: an audit hook cannot be taken out again.
+    """
+    number = [0]
+    inside = str(folder)
+
+    def count(what: str) -> None:
+        number[0] += 1
+        on_change(number[0], what)
+
+    def hook(event: str, arguments: tuple) -> None:
+        if event in CHANGES and str(os.getcwd()):
+            count(f"{event} {arguments[0]}")
+        elif event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(inside):
+            writes = (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+            if writes:
+                count(f"open {arguments[0]}")
+
+    fsync = os.fsync
+
+    def counted(descriptor: int) -> None:
+        count("fsync")
+        fsync(descriptor)
+
+    os.fsync = counted
+    sys.addaudithook(hook)
+    return lambda: number[0]
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,327 @@
+"""Runs that are killed, stopped, damaged or started twice end as an unbroken one does, bit for bit."""
+
+import json
+import os
+import random
+import signal
+import time
+from functools import cache
+
+import pytest
+import torch
+
+from chatstill import cli, pipeline
+from chatstill.errors import UserError
+
+from . import world
+from .children import count_changes, die, fork, wait
+
+TWO_PHASES = {
+    "theseus_scheduler": {"replacing_rate": 0.5, "scheduler_type": "constant"},
+    "num_train_epochs": 1,
+    "successor_num_train_epochs": 1,
+    "save_steps": 2,
+    "per_gpu_train_batch_size": 4,
+    "gradient_accumulation_steps": 2,
+}
+BEST = {"keep": "best", "eval_steps": 2, "save_steps": 3, "patience": 9}
+CASES = {"two phases": TWO_PHASES, "best": BEST}
+
+
+def distill(loaded):
+    """In a child: one attempt."""
+    pipeline.distill(loaded, console=world.console())
+
+
+class Broken:
+    """An unbroken run, and the means to break others of the same configuration."""
+
+    def __init__(self, shared, teacher, folder, changes):
+        self.folder, self.shared, self.teacher, self.changes = folder, shared, teacher, changes
+        self.output = folder / "child.txt"
+        self.unbroken = self.load("unbroken")
+        sizes = folder / "count"
+
+        def counting():
+            counted = count_changes(folder / "unbroken", lambda number, what: None)
+            distill(self.unbroken)
+            total = counted()
+            sizes.write_text(str(total), encoding="utf-8")
+
+        assert wait(fork(counting, self.output)) == 0, self.said()
+        self.changes_made = int(sizes.read_text(encoding="utf-8"))
+
+    def load(self, name):
+        values = world.values_for(
+            self.shared / "data", self.folder / name, self.teacher, **self.changes
+        )
+        return world.loaded(values, self.folder / f"configs-{name}")
+
+    def said(self):
+        return self.output.read_text(encoding="utf-8")
+
+    def attempt(self, name, kill_at=None):
+        """Exit code of one attempt; killed before its ``kill_at``-th change of a file."""
+        loaded = self.load(name)
+
+        def dying():
+            if kill_at is not None:
+                count_changes(
+                    self.folder / name, lambda number, what: die() if number == kill_at else None
+                )
+            distill(loaded)
+
+        return wait(fork(dying, self.output))
+
+    def assert_equal(self, name):
+        left = world.weights_of(self.folder / "unbroken" / "student")
+        right = world.weights_of(self.folder / name / "student")
+        assert left.keys() == right.keys()
+        different = [key for key in left if not torch.equal(left[key], right[key])]
+        assert not different, different
+        for file in ("predictions.tsv", "eval_results.txt"):
+            one, other = (self.folder / n / file for n in ("unbroken", name))
+            assert one.read_bytes() == other.read_bytes()
+        assert metrics(self.folder / "unbroken") == metrics(self.folder / name)
+        assert steps(self.folder / "unbroken") == steps(self.folder / name)
+        leftovers = [
+            p.name
+            for p in (self.folder / name).rglob("*")
+            if p.name.startswith((".staging", ".student", ".ready")) or p.suffix == ".part"
+        ]
+        assert not leftovers
+
+
+def metrics(folder):
+    """Without what depends on the clock."""
+    found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    del found["finished"], found["training"]["seconds"]
+    return found
+
+
+def steps(folder):
+    """What was logged at which step."""
+    records = [
+        json.loads(line)
+        for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    return [(r["phase"], r["step"], r.get("dev/auc")) for r in records]
+
+
+@pytest.fixture(scope="module")
+def broken_of(shared, teacher_of, tmp_path_factory, finished):
+    """``finished`` has warmed this process: its children import nothing more."""
+
+    @cache
+    def get(case="two phases"):
+        return Broken(shared, teacher_of(), tmp_path_factory.mktemp("broken"), CASES[case])
+
+    return get
+
+
+@pytest.fixture
+def broken(broken_of):
+    return broken_of()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_killed_again_and_again(broken_of, case):
+    """SIGKILL before one file operation after another, over the whole life of a run."""
+    broken = broken_of(case)
+    generator = random.Random(4)
+    total = broken.changes_made
+    assert total > 60, "the hook sees the saves"
+    for attempt in range(7):
+        code = broken.attempt("again", kill_at=generator.randint(1, total // 2))
+        assert code in (-signal.SIGKILL, 0), broken.said()[-3000:]
+        if code == 0:
+            break
+    assert attempt > 1
+    assert broken.attempt("again") == 0, broken.said()[-3000:]
+    broken.assert_equal("again")
+
+
+@pytest.mark.parametrize("back", [1, 4, 9, 16])
+def test_killed_while_the_results_are_written(broken, back):
+    """The last file operations: student, predictions, metrics, the mark that the run is finished."""
+    name = f"late-{back}"
+    code = broken.attempt(name, kill_at=broken.changes_made - back)
+    assert code in (-signal.SIGKILL, 0), broken.said()[-3000:]
+    assert broken.attempt(name) == 0, broken.said()[-3000:]
+    broken.assert_equal(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_killed_at_every_file_operation(broken_of, case):
+    broken = broken_of(case)
+    for number in range(1, broken.changes_made + 1):
+        name = f"at-{number}"
+        code = broken.attempt(name, kill_at=number)
+        assert code in (-signal.SIGKILL, 0), broken.said()[-3000:]
+        assert broken.attempt(name) == 0, broken.said()[-3000:]
+        broken.assert_equal(name)
+
+
+def test_killed_from_outside_at_random_moments(broken):
+    generator = random.Random(11)
+    loaded = broken.load("outside")
+    for _ in range(4):
+        process = fork(lambda: distill(loaded), broken.output)
+        process.join(generator.uniform(0.2, 2.0))
+        if process.exitcode is not None:
+            assert process.exitcode == 0, broken.said()[-3000:]
+            break
+        process.kill()
+        process.join()
+    assert broken.attempt("outside") == 0, broken.said()[-3000:]
+    broken.assert_equal("outside")
+
+
+def test_curves_of_a_broken_run_have_each_step_once(broken):
+    """TensorBoard: what came after the checkpoint is drawn anew, what came before stays."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert broken.attempt("curves", kill_at=broken.changes_made // 2) == -signal.SIGKILL
+    assert broken.attempt("curves") == 0
+    curves = []
+    for name in ("unbroken", "curves"):
+        events = EventAccumulator(str(broken.folder / name / "tensorboard"))
+        events.Reload()
+        curves.append([event.step for event in events.Scalars("loss")])
+    assert curves[0] == curves[1]
+
+
+# -- signals, through the command line -------------------------------------------------------------
+
+
+def stopping(signal_number, step):
+    """In a child: the signal comes while a step runs."""
+    from chatstill.train.flow import FlowCallback
+
+    original = FlowCallback.on_step_end
+
+    def with_signal(self, args, state, control, **kwargs):
+        if state.global_step == step:
+            os.kill(os.getpid(), signal_number)
+        return original(self, args, state, control, **kwargs)
+
+    FlowCallback.on_step_end = with_signal
+
+
+@pytest.mark.parametrize(
+    ("signal_number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+)
+def test_a_signal_finishes_the_step_and_saves(broken, signal_number, code):
+    name = f"signal-{code}"
+    loaded = broken.load(name)
+    config = str(broken.folder / f"configs-{name}" / "distill.json")
+
+    def stopped():
+        stopping(signal_number, 5)
+        return cli.main(["distill", config])
+
+    output = broken.folder / f"{name}.txt"
+    assert wait(fork(stopped, output)) == code
+    said = output.read_text(encoding="utf-8")
+    assert "Traceback" not in said
+    assert "the last step is saved" in said
+    checkpoints = {p.name for p in (broken.folder / name / "checkpoints").iterdir()}
+    assert "phase0-step000005" in checkpoints
+    assert loaded.config.save_steps != 5
+    assert broken.attempt(name) == 0, broken.said()[-3000:]
+    assert "goes on after step 5" in (broken.folder / name / "run.log").read_text(encoding="utf-8")
+    broken.assert_equal(name)
+
+
+def test_a_signal_while_the_last_phase_is_saved_is_not_forgotten(broken):
+    name = "late-signal"
+    broken.load(name)
+    config = str(broken.folder / f"configs-{name}" / "distill.json")
+
+    def stopped():
+        from chatstill.train.trainer import DistillationTrainer
+
+        original = DistillationTrainer.finish_phase
+
+        def with_signal(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            original(self)
+
+        DistillationTrainer.finish_phase = with_signal
+        return cli.main(["distill", config])
+
+    assert wait(fork(stopped, broken.output)) == 143, broken.said()[-3000:]
+    assert broken.attempt(name) == 0, broken.said()[-3000:]
+    broken.assert_equal(name)
+
+
+# -- two runs, damage ------------------------------------------------------------------------------
+
+
+def test_a_second_run_is_refused_while_the_first_one_works(broken):
+    name = "locked"
+    loaded = broken.load(name)
+
+    def waiting():
+        from chatstill.train.flow import FlowCallback
+
+        FlowCallback.on_step_end = lambda *args, **kwargs: time.sleep(60)
+        distill(loaded)
+
+    first = fork(waiting, broken.output)
+    try:
+        lock = broken.folder / name / "run.json"
+        for _ in range(600):
+            if lock.exists() or first.exitcode is not None:
+                break
+            time.sleep(0.05)
+        with pytest.raises(UserError, match=r"another run is using .*process \d+"):
+            distill(loaded)
+    finally:
+        first.kill()
+        first.join()
+    assert broken.attempt(name) == 0
+    broken.assert_equal(name)
+
+
+def checkpoints_of(folder):
+    return sorted((folder / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("fault", ["flip", "manifest"])
+def test_a_damaged_checkpoint_is_named_and_skipped(broken, fault):
+    name = f"damaged-{fault}"
+    loaded = broken.load(name)
+
+    def dying():
+        stopping(signal.SIGKILL, 5)
+        distill(loaded)
+
+    assert wait(fork(dying, broken.output)) == -signal.SIGKILL
+    (newest,) = [p for p in checkpoints_of(broken.folder / name) if "-step" in p.name][-1:]
+    file = newest / ("manifest.json" if fault == "manifest" else "trained.safetensors")
+    data = bytearray(file.read_bytes())
+    if fault == "flip":
+        data[-1] ^= 1
+    file.write_bytes(data if fault == "flip" else data[: len(data) // 2])
+    assert broken.attempt(name) == 0, broken.said()[-3000:]
+    log = (broken.folder / name / "run.log").read_text(encoding="utf-8")
+    assert "damaged and skipped" in log
+    assert newest.name in log
+    broken.assert_equal(name)
+
+
+def test_a_damaged_cache_is_made_anew(broken):
+    name = "cache"
+    loaded = broken.load(name)
+
+    def dying():
+        stopping(signal.SIGKILL, 3)
+        distill(loaded)
+
+    assert wait(fork(dying, broken.output)) == -signal.SIGKILL
+    for file in (broken.folder / name / "cache").rglob("ids.bin"):
+        file.write_bytes(file.read_bytes()[:-4])
+    assert broken.attempt(name) == 0, broken.said()[-3000:]
+    broken.assert_equal(name)

@@ -1,0 +1,315 @@
+"""Teachers of every tested family, however their labels are named, on every kind of task."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from chatstill import pipeline
+from chatstill.errors import UserError
+from chatstill.tasks.predictions import read_predictions
+
+from . import world
+
+
+def metrics_of(folder):
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in world.KINDS if kind != "bert"])
+def test_every_family_runs_through(run, teacher_of, kind):
+    done = run(teacher=teacher_of(kind), num_train_epochs=1, max_seq_length=48)
+    metrics = metrics_of(done.folder)
+    assert metrics["teacher"]["value"] > 0.7
+    model = AutoModelForSequenceClassification.from_pretrained(done.folder / "student")
+    assert type(model).__name__.lower().startswith(kind)
+    assert model.config.num_hidden_layers == 2
+    assert pipeline.evaluate(done.folder / "student", done.loaded.config, console=world.console())[
+        "dev"
+    ]["value"] == pytest.approx(metrics["dev"]["value"])
+
+
+def swapped(folder):
+    """The same network with its two outputs, and their names, the other way round."""
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    with torch.no_grad():
+        for parameter in model.classifier.parameters():
+            parameter.copy_(parameter.flip(0))
+    model.config.id2label = {0: "match", 1: "no_match"}
+    model.config.label2id = {"match": 0, "no_match": 1}
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_labels_are_matched_by_name(run, copy_of, finished):
+    done = run(teacher=swapped(copy_of()))
+    left, right = metrics_of(done.folder), metrics_of(finished.folder)
+    assert left["dev"]["metrics"] == pytest.approx(right["dev"]["metrics"])
+    assert left["teacher"]["metrics"] == pytest.approx(right["teacher"]["metrics"])
+    model = AutoModelForSequenceClassification.from_pretrained(done.folder / "student")
+    assert model.config.id2label == {0: "match", 1: "no_match"}, "the teacher's own order"
+    one = read_predictions(done.folder / "predictions.tsv", ("0", "1")).scores
+    other = read_predictions(finished.folder / "predictions.tsv", ("0", "1")).scores
+    np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+    scored = pipeline.evaluate(done.folder / "student", done.loaded.config, console=world.console())
+    assert scored["dev"]["metrics"] == pytest.approx(left["dev"]["metrics"])
+
+
+def test_one_logit_is_a_sigmoid_scorer(run, tmp_path):
+    teacher = world.build_network(tmp_path / "scorer", outputs=1)
+    world.teach_quickly(teacher, *world.sst2_examples())
+    done = run(teacher=teacher, task_name="SST-2", num_train_epochs=1)
+    metrics = metrics_of(done.folder)
+    assert metrics["task"] == "sst2"
+    assert metrics["teacher"]["metrics"]["acc"] > 0.9
+    model = AutoModelForSequenceClassification.from_pretrained(done.folder / "student")
+    assert model.config.num_labels == 1
+    header = (done.folder / "predictions.tsv").read_text(encoding="utf-8").splitlines()[0]
+    assert header.split("\t") == ["index", "label", "prediction", "score"]
+    again = pipeline.evaluate(done.folder / "student", done.loaded.config, console=world.console())
+    assert again["dev"]["metrics"] == pytest.approx(metrics["dev"]["metrics"])
+
+
+def test_regression(run, tmp_path):
+    teacher = world.build_network(tmp_path / "regressor", outputs=1)
+    world.teach_quickly(teacher, *world.stsb_examples())
+    done = run(teacher=teacher, task_name="sts-b", num_train_epochs=1)
+    metrics = metrics_of(done.folder)
+    assert metrics["dev"]["metrics"].keys() == {"pearson", "spearmanr", "corr"}
+    assert metrics["teacher"]["metrics"]["pearson"] > 0.5
+    model = AutoModelForSequenceClassification.from_pretrained(done.folder / "student")
+    assert model.config.num_labels == 1
+    assert model.config.problem_type == "regression"
+
+
+def test_teach_makes_a_teacher_that_distill_takes(run, tmp_path):
+    """A pretrained folder without a head, no model_type, cut to fewer layers."""
+    start = world.build_network(tmp_path / "pretrained", layers=4, seed=3)
+    done = run(
+        "teach",
+        name="taught",
+        teacher=start,
+        model_type=None,
+        theseus_scheduler=None,
+        num_train_epochs=6,
+        learning_rate=0.01,
+    )
+    metrics = metrics_of(done.folder)
+    assert metrics["verb"] == "teach"
+    assert "teacher" not in metrics
+    assert metrics["dev"]["metrics"]["auc"] > 0.9
+    assert (done.folder / "teacher" / "config.json").is_file()
+    student = run(teacher=done.folder / "teacher", num_train_epochs=1)
+    assert metrics_of(student.folder)["teacher"]["metrics"]["auc"] == pytest.approx(
+        metrics["dev"]["metrics"]["auc"]
+    )
+    again = run(
+        "teach",
+        name="taught",
+        teacher=start,
+        model_type=None,
+        theseus_scheduler=None,
+        num_train_epochs=6,
+        learning_rate=0.01,
+    )
+    assert "finished" in again.text
+
+
+# -- evaluate and predict --------------------------------------------------------------------------
+
+
+def test_evaluate_a_teacher_and_a_run_folder(finished, teacher_of, tmp_path):
+    metrics = metrics_of(finished.folder)
+    config = finished.loaded.config
+    teacher = pipeline.evaluate(teacher_of(), config, console=world.console())
+    assert teacher["dev"]["metrics"] == pytest.approx(metrics["teacher"]["metrics"])
+    where = world.console()
+    student = pipeline.evaluate(finished.folder, config, output=tmp_path / "e", console=where)
+    assert student["dev"]["metrics"] == pytest.approx(metrics["dev"]["metrics"])
+    assert "mrr = " in world.said(where)
+    assert {p.name for p in (tmp_path / "e").iterdir()} == {
+        "eval_results.txt",
+        "metrics.json",
+        "predictions.tsv",
+    }
+
+
+def test_evaluate_names_what_is_no_network(finished, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty"):
+        pipeline.evaluate(tmp_path / "empty", finished.loaded.config, console=world.console())
+    with pytest.raises(UserError, match="no test file"):
+        pipeline.evaluate(
+            finished.folder / "student",
+            finished.loaded.config,
+            split="test",
+            console=world.console(),
+        )
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_predict_rows_with_and_without_labels(finished, tmp_path, labelled):
+    rows = world.chat_rows(5, seed=77)
+    file = tmp_path / "rows.tsv"
+    lines = rows if labelled else [row.rsplit("\t", 1)[0] for row in rows]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    where = world.console()
+    target = pipeline.predict(
+        finished.folder / "student", file, finished.loaded.config, console=where
+    )
+    assert str(target) in world.said(where)
+    found = read_predictions(target, ("0", "1"))
+    assert len(found.scores) == 20
+    assert np.isnan(found.labels).all() != labelled
+    assert found.groups is not None
+    # file order: each row by itself scores the same
+    one = tmp_path / "one.tsv"
+    one.write_text(lines[7] + "\n", encoding="utf-8")
+    own = tmp_path / "own.tsv"
+    pipeline.predict(
+        finished.folder / "student", one, finished.loaded.config, output=own, console=where
+    )
+    alone = read_predictions(own, ("0", "1")).scores[0]
+    np.testing.assert_allclose(alone, found.scores[7], rtol=1e-4, atol=1e-5)
+
+
+def test_predict_with_a_teacher_and_a_missing_file(finished, teacher_of, tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        pipeline.predict(
+            teacher_of(), tmp_path / "none.tsv", finished.loaded.config, console=world.console()
+        )
+
+
+# -- what does not fit -----------------------------------------------------------------------------
+
+
+def turned_round(folder):
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    with torch.no_grad():
+        for parameter in model.classifier.parameters():
+            parameter.copy_(parameter.flip(0))
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_teacher_with_swapped_labels_stops_before_anything_is_made(run, copy_of, tmp_path):
+    teacher = turned_round(copy_of())
+    with pytest.raises(UserError, match="labels may be swapped") as error:
+        run(teacher=teacher)
+    assert "AUC 0.0" in str(error.value)
+    assert not (tmp_path / "out").exists()
+    done = run(teacher=teacher, allow_weak_teacher=True, num_train_epochs=1)
+    assert "labels may be swapped" in " ".join(done.text.split())
+    assert metrics_of(done.folder)["teacher"]["metrics"]["auc"] < 0.1
+
+
+def test_teacher_at_chance_stops(run, tmp_path):
+    teacher = world.build_network(tmp_path / "untaught")
+    with pytest.raises(UserError, match=r"not above chance|below chance"):
+        run(teacher=teacher)
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_long_and_too_wide_are_said_at_once(run, tmp_path):
+    with pytest.raises(UserError, match="64") as error:
+        run(max_seq_length=100)
+    assert "max_seq_length" in str(error.value)
+    config = world.config_of("bert", 33, 2, 0.1)
+    config.hidden_size, config.num_attention_heads = 32, 4
+    config.save_pretrained(tmp_path / "wide")
+    with pytest.raises(UserError, match="32") as error:
+        run(student_architectures={"config_file": str(tmp_path / "wide" / "config.json")})
+    text = str(error.value)
+    assert "16" in text and "hidden_size" in text
+    assert "num_attention_heads" in text or "head" in text, "all of them at once"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+def test_malformed_row_anywhere_stops_before_training(run, shared, tmp_path, split, place):
+    data = tmp_path / "data"
+    shutil.copytree(shared / "data", data)
+    file = data / "chat" / f"{split}.data.txt"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    number = {"first": 0, "middle": len(lines) // 2, "last": len(lines) - 1}[place]
+    lines[number] = lines[number].replace("\t", " ", 1)
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        run(data=data)
+    assert f"{split}.data.txt" in str(error.value)
+    assert f"line {number + 1}" in str(error.value) or place == "first"
+    assert not (tmp_path / "out").exists()
+
+
+def test_undecodable_bytes_stop_before_training(run, shared, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(shared / "data", data)
+    with open(data / "chat" / "train.data.txt", "ab") as file:
+        file.write(b"caf\xe9\tsure\t1\n")
+    with pytest.raises(UserError, match="offset|byte"):
+        run(data=data)
+    assert not (tmp_path / "out").exists()
+
+
+# -- check -----------------------------------------------------------------------------------------
+
+
+def test_check_creates_nothing_and_touches_nothing(run, teacher_of, tmp_path, monkeypatch):
+    import random
+
+    from chatstill import checkup
+
+    jobs = []
+    preflight = checkup.preflight
+
+    def spying(job):
+        networks = [job.teacher, job.student]
+        before = [{n: t.clone() for n, t in network.state_dict().items()} for network in networks]
+        flags = [[m.training for m in network.modules()] for network in networks]
+        grads = [[p.requires_grad for p in network.parameters()] for network in networks]
+        plan = preflight(job)
+        for network, old, flag, grad in zip(networks, before, flags, grads, strict=True):
+            for name, tensor in network.state_dict().items():
+                assert torch.equal(tensor, old[name]), name
+            assert [m.training for m in network.modules()] == flag
+            assert [p.requires_grad for p in network.parameters()] == grad
+            assert all(p.grad is None for p in network.parameters())
+        jobs.append(job)
+        return plan
+
+    monkeypatch.setattr(checkup, "preflight", spying)
+    states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    done = run("check")
+    assert jobs
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert np.array_equal(np.random.get_state()[1], states[1])
+    assert random.getstate() == states[2]
+    new = {p for p in tmp_path.rglob("*") if p not in files}
+    assert {p.relative_to(tmp_path).parts[0] for p in new} == {"configs"}
+    assert "replacing rate" in done.text
+    assert "memory" in done.text
+
+
+def test_the_preflight_changes_no_weight_of_the_run(finished, tmp_path, monkeypatch):
+    """A run without its pre-flight ends bit-identical."""
+    values = {**finished.values, "output_dir": str(tmp_path / "out")}
+    monkeypatch.setattr(pipeline, "_print_plan", lambda job, console: [])
+    torch.manual_seed(123)
+    pipeline.distill(world.loaded(values, tmp_path), console=world.console())
+    left = world.weights_of(finished.folder / "student")
+    right = world.weights_of(tmp_path / "out" / "student")
+    assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_fp16_on_a_cpu_is_an_error_and_bf16_runs(run, tmp_path):
+    with pytest.raises(UserError, match="fp16"):
+        run(fp16=True)
+    assert not (tmp_path / "out").exists()
+    done = run(bf16=True, num_train_epochs=1)
+    assert np.isfinite(metrics_of(done.folder)["dev"]["value"])
+    assert "bf16" in done.text
