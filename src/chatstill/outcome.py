@@ -92,13 +92,13 @@ def report_run(
 def _kept(job: Job, trained: Trained) -> dict[str, Any]:
     last = trained.phases[-1]
     rule = job.config.keep
-    if rule == "best" and last.kept_step is not None:
-        text = f"best on dev: step {last.kept_step} of {last.steps} of phase '{last.name}'"
+    if rule == "best" and last.best_step is not None:
+        text = f"best on dev: step {last.best_step} of {last.steps} of phase '{last.name}'"
         text += " (chosen on the same dev set that is reported)"
         return {
             "rule": rule,
             "phase": last.name,
-            "step": last.kept_step,
+            "step": last.best_step,
             "chosen_on": "dev",
             "text": text,
         }
@@ -177,6 +177,7 @@ def evaluate_folder(
         "format": FORMAT,
         "task": task.name,
         "model": str(folder),
+        "split": split,
         "file": str(found.path),
         "dev": judge(task, scores, labels, view.groups),
     }

@@ -20,11 +20,11 @@ from .trainer import DistillationTrainer
 
 @dataclass
 class PhaseResult:
-    """What a phase ended with, for the report."""
+    """What a phase ended with, for the report: ``best`` is the best dev value, seen at ``best_step``."""
 
     name: str
     steps: int
-    kept_step: int | None
+    best_step: int | None
     best: float | None
 
 
