@@ -1,0 +1,44 @@
+"""Reading the documentation: fenced blocks, tables, and a small finished run to hold it against."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+READMES = ("README.md", "README.zh-CN.md")
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def fences(page: str, kind: str) -> list[str]:
+    """The fenced blocks of a kind (``json``, ``sh``, empty for those without) in order."""
+    found = re.findall(r"^```([a-z]*)\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL)
+    return [body for name, body in found if name == kind]
+
+
+def section(page: str, title: str) -> str:
+    """The text under a heading, up to the next heading of any level."""
+    parts = re.split(r"^#+ (.*)$", text_of(page), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))[title]
+
+
+def table(text: str) -> list[list[str]]:
+    """The cells of every table row in a text, headers and rulers left out."""
+    rows = []
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        header = number + 1 < len(lines) and lines[number + 1].startswith("|---")
+        if line.startswith("|") and not line.startswith("|---") and not header:
+            rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return rows
+
+
+def names(cell: str) -> list[str]:
+    """What stands in backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def documented(text: str) -> set[str]:
+    """Names in the first column of the tables of a text."""
+    return {name for row in table(text) for name in names(row[0])}
