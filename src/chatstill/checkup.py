@@ -162,6 +162,17 @@ def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:
     )
 
 
+def num_evaluations(job: Job, num_rows: int) -> int:
+    """How often dev is scored: in every phase, then once more, and by the teacher."""
+    config = job.config
+    during = config.do_eval or config.keep == "best" or config.patience is not None
+    count = (1 if job.teacher is None else 2) if config.do_eval else 0
+    for phase in job.method.phases() if during else []:
+        total, per_epoch = phase_steps(job, phase, num_rows)
+        count += -(-total // (config.eval_steps or per_epoch))
+    return count
+
+
 def _rehearse(job: Job, view: View, num_rows: int) -> Rehearsal:
     """Three small batches: short, middling and long rows."""
     size = min(job.config.per_gpu_train_batch_size, 8, len(view))
@@ -186,7 +197,7 @@ def _costs(
         total, _ = phase_steps(job, phase, train_rows)
         micro = total * config.gradient_accumulation_steps
         steps, rows = steps + micro, rows + micro * batch
-    evaluations = len(job.method.phases()) + int(config.num_train_epochs) + 1
+    evaluations = num_evaluations(job, train_rows)
     time = estimate(
         rehearsal.timings,
         int(rows * row_tokens),

@@ -1,0 +1,27 @@
+"""The plan's estimate counts the evaluations that the run will do."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from chatstill.checkup import num_evaluations
+from chatstill.config.schema import RunConfig
+from chatstill.methods.base import Phase
+
+
+@pytest.mark.parametrize(
+    ("settings", "teacher", "expected"),
+    [
+        ({}, None, 4),  # 3 epochs, the end
+        ({}, "one", 5),
+        ({"eval_steps": 7}, None, 6),  # steps 7, 14, 21, 28, 30
+        ({"eval_steps": 100_000}, "one", 3),
+        ({"do_eval": False}, "one", 0),
+        ({"do_eval": False, "patience": 1}, None, 3),
+    ],
+)
+def test_number_of_evaluations(settings, teacher, expected):
+    config = RunConfig(per_gpu_train_batch_size=10, **settings)
+    method = SimpleNamespace(phases=lambda: [Phase("training", 3.0, 1e-3)])
+    job = SimpleNamespace(config=config, method=method, teacher=teacher)
+    assert num_evaluations(job, 100) == expected
