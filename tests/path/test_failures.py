@@ -19,9 +19,7 @@ NO_SPACE = {
     ),
     "system": OSError(28, "No space left on device"),
     "quota": OSError(122, "Disk quota exceeded"),
-    "torch": RuntimeError(
-        "[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"
-    ),
+    "torch": RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"),
 }
 NO_MEMORY = {
     "cpu": RuntimeError(

@@ -54,9 +54,7 @@ def test_labels_are_matched_by_name(run, copy_of, finished):
     one = read_predictions(done.folder / "predictions.tsv", ("0", "1")).scores
     other = read_predictions(finished.folder / "predictions.tsv", ("0", "1")).scores
     np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
-    scored = pipeline.evaluate(
-        done.folder / "student", done.loaded.config, console=world.console()
-    )
+    scored = pipeline.evaluate(done.folder / "student", done.loaded.config, console=world.console())
     assert scored["dev"]["metrics"] == pytest.approx(left["dev"]["metrics"])
 
 
@@ -270,9 +268,7 @@ def test_check_creates_nothing_and_touches_nothing(run, teacher_of, tmp_path, mo
 
     def spying(job):
         networks = [job.teacher, job.student]
-        before = [
-            {n: t.clone() for n, t in network.state_dict().items()} for network in networks
-        ]
+        before = [{n: t.clone() for n, t in network.state_dict().items()} for network in networks]
         flags = [[m.training for m in network.modules()] for network in networks]
         grads = [[p.requires_grad for p in network.parameters()] for network in networks]
         plan = preflight(job)

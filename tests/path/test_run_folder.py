@@ -151,7 +151,9 @@ def test_started_again_says_finished_and_trains_nothing(run):
 def test_changed_key_is_named_and_fresh_moves_the_old_run_aside(run, tmp_path):
     first = run(num_train_epochs=1)
     before = modified(first.folder)
-    with pytest.raises(UserError, match=r"learning_rate: 0\.003 → 0\.001.*--fresh|--fresh") as error:
+    with pytest.raises(
+        UserError, match=r"learning_rate: 0\.003 → 0\.001.*--fresh|--fresh"
+    ) as error:
         run(num_train_epochs=1, learning_rate=0.001)
     assert "learning_rate: 0.003 → 0.001" in str(error.value)
     assert "seed" not in str(error.value)
@@ -169,7 +171,12 @@ def test_changed_key_is_named_and_fresh_moves_the_old_run_aside(run, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"save_steps": 100, "save_total_limit": 1, "logging_steps": 7, "per_gpu_eval_batch_size": 3},
+        {
+            "save_steps": 100,
+            "save_total_limit": 1,
+            "logging_steps": 7,
+            "per_gpu_eval_batch_size": 3,
+        },
         {"note": "another word"},
     ],
 )

@@ -62,7 +62,8 @@ def assert_close(left, right):
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-5, msg=name)
     values = [
-        json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in (left, right)
+        json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        for folder in (left, right)
     ]
     assert values[0]["dev"]["metrics"] == pytest.approx(values[1]["dev"]["metrics"])
     assert values[1]["versions"]["processes"] == "2"
@@ -206,7 +207,13 @@ def test_several_devices_start_one_process_each(run, monkeypatch, tmp_path):
         run()
     path, command = seen[0]
     assert path == sys.executable
-    assert command[:5] == [path, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=3"]
+    assert command[:5] == [
+        path,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=3",
+    ]
     assert command[5:] == ["-m", "chatstill", "distill", str(tmp_path / "configs" / "distill.json")]
     assert not (tmp_path / "out").exists()
 
@@ -223,7 +230,14 @@ def test_a_launcher_or_one_device_is_left_alone(monkeypatch):
 
 def launcher(name, door):
     if name == "torchrun":
-        return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", door]
+        return [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node=2",
+            door,
+        ]
     tool = Path(sys.executable).with_name("accelerate")
     return [
         str(tool),
