@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP) ## The main job on real data: a table, and report.html
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python benchmarks/demo.py $(DEMO_ARGS)
 
 test: $(STAMP) ## The tests
 	$(BIN)/python -m pytest -m "not slow" $(IN_PROCESSES) $(PYTEST_ARGS)

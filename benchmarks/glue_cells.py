@@ -152,7 +152,11 @@ def is_finished(cell: Cell) -> bool:
 
 
 def run_cell(cell: Cell, threads: int | None = None) -> int:
-    """Runs, or goes on with, a cell; returns the exit code. A signal is passed on and waited for."""
+    """Runs, or goes on with, a cell; returns the exit code.
+
+    SIGTERM and Ctrl-C are passed on and waited for: the answer is 143 or 130 then, whatever the run
+    itself answered.
+    """
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
     path = cell.folder.with_suffix(".json")
     path.write_text(json.dumps(cell.config, indent=2) + "\n", encoding="utf-8")
@@ -160,20 +164,36 @@ def run_cell(cell: Cell, threads: int | None = None) -> int:
     if threads:
         environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(threads)
     started = time.time()
-    # A session of its own: Ctrl-C would reach it twice, and a second one means "without saving".
-    with subprocess.Popen(command(cell, path), env=environment, start_new_session=True) as process:
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            process.send_signal(number)
-
-        before = {n: signal.signal(n, stop) for n in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            code = process.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    code = run_and_wait(command(cell, path), environment)
     note_attempt(cell, time.time() - started)
     return code
+
+
+def run_and_wait(words: list[str], environment: dict[str, str]) -> int:
+    """Runs a program; SIGTERM and Ctrl-C go on to it, and decide the exit code."""
+    asked: list[int] = []
+    waiting: list[int] = []
+    running: list[subprocess.Popen[bytes]] = []
+
+    def pass_on() -> None:
+        while running and waiting:
+            running[0].send_signal(waiting.pop())
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        waiting.append(number)
+        pass_on()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        # A session of its own: Ctrl-C would reach it twice, and a second one means "without saving".
+        running.append(subprocess.Popen(words, env=environment, start_new_session=True))
+        pass_on()  # what came while it was being started
+        code = running[0].wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 128 + asked[0] if asked else code
 
 
 def command(cell: Cell, path: Path) -> list[str]:

@@ -174,16 +174,20 @@ def _load(
 
 
 def _student_spec(
-    config: RunConfig, teacher: PreTrainedModel, task: Task, notes: list[str]
+    config: RunConfig,
+    teacher: PreTrainedModel,
+    task: Task,
+    default: Callable[[int], int],
+    notes: list[str],
 ) -> StudentSpec:
-    """Depth: of the student's config file, else its num_hidden_layers, else half the teacher's.
+    """Depth: of the student's config file, else its num_hidden_layers, else the method's default.
 
     Raises:
         UserError: another width, head count or vocabulary than the teacher's, both values named.
     """
     block = config.student_architectures
     teacher_layers = num_layers_of(teacher.config)
-    layers = teacher_layers // 2
+    layers = default(teacher_layers)
     if block is not None:
         if block.config_file:
             student_config = load_config(block, "student", config.cache_dir)
@@ -282,7 +286,13 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     if teacher is None:
         student = model
     else:
-        spec = _student_spec(config, teacher, task, notes)
+        spec = _student_spec(
+            config,
+            teacher,
+            task,
+            lambda depth: method_class.default_depth(method_config, depth),
+            notes,
+        )
         student, lines = method_class.build_student(method_config, teacher, spec)
         notes += lines
     set_padding(student, tokenizer)

@@ -21,7 +21,8 @@ from .fingerprint import run_facts
 from .job import Job, device_of, lengths_of, reader_for, set_padding
 from .models.load import load_classifier
 from .models.save import recover_saved, save_student
-from .preflight.labels import match_labels
+from .preflight.labels import LabelMatch, match_labels
+from .report.run import write_run_report
 from .running import Trained, Views
 from .tasks.base import Split
 from .tasks.files import locate
@@ -84,6 +85,7 @@ def report_run(
     )
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
     write_json(folder / "metrics.json", metrics)
+    write_run_report(folder)
     return metrics
 
 
@@ -121,7 +123,7 @@ def _group_names(view: View) -> list[str] | None:
     return [names[number] for number in view.groups]
 
 
-def _open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, Any]:
+def open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, LabelMatch]:
     """(network, tokenizer, label match) of a folder, on the best device."""
     task = lookup.task(config.task_name, config.plugins)
     block = Architecture(model_name_or_path=str(folder))
@@ -153,7 +155,7 @@ def _scores(
     from .data.views import prepare_view
 
     task = lookup.task(config.task_name, config.plugins)
-    model, tokenizer, match = _open_model(folder, config)
+    model, tokenizer, match = open_model(folder, config)
     with tempfile.TemporaryDirectory(prefix="chatstill-") as cache:
         rows = task.read(path, split, labelled)
         view = prepare_view(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +180,8 @@ def _quiet_libraries() -> None:
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     logging.getLogger("torch.distributed").setLevel(logging.ERROR)
+    # A first step that draws no successor moves the schedule on and nothing else, on purpose.
+    warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
 
 
 def _warn_of_versions(folder: RunFolder, facts: dict[str, Any]) -> None:

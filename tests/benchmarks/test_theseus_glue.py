@@ -1,6 +1,8 @@
 """The GLUE table from made-up runs: plan, resuming by cell, intervals, labels of partial tables."""
 
 import json
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +152,16 @@ def test_run_cell_adds_up_its_attempts(tmp_path, monkeypatch):
     assert glue_cells.attempts(cell)["seconds"] > 0
     written = json.loads(cell.folder.with_suffix(".json").read_text(encoding="utf-8"))
     assert written == cell.config
+
+
+def test_run_cell_passes_a_signal_on_and_says_so(tmp_path, monkeypatch):
+    cell = glue_cells.plan(options(tmp_path, "--tasks", "sst2"))[0]
+    script = 'trap "exit 1" INT; kill -INT $PPID; for i in 1 2 3 4 5 6 7 8 9; do sleep 1; done'
+    monkeypatch.setattr(glue_cells, "command", lambda cell, path: ["sh", "-c", script])
+    started = time.monotonic()
+    assert glue_cells.run_cell(cell) == 130
+    assert time.monotonic() - started < 8
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray, groups: None) -> float:

@@ -352,21 +352,19 @@ def test_what_is_missing_is_named(world):
 
 
 CODE = """
-import sys, time
+import sys
 from pathlib import Path
-started = time.perf_counter()
 from chatstill.config import load
 from chatstill.errors import UserError
 try:
     load(Path("my.json"), [], verb="distill")
 except UserError as error:
     sys.exit(str(error))
-print(time.perf_counter() - started)
 print([name for name in ("torch", "transformers", "tokenizers", "scipy", "sklearn") if name in sys.modules])
 """
 
 
-def test_the_first_report_takes_under_a_second_and_imports_no_torch(world):
+def test_the_first_report_imports_no_torch_and_creates_nothing(world):
     world.write()
     before = sorted(path.relative_to(world.folder) for path in world.folder.rglob("*"))
     source = EXAMPLE.parents[1] / "src"
@@ -377,9 +375,7 @@ def test_the_first_report_takes_under_a_second_and_imports_no_torch(world):
         env={**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert done.returncode == 0, done.stderr
-    seconds, modules = done.stdout.strip().split("\n")
-    assert modules == "[]"
-    assert float(seconds) < 1.0
+    assert done.stdout.strip() == "[]"
     assert sorted(path.relative_to(world.folder) for path in world.folder.rglob("*")) == before
 
 

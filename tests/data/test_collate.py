@@ -1,7 +1,5 @@
 """Padding, against a plain loop over rows."""
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -115,13 +113,3 @@ def test_batches_are_their_own(view):
     batch["index"].zero_()
     assert indices.tolist() == [1, 2]
     assert collate(view, indices, pad_token_id=0)["input_ids"].any()
-
-
-def test_a_batch_costs_far_less_than_a_step(view):
-    batches = [np.arange(start, start + 32) for start in range(20)]
-    spans = []
-    for indices in batches * 5:
-        start = time.perf_counter()
-        collate(view, indices, pad_token_id=0, with_token_types=True)
-        spans.append(time.perf_counter() - start)
-    assert np.median(spans) < 3e-4

@@ -1,61 +1,11 @@
-"""The plan: when the rate reaches 1, and its rows on a terminal and off it."""
+"""The plan: its rows on a terminal and off it."""
 
 import io
 
-import pytest
 from rich.console import Console
 
 from chatstill.errors import Problem
 from chatstill.preflight import plan as plans
-from chatstill.preflight.schedule import linear_reaches_one, replacing_plan
-
-
-@pytest.mark.parametrize(
-    ("rate", "k", "step"),
-    [
-        (0.3, 0.0006, 1167),
-        (0.5, 0.5 / 400, 400),
-        (0.1, 0.1, 9),
-        (0.4, 0.1, 6),
-        (1.0, 0.0, 0),
-        (0.3, 0.0, None),
-    ],
-)
-def test_the_first_step_at_rate_1(rate, k, step):
-    assert linear_reaches_one(rate, k) == step
-    if step:
-        assert rate + k * step >= 1 - 1e-9 > rate + k * (step - 1)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "step", "warned"),
-    [
-        (("linear", 0.3, 0.0006, None, 2334), 1167, False),
-        (("linear", 0.3, 0.0006, None, 1300), 1167, True),
-        (("linear", 0.3, 0.0006, None, 1167), 1167, True),
-        (("linear", 0.3, 0.0006, None, 500), 1167, True),
-        (("linear", 0.9, 0.01, None, 1000), 10, True),
-        (("linear", 0.3, 0.0006, None, 1300, 400), 1167, False),
-        (("constant", 0.5, 0.0, 0, 1000), None, True),
-        (("constant", 0.5, 0.0, None, 1000, 500), None, False),
-        (("constant", 0.5, 0.0, None, 1000, 10), None, True),
-        ((None, 0.5, 0.0, 400, 1000), 400, False),
-        (("constant", 1.0, 0.0, 0, 1000), 0, True),
-    ],
-)
-def test_warnings_about_the_schedule(arguments, step, warned):
-    result = replacing_plan(*arguments)
-    assert result.step == step
-    assert bool(result.problems) == warned
-    assert all(problem.severity == "warning" for problem in result.problems)
-    assert result.text
-
-
-def test_never_is_said():
-    result = replacing_plan("linear", 0.3, 0.0001, None, 1000)
-    assert "never" in result.problems[0].message and "7,000" in result.text
-    assert result.share is None
-
 
 PLAN = plans.Plan(
     [

@@ -55,9 +55,26 @@ def test_empty_draws_touch_nothing(tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
     logged = [r for r in engine.records if "loss" in r]
     assert len(logged) == 12
+    assert all(r["loss"] is None for r in logged), "there was no loss, not one of 0"
     assert logged[-1]["learning_rate"] < logged[3]["learning_rate"]
     path = engine.store.path(0, 12) / "optimizer.pt"
     assert torch.load(path, weights_only=True)["state"] == {}
+
+
+def test_the_logged_loss_is_the_mean_of_the_steps_that_had_one(tmp_path):
+    """Steps without a replacement do not pull the curve down."""
+    knobs = dict(replacing_rate=0.3, scheduler_type="constant", successor_num_train_epochs=0)
+    single = build_engine(tmp_path / "a", ToySteps(), save_steps=100)
+    run_phases(build_method("theseus", dropout=0.0, **knobs), single)
+    whole = build_engine(tmp_path / "b", ToySteps(), save_steps=100, args={"logging_steps": 12})
+    run_phases(build_method("theseus", dropout=0.0, **knobs), whole)
+    losses = [r["loss"] for r in single.records if "loss" in r]
+    assert None in losses
+    trained = [loss for loss in losses if loss is not None]
+    logged = [r for r in whole.records if "loss" in r]
+    assert len(logged) == 1
+    assert logged[0]["loss"] == pytest.approx(sum(trained) / len(trained), rel=1e-5)
+    assert logged[0]["term/task"] == pytest.approx(logged[0]["loss"], rel=1e-5)
 
 
 def test_only_drawn_modules_move(tmp_path):

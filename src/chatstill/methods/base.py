@@ -169,6 +169,11 @@ class Method:
         self.run = run
 
     @classmethod
+    def default_depth(cls, config: MethodConfig, teacher_layers: int) -> int:
+        """Layers of a student whose depth the configuration does not say: half the teacher's."""
+        return teacher_layers // 2
+
+    @classmethod
     def build_student(
         cls, config: MethodConfig, teacher: PreTrainedModel | None, spec: StudentSpec
     ) -> tuple[PreTrainedModel, list[str]]:

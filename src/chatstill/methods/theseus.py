@@ -125,6 +125,16 @@ class Theseus(Method):
     config: TheseusConfig
 
     @classmethod
+    def default_depth(cls, config: MethodConfig, teacher_layers: int) -> int:
+        """As many layers as the grouping has modules."""
+        assert isinstance(config, Config)
+        return (
+            len(config.grouping)
+            if config.grouping
+            else super().default_depth(config, teacher_layers)
+        )
+
+    @classmethod
     def build_student(
         cls,
         config: MethodConfig,

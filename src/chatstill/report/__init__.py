@@ -2,6 +2,7 @@
 
 from .model import Measure, Report, ResultRow, Series
 from .page import render_report
+from .run import write_run_report
 from .table import render_markdown_table, terminal_table
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "render_markdown_table",
     "render_report",
     "terminal_table",
+    "write_run_report",
 ]

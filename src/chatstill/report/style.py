@@ -24,7 +24,7 @@ tbody th{font-weight:600;min-width:9rem}
 td small{display:block;color:var(--soft);font-size:.78rem;white-space:nowrap}
 td{white-space:nowrap}
 .own{background:var(--own)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:1rem}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:1rem}
 figure{margin:0;padding:1rem;background:var(--card);border-radius:10px;min-width:0}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font-family:inherit;font-size:12.5px;fill:var(--ink)}

@@ -34,7 +34,7 @@ class Table:
 
 
 def build_table(report: Report) -> Table:
-    """Cells of the main table; columns that no row fills are left out."""
+    """Cells of the main table; columns that no row fills, and ratios of one row, are left out."""
     metrics = _keys(row.metrics for row in report.rows)
     latencies = _keys(row.latency_ms for row in report.rows)
     columns = ["model"]
@@ -44,7 +44,8 @@ def build_table(report: Report) -> Table:
         columns.append("size")
     columns += [report.metric_name(key) for key in metrics]
     columns += [f"ms, {key}" for key in latencies]
-    if metrics or latencies:
+    compared = len(report.rows) > 1 and bool(metrics or latencies)
+    if compared:
         columns.append("ratio to the teacher")
     rows = []
     for row in report.rows:
@@ -55,7 +56,7 @@ def build_table(report: Report) -> Table:
             cells.append(Cell(NOTHING if row.size_mb is None else f"{row.size_mb:.1f} MB"))
         cells += [_metric(row.metrics.get(key)) for key in metrics]
         cells += [Cell(_number(row.latency_ms.get(key))) for key in latencies]
-        if metrics or latencies:
+        if compared:
             cells.append(_ratio(row, report.rows[0], report))
         rows.append(cells)
     return Table(columns, rows, [row.highlight for row in report.rows])

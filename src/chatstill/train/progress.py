@@ -99,6 +99,17 @@ class ProgressDisplay(TrainerCallback):
             line = f"{self.phase.name} {state.global_step}/{state.max_steps}  "
             self.console.print(line + self.facts(args, state), highlight=False, soft_wrap=True)
 
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if logs is not None and logs.get("loss") is not None:
+            self.loss = float(logs["loss"])
+
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:

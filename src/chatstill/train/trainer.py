@@ -70,6 +70,7 @@ class DistillationTrainer(Trainer):
         self.add_callback(self.flow)
         self._term_sums: dict[str, Tensor] = {}
         self._steps_since_log = 0
+        self._trained_since_log = 0.0
         self._iterator: Iterator[tuple[int, list[Batch]]] | None = None
 
     # -- data ------------------------------------------------------------------------------------
@@ -174,6 +175,7 @@ class DistillationTrainer(Trainer):
             self.lr_scheduler.step()
         model.zero_grad()
         self._steps_since_log += 1
+        self._trained_since_log += len(active) / len(micro_batches)
         return grad_norm, learning_rate
 
     def _forward_backward(
@@ -234,18 +236,25 @@ class DistillationTrainer(Trainer):
         return False
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds terms (plain and weighted) and gauges; everything goes to ``on_log``."""
+        """Adds terms (plain and weighted) and gauges; everything goes to ``on_log``.
+
+        Losses are means over the micro-batches that were trained on: where no module was replaced
+        there is no loss. None if there was none at all.
+        """
         if "loss" not in logs:
             return
         steps, self._steps_since_log = max(self._steps_since_log, 1), 0
+        trained, self._trained_since_log = self._trained_since_log, 0.0
         names = sorted(self._term_sums)
         totals = self.agreement.sums([float(self._term_sums[name]) for name in names])
         record: dict[str, Any] = {"step": self.state.global_step, "epoch": self.state.epoch, **logs}
-        record.update({f"term/{n}": t / steps for n, t in zip(names, totals, strict=True)})
+        record["loss"] = logs["loss"] * (steps / trained) if trained else None
+        record.update({f"term/{n}": t / trained for n, t in zip(names, totals, strict=True)})
         self._term_sums.clear()
         context = self._contexts(int(self.state.epoch or 0), 1)[0]
         record.update(self.method.gauges(context))
         self._record(record)
+        self.control = self.callback_handler.on_log(self.args, self.state, self.control, record)
 
     def _record(self, record: dict[str, Any]) -> None:
         if self.args.process_index == 0:

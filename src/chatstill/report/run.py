@@ -1,0 +1,152 @@
+"""The report of one run, from what its folder holds: ``report.html``."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .history import RATE, read_history
+from .model import Measure, Report, ResultRow, Series
+from .page import render_report
+
+FILE = "report.html"
+NAMES = {"mrr": "MRR", "map": "MAP", "auc": "AUC", "f1": "F1", "r10@1": "R10@1", "p@1": "P@1"}
+_NOT_SHOWN = ("random_", "groups")  # what a metric is compared with, and counts
+
+
+def write_run_report(folder: Path) -> Path:
+    """Writes ``report.html`` of a finished run into its folder and returns its path.
+
+    Raises:
+        FileNotFoundError: the folder has no ``metrics.json``.
+    """
+    return write_report(run_report(folder), folder / FILE)
+
+
+def write_report(report: Report, path: Path) -> Path:
+    """Writes a whole page or nothing."""
+    staging = path.with_name(f".{path.name}.new")
+    staging.write_text(render_report(report), encoding="utf-8", newline="\n")
+    os.replace(staging, path)
+    return path
+
+
+def run_report(folder: Path) -> Report:
+    """Teacher and student, curves, configuration and versions of a run folder."""
+    metrics = read_json(folder / "metrics.json")
+    history = read_history(folder, [phase["steps"] for phase in metrics["training"]["phases"]])
+    values = read_json(folder / "config.resolved.json", missing_ok=True)
+    main = metrics["dev"]["main"]
+    rows = [_student(metrics)]
+    if "teacher" in metrics:
+        teacher = metrics["teacher"]
+        rows.insert(0, ResultRow("teacher", teacher["parameters"], metrics=_measures(teacher)))
+    rates = history.curve(RATE)
+    return Report(
+        title=f"{metrics['method']} on {metrics['task']}",
+        summary=_summary(metrics),
+        rows=rows,
+        main_metric=main,
+        metric_names=NAMES,
+        losses=[Series(rows[-1].name, history.curve("loss"))],
+        rates=[Series(rows[-1].name, rates)] if rates else [],
+        marks=history.marks(),
+        configuration={key: entry["value"] for key, entry in values.items()},
+        origins={key: entry["origin"] for key, entry in values.items()},
+        versions=versions(metrics),
+        notes=_notes(metrics),
+    )
+
+
+def versions(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Versions and the machine that a run's ``metrics.json`` names."""
+    known = {name: str(version) for name, version in metrics.get("versions", {}).items()}
+    known |= {name: str(value) for name, value in metrics.get("machine", {}).items()}
+    device = metrics["training"].get("device")
+    return {"device": device, **known} if device else known
+
+
+def read_json(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
+    """A file as it was written; empty if it may be missing and is."""
+    if missing_ok and not path.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _student(metrics: Mapping[str, Any]) -> ResultRow:
+    model = metrics["model"]
+    name = "student" if metrics["verb"] == "distill" else "fine-tuned network"
+    return ResultRow(
+        f"{name} ({model['layers']} layers)",
+        model["parameters"],
+        None if "teacher" in metrics else model["megabytes"],
+        _measures(metrics["dev"]),
+        highlight=True,
+    )
+
+
+def _measures(judged: Mapping[str, Any]) -> dict[str, Measure]:
+    """The figures of the table, the main one first and with its interval.
+
+    Of the metrics with a cut-off (``r@k``) the usual one stands for all.
+    """
+    found = judged["metrics"]
+    cutoff = "r10@1" if "r10@1" in found else "p@1"
+    keys = [judged["main"], *(key for key in found if key != judged["main"])]
+    low, high = judged.get("interval") or (None, None)
+    measures = {}
+    for key in keys:
+        value = found.get(key)
+        if key.startswith(_NOT_SHOWN) or value is None or ("@" in key and key != cutoff):
+            continue
+        main = key == judged["main"]
+        measures[key] = Measure(value, low, high) if main else Measure(value)
+    return measures
+
+
+def _summary(metrics: Mapping[str, Any]) -> str:
+    dev, teacher = metrics["dev"], metrics.get("teacher")
+    name = NAMES.get(dev["main"], dev["main"])
+    if teacher is None or dev["value"] is None:
+        return f"{name} {_figure(dev['value'])} on {dev['rows']:,} dev rows."
+    text = f"{name} {_figure(dev['value'])} on {dev['rows']:,} dev rows"
+    if metrics.get("ratio"):
+        text += f", {100 * metrics['ratio']:.1f} % of the teacher's {_figure(teacher['value'])}"
+    share = metrics["model"]["parameters"] / teacher["parameters"]
+    return f"{text}, with {100 * share:.0f} % of its parameters."
+
+
+def _notes(metrics: Mapping[str, Any]) -> list[str]:
+    dev, training = metrics["dev"], metrics["training"]
+    main = dev["main"]
+    notes = [
+        f"Weights kept: {metrics['kept']['text']}.",
+        f"Trained on {training['rows']:,} rows with seed {metrics['seed']}; "
+        f"{100 * training['share_of_rows_cut']:.1f} % of them were cut to the length limit.",
+    ]
+    if dev.get("interval"):
+        name = NAMES.get(main, main)
+        notes.append(f"In brackets: 95 % bootstrap interval of {name} over the dev set.")
+    chance = dev["metrics"].get(f"random_{main}")
+    if chance is not None:
+        notes.append(f"A random ranker gets {NAMES.get(main, main)} {chance:.3f}.")
+    if "agreement" in metrics:
+        notes.append(_agreement(metrics["agreement"]))
+    if "teacher" in metrics:
+        notes.append(f"The student's weights take {metrics['model']['megabytes']:.1f} MB on disk.")
+    return notes
+
+
+def _agreement(found: Mapping[str, Any]) -> str:
+    correlation = f"rank correlation of the scores {_figure(found.get('spearman'))}"
+    if found.get("agreement") is None:
+        return f"Student and teacher on the same rows: {correlation}."
+    share = f"same decision on {100 * found['agreement']:.1f} % of the rows"
+    return f"Student and teacher on the same rows: {share}, {correlation}."
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"

@@ -1,0 +1,152 @@
+"""The report of a run folder: figures from metrics.json, curves from history.jsonl, values and origins."""
+
+import json
+
+import pytest
+
+from chatstill.report.history import History, read_history
+from chatstill.report.run import run_report, write_run_report
+
+DEV = {
+    "rows": 2020,
+    "main": "mrr",
+    "value": 0.7,
+    "interval": [0.65, 0.75],
+    "metrics": {
+        "accuracy": 0.93,
+        "auc": None,
+        "groups": 202.0,
+        "mrr": 0.7,
+        "p@1": 0.55,
+        "r@1": 0.55,
+        "r10@1": 0.55,
+        "random_mrr": 0.293,
+    },
+    "left_out": {},
+}
+METRICS = {
+    "format": 1,
+    "task": "chat",
+    "verb": "distill",
+    "method": "theseus-bert",
+    "seed": 7,
+    "dev": DEV,
+    "kept": {"text": "last step: 10 of phase 'successor'"},
+    "model": {"layers": 3, "parameters": 17_000_000, "megabytes": 69.5},
+    "training": {
+        "phases": [{"name": "replacing", "steps": 40}, {"name": "successor", "steps": 10}],
+        "device": "A processor",
+        "rows": 1892,
+        "share_of_rows_cut": 0.02,
+    },
+    "teacher": {
+        **DEV,
+        "value": 0.8,
+        "interval": [0.7, 0.9],
+        "metrics": {**DEV["metrics"], "mrr": 0.8},
+        "parameters": 22_000_000,
+    },
+    "agreement": {"agreement": 0.95, "spearman": 0.9, "pearson": 0.91},
+    "ratio": 0.875,
+    "versions": {"torch": "2.13.0"},
+    "machine": {"cores": 2},
+}
+
+
+def record(phase, index, step, **values):
+    return {"phase": phase, "phase_index": index, "step": step, **values}
+
+
+RECORDS = [
+    record("replacing", 0, 10, loss=0.7, replacing_rate=0.65),
+    record("replacing", 0, 20, loss=0.6, replacing_rate=1.0),
+    record("replacing", 0, 20, **{"dev/mrr": 0.6}),
+    record("replacing", 0, 40, loss=0.5, replacing_rate=1.0),
+    record("successor", 1, 10, loss=0.4, replacing_rate=1.0),
+]
+
+
+def make_run(folder, metrics, lines):
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    (folder / "history.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    resolved = {"theseus_scheduler.replacing_rate": {"value": 0.3, "origin": "my.json:12"}}
+    (folder / "config.resolved.json").write_text(json.dumps(resolved), encoding="utf-8")
+
+
+@pytest.fixture
+def run(tmp_path):
+    make_run(tmp_path, METRICS, map(json.dumps, RECORDS))
+    return tmp_path
+
+
+def test_teacher_and_student_stand_with_their_figures(run):
+    report = run_report(run)
+    teacher, student = report.rows
+    assert teacher.name == "teacher" and student.name == "student (3 layers)" and student.highlight
+    assert list(student.metrics) == ["mrr", "accuracy", "r10@1"] and report.metric() == "mrr"
+    assert (student.metrics["mrr"].low, student.metrics["mrr"].high) == (0.65, 0.75)
+    assert student.metrics["accuracy"].low is None
+    assert (student.parameters, teacher.parameters) == (17_000_000, 22_000_000)
+    assert report.summary == (
+        "MRR 0.700 on 2,020 dev rows, 87.5 % of the teacher's 0.800, with 77 % of its parameters."
+    )
+    notes = " ".join(report.notes)
+    for text in ("last step: 10", "0.293", "95.0 %", "0.900", "69.5 MB", "1,892 rows", "seed 7"):
+        assert text in notes
+
+
+def test_curves_count_steps_over_all_phases(run):
+    report = run_report(run)
+    assert report.losses[0].points == [(10, 0.7), (20, 0.6), (40, 0.5), (50, 0.4)]
+    assert report.rates[0].points == [(10, 0.65), (20, 1.0), (40, 1.0), (50, 1.0)]
+    assert report.marks == [(20, "rate reaches 1"), (40, "phase successor")]
+
+
+def test_the_page_lies_in_the_run_folder_and_nothing_beside_it(run):
+    before = {path.name for path in run.iterdir()}
+    path = write_run_report(run)
+    assert {path.name for path in run.iterdir()} - before == {"report.html"} == {path.name}
+    text = path.read_text(encoding="utf-8")
+    assert text.count("<svg") == 2  # no latency was measured
+    for word in ("87.5 % MRR", "my.json:12", "2.13.0", "A processor", "[0.650, 0.750]"):
+        assert word in text
+
+
+def test_a_taught_network_has_one_row_and_no_rate(tmp_path):
+    metrics = {k: v for k, v in METRICS.items() if k not in ("teacher", "agreement", "ratio")}
+    metrics |= {"verb": "teach", "training": {**METRICS["training"], "phases": [{"steps": 40}]}}
+    records = [record("fine-tuning", 0, 40, loss=0.5)]
+    make_run(tmp_path, metrics, map(json.dumps, records))
+    report = run_report(tmp_path)
+    assert [row.name for row in report.rows] == ["fine-tuned network (3 layers)"]
+    assert report.rows[0].size_mb == 69.5 and report.rates == [] and report.marks == []
+    assert "ratio to the teacher" not in write_run_report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_metrics_without_a_value_are_left_out(tmp_path):
+    dev = {**DEV, "value": None, "interval": [None, None], "metrics": {"mrr": None, "acc": 0.5}}
+    make_run(tmp_path, {**METRICS, "dev": dev, "ratio": None}, [])
+    student = run_report(tmp_path).rows[1]
+    assert list(student.metrics) == ["acc"]
+    assert "nan" not in write_run_report(tmp_path).read_text(encoding="utf-8").lower()
+
+
+def test_lines_that_a_kill_cut_short_are_skipped(tmp_path):
+    assert read_history(tmp_path).curve("loss") == []
+    lines = [json.dumps(RECORDS[0]), '{"phase": "repl', "[]", "7", '{"step": 3}']
+    (tmp_path / "history.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert read_history(tmp_path).curve("loss") == [(10, 0.7)]
+
+
+def test_phases_follow_each_other_also_where_their_lengths_are_only_in_the_records():
+    assert History(RECORDS).curve("loss")[-1] == (50, 0.4)
+    assert History(RECORDS, [60]).curve("loss")[-1] == (70, 0.4)
+
+
+def test_a_rate_that_is_one_from_the_start_has_no_mark():
+    assert History([record("replacing", 0, 5, replacing_rate=1.0)]).marks() == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), None, "0.3"])
+def test_a_curve_holds_finite_numbers_only(value):
+    assert History([record("p", 0, 5, loss=value)]).curve("loss") == []
