@@ -14,6 +14,7 @@ _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
 def read_string(cursor: Cursor) -> str:
+    """The string that starts at the cursor, also in quotes of another kind, which is noted."""
     start = cursor.at
     opening = cursor.text[start]
     if opening != '"':

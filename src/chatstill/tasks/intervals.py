@@ -29,6 +29,7 @@ class Ratio:
         return self.divide(above, below)
 
     def divide(self, above: np.ndarray, below: np.ndarray) -> float:
+        """The ratio of both sums."""
         total = float(below.sum())
         return float(above.sum()) / total if total else self.empty
 

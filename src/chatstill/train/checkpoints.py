@@ -24,6 +24,7 @@ def fsync_path(path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
+    """Hex digest of a file, read block by block."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):

@@ -12,6 +12,7 @@ def rank() -> int:
 
 
 def world_size() -> int:
+    """The number of processes of this run."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 

@@ -1,0 +1,110 @@
+"""Every file of ``chatstill/methods`` as a method that can be trained: a new one is tested at once."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import chatstill.methods
+from chatstill import lookup
+from chatstill.methods.base import Context, Method, RunValues, StudentSpec
+
+from ..train.conftest import ToySteps, tiny_bert
+
+torch.set_num_threads(1)
+
+FOLDER = Path(chatstill.methods.__file__).parent
+NOT_METHODS = {"__init__", "base"}
+METHODS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in NOT_METHODS)
+OBJECTIVES = ("cross_entropy", "sigmoid", "regression")
+
+
+class LearnableSteps(ToySteps):
+    """The label is 1 where the first token is one of the upper half."""
+
+    def __init__(self, rows=96, batch=16, **knobs):
+        super().__init__(rows=rows, batch=batch, **knobs)
+        self.labels = (self.ids[:, 0] > 22).astype("int64")
+
+    def everything(self):
+        import numpy as np
+
+        return self.rows(np.arange(self.num_rows))
+
+
+def taught(layers: int = 4, dropout: float = 0.1, outputs: int = 2):
+    """A teacher that knows ``LearnableSteps``, by a plain loop."""
+    model = tiny_bert(layers, dropout)
+    if outputs == 1:
+        model.config.num_labels = model.num_labels = 1
+        model.classifier = torch.nn.Linear(16, 1)
+    batch = LearnableSteps().everything()
+    labels = batch.pop("labels")
+    batch.pop("index")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(60):
+        logits = model(**batch).logits
+        if outputs == 1:
+            loss = torch.nn.functional.mse_loss(logits[:, 0], labels.float())
+        else:
+            loss = torch.nn.functional.cross_entropy(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def teacher_weights():
+    return {outputs: taught(outputs=outputs).state_dict() for outputs in (1, 2)}
+
+
+@pytest.fixture
+def build(teacher_weights):
+    """``build("theseus")``: the method with its default knobs, a taught teacher, a smaller student."""
+
+    def make(
+        name: str, *, objective: str = "cross_entropy", dropout: float = 0.1, epochs: float = 2
+    ):
+        outputs = 2 if objective == "cross_entropy" else 1
+        teacher = tiny_bert(4, dropout)
+        if outputs == 1:
+            teacher.config.num_labels = teacher.num_labels = 1
+            teacher.classifier = torch.nn.Linear(16, 1)
+        teacher.load_state_dict(teacher_weights[outputs])
+        teacher.eval()
+
+        def untaught():
+            torch.manual_seed(1)
+            student = tiny_bert(2, dropout)
+            if outputs == 1:
+                student.config.num_labels = student.num_labels = 1
+                student.classifier = torch.nn.Linear(16, 1)
+            return student
+
+        method_class = lookup.method(name)
+        config = method_class.Config()
+        student, lines = method_class.build_student(config, teacher, StudentSpec(2, None, untaught))
+        assert isinstance(lines, list)
+        run = RunValues(num_train_epochs=epochs, learning_rate=5e-3)
+        return method_class(
+            config,
+            student,
+            teacher if method_class.needs_teacher else None,
+            objective=objective,
+            run=run,
+        )
+
+    return make
+
+
+def contexts(phase: int, number: int = 12) -> list[Context]:
+    """Steps spread over a phase."""
+    return [Context(3, phase, step, 0, 0, number) for step in range(number)]
+
+
+def inputs_of(method: Method, batch):
+    """Labels as the objective of a method has them."""
+    if method.objective != "cross_entropy":
+        return {**batch, "labels": batch["labels"].float()}
+    return batch
