@@ -42,6 +42,9 @@ BY_TASK: dict[str, dict[str, Any]] = {
     "cola": {"max_seq_length": 64, "allow_weak_teacher": True},
     "stsb": {"max_seq_length": 128},
 }
+# The cut network starts far from anything useful: at 5e-5 it is still rising when the plan ends.
+BASELINE_RATE = {"sst2": 5e-5}
+OTHER_BASELINE_RATE = 1e-4
 # The teacher trains until its dev score stops rising; both students get the same number of epochs.
 EPOCHS = {"teacher": {"sst2": 4}, "baseline": {"sst2": 4}, "theseus": {"sst2": 4}}
 OTHER_EPOCHS = {"teacher": 10, "baseline": 8, "theseus": 8}
@@ -95,6 +98,7 @@ def make_cell(options: Any, task: str, arm: str, seed: int, teacher: Cell | None
         config["patience"] = TEACHER_PATIENCE.get(task, OTHER_PATIENCE)
     elif arm == "baseline":  # the student that Theseus starts from, before any task was learnt
         config["teacher_architectures"]["num_hidden_layers"] = LAYERS
+        config["learning_rate"] = BASELINE_RATE.get(task, OTHER_BASELINE_RATE)
     elif teacher is not None:
         config["model_type"] = "theseus"
         config["teacher_architectures"] = {"model_name_or_path": str(teacher.folder / "teacher")}
