@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from . import lookup
-from .config.schema import Architecture, RunConfig
+from .config.schema import Architecture, RunConfig, RunKeys
 from .data.views import View
 from .errors import Problem, UserError
 from .evaluate.results import compare, judge, result_lines, write_json, write_text
@@ -155,6 +156,7 @@ def _scores(
     from .data.views import prepare_view
 
     task = lookup.task(config.task_name, config.plugins)
+    config = as_trained(folder, config)
     model, tokenizer, match = open_model(folder, config)
     with tempfile.TemporaryDirectory(prefix="chatstill-") as cache:
         rows = task.read(path, split, labelled)
@@ -163,6 +165,22 @@ def _scores(
         )
         reader = reader_for(model, tokenizer, match)
         return score(model, view, reader, batch_size=config.per_gpu_eval_batch_size), view
+
+
+def as_trained(folder: Path, config: RunConfig) -> RunConfig:
+    """The lengths that a run cut its rows to, where the configuration leaves them at their defaults."""
+    try:
+        text = (folder.parent / "config.resolved.json").read_text(encoding="utf-8")
+        found = json.loads(text)
+    except (OSError, ValueError):
+        return config
+    keys = ("max_seq_length", "max_query_length", "max_reply_length", "truncation_side")
+    own = {
+        key: found[key]["value"]
+        for key in keys
+        if key in found and getattr(config, key) == RunKeys.model_fields[key].default
+    }
+    return config.model_copy(update=own)
 
 
 def evaluate_folder(

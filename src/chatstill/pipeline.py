@@ -47,6 +47,7 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
 
 def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
     from .fingerprint import run_facts, run_fingerprint
+    from .runlog import note_in_file, start_log
     from .train.runfolder import RunFolder
 
     config = loaded.config
@@ -71,8 +72,8 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
         moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
         if moved is not None:
             console.print(f"the old run was moved to {moved}")
-        _start_log(folder.path, console)
-        log_to_file(plan)
+        start_log(folder.path, console)
+        note_in_file(plan)
         if state == "resume":
             _warn_of_versions(folder, run_facts())
             log.info("going on with the run in %s", folder.path)
@@ -139,35 +140,6 @@ def write_resolved(loaded: Loaded, folder: Path) -> None:
     from .evaluate.results import write_json
 
     write_json(folder / "config.resolved.json", loaded.resolved())
-
-
-def _start_log(folder: Path, console: Console) -> None:
-    """``run.log``, appended to when a run goes on; warnings also on the console."""
-    from rich.logging import RichHandler
-
-    for handler in list(log.handlers):
-        log.removeHandler(handler)
-        handler.close()
-    file = _LogFile(folder / "run.log", encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log.addHandler(file)
-    shown = RichHandler(console=console, show_time=False, show_path=False, show_level=False)
-    log.addHandler(shown)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-
-
-class _LogFile(logging.FileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk is said once, by what the run itself writes; no traceback per line."""
-
-
-def log_to_file(lines: list[str]) -> None:
-    """Lines that the console has seen already."""
-    for handler in log.handlers:
-        if isinstance(handler, logging.FileHandler):
-            for line in lines:
-                handler.handle(log.makeRecord(log.name, logging.INFO, "", 0, line, (), None))
 
 
 def _quiet_libraries() -> None:

@@ -308,3 +308,18 @@ def test_scores_do_not_depend_on_the_batch_size_of_evaluation(finished, tmp_path
     left = read_predictions(finished.folder / "predictions.tsv", ("0", "1"))
     right = read_predictions(tmp_path / "e" / "predictions.tsv", ("0", "1"))
     np.testing.assert_allclose(left.scores, right.scores, rtol=1e-4, atol=1e-5)
+
+
+def test_evaluation_of_a_run_cuts_rows_as_the_run_did(finished):
+    from chatstill.config.schema import RunConfig
+    from chatstill.outcome import as_trained
+
+    trained_at = json.loads(read(finished.folder / "config.resolved.json"))["max_seq_length"][
+        "value"
+    ]
+    assert trained_at != 128, "the run has a length of its own"
+    config = RunConfig.model_construct(**{"task_name": "chat"})
+    assert as_trained(finished.folder / "student", config).max_seq_length == trained_at
+    asked = RunConfig.model_construct(**{"task_name": "chat", "max_seq_length": 64})
+    assert as_trained(finished.folder / "student", asked).max_seq_length == 64
+    assert as_trained(finished.folder, config).max_seq_length == 128

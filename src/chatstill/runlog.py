@@ -1,0 +1,52 @@
+"""``run.log`` and its lines on the console."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+log = logging.getLogger("chatstill")
+
+
+class _File(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is said once, by what the run itself writes; no traceback per line."""
+
+
+class _Shown(logging.Handler):
+    """Plain lines, whole: a terminal wraps them, a file keeps them."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        self.console.print(
+            record.getMessage(), style=style, markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def start_log(folder: Path, console: Console) -> None:
+    """Opens ``run.log``; a run that goes on appends to it."""
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+        handler.close()
+    file = _File(folder / "run.log", encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(file)
+    log.addHandler(_Shown(console))
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def note_in_file(lines: list[str]) -> None:
+    """Lines that the console has seen already."""
+    for handler in log.handlers:
+        if isinstance(handler, logging.FileHandler):
+            for line in lines:
+                handler.handle(log.makeRecord(log.name, logging.INFO, "", 0, line, (), None))
