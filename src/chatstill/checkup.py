@@ -19,7 +19,7 @@ from .data.sampler import steps_per_epoch
 from .data.views import View, prepare_view
 from .errors import Problem, UserError
 from .evaluate.scoring import score
-from .job import Job, casing_warning, device_of, lengths_of
+from .job import Job, device_of, lengths_of
 from .methods.base import Phase
 from .models.layers import num_layers_of
 from .preflight.cost import check_memory, estimate, estimate_memory
@@ -30,6 +30,7 @@ from .preflight.sample import sample_rows
 from .preflight.teacher import TeacherCheck, check_teacher
 from .rehearsal import Rehearsal, rehearse
 from .tasks.base import Example, Split
+from .text.casing import casing_report
 from .train.launch import world_size
 from .train.phases import num_steps
 from .train.progress import clock
@@ -119,7 +120,8 @@ def preflight(job: Job) -> Plan:
         folder = Path(name)
         rows = pick(job, "train", sample_rows(train.num_rows, None, SAMPLE))
         view = sample_view(job, rows, folder / "train")
-        casing = casing_warning(job, [row.text_a for row in rows[:64]])
+        texts = [row.text_a for row in rows[:64]]
+        casing = casing_report(job.tokenizer, job.config.do_lower_case, texts)
         problems += [casing] if casing is not None else []
         check = _check_teacher(job, dev, folder / "dev")
         if check is not None and check.problem is not None:

@@ -23,7 +23,6 @@ from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.shapes import check_lengths
 from .tasks.base import Split, Task
 from .tasks.files import locate
-from .text.casing import casing_report
 from .text.tokenizers import resolve_tokenizer
 from .text.vocabulary import check_vocabulary
 
@@ -300,8 +299,3 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     warnings = [*match.warnings, *(p for p in problems if p.severity == "warning")]
     names = column_names(student, task, match)
     return Job(config, verb, task, tokenizer, teacher, method, match, names, notes, warnings)
-
-
-def casing_warning(job: Job, texts: list[str]) -> Problem | None:
-    """Where ``do_lower_case`` contradicts the tokenizer: the share of [UNK] both ways."""
-    return casing_report(job.tokenizer, job.config.do_lower_case, texts)

@@ -82,7 +82,7 @@ def test_a_term_is_a_sum_over_rows(build, name):
         assert sum(part.count for part in parts) == term.count
 
 
-def test_every_trained_parameter_gets_a_gradient_and_no_frozen_one_does(build, name):
+def test_every_trained_parameter_gets_a_gradient(build, name):
     method = build(name)
     trained, reached = set(), set()
     for index, phase in enumerate(method.phases()):

@@ -3,16 +3,16 @@
 | pitfall | test |
 |---|---|
 | teacher in train mode, or moved | contract/test_methods.py::test_the_teacher_is_unmoved_by_training |
-| predecessors frozen, gradients pass | models/test_theseus_host.py::test_what_is_trained_and_that_gradients_pass_frozen_layers |
+| frozen layers | models/test_theseus_host.py::test_what_is_trained_and_that_gradients_pass_frozen_layers |
 | means of means | contract/test_methods.py::test_a_term_is_a_sum_over_rows |
 | label order | path/test_networks.py::test_labels_are_matched_by_name |
-| teacher at chance | path/test_networks.py::test_teacher_with_swapped_labels_stops_before_anything_is_made |
+| teacher at chance | path/test_networks.py::test_teacher_with_swapped_labels_stops |
 | another vocabulary | contract/test_pitfalls.py::test_another_vocabulary_is_refused |
-| tokenizer that is larger than the table | text/test_tokenizers.py::test_vocabulary_against_the_embedding_table |
+| tokens without a row | text/test_tokenizers.py::test_vocabulary_against_the_embedding_table |
 | lower-casing | text/test_tokenizers.py::test_contradiction_is_reported_with_both_shares |
 | caches by position | data/test_views.py::test_prepared_once_and_again_when_anything_changes |
-| parameters outside optimizer, clipping, checkpoint | contract/test_methods.py::test_every_trained_parameter_gets_a_gradient_and_no_frozen_one_does |
-| width, heads, layer map before training | path/test_networks.py::test_too_long_and_too_wide_are_said_at_once |
+| parameters left out of training | contract/test_methods.py::test_every_trained_parameter_gets_a_gradient |
+| width, heads, lengths | path/test_networks.py::test_too_long_and_too_wide_are_said_at_once |
 | base of layer indices | contract/test_pitfalls.py::test_layers_to_copy_count_from_0_and_the_plan_from_1 |
 | regression without softmax | contract/test_pitfalls.py::test_regression_is_the_squared_error |
 | each term logged plain and weighted | path/test_run_folder.py::test_log_history_and_tensorboard |
@@ -20,7 +20,7 @@
 | resume | path/test_killed_runs.py::test_killed_again_and_again |
 | draws on several processes | train/test_step.py::test_draws_follow_seed_step_and_micro_batch_alone |
 | losses in half precision | contract/test_pitfalls.py::test_losses_are_computed_in_float32 |
-| last batch of an evaluation | path/test_run_folder.py::test_scores_do_not_depend_on_the_batch_size_of_evaluation |
+| last batch | path/test_run_folder.py::test_scores_do_not_depend_on_the_batch_size |
 | padding | contract/test_methods.py::test_rows_one_by_one_and_in_a_batch_are_equal |
 | speed claims | evaluate/test_speed.py::test_figures_describe_the_measurement |
 

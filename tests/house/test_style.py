@@ -119,7 +119,15 @@ def _is_property(node: ast.FunctionDef) -> bool:
 
 
 # Overridden hooks of libraries: their meaning is the library's.
-HOOKS = {"on_step_end", "on_train_begin", "on_train_end", "num_examples", "handleError", "forward"}
+HOOKS = {
+    "on_step_end",
+    "on_log",
+    "on_train_begin",
+    "on_train_end",
+    "num_examples",
+    "handleError",
+    "forward",
+}
 
 
 def test_what_others_call_says_what_it_does():

@@ -131,12 +131,14 @@ def test_killed_again_and_again(broken_of, case):
     generator = random.Random(4)
     total = broken.changes_made
     assert total > 60, "the hook sees the saves"
-    for attempt in range(7):
+    codes = []
+    for _ in range(7):
         code = broken.attempt("again", kill_at=generator.randint(1, total // 2))
         assert code in (-signal.SIGKILL, 0), broken.said()[-3000:]
+        codes.append(code)
         if code == 0:
             break
-    assert attempt > 1
+    assert len(codes) > 2
     assert broken.attempt("again") == 0, broken.said()[-3000:]
     broken.assert_equal("again")
 

@@ -298,7 +298,7 @@ def test_cache_dir_is_shared_by_runs(run, tmp_path):
     assert arrays == {p: before[p] for p in arrays}
 
 
-def test_scores_do_not_depend_on_the_batch_size_of_evaluation(finished, tmp_path):
+def test_scores_do_not_depend_on_the_batch_size(finished, tmp_path):
     from chatstill import pipeline
 
     config = world.loaded({**finished.values, "per_gpu_eval_batch_size": 7}, tmp_path).config
