@@ -282,7 +282,7 @@ def test_check_creates_nothing_and_touches_nothing(run, teacher_of, tmp_path, mo
         return plan
 
     monkeypatch.setattr(checkup, "preflight", spying)
-    legacy = np.random.get_state  # noqa: NPY002
+    legacy = np.random.get_state
     states = torch.get_rng_state(), legacy()[1].copy(), random.getstate()
     files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     done = run("check")
