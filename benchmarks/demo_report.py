@@ -40,7 +40,7 @@ def build_report(
     ]
     histories = [_history(run, one) for run, one in zip(runs, metrics, strict=True)]
     return Report(
-        title="Half the layers by module replacing",
+        title="Half the layers by module replacing: 6 to 3",
         summary=summary(rows),
         rows=rows,
         main_metric=MAIN,

@@ -77,7 +77,7 @@ def plan(work: Path) -> list[Run]:
     teacher = _run(work, "teacher", "teacher", "teach", TEACHER, teacher_architectures=whole)
     alone = _run(
         work,
-        f"{LAYERS} layers, fine-tuned",
+        f"{LAYERS} layers alone",
         "alone",
         "teach",
         ALONE,
@@ -85,7 +85,7 @@ def plan(work: Path) -> list[Run]:
     )
     theseus = _run(
         work,
-        f"{LAYERS} layers, Theseus",
+        f"{LAYERS} layers Theseus",
         "theseus",
         "distill",
         THESEUS,

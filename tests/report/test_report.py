@@ -151,7 +151,7 @@ def test_what_is_missing_is_left_out_or_a_dash():
     assert "svg" not in Page(render_report(Report("Empty"))).tags
     rows = [ResultRow("a", metrics={"acc": Measure(-0.1)}), ResultRow("b", 5)]
     table = build_table(Report("t", rows=rows))
-    assert table.columns == ["model", "parameters", "acc", "ratio to the teacher"]
+    assert table.columns == ["model", "parameters", "acc", "ratio to teacher"]
     assert [cell.text for cell in table.rows[0]] == ["a", "–", "-0.100", "–"]
     assert [cell.text for cell in table.rows[1]] == ["b", "0.00 M", "–", "–"]
     nan = ResultRow("n", metrics={"acc": Measure(float("nan"))}, latency_ms={"b": float("nan")})

@@ -46,7 +46,7 @@ def build_table(report: Report) -> Table:
     columns += [f"ms, {key}" for key in latencies]
     compared = len(report.rows) > 1 and bool(metrics or latencies)
     if compared:
-        columns.append("ratio to the teacher")
+        columns.append("ratio to teacher")
     rows = []
     for row in report.rows:
         cells = [Cell(row.name)]
@@ -98,7 +98,9 @@ def terminal_table(report: Report) -> RichTable:
     from rich.text import Text
 
     table = build_table(report)
-    shown = RichTable(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
+    shown = RichTable(
+        box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1), collapse_padding=True
+    )
     shown.add_column("", overflow="fold")
     for cells, highlighted in zip(table.rows, table.highlighted, strict=True):
         style = "bold cyan" if highlighted else None
