@@ -250,7 +250,7 @@ def test_undecodable_bytes_stop_before_training(run, shared, tmp_path):
     shutil.copytree(shared / "data", data)
     with open(data / "chat" / "train.data.txt", "ab") as file:
         file.write(b"caf\xe9\tsure\t1\n")
-    with pytest.raises(UserError, match="offset|byte"):
+    with pytest.raises(UserError, match=r"offset|byte"):
         run(data=data)
     assert not (tmp_path / "out").exists()
 
