@@ -197,9 +197,8 @@ def _student_spec(
         elif block.num_hidden_layers:
             layers = block.num_hidden_layers
     if layers < 1:
-        raise UserError(
-            Problem("student_architectures", f"half of {teacher_layers} layers leaves no student")
-        )
+        message = f"half of {teacher_layers} layers leaves no student"
+        raise UserError(Problem("student_architectures", message))
 
     def load() -> PreTrainedModel:
         assert block is not None

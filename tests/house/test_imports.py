@@ -31,7 +31,7 @@ LOW = {
     "deploy": {"data", "models", "tasks", "config", "text"},
 }
 # Modules of the root put the rooms together; only the command line may import these.
-ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal"}
+ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
 QUICK = ("errors", "lookup", "layer_map", "config", "tasks", "methods", "cli", "text.reading")
 
 

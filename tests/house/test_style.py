@@ -251,9 +251,6 @@ def test_paths_and_commands_of_the_readme_exist(readme):
         for command in re.findall(r"\bmake ([a-z-]+)", block):
             if command not in targets:
                 wrong.append(f"make {command}")
-        for verb in re.findall(r"\bchatstill ([a-z]+) ", block):
-            if verb not in ("distill", "teach", "check", "evaluate", "predict"):
-                wrong.append(f"chatstill {verb}")
     assert not wrong
 
 
