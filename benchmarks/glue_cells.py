@@ -42,11 +42,6 @@ BY_TASK: dict[str, dict[str, Any]] = {
     "cola": {"max_seq_length": 64, "allow_weak_teacher": True},
     "stsb": {"max_seq_length": 128},
 }
-# The cut network starts far from anything useful: at 5e-5 it is still rising when the plan ends.
-BASELINE_RATE = {"sst2": 5e-5}
-OTHER_BASELINE_RATE = 1e-4
-# Successors alone are trained, and at first in few steps: they stand, and need, a higher rate.
-THESEUS_RATE = 1.5e-4
 # The teacher trains until its dev score stops rising; both students get the same number of epochs.
 EPOCHS = {"teacher": {"sst2": 4}, "baseline": {"sst2": 4}, "theseus": {"sst2": 4}}
 OTHER_EPOCHS = {"teacher": 10, "baseline": 8, "theseus": 8}
@@ -100,10 +95,8 @@ def make_cell(options: Any, task: str, arm: str, seed: int, teacher: Cell | None
         config["patience"] = TEACHER_PATIENCE.get(task, OTHER_PATIENCE)
     elif arm == "baseline":  # the student that Theseus starts from, before any task was learnt
         config["teacher_architectures"]["num_hidden_layers"] = LAYERS
-        config["learning_rate"] = BASELINE_RATE.get(task, OTHER_BASELINE_RATE)
     elif teacher is not None:
         config["model_type"] = "theseus"
-        config["learning_rate"] = THESEUS_RATE
         config["teacher_architectures"] = {"model_name_or_path": str(teacher.folder / "teacher")}
         config["student_architectures"] = {"num_hidden_layers": LAYERS}
         config["theseus_scheduler"] = dict(SCHEDULER)
