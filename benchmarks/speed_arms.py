@@ -249,7 +249,8 @@ def our_engine(
     from chatstill.train.arguments import training_arguments
     from chatstill.train.checkpoints import CheckpointStore
     from chatstill.train.control import StopRequest
-    from chatstill.train.trainer import DistillationTrainer, PhaseSettings
+    from chatstill.train.settings import PhaseSettings
+    from chatstill.train.trainer import DistillationTrainer
 
     view = prepare_view(
         rows, tokenizer, Lengths(MAX_LENGTH), folder / "views", source_fingerprint="speed"
@@ -259,13 +260,12 @@ def our_engine(
     class Steps:
         """The engine's source of steps, in the order of its own batch plan."""
 
-        def __init__(self, num_steps: int, seed: int) -> None:
+        def __init__(self, seed: int) -> None:
             self.plan = BatchPlan(view.lengths, setting.batch_size, seed=seed)
             self.steps_per_epoch, self.num_rows = self.plan.steps_per_epoch, len(view)
-            self.num_steps = num_steps
 
-        def start(self, step: int) -> Any:
-            return iter(StepLoader(view, self.plan, 0, to_batch, step, self.num_steps))
+        def start(self, step: int, num_steps: int) -> Any:
+            return iter(StepLoader(view, self.plan, 0, to_batch, step, num_steps))
 
     def run(steps: int, seed: int, clock: Clock) -> None:
         values = RunValues(num_train_epochs=1.0, learning_rate=LEARNING_RATE, max_steps=steps)
@@ -288,7 +288,7 @@ def our_engine(
             phase,
             arguments,
             PhaseSettings(index=0, seed=seed),
-            Steps(steps, seed),
+            Steps(seed),
             CheckpointStore(folder / "checkpoints"),
             None,
             StopRequest(),
