@@ -23,6 +23,7 @@ from .job import Job, device_of, lengths_of
 from .methods.base import Phase
 from .models.layers import num_layers_of
 from .preflight.cost import check_memory, estimate, estimate_memory
+from .preflight.labels import check_label_values
 from .preflight.machine import check_launcher, check_precision
 from .preflight.plan import Plan, Section, network_rows
 from .preflight.resources import available_memory, check_disk, disk_needs
@@ -55,7 +56,6 @@ def survey(job: Job, split: Split) -> Survey:
         UserError: with file, line and what was found.
     """
     path = job.path(split)
-    assert path is not None
     rows = job.task.read(path, split, split != "test")
     result = Survey(groups=[] if job.task.ranking and split != "train" else None)
     for row in rows:
@@ -69,7 +69,6 @@ def survey(job: Job, split: Split) -> Survey:
 def pick(job: Job, split: Split, wanted: np.ndarray) -> list[Example]:
     """Rows by number, in file order."""
     path = job.path(split)
-    assert path is not None
     numbers, rows = set(wanted.tolist()), []
     for number, row in enumerate(job.task.read(path, split, split != "test")):
         if number in numbers:
@@ -111,11 +110,13 @@ def preflight(job: Job) -> Plan:
     """
     problems = [*job.warnings, *check_machine(job)]
     train, dev = survey(job, "train"), survey(job, "dev")
-    problems += train.warnings + dev.warnings
+    for split, found in (("train", train), ("dev", dev)):
+        words = job.task.label_words
+        problems += found.warnings
+        problems += check_label_values(found.label_values, job.task.labels, words, split)
     if train.num_rows < world_size():
-        problems.append(
-            Problem("data", f"{train.num_rows} training rows for {world_size()} processes")
-        )
+        message = f"{train.num_rows} training rows for {world_size()} processes"
+        problems.append(Problem("data", message))
     with tempfile.TemporaryDirectory(prefix="chatstill-") as name:
         folder = Path(name)
         rows = pick(job, "train", sample_rows(train.num_rows, None, SAMPLE))
@@ -126,16 +127,14 @@ def preflight(job: Job) -> Plan:
         check = _check_teacher(job, dev, folder / "dev")
         if check is not None and check.problem is not None:
             problems.append(check.problem)
-        errors = [p for p in problems if p.severity == "error"]
-        if errors:
+        if errors := [p for p in problems if p.severity == "error"]:
             raise UserError(errors)
         rehearsal = _rehearse(job, view, train.num_rows)
         costs, cost_problems = _costs(job, view, rehearsal, train.num_rows, dev.num_rows)
         problems += cost_problems
         share, lengths = view.cut_share, view.lengths
         data = _data_section(job, train, dev, share, lengths)
-    errors = [p for p in problems if p.severity == "error"]
-    if errors:
+    if errors := [p for p in problems if p.severity == "error"]:
         raise UserError(errors)
     sections = [_networks(job, check), data]
     for phase in job.method.phases():

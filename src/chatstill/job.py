@@ -111,17 +111,15 @@ class Job:
         """How a network of this job reads rows."""
         return reader_for(model, self.tokenizer, self.match)
 
-    def path(self, split: Split) -> Path | None:
-        """The file of a split; None if there is none."""
+    def path(self, split: Split) -> Path:
+        """The file of a split, or of the one that stands in for it."""
         return locate(self.task, split, Path(self.config.data_dir)).path
 
     def view(
         self, split: Split, folder: Path, progress: Callable[[int], None] | None = None
     ) -> View:
         """The tokenised rows of a split, prepared once under ``folder``."""
-        path = self.path(split)
-        assert path is not None
-        labelled = split != "test"
+        path, labelled = self.path(split), split != "test"
         return prepare_view(
             self.task.read(path, split, labelled),
             self.tokenizer,
@@ -243,6 +241,9 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     """
     task = lookup.task(config.task_name, config.plugins)
     block = _teacher_block(config)
+    load_config(
+        block, "teacher", config.cache_dir
+    )  # a missing network is said before its tokenizer
     tokenizer = _tokenizer(config, block)
     notes: list[str] = []
     run = RunValues(config.num_train_epochs, config.learning_rate, config.max_steps)
@@ -278,8 +279,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     assert isinstance(table, torch.Tensor)
     vocabulary = check_vocabulary(tokenizer, len(table))
     problems += [vocabulary] if vocabulary is not None else []
-    errors = [p for p in problems if p.severity == "error"]
-    if errors:
+    if errors := [p for p in problems if p.severity == "error"]:
         raise UserError(errors)
     if teacher is None:
         student = model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Sequence
@@ -128,15 +129,19 @@ def open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, LabelMatch]:
     """(network, tokenizer, label match) of a folder, on the best device."""
     task = lookup.task(config.task_name, config.plugins)
     block = Architecture(model_name_or_path=str(folder))
-    loaded = load_classifier(
-        block,
-        role="teacher",
-        num_labels=None,
-        label_names=None,
-        problem=task.labels.kind,
-        cache_dir=config.cache_dir,
-        strict_head=True,
-    )
+    try:
+        loaded = load_classifier(
+            block,
+            role="teacher",
+            num_labels=None,
+            label_names=None,
+            problem=task.labels.kind,
+            cache_dir=config.cache_dir,
+            strict_head=True,
+        )
+    except UserError as error:  # the network was named on the command line, not in a file
+        named = [dataclasses.replace(problem, place="MODEL") for problem in error.problems]
+        raise UserError(named) from error
     tokenizer = resolve_tokenizer(
         config.tokenizer_name_or_path, str(folder), None, config.do_lower_case, config.cache_dir
     )
@@ -210,6 +215,20 @@ def evaluate_folder(
     return metrics
 
 
+def _refuse_to_overwrite(target: Path, source: Path) -> None:
+    """Only an older predictions file may be replaced, and never the rows themselves."""
+    if not target.exists():
+        return
+    hint = "Name another file with --output, or remove this one yourself."
+    if target.is_dir() or target.resolve() == source.resolve():
+        what = "a folder" if target.is_dir() else "the file that is to be scored"
+        raise UserError(Problem("--output", f"{target} is {what}", hint))
+    with open(target, encoding="utf-8", errors="replace") as stream:
+        first = stream.readline()
+    if not (first.startswith("index\t") and "\tprediction\t" in first):
+        raise UserError(Problem("--output", f"{target} exists and holds no predictions", hint))
+
+
 def predict_file(folder: Path, file: Path, config: RunConfig, output: Path | None) -> Path:
     """Scores every row of a file in file order."""
     task = lookup.task(config.task_name, config.plugins)
@@ -217,6 +236,7 @@ def predict_file(folder: Path, file: Path, config: RunConfig, output: Path | Non
         raise UserError(Problem(str(file), "no such file"))
     scores, view = _scores(folder, config, file, "test", False)
     target = output or file.with_name(f"{file.name}.predictions.tsv")
+    _refuse_to_overwrite(target, file)
     names: Sequence[str] | None = _group_names(view)
     write_predictions(target, scores, np.asarray(view.labels), names, task.label_words)
     return target

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import Problem, RunFailure, UserError
+from .errors import Interrupted, Problem, RunFailure, UserError
 from .train.launch import Gate, rank, relaunch_on_every_device, world_size
 
 if TYPE_CHECKING:
@@ -37,12 +37,15 @@ def teach(loaded: Loaded, *, fresh: bool = False, console: Console) -> None:
 
 def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
     """Both reports, and no more: nothing is created."""
-    from .checkup import preflight
-    from .preflight.plan import plan_renderable
+    from .fingerprint import run_fingerprint
+    from .train.runfolder import RunFolder
 
+    folder = RunFolder(Path(loaded.config.output_dir))
+    state = folder.state(run_fingerprint(loaded, verb))
+    if state != "new":
+        console.print(f"{folder.path} holds this run: {state}", highlight=False, soft_wrap=True)
     _quiet_libraries()
-    job = _open_job(loaded, verb)
-    console.print(plan_renderable(preflight(job)))
+    _print_plan(_open_job(loaded, verb), console)
 
 
 def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
@@ -83,12 +86,16 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
         job = _open_job(loaded, verb)
     try:
         _train_and_report(job, folder, gate, console)
+    except (Interrupted, RunFailure) as end:
+        note_in_file([str(end)])
+        raise
     finally:
         folder.close()
 
 
 def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console) -> None:
     from .outcome import report_run
+    from .runlog import note_in_file
     from .running import prepare_views, train_job
     from .train.checkpoints import CheckpointStore
     from .train.failures import failures
@@ -105,7 +112,7 @@ def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console)
             metrics = report_run(job, views, folder.path, trained, time.time() - started)
             folder.finish()
         log.info("finished: %s", metrics["kept"]["text"] if metrics else "")
-        _print_results(folder.path, console)
+        note_in_file(_print_results(folder.path, console))
 
 
 def _open_job(loaded: Loaded, verb: Verb) -> Job:
@@ -123,16 +130,23 @@ def _print_plan(job: Job, console: Console) -> list[str]:
 
     with console.status("checking data, teacher and costs"):
         plan = preflight(job)
-    console.print(plan_renderable(plan))
-    return plan_lines(plan)
+    lines = plan_lines(plan)
+    if console.is_terminal:
+        console.print(plan_renderable(plan))
+    else:  # whole lines, to be searched and copied
+        console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    return lines
 
 
-def _print_results(folder: Path, console: Console) -> None:
+def _print_results(folder: Path, console: Console) -> list[str]:
+    """Prints ``eval_results.txt`` and returns its lines."""
     path = folder / "eval_results.txt"
-    if path.is_file():
-        console.print(path.read_text(encoding="utf-8").rstrip(), highlight=False, markup=False)
-    else:
+    if not path.is_file():
         console.print("(do_eval was false: no results were written)")
+        return []
+    text = path.read_text(encoding="utf-8").rstrip()
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    return text.splitlines()
 
 
 def write_resolved(loaded: Loaded, folder: Path) -> None:
@@ -147,6 +161,9 @@ def _quiet_libraries() -> None:
     import os
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    logging.getLogger("huggingface_hub").setLevel(
+        logging.ERROR
+    )  # its retries; our error says it once
     from transformers.utils import logging as hf_logging
 
     hf_logging.set_verbosity_error()

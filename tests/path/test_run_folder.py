@@ -323,3 +323,28 @@ def test_evaluation_of_a_run_cuts_rows_as_the_run_did(finished):
     asked = RunConfig.model_construct(**{"task_name": "chat", "max_seq_length": 64})
     assert as_trained(finished.folder / "student", asked).max_seq_length == 64
     assert as_trained(finished.folder, config).max_seq_length == 128
+
+
+def test_predictions_never_overwrite_what_is_none(finished, tmp_path):
+    def predict(target):
+        network, config = finished.folder / "student", finished.loaded.config
+        pipeline.predict(network, rows, config, output=target, console=world.console())
+
+    rows = tmp_path / "rows.tsv"
+    rows.write_text("where is\tsure\n", encoding="utf-8")
+    notes = tmp_path / "notes.txt"
+    notes.write_text("years of work", encoding="utf-8")
+    for target in (rows, notes, tmp_path):
+        before = read(target) if target.is_file() else None
+        with pytest.raises(UserError, match="--output"):
+            predict(target)
+        assert before is None or read(target) == before
+    predict(tmp_path / "new.tsv")
+    predict(tmp_path / "new.tsv")
+
+
+def test_files_are_readable_for_whom_the_umask_lets(finished):
+    mask = os.umask(0)
+    os.umask(mask)
+    for path in (finished.folder / "student").iterdir():
+        assert path.stat().st_mode & 0o777 == 0o666 & ~mask, path.name

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import Interrupted, RunFailure, UserError
 from . import SET_UP
-from .messages import show_failure, show_problems
+from .messages import show_failure, show_problems, show_stop
 
 INTERRUPTED = 130
 _OWN_LIBRARIES = (
@@ -29,11 +29,14 @@ def guarded(action: Callable[[], Any]) -> int:
     except UserError as error:
         show_problems(error.problems)
         return error.exit_code
-    except (RunFailure, Interrupted) as error:
+    except Interrupted as stop:
+        show_stop(str(stop))
+        return stop.exit_code
+    except RunFailure as error:
         show_failure(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        show_failure("interrupted.")
+        show_stop("interrupted: nothing that was saved before is lost.")
         return INTERRUPTED
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in _OWN_LIBRARIES:
@@ -46,6 +49,8 @@ def guarded(action: Callable[[], Any]) -> int:
 
 
 def _code(end: SystemExit) -> int:
+    if end.code == INTERRUPTED:  # Ctrl-C outside training, caught by the command line's own library
+        show_stop("interrupted: nothing that was saved before is lost.")
     if end.code is None or isinstance(end.code, int):
         return end.code or 0
     show_failure(str(end.code))

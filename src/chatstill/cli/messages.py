@@ -42,6 +42,12 @@ def show_failure(message: str) -> None:
         console.print(Text.assemble(("error: ", _STYLES["error"]), message))
 
 
+def show_stop(message: str) -> None:
+    """A stop that was asked for is no error."""
+    if is_first_process():
+        standard_error().print(message)
+
+
 def _as_text(problem: Problem) -> Text:
     text = Text()
     text.append(f"{problem.severity}: ", _STYLES[problem.severity])

@@ -79,6 +79,8 @@ def evaluate(
     overrides: Set = None,
 ) -> None:
     """Score any student or teacher on a task's rows."""
+    known = {} if config is not None else _of_run(model)
+    task_name, data_dir = task_name or known.get("task_name"), data_dir or known.get("data_dir")
     loaded = _load(config, _named(overrides, task_name, data_dir), "evaluate")
     from .. import pipeline
 
@@ -95,11 +97,24 @@ def predict(
     overrides: Set = None,
 ) -> None:
     """Write a model's scores for every row of FILE."""
-    task_name = task_name or (None if config is not None else "chat")
+    if config is None:
+        task_name = task_name or _of_run(model).get("task_name") or "chat"
     loaded = _load(config, _named(overrides, task_name, None), "predict")
     from .. import pipeline
 
     pipeline.predict(model, file, loaded.config, output=output, console=_console())
+
+
+def _of_run(model: Path) -> dict[str, str]:
+    """What the run that made a network says of its task and data; empty for other networks."""
+    for folder in (model, model.parent):
+        try:
+            text = (folder / "config.resolved.json").read_text(encoding="utf-8")
+            found = json.loads(text)
+            return {key: found[key]["value"] for key in ("task_name", "data_dir")}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return {}
 
 
 def _named(overrides: list[str] | None, task_name: str | None, data_dir: str | None) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..tasks.base import Task
 from ..tasks.intervals import bootstrap
-from ..tasks.metrics import agreement
+from ..tasks.metrics import agreement, decide
 
 FORMAT = 1
 
@@ -34,7 +34,8 @@ def judge(
 
     Returns:
         ``rows``, ``main`` (name), ``value``, ``interval`` (95 %, percentile bootstrap over groups or
-        rows), ``metrics`` and ``left_out`` (metrics without a value, with the reason).
+        rows), ``metrics``, ``left_out`` (metrics without a value, with the reason) and, for classes,
+        ``predicted`` (how often each is answered).
     """
     metrics = task.metrics(scores, labels, groups)
     main = task.main_metric_of(metrics)
@@ -45,6 +46,9 @@ def judge(
         "metrics": metrics,
         "left_out": task.missing(labels, groups),
     }
+    if task.labels.kind == "classification":
+        answers = np.bincount(decide(scores).astype(int), minlength=len(task.labels.names))
+        found["predicted"] = dict(zip(task.labels.names, answers.tolist(), strict=True))
     if resamples:
         low, high = bootstrap(task.metric(main), scores, labels, groups, n=resamples)
         found["interval"] = [low, high]
@@ -95,6 +99,11 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
             text += f"  (95 % interval {low:.4f} to {high:.4f})"
         lines.append(text)
     lines += [f"{name} = left out: {reason}" for name, reason in dev["left_out"].items()]
+    answered = [name for name, count in dev.get("predicted", {}).items() if count]
+    if len(answered) == 1:
+        lines.append(
+            f"warning = every row is predicted as {answered[0]}: the network decides nothing"
+        )
     teacher = metrics.get("teacher")
     if teacher:
         lines.append(f"teacher {teacher['main']} = {teacher['value']:.6g}")

@@ -44,6 +44,8 @@ def save_student(
     config.save_pretrained(staging)
     if tokenizer is not None:
         tokenizer.save_pretrained(staging)
+    for file in staging.iterdir():
+        readable(file)
     _sync(staging)
     old = _aside(folder)
     if folder.exists():
@@ -51,6 +53,13 @@ def save_student(
     staging.rename(folder)
     _sync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def readable(path: Path) -> None:
+    """The mode that a new file usually gets: safetensors makes its files for the owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
 
 
 def recover_saved(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Which output column of a model is which label of the task: by name or index, or one logit."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,29 @@ def match_labels(model_config: Any, labels: Labels, *, role: str = "teacher") ->
         return LabelMatch([], "cross_entropy", [_wrong_count(names, labels, role)])
     order, problems = _match_names(names, labels, role)
     return LabelMatch(order, "cross_entropy", problems)
+
+
+def check_label_values(
+    seen: Mapping[str, int], labels: Labels, words: Sequence[str], split: str
+) -> list[Problem]:
+    """A class that a split never shows: training cannot learn it, an evaluation cannot see it.
+
+    Args:
+        seen: How often each label stands in the file, by its text; numbers other than 0 count as 1.
+        labels: The task's label space.
+        words: How the files write each class.
+        split: ``train`` or ``dev``.
+    """
+    if labels.kind == "regression" or not seen:
+        return []
+    found = {word if word in words else words[-1] for word in seen}
+    missing = [word for word in words if word not in found]
+    if not missing:
+        return []
+    message = f"no row has the label {', '.join(missing)}"
+    if split == "train" and len(found) < 2:
+        return [Problem("train", message, "With one class there is nothing to learn.")]
+    return [Problem(split, message, severity="warning")]
 
 
 def output_names(model_config: Any) -> list[str]:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..models.save import readable
+
 MANIFEST = "manifest.json"
 _STAGING = ".staging-"
 _NAME = re.compile(r"^phase(\d+)-(step(\d+)|best(\d+)|done)$")
@@ -47,6 +49,7 @@ def publish_folder(target: Path, write: Callable[[Path], None]) -> None:
         write(staging)
         files = {}
         for path in sorted(p for p in staging.rglob("*") if p.is_file()):
+            readable(path)
             fsync_path(path)
             files[path.relative_to(staging).as_posix()] = {
                 "bytes": path.stat().st_size,

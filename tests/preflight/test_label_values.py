@@ -1,0 +1,30 @@
+"""Classes that a file never shows."""
+
+import pytest
+
+from chatstill.preflight.labels import check_label_values
+from chatstill.tasks import get_task
+
+CHAT = get_task("chat")
+
+
+@pytest.mark.parametrize(
+    ("seen", "split", "severities"),
+    [
+        ({"0": 5, "1": 5}, "train", []),
+        ({"0": 5, "3": 5}, "train", []),  # any number but 0 counts as 1
+        ({"0": 5}, "train", ["error"]),
+        ({"1": 5}, "train", ["error"]),
+        ({"0": 5}, "dev", ["warning"]),
+        ({}, "dev", []),
+    ],
+)
+def test_a_missing_class_is_said(seen, split, severities):
+    found = check_label_values(seen, CHAT.labels, CHAT.label_words, split)
+    assert [problem.severity for problem in found] == severities
+    assert all("no row has the label" in problem.message for problem in found)
+
+
+def test_regression_has_no_classes():
+    task = get_task("stsb")
+    assert check_label_values({"2.5": 9}, task.labels, task.label_words, "train") == []
