@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from chatstill import pipeline
 from chatstill.errors import UserError
 from chatstill.tasks import get_task
 from chatstill.tasks.predictions import read_predictions
