@@ -37,7 +37,7 @@ def run(tmp_path_factory):
 def flat(value, path=""):
     """Dotted keys; names of metrics stand as NAME, items of a list as ``[]``."""
     if isinstance(value, dict) and (value or not path.endswith("left_out")):
-        named = path.endswith(("metrics", "left_out"))
+        named = path.endswith(("metrics", "left_out", "predicted"))
         return {
             key
             for name, item in value.items()
