@@ -22,7 +22,9 @@ import numpy as np
 import machine
 from minilm import model_folder
 
-ARMS = ("teacher", "baseline", "theseus")
+# "truncated" starts where Theseus starts: the fine-tuned teacher's first layers and head.
+ARMS = ("teacher", "baseline", "truncated", "theseus")
+STUDENTS = ARMS[1:]
 LAYERS = 3
 FOLDERS = {"sst2": "SST-2", "mrpc": "MRPC", "rte": "RTE", "cola": "CoLA", "stsb": "STS-B"}
 SEVERAL_SEEDS = ("mrpc", "rte", "stsb")  # the others have rows enough for one
@@ -42,9 +44,9 @@ BY_TASK: dict[str, dict[str, Any]] = {
     "cola": {"max_seq_length": 64, "allow_weak_teacher": True},
     "stsb": {"max_seq_length": 128},
 }
-# The teacher trains until its dev score stops rising; both students get the same number of epochs.
-EPOCHS = {"teacher": {"sst2": 4}, "baseline": {"sst2": 4}, "theseus": {"sst2": 4}}
-OTHER_EPOCHS = {"teacher": 10, "baseline": 8, "theseus": 8}
+# The teacher trains until its dev score stops rising; all students get the same number of epochs.
+EPOCHS = {arm: {"sst2": 4} for arm in ARMS}
+OTHER_EPOCHS = {"teacher": 10} | dict.fromkeys(STUDENTS, 8)
 TEACHER_PATIENCE = {"sst2": 5}
 OTHER_PATIENCE = 2
 SCHEDULER = {"replacing_rate": 0.3, "scheduler_type": "linear", "scheduler_linear_k": "auto"}
@@ -82,6 +84,7 @@ def plan(options: Any) -> list[Cell]:
         cells.append(teacher)
         for seed in seeds:
             cells.append(make_cell(options, task, "baseline", seed, None))
+            cells.append(make_cell(options, task, "truncated", seed, teacher))
             cells.append(make_cell(options, task, "theseus", seed, teacher))
     return cells
 
@@ -96,8 +99,11 @@ def make_cell(options: Any, task: str, arm: str, seed: int, teacher: Cell | None
     elif arm == "baseline":  # the student that Theseus starts from, before any task was learnt
         config["teacher_architectures"]["num_hidden_layers"] = LAYERS
     elif teacher is not None:
-        config["model_type"] = "theseus"
         config["teacher_architectures"] = {"model_name_or_path": str(teacher.folder / "teacher")}
+    if arm == "truncated":
+        config["teacher_architectures"]["num_hidden_layers"] = LAYERS
+    if arm == "theseus":
+        config["model_type"] = "theseus"
         config["student_architectures"] = {"num_hidden_layers": LAYERS}
         config["theseus_scheduler"] = dict(SCHEDULER)
     for key, value in options.set:

@@ -14,6 +14,12 @@ from glue_cells import FOLDERS, Cell
 RESAMPLES = 1000
 AIMS = {"sst2": 0.97, "stsb": 0.97}
 AIM_OF_AVERAGE = 0.93
+OTHERS = ("baseline", "truncated")  # what Theseus is compared with
+HEADER = [
+    "| task | rows train / dev | metric | seeds | teacher | baseline | truncated | Theseus "
+    "| over baseline | over truncated | % of teacher: baseline | truncated | Theseus |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+]
 APART = "cola"  # a 3-layer student of these weights may learn nothing on it
 
 
@@ -47,12 +53,12 @@ def _named(cell: Cell) -> dict[str, Any]:
 
 
 def differences(pairs: list[tuple[Cell, Cell]], seed: int = 0) -> tuple[float, np.ndarray]:
-    """Theseus minus baseline: the mean over seeds, and its value on resamples of rows and seeds.
+    """Theseus minus another student: the mean over seeds, and its value on resamples of rows and seeds.
 
     A resample draws dev rows once for all runs, and seeds among the pairs, both with replacement.
 
     Args:
-        pairs: (theseus, baseline) of each seed, of one task.
+        pairs: (theseus, the other) of each seed, of one task.
         seed: Of the resampling.
     """
     from chatstill.tasks import get_task
@@ -64,7 +70,7 @@ def differences(pairs: list[tuple[Cell, Cell]], seed: int = 0) -> tuple[float, n
     for pair in read:
         for _, own in pair:
             assert np.array_equal(own, labels), "runs of one task were scored on other dev rows"
-    scores = [(theseus[0], baseline[0]) for theseus, baseline in read]
+    scores = [(theseus[0], other[0]) for theseus, other in read]
     return _resampled(metric, scores, labels, np.random.default_rng(seed))
 
 
@@ -100,21 +106,24 @@ def summarise(cells: list[Cell]) -> dict[str, Any]:
     found = collect(cells)
     tasks = list(dict.fromkeys(cell.task for cell in cells))
     rows: dict[str, dict[str, Any]] = {}
-    drawn: dict[str, np.ndarray] = {}
+    drawn: dict[tuple[str, str], np.ndarray] = {}
     for task in tasks:
         rows[task] = _task_row([row for row in found["cells"] if row["task"] == task])
-        pairs = _pairs([cell for cell in cells if cell.task == task])
-        if pairs:
-            mean, drawn[task] = differences(pairs)
-            rows[task]["difference"] = {"mean": mean, "interval": interval(drawn[task])}
+        rows[task]["difference"] = {}
+        for other in OTHERS:
+            pairs = _pairs([cell for cell in cells if cell.task == task], other)
+            if pairs:
+                mean, drawn[task, other] = differences(pairs)
+                own = {"mean": mean, "interval": interval(drawn[task, other])}
+                rows[task]["difference"][other] = own
     return {**found, "tasks": rows, "average": _average(rows, drawn)}
 
 
-def _pairs(cells: list[Cell]) -> list[tuple[Cell, Cell]]:
-    """(theseus, baseline) of each seed where both are finished."""
+def _pairs(cells: list[Cell], other: str) -> list[tuple[Cell, Cell]]:
+    """(theseus, other) of each seed where both are finished."""
     done = {(c.arm, c.seed): c for c in cells if glue_cells.is_finished(c)}
     seeds = sorted({cell.seed for cell in cells})
-    names = [(("theseus", seed), ("baseline", seed)) for seed in seeds]
+    names = [(("theseus", seed), (other, seed)) for seed in seeds]
     return [(done[a], done[b]) for a, b in names if a in done and b in done]
 
 
@@ -132,34 +141,37 @@ def _task_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
             }
             row |= {name: own[0][name] for name in ("main", "rows", "train_rows")}
     teacher = row["arms"].get("teacher", {}).get("mean")
-    for arm in ("baseline", "theseus"):
+    for arm in glue_cells.STUDENTS:
         if teacher and arm in row["arms"]:
             row["arms"][arm]["ratio"] = row["arms"][arm]["mean"] / teacher
     return row
 
 
 def _average(
-    rows: dict[str, dict[str, Any]], drawn: dict[str, np.ndarray]
+    rows: dict[str, dict[str, Any]], drawn: dict[tuple[str, str], np.ndarray]
 ) -> dict[str, Any] | None:
-    """Over the tasks that have all three arms, CoLA left out; None without any."""
-    complete = [t for t, row in rows.items() if t != APART and len(row["arms"]) == 3]
+    """Over the tasks that have all arms, CoLA left out; None without any."""
+    arms = len(glue_cells.ARMS)
+    complete = [t for t, row in rows.items() if t != APART and len(row["arms"]) == arms]
     if not complete:
         return None
     means = {
         arm: statistics.mean(rows[task]["arms"][arm]["mean"] for task in complete)
         for arm in glue_cells.ARMS
     }
-    paired = [task for task in complete if task in drawn]
-    result = {
+    result: dict[str, Any] = {
         "tasks": complete,
         "means": means,
         "complete": set(complete) >= set(FOLDERS) - {APART},
     }
-    result["ratios"] = {arm: means[arm] / means["teacher"] for arm in ("baseline", "theseus")}
-    if paired == complete:
-        # Tasks are independent of each other: the mean of their resamples is a resample of the mean.
-        together = np.mean([drawn[task] for task in complete], axis=0)
-        result["interval"] = interval(together)
+    result["ratios"] = {arm: means[arm] / means["teacher"] for arm in glue_cells.STUDENTS}
+    result["difference"] = {}
+    for other in OTHERS:
+        if all((task, other) in drawn for task in complete):
+            # Tasks are independent: the mean of their resamples is a resample of the mean.
+            together = np.mean([drawn[task, other] for task in complete], axis=0)
+            found = {"mean": means["theseus"] - means[other], "interval": interval(together)}
+            result["difference"][other] = found
     return result
 
 
@@ -173,30 +185,22 @@ def as_markdown(results: dict[str, Any]) -> str:
         lines += [f"**PARTIAL: missing are {', '.join(what)}.**", ""]
     lines += [
         "Dev sets. Teacher: the 6-layer MiniLM, fine-tuned until its dev score stopped rising. "
-        "Baseline: its first 3 pretrained layers, fine-tuned for as many epochs as Theseus has. "
-        "Every network is the best of its run on the same dev set. Intervals: 95 %, paired "
-        "bootstrap over dev rows and seeds of Theseus minus baseline.",
+        "Baseline: the first 3 layers of the pretrained MiniLM, fine-tuned. Truncated: the first 3 "
+        "layers and the head of the fine-tuned teacher, where Theseus starts, fine-tuned. All "
+        "students have the same number of epochs. "
+        "Every network is the best of its run on the same dev set. Differences: Theseus minus the "
+        "other, 95 % interval of a paired bootstrap over dev rows and seeds.",
         "",
-        "| task | rows train / dev | metric | seeds | teacher | baseline | Theseus | difference "
-        "| baseline / teacher | Theseus / teacher |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        *HEADER,
     ]
     lines += [_line(task, row) for task, row in results["tasks"].items() if task != APART]
     lines += [_average_line(results["average"]), "", *_aims(results)]
     if APART in results["tasks"]:
-        lines += ["", "CoLA by itself (not in the average):", "", lines[-_header_at(lines)]]
-        lines += [
-            "|---|---|---|---|---|---|---|---|---|---|",
-            _line(APART, results["tasks"][APART]),
-        ]
+        lines += ["", "CoLA by itself (not in the average):", "", *HEADER]
+        lines += [_line(APART, results["tasks"][APART])]
     lines += ["", "## Cells", "", *_cells(results["cells"]), "", *_settings(results["cells"]), ""]
     lines += [f"{machine.as_line(results['machine'])}.", ""]
     return "\n".join(lines)
-
-
-def _header_at(lines: list[str]) -> int:
-    """Distance of the table's header from the end."""
-    return len(lines) - next(i for i, line in enumerate(lines) if line.startswith("| task"))
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
@@ -221,26 +225,23 @@ def _difference(found: dict[str, Any] | None) -> str:
 def _line(task: str, row: dict[str, Any]) -> str:
     arms = row["arms"]
     seeds = max((arm["seeds"] for arm in arms.values()), default=0)
-    ratios = [_percent(arms.get(arm, {}).get("ratio")) for arm in ("baseline", "theseus")]
+    ratios = [_percent(arms.get(arm, {}).get("ratio")) for arm in glue_cells.STUDENTS]
     rows = f"{row.get('train_rows', '–')} / {row.get('rows', '–')}"
     values = [_arm(row, arm) for arm in glue_cells.ARMS]
-    difference = _difference(row.get("difference"))
-    parts = [FOLDERS[task], rows, row.get("main", "–"), str(seeds), *values, difference, *ratios]
+    over = [_difference(row["difference"].get(other)) for other in OTHERS]
+    parts = [FOLDERS[task], rows, row.get("main", "–"), str(seeds), *values, *over, *ratios]
     return f"| {' | '.join(parts)} |"
 
 
 def _average_line(average: dict[str, Any] | None) -> str:
     if average is None:
-        return "| average without CoLA | | | | – | – | – | – | – | – |"
+        return "| average without CoLA | | | | – | – | – | – | – | – | – | – | – |"
     means, ratios = average["means"], average["ratios"]
     name = "average without CoLA" if average["complete"] else f"average of {len(average['tasks'])}"
-    found = None
-    if "interval" in average:
-        mean = means["theseus"] - means["baseline"]
-        found = {"mean": mean, "interval": average["interval"]}
     values = [_percent(means[arm]) for arm in glue_cells.ARMS]
-    parts = [name, "", "", "", *values, _difference(found)]
-    return f"| {' | '.join([*parts, *(_percent(ratios[a]) for a in ('baseline', 'theseus'))])} |"
+    values += [_difference(average["difference"].get(other)) for other in OTHERS]
+    values += [_percent(ratios[arm]) for arm in glue_cells.STUDENTS]
+    return f"| {' | '.join([name, '', '', '', *values])} |"
 
 
 def _aims(results: dict[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ import theseus_glue
 from chatstill.tasks import get_task
 from chatstill.tasks.predictions import write_predictions
 
-RIGHT = {"teacher": 0.9, "baseline": 0.7, "theseus": 0.8}
+RIGHT = {"teacher": 0.9, "baseline": 0.7, "truncated": 0.75, "theseus": 0.8}
 
 
 @pytest.fixture(autouse=True)
@@ -63,19 +63,26 @@ def test_plan_has_one_teacher_and_every_seed_where_rows_are_few(tmp_path):
     assert found == [
         ("sst2", "teacher", 7, "teach"),
         ("sst2", "baseline", 7, "teach"),
+        ("sst2", "truncated", 7, "teach"),
         ("sst2", "theseus", 7, "distill"),
         ("rte", "teacher", 7, "teach"),
         ("rte", "baseline", 7, "teach"),
+        ("rte", "truncated", 7, "teach"),
         ("rte", "theseus", 7, "distill"),
         ("rte", "baseline", 8, "teach"),
+        ("rte", "truncated", 8, "teach"),
         ("rte", "theseus", 8, "distill"),
     ]
     assert len({cell.folder for cell in cells}) == len(cells)
-    theseus = cells[2].config
-    assert theseus["teacher_architectures"]["model_name_or_path"] == str(
-        cells[0].folder / "teacher"
-    )
-    assert cells[1].config["teacher_architectures"]["num_hidden_layers"] == 3
+    blocks = [cell.config["teacher_architectures"] for cell in cells[:4]]
+    teacher = str(cells[0].folder / "teacher")
+    assert [block["model_name_or_path"] == teacher for block in blocks] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert [block.get("num_hidden_layers") for block in blocks] == [None, 3, 3, None]
 
 
 def test_other_settings_are_other_cells_but_another_place_is_not(tmp_path):
@@ -117,11 +124,11 @@ def test_runs_what_is_missing_once_and_says_what_is_partial(tmp_path, glue, monk
     arguments = ["--work", str(tmp_path / "work"), "--data", str(glue), "--tasks", "rte", "sst2"]
     arguments += ["--out", str(tmp_path / "out"), "--seeds", "1", "2"]
     assert theseus_glue.main(arguments) == 1
-    assert len(ran) == 8 and "failed: rte theseus seed 2: exit code 1" in capsys.readouterr().out
+    assert len(ran) == 11 and "failed: rte theseus seed 2: exit code 1" in capsys.readouterr().out
     text = (tmp_path / "out" / "theseus_glue.md").read_text(encoding="utf-8")
     assert "**PARTIAL: missing are rte theseus seed 2, mrpc (not asked for), " in text
-    assert "| SST-2 | 9 / 200 | acc | 1 | 90.0 | 70.0 | 80.0 | +10.0 [" in text
-    assert "| 77.8 | 88.9 |" in text and "- SST-2: 88.9 % of the teacher (aim 97%)" in text
+    assert "| SST-2 | 9 / 200 | acc | 1 | 90.0 | 70.0 | 75.0 | 80.0 | +10.0 [" in text
+    assert "| 77.8 | 83.3 | 88.9 |" in text and "- SST-2: 88.9 % of the teacher (aim 97%)" in text
     assert str(tmp_path) not in text
     ran.clear()
     theseus_glue.main([*arguments, "--report-only"])
