@@ -25,7 +25,7 @@ from .models.layers import num_layers_of
 from .preflight.cost import check_memory, estimate, estimate_memory
 from .preflight.labels import check_label_values
 from .preflight.machine import check_launcher, check_precision
-from .preflight.plan import Plan, Section, network_rows
+from .preflight.plan import Plan, Section, byte_size, network_rows
 from .preflight.resources import available_memory, check_disk, disk_needs
 from .preflight.sample import sample_rows
 from .preflight.teacher import TeacherCheck, check_teacher
@@ -233,8 +233,8 @@ def _costs(
         "estimates",
         [
             ("time", f"{clock(time.low)} to {clock(time.high)}"),
-            ("memory", f"{memory.total / 1e9:.1f} GB per process on {device}"),
-            ("disk", f"{sum(need.size for need in needs) / 1e6:,.0f} MB"),
+            ("memory", f"{byte_size(memory.total)} per process on {device}"),
+            ("disk", byte_size(sum(need.size for need in needs))),
         ],
     )
     return section, problems

@@ -1,7 +1,6 @@
-"""Lengths, vocabularies, layer counts, precision and launcher, with the figures in the message."""
+"""Lengths, precision and launcher, with the figures in the message."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +11,6 @@ from transformers import (
     BertForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
-    ElectraConfig,
     LlamaConfig,
     LlamaForSequenceClassification,
     RobertaConfig,
@@ -89,43 +87,6 @@ def test_parts_longer_than_the_whole_are_a_warning():
         64, config, role="teacher", num_special=3, max_query_length=40, max_reply_length=22
     )
     assert problem.severity == "warning" and "65" in problem.message
-
-
-def test_a_tokenizer_larger_than_the_table_is_an_error():
-    config, kind, _ = CASES[0]
-    assert shapes.check_vocabulary(50, config, role="teacher") == []
-    (problem,) = shapes.check_vocabulary(51, config, kind(config), role="teacher")
-    assert problem.severity == "error" and "51" in problem.message and "50" in problem.message
-    wide = SimpleNamespace(vocab_size=30522)
-    (problem,) = shapes.check_vocabulary(21128, wide, role="teacher")
-    assert problem.severity == "warning"
-    assert shapes.check_vocabulary(30500, wide, role="teacher") == []
-
-
-@pytest.mark.parametrize(("student", "teacher"), [(6, 12), (3, 12), (1, 4)])
-def test_whole_ratios_pass(student, teacher):
-    assert shapes.check_layer_counts(student, teacher) == []
-
-
-@pytest.mark.parametrize(("student", "teacher"), [(5, 12), (7, 6)])
-def test_other_layer_counts_name_both(student, teacher):
-    (problem,) = shapes.check_layer_counts(student, teacher)
-    assert problem.severity == "error"
-    assert str(student) in problem.message and str(teacher) in problem.message
-
-
-def test_layer_counts_at_the_edges():
-    assert shapes.check_layer_counts(5, 12, has_grouping=True) == []
-    assert "1, 2, 3, 4 or 6" in shapes.check_layer_counts(5, 12)[0].hint
-    assert shapes.check_layer_counts(6, 6)[0].severity == "warning"
-
-
-def test_different_widths_name_both_values():
-    problems = shapes.check_same(
-        ElectraConfig(hidden_size=256, vocab_size=9), BertConfig(vocab_size=8)
-    )
-    assert len(problems) == 3
-    assert "256" in problems[0].message and "768" in problems[0].message
 
 
 def test_precision():

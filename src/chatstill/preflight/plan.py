@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -72,64 +72,9 @@ def network_rows(
     return [(role, f"{text}; {source}" if source else text)]
 
 
-def layer_map_rows(copied: Sequence[int], grouping: Sequence[Sequence[int]] = ()) -> list[Row]:
-    """Layers to copy as a 0-based list and by 1-based name; modules and the layers they replace.
-
-    Args:
-        copied: 0-based teacher layer from which each student layer starts; empty if from elsewhere.
-        grouping: 0-based teacher layers that each student layer replaces.
-    """
-    rows = []
-    if copied:
-        names = ", ".join(f"{own + 1} from {layer + 1}" for own, layer in enumerate(copied))
-        rows.append(("layers to copy", f"{list(copied)} counted from 0; layer {names}"))
-    for own, layers in enumerate(grouping):
-        text = f"replaces teacher layer {_span(layers)} ({list(layers)} counted from 0)"
-        rows.append((f"student layer {own + 1}", text))
-    return rows
-
-
-def phase_row(name: str, *, steps: int, epochs: float, learning_rate: float, train: str) -> Row:
-    """One training phase."""
-    text = f"{steps:,} steps, {epochs:g} epochs, learning rate {learning_rate:g}; trained: {train}"
-    return f"phase {name}", text
-
-
-def batch_row(per_process: int, processes: int = 1, accumulation: int = 1) -> Row:
-    """The whole batch and what it is made of."""
-    parts = [f"{per_process} rows"]
-    if processes > 1:
-        parts.append(f"{processes} processes")
-    if accumulation > 1:
-        parts.append(f"{accumulation} accumulated")
-    total = per_process * processes * accumulation
-    return "batch", f"{total} rows a step" + (f" = {' x '.join(parts)}" if len(parts) > 1 else "")
-
-
-def cut_row(num_cut: int, num_rows: int) -> Row:
-    """The share of rows that were cut to length."""
-    share = num_cut / num_rows if num_rows else 0.0
-    return "rows cut to length", f"{num_cut:,} of {num_rows:,} ({share:.1%})"
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3 h 20 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def byte_size(size: float) -> str:
     """``820 kB``, ``43.5 MB``, ``1.2 GB``; decimal units."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6)):
         if size >= factor:
             return f"{size / factor:.1f} {unit}"
     return f"{size / 1e3:.0f} kB"
-
-
-def _span(layers: Iterable[int]) -> str:
-    names = sorted(layer + 1 for layer in layers)
-    if len(names) > 1 and names == list(range(names[0], names[-1] + 1)):
-        return f"{names[0]} to {names[-1]}"
-    return ", ".join(map(str, names))

@@ -1,8 +1,7 @@
-"""Do lengths, vocabularies and layer counts fit the networks."""
+"""Do the lengths fit the networks' position tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
@@ -79,77 +78,6 @@ def check_lengths(
     return problems
 
 
-def check_vocabulary(
-    tokenizer_size: int, config: Any, model: nn.Module | None = None, *, role: str
-) -> list[Problem]:
-    """A tokenizer must not know more ids than the embedding table has rows.
-
-    Args:
-        tokenizer_size: ``len(tokenizer)``, added tokens included.
-        config: The network's configuration.
-        model: The network, if it is loaded; its table counts then.
-        role: ``teacher`` or ``student``.
-    """
-    rows = getattr(config, "vocab_size", None)
-    if model is not None:
-        table = model.get_input_embeddings()  # type: ignore[operator]
-        rows = int(table.weight.shape[0])
-    if rows is None:
-        return []
-    place = f"{role}: tokenizer"
-    if tokenizer_size > rows:
-        message = (
-            f"the tokenizer has {tokenizer_size} entries, the {role}'s embedding table {rows} rows"
-        )
-        return [Problem(place, message, "Use the tokenizer that the weights were trained with.")]
-    if tokenizer_size < 0.9 * rows and rows - tokenizer_size > 256:
-        message = (
-            f"the tokenizer has only {tokenizer_size} entries for the {rows} rows of the {role}'s "
-            "embedding table: is it the tokenizer of these weights?"
-        )
-        return [Problem(place, message, severity="warning")]
-    return []
-
-
-def check_layer_counts(
-    num_student: int, num_teacher: int, *, has_grouping: bool = False
-) -> list[Problem]:
-    """The teacher's layers must be a whole multiple of the student's, or be grouped by hand."""
-    place = "student_architectures: num_hidden_layers"
-    if num_student > num_teacher:
-        message = f"the student has {num_student} layers, more than the teacher's {num_teacher}"
-        return [Problem(place, message)]
-    if num_student == num_teacher:
-        message = f"student and teacher both have {num_teacher} layers: nothing becomes smaller"
-        return [Problem(place, message, severity="warning")]
-    if num_teacher % num_student and not has_grouping:
-        fitting = [n for n in range(1, num_teacher) if num_teacher % n == 0]
-        message = (
-            f"the teacher's {num_teacher} layers cannot be shared evenly among the student's "
-            f"{num_student} ({num_teacher}/{num_student} is not whole)"
-        )
-        hint = f"Take {_either(fitting)} layers, or give an explicit grouping."
-        return [Problem(place, message, hint)]
-    return []
-
-
-def check_same(
-    student: Any,
-    teacher: Any,
-    keys: Sequence[str] = ("hidden_size", "num_attention_heads", "vocab_size"),
-) -> list[Problem]:
-    """Values that must be equal in two networks whose layers are exchanged; names both."""
-    problems = []
-    for key in keys:
-        own, other = getattr(student, key, None), getattr(teacher, key, None)
-        if own != other:
-            message = (
-                f"{key} is {own} in the student and {other} in the teacher; they must be equal"
-            )
-            problems.append(Problem(f"student_architectures: {key}", message))
-    return problems
-
-
 def _is_rotary(config: Any) -> bool:
     if (
         getattr(config, "alibi", False)
@@ -171,8 +99,3 @@ def _table_of_model(model: nn.Module) -> int | None:
             offset = 0 if module.padding_idx is None else module.padding_idx + 1
         return module.num_embeddings - int(offset)
     return None
-
-
-def _either(values: Sequence[int]) -> str:
-    words = [str(value) for value in values]
-    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
