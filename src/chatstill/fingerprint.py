@@ -61,6 +61,11 @@ def _architecture(block: Architecture | None) -> Any:
     }
 
 
+def _selects(config: RunConfig) -> bool:
+    """Whether the figures on dev decide which weights are kept."""
+    return config.keep == "best" or config.patience is not None
+
+
 def _flat(prefix: str, value: Any) -> dict[str, Any]:
     """Nested objects as ``a.b.c`` keys, so that a difference names the place."""
     if isinstance(value, dict):
@@ -77,7 +82,7 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     task = lookup.task(config.task_name, config.plugins)
     values = {"verb": verb, "global_batch": config.per_gpu_train_batch_size * world_size()}
     for key, value in config.model_dump(mode="json").items():
-        if key not in NOT_WEIGHTS:
+        if key not in NOT_WEIGHTS and (key != "eval_steps" or _selects(config)):
             values.update(_flat(key, value))
     if config.method is not None:
         values.update(_flat("method", config.method.model_dump(mode="json", exclude={"note"})))

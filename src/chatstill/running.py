@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ def train_job(
                 gate.remove()
             scores = teacher_scores = None
             if job.config.do_eval:
-                scores = score_dev(job, views.dev, job.method.kept())
+                scores = run.dev_scores()
                 if job.teacher is not None:
                     teacher_scores = score_dev(job, views.dev, job.teacher)
     finally:
@@ -126,6 +127,7 @@ class _Run:
     def __init__(self, job: Job, views: Views, folder: Path, console: Console) -> None:
         self.job, self.views, self.folder, self.console = job, views, folder, console
         self.records = Records(folder)
+        self._last: tuple[bytes, np.ndarray] | None = None
 
     def engine(self, store: CheckpointStore) -> Engine:
         return Engine(
@@ -209,9 +211,17 @@ class _Run:
     def evaluate(self) -> tuple[float, dict[str, float]]:
         """Main metric and all metrics of the kept network on dev."""
         task, dev = self.job.task, self.views.dev
-        scores = score_dev(self.job, dev, self.job.method.kept())
+        scores = self.dev_scores()
         metrics = task.metrics(scores, np.asarray(dev.labels), dev.groups)
         return metrics[task.main_metric_of(metrics)], metrics
+
+    def dev_scores(self) -> np.ndarray:
+        """The kept network's scores on dev; the same weights are not scored twice in a row."""
+        kept = self.job.method.kept()
+        digest = weights_digest(kept)
+        if self._last is None or self._last[0] != digest:
+            self._last = digest, score_dev(self.job, self.views.dev, kept)
+        return self._last[1]
 
     def open_records(self, store: CheckpointStore) -> None:
         """Cuts the history back to the checkpoint that the run goes on from."""
@@ -231,6 +241,15 @@ def say(line: str) -> None:
     """A line of the log, from the first process."""
     if rank() == 0:
         log.info(line)
+
+
+def weights_digest(model: torch.nn.Module) -> bytes:
+    """Tells weights apart by their bytes, wherever they lie."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.digest()
 
 
 def score_dev(job: Job, view: View, model: Any) -> np.ndarray:

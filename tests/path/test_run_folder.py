@@ -10,8 +10,9 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from chatstill import pipeline
+from chatstill import pipeline, running
 from chatstill.errors import UserError
+from chatstill.fingerprint import run_fingerprint
 from chatstill.tasks import get_task
 from chatstill.tasks.predictions import read_predictions
 
@@ -349,3 +350,41 @@ def test_files_are_readable_for_whom_the_umask_lets(finished):
     os.umask(mask)
     for path in (finished.folder / "student").iterdir():
         assert path.stat().st_mode & 0o777 == 0o666 & ~mask, path.name
+
+
+def test_the_same_weights_are_scored_once(run, monkeypatch):
+    scored = []
+    plain = running.score_dev
+
+    def score_dev(job, view, model):
+        scored.append("teacher" if model is job.teacher else "student")
+        return plain(job, view, model)
+
+    monkeypatch.setattr(running, "score_dev", score_dev)
+    run(num_train_epochs=2)
+    assert scored == ["student", "student", "teacher"], "once an epoch; the last serves the report"
+
+
+def test_best_weights_that_are_not_the_last_are_scored_again(run, monkeypatch):
+    chat = type(get_task("chat"))
+    first_is_best, metrics = iter([0.9, 0.8]), chat.metrics
+    monkeypatch.setattr(
+        chat, "metrics", lambda *rows: {**metrics(*rows), "mrr": next(first_is_best, 0.5)}
+    )
+    scored, plain = [], running.score_dev
+    monkeypatch.setattr(running, "score_dev", lambda *job: scored.append(job) or plain(*job))
+    done = run(num_train_epochs=2, keep="best")
+    assert json.loads(read(done.folder / "metrics.json"))["kept"]["step"] == 6
+    assert len(scored) == 4, "two epochs, the best once more, the teacher"
+
+
+@pytest.mark.parametrize(("keep", "matters"), [("last", False), ("best", True)])
+def test_how_often_dev_is_scored_matters_where_it_selects(
+    shared, teacher_of, tmp_path, keep, matters
+):
+    def fingerprint(steps):
+        more = {"keep": keep, "eval_steps": steps}
+        values = world.values_for(shared / "data", tmp_path / "out", teacher_of(), **more)
+        return run_fingerprint(world.loaded(values, tmp_path), "distill")
+
+    assert (fingerprint(1) != fingerprint(2)) == matters
