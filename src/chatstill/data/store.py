@@ -143,12 +143,23 @@ def open_array(folder: Path, name: str, entry: dict[str, Any]) -> np.ndarray:
 
 
 @contextmanager
-def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold a file lock; it goes with the process, however that ends. The file stays."""
+def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+    """Hold a file lock; it goes with the process, however that ends. The file stays.
+
+    Args:
+        path: The lock's file.
+        shared: Several may hold it at once.
+        wait: Otherwise gives False at once where another process holds it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        fcntl.flock(number, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        yield
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        try:
+            fcntl.flock(number, kind if wait else kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
     finally:
         os.close(number)
