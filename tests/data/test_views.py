@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from example_rows import make_example
 
-from chatstill.data import store, views
+from chatstill.data import preparing, store, views
 from chatstill.data.views import Lengths, prepare_view
 from chatstill.errors import Problem, RunFailure, UserError
+from chatstill.text.encoding import RowEncoder
 
 LENGTHS = Lengths(12, 6, 5)
 FORK = multiprocessing.get_context("fork")
@@ -25,7 +26,7 @@ def prepare(rows, bert, folder, lengths=LENGTHS, source="s", progress=None):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(views, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(preparing, "CHUNK_ROWS", 7)
 
 
 def never():
@@ -99,12 +100,14 @@ def test_prepared_once_and_again_when_anything_changes(rows, bert, tmp_path):
 
 
 def test_a_chunk_is_bounded_in_characters_too(monkeypatch):
-    monkeypatch.setattr(views, "CHUNK_CHARACTERS", 10)
+    monkeypatch.setattr(preparing, "CHUNK_CHARACTERS", 10)
     some = [make_example(row, "a" * 4, "b") for row in range(5)]
-    assert [len(chunk) for chunk in views._chunks(iter(some))] == [2, 2, 1]
+    assert [len(chunk) for chunk in preparing._chunks(iter(some))] == [2, 2, 1]
 
 
-def test_memory_does_not_grow_with_the_rows(bert, tmp_path):
+def test_memory_does_not_grow_with_the_rows(bert, tmp_path, monkeypatch):
+    monkeypatch.setattr(preparing, "CHUNK_ROWS", 500)
+
     def many(count):
         return (make_example(row, "hello good day " * 8, label=1) for row in range(count))
 
@@ -178,6 +181,60 @@ def test_killed_at_any_chunk_and_started_again(rows, bert, tmp_path, small_chunk
         ]
     assert snapshot(prepare(rows, bert, folder)) == expected
     assert len([path for path in folder.iterdir() if path.is_dir()]) == 1
+
+
+@pytest.mark.parametrize("harm", [None, "shorten", "change", "journal"])
+def test_interrupted_goes_on_from_what_was_committed(
+    rows, bert, tmp_path, small_chunks, monkeypatch, harm
+):
+    expected = snapshot(prepare(rows, bert, tmp_path / "whole"))
+    folder = tmp_path / "killed"
+    monkeypatch.setattr(preparing, "COMMIT_ROWS", 14)
+
+    def die(done):
+        if done == 35:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = run_in_child(lambda: prepare(rows, bert, folder, progress=die))
+    child.join(30)
+    assert child.exitcode == -signal.SIGKILL
+    (staging,) = folder.glob("*.staging")
+    if harm == "shorten":
+        os.truncate(staging / "ids.bin", 8)
+    elif harm == "change":
+        (staging / "labels.bin").write_bytes(bytes(8 * 35))
+    elif harm == "journal":
+        (staging / "journal.json").write_text("{", encoding="utf-8")
+    seen = []
+    assert snapshot(prepare(rows, bert, folder, progress=seen.append)) == expected
+    assert seen[0] == (35 if harm is None else 7), "28 rows were committed, the next chunk follows"
+    assert not list(folder.glob("*.staging"))
+
+
+def test_stopped_by_the_keyboard_goes_on_too(rows, bert, tmp_path, small_chunks, monkeypatch):
+    monkeypatch.setattr(preparing, "COMMIT_ROWS", 7)
+
+    def stop(done):
+        if done == 21:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(rows, bert, tmp_path, progress=stop)
+    seen = []
+    prepare(rows, bert, tmp_path, progress=seen.append)
+    assert seen[0] == 28
+
+
+def test_equal_texts_are_tokenised_once(bert, tmp_path, monkeypatch):
+    texts = []
+    plain = RowEncoder._ids
+    monkeypatch.setattr(
+        RowEncoder, "_ids", lambda self, some: texts.extend(some) or plain(self, some)
+    )
+    rows = [make_example(row, "one query", f"reply {row % 3}") for row in range(9)]
+    view = prepare(rows, bert, tmp_path)
+    assert texts.count("one query") == 1 and texts.count("reply 2") == 1
+    assert len(view) == 9
 
 
 def test_killed_while_publishing(rows, bert, tmp_path, monkeypatch):

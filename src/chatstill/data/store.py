@@ -1,7 +1,8 @@
 """A folder of flat arrays that is complete or absent, shared by processes, with its damage noticed.
 
-Arrays grow on disk in a staging folder; a manifest with sizes and checksums is written last, all is
-synced, and the folder is renamed into place. A lock lets one process build while others wait.
+Arrays grow on disk in a staging folder, with a journal of what is safe there; a manifest with sizes and
+checksums is written last, all is synced, and the folder is renamed into place. A lock lets one process
+build while others wait.
 """
 
 from __future__ import annotations
@@ -20,40 +21,79 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import RunFailure
+from ..errors import RunFailure, UserError
 from .fingerprint import fingerprint
 
 MANIFEST = "manifest.json"
+JOURNAL = "journal.json"
 CHUNK = 1 << 22
 
 
 class ArrayWriter:
     """Appends to flat arrays in ``folder`` without holding them; ``publish`` moves them into place.
 
-    As a context manager it removes the staging folder unless ``publish`` was reached.
+    ``commit`` makes what was written so far durable: a writer opened later on the same folder goes on
+    from there. As a context manager it removes the staging folder where the rows themselves are at
+    fault or the disk is full; after any other interruption what was committed stays.
+
+    Attributes:
+        state: What the last ``commit`` of an interrupted writer was given; None at a fresh start.
     """
 
     def __init__(self, folder: Path, types: dict[str, type[np.generic]]) -> None:
         self.folder = folder
-        self.staging = folder.with_name(f"{folder.name}.staging-{os.getpid()}")
+        self.staging = folder.with_name(f"{folder.name}.staging")
+        self.state: dict[str, Any] | None = None
         self._types = {name: np.dtype(kind) for name, kind in types.items()}
         self._files: dict[str, BinaryIO] = {}
         self._sums = dict.fromkeys(types, 0)
 
     def __enter__(self) -> ArrayWriter:
         # The caller holds the lock: whatever staging there is belongs to a process that died.
-        for left in self.folder.parent.glob(f"{self.folder.name}.staging-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        self.staging.mkdir(parents=True)
+        entries = self._take_over()
+        if entries is None:
+            shutil.rmtree(self.staging, ignore_errors=True)
+            self.staging.mkdir(parents=True)
         for name in self._types:
-            self._files[name] = open(self.staging / f"{name}.bin", "wb")
+            path = self.staging / f"{name}.bin"
+            file = self._files[name] = open(path, "wb") if entries is None else open(path, "r+b")
+            if entries is not None:
+                file.truncate(entries[name]["size"])
+                file.seek(entries[name]["size"])
+                self._sums[name] = entries[name]["crc32"]
         return self
+
+    def _take_over(self) -> dict[str, Any] | None:
+        """What was committed before an interruption, as it stands in the journal; None if nothing."""
+        try:
+            journal = json.loads((self.staging / JOURNAL).read_text(encoding="utf-8"))
+            body, entries = journal["body"], journal["body"]["files"]
+            if journal["sha256"] != fingerprint(body) or entries.keys() != self._types.keys():
+                return None
+            for name, entry in entries.items():
+                if _crc32(self.staging / f"{name}.bin", entry["size"]) != entry["crc32"]:
+                    return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        self.state = body["state"]
+        return dict(entries)
 
     def append(self, name: str, values: np.ndarray) -> None:
         """Append values to an array."""
         data = np.ascontiguousarray(values, self._types[name]).tobytes()
         self._files[name].write(data)
         self._sums[name] = zlib.crc32(data, self._sums[name])
+
+    def commit(self, state: dict[str, Any]) -> None:
+        """Make all that was appended durable, together with what is needed to go on from here."""
+        files = {}
+        for name, file in self._files.items():
+            file.flush()
+            os.fsync(file.fileno())
+            files[name] = {"size": file.tell(), "crc32": self._sums[name]}
+        _write_signed(self.staging / f"{JOURNAL}.new", {"state": state, "files": files})
+        (self.staging / f"{JOURNAL}.new").replace(self.staging / JOURNAL)
+        sync_folder(self.staging)
 
     def publish(self, facts: dict[str, Any]) -> None:
         """Sync everything, write the manifest with ``facts``, and rename into place."""
@@ -65,11 +105,8 @@ class ArrayWriter:
                 "crc32": self._sums[name],
             }
             _sync_and_close(file)
-        body = {"facts": facts, "files": files}
-        with open(self.staging / MANIFEST, "w", encoding="utf-8") as text:
-            json.dump({"body": body, "sha256": fingerprint(body)}, text)
-            text.flush()
-            os.fsync(text.fileno())
+        _write_signed(self.staging / MANIFEST, {"facts": facts, "files": files})
+        (self.staging / JOURNAL).unlink(missing_ok=True)
         sync_folder(self.staging)
         if self.folder.exists():
             shutil.rmtree(self.folder)
@@ -89,10 +126,20 @@ class ArrayWriter:
                 # A full disk shows again when a file with unwritten bytes is closed; the first
                 # error is the one to tell.
                 continue
-        shutil.rmtree(self.staging, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if error is None or full or isinstance(error, UserError):
+            shutil.rmtree(self.staging, ignore_errors=True)
+        if full:
             message = f"the disk is full: {self.folder.parent} cannot take the prepared rows"
             raise RunFailure(f"{message}; free space or set cache_dir to another disk") from error
+
+
+def _write_signed(path: Path, body: dict[str, Any]) -> None:
+    """JSON with its own checksum, synced."""
+    with open(path, "w", encoding="utf-8") as text:
+        json.dump({"body": body, "sha256": fingerprint(body)}, text)
+        text.flush()
+        os.fsync(text.fileno())
 
 
 def _sync_and_close(file: BinaryIO) -> None:
@@ -127,12 +174,13 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return body
 
 
-def _crc32(path: Path) -> int:
-    value = 0
+def _crc32(path: Path, size: int | None = None) -> int | None:
+    """Of the whole file or its first ``size`` bytes; None if it has fewer."""
+    value, left = 0, path.stat().st_size if size is None else size
     with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            value = zlib.crc32(chunk, value)
-    return value
+        while left and (chunk := file.read(min(CHUNK, left))):
+            value, left = zlib.crc32(chunk, value), left - len(chunk)
+    return None if left else value
 
 
 def open_array(folder: Path, name: str, entry: dict[str, Any]) -> np.ndarray:

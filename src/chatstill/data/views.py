@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +15,8 @@ from ..tasks.base import Example
 from ..text.encoding import Lengths, RowEncoder
 from ..text.tokenizers import tokenizer_fingerprint
 from .fingerprint import fingerprint
-from .store import ArrayWriter, locked, open_array, read_manifest
+from .preparing import build_view
+from .store import locked, open_array, read_manifest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Lengths", "Rows", "View", "prepare_view"]
 
 FORMAT = 1
-CHUNK_ROWS = 1024
-CHUNK_CHARACTERS = 1 << 21
-ARRAYS: dict[str, type[np.generic]] = {
-    "ids": np.int32,
-    "types": np.uint8,
-    "offsets": np.int64,
-    "labels": np.float64,
-    "groups": np.int32,
-    "group_names": np.uint8,
-}
 
 
 class Rows(NamedTuple):
@@ -117,8 +107,8 @@ def prepare_view(
     """Tokenise rows once into ``folder/<fingerprint>``, or open what is there already.
 
     Rows are read and written in chunks, so neither texts nor ids are ever held as a whole.
-    Processes that ask for the same view at once share one preparation; a damaged or half-written
-    one is rebuilt. ``examples`` is not touched where the view exists.
+    Processes that ask for the same view at once share one preparation; one that was interrupted goes
+    on, a damaged one is rebuilt. ``examples`` is not touched where the view exists.
 
     Args:
         source_fingerprint: Of the source file and of how it is read.
@@ -141,7 +131,7 @@ def prepare_view(
             # Another process may have built it between the two locks.
             manifest = read_manifest(target)
             if manifest is None:
-                _build(examples, RowEncoder(tokenizer, lengths), target, name, progress)
+                build_view(examples, RowEncoder(tokenizer, lengths), target, name, progress)
                 manifest = read_manifest(target)
             assert manifest is not None, "a view that was just written cannot be read"
             return View(target, manifest)
@@ -169,80 +159,3 @@ def view_fingerprint(tokenizer: Tokenizer, lengths: Lengths, source_fingerprint:
             "versions": [tokenizers.__version__, transformers.__version__],
         }
     )[:32]
-
-
-def _build(
-    examples: Iterable[Example],
-    encode: RowEncoder,
-    target: Path,
-    name: str,
-    progress: Callable[[int], None] | None,
-) -> None:
-    groups = _GroupNumbers()
-    num_rows = num_cut = num_tokens = num_labelled = 0
-    with ArrayWriter(target, ARRAYS) as writer:
-        writer.append("offsets", np.zeros(1))
-        for chunk in _chunks(examples):
-            encoded = encode([row.text_a for row in chunk], [row.text_b for row in chunk])
-            labels = np.array([np.nan if row.label is None else row.label for row in chunk])
-            numbers, names = groups.number([row.group for row in chunk])
-            writer.append("ids", encoded.ids)
-            writer.append("types", encoded.types)
-            writer.append("offsets", num_tokens + np.cumsum(encoded.lengths, dtype=np.int64))
-            writer.append("labels", labels)
-            writer.append("groups", numbers)
-            writer.append("group_names", np.frombuffer(names, np.uint8))
-            num_rows += len(chunk)
-            num_tokens += len(encoded.ids)
-            num_cut += int(encoded.cut.sum())
-            num_labelled += int(np.isfinite(labels).sum())
-            if progress is not None:
-                progress(num_rows)
-        writer.publish(
-            {
-                "fingerprint": name,
-                "num_rows_cut": num_cut,
-                "num_groups": len(groups),
-                "has_labels": num_labelled == num_rows,
-                "padding_side": encode.tokenizer.padding_side,
-                "pad_token_type_id": int(getattr(encode.tokenizer, "pad_token_type_id", 0) or 0),
-            }
-        )
-
-
-def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    """Rows in chunks that are bounded in number and in characters."""
-    chunk: list[Example] = []
-    size = 0
-    for row in examples:
-        chunk.append(row)
-        size += len(row.text_a) + len(row.text_b or "")
-        if len(chunk) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-class _GroupNumbers:
-    """Numbers for group names in order of appearance; keeps hashes, the names go to disk."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[bytes, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def number(self, names: list[str | None]) -> tuple[np.ndarray, bytes]:
-        """(numbers, the new names as lines of JSON)."""
-        numbers = np.full(len(names), -1, np.int32)
-        lines = []
-        for row, name in enumerate(names):
-            if name is None:
-                continue
-            key = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-            if key not in self._numbers:
-                self._numbers[key] = len(self._numbers)
-                lines.append(json.dumps(name) + "\n")
-            numbers[row] = self._numbers[key]
-        return numbers, "".join(lines).encode("ascii")
