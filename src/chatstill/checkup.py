@@ -31,6 +31,7 @@ from .preflight.sample import sample_rows
 from .preflight.teacher import TeacherCheck, check_teacher
 from .rehearsal import Rehearsal, rehearse
 from .tasks.base import Example, Split
+from .tasks.files import listed
 from .text.casing import casing_report
 from .train.launch import world_size
 from .train.phases import num_steps
@@ -263,11 +264,11 @@ def _networks(job: Job, check: TeacherCheck | None) -> Section:
 def _data_section(job: Job, train: Survey, dev: Survey, cut: float, lengths: np.ndarray) -> Section:
     rows = [("task", job.task.name)]
     for name, found in (("train", train), ("dev", dev)):
-        path = job.path("train" if name == "train" else "dev")
+        split: Split = "train" if name == "train" else "dev"
+        path = listed(job.task, split, Path(job.config.data_dir))
         labels = ", ".join(f"{k}: {v:,}" for k, v in sorted(found.label_values.items())[:8])
-        rows.append(
-            (name, f"{found.num_rows:,} rows of {path}" + (f" ({labels})" if labels else ""))
-        )
+        shown = f"{found.num_rows:,} rows of {path}"
+        rows.append((name, f"{shown} ({labels})" if labels else shown))
     half, most = np.percentile(lengths, [50, 95])
     rows.append(
         (

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__, lookup
 from .data.fingerprint import file_sha256
-from .tasks.files import locate
+from .tasks.files import locate, parts
 from .train.launch import world_size
 
 if TYPE_CHECKING:
     from .config import Loaded
     from .config.schema import Architecture, RunConfig
+    from .tasks.base import Split, Task
 
 # These decide where files lie, what is printed and how often something is saved, not the weights.
 # Paths of data and models stand in the fingerprint by the content of their files.
@@ -47,6 +48,16 @@ def content_of(path: str | None) -> Any:
         p for p in place.iterdir() if p.is_file() and (p.name in PARTS or p.suffix in WEIGHTS)
     )
     return {p.name: file_sha256(p) for p in files if p.name != "training_args.bin"}
+
+
+def content_of_split(task: Task, path: Path, split: Split) -> str:
+    """sha256 of every file that a split is read from."""
+    return "-".join(file_sha256(part) for part in parts(task, path, split))
+
+
+def rows_fingerprint(task: Task, path: Path, split: Split, labelled: bool) -> str:
+    """Of the rows of a split and of how they are read."""
+    return f"{task.name}-{split}-{labelled}-{content_of_split(task, path, split)}"
 
 
 def _architecture(block: Architecture | None) -> Any:
@@ -92,7 +103,8 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     for number, name in enumerate(config.plugins):
         values[f"plugins.{number}"] = file_sha256(Path(name)) if Path(name).is_file() else name
     for split in ("train", "dev"):
-        values[f"data.{split}"] = file_sha256(locate(task, split, Path(config.data_dir)).path)
+        path = locate(task, split, Path(config.data_dir)).path
+        values[f"data.{split}"] = content_of_split(task, path, split)
     return values
 
 

@@ -11,10 +11,10 @@ import torch
 
 from . import lookup
 from .config.schema import Architecture, RunConfig
-from .data.fingerprint import file_sha256
 from .data.views import Lengths, View, prepare_view
 from .errors import Problem, UserError
 from .evaluate.scoring import Reader
+from .fingerprint import rows_fingerprint
 from .methods.base import Method, RunValues, StudentSpec
 from .models.layers import copy_layers, num_layers_of
 from .models.load import load_classifier, load_config
@@ -125,7 +125,7 @@ class Job:
             self.tokenizer,
             lengths_of(self.config),
             folder,
-            source_fingerprint=f"{self.task.name}-{split}-{labelled}-{file_sha256(path)}",
+            source_fingerprint=rows_fingerprint(self.task, path, split, labelled),
             progress=progress,
         )
 

@@ -21,6 +21,7 @@ from chatstill.tasks import get_task, names
             ("stsb", "stsb"),
         ),
         *(("CoLA", "cola"), ("MRPC", "mrpc"), ("rte", "rte")),
+        *(("MNLI", "mnli"), ("Q-NLI", "qnli"), ("WNLI", "wnli"), ("QQP", "qqp"), ("AX", "ax")),
     ],
 )
 def test_spellings(written, name):
@@ -36,7 +37,7 @@ def test_an_unknown_name_brings_the_nearest(written, near):
 
 
 def test_a_name_like_none_lists_all():
-    with pytest.raises(UserError, match="Known: chat, cola, mrpc, rte, sst2, stsb"):
+    with pytest.raises(UserError, match="Known: ax, chat, cola, mnli, mrpc, qnli, qqp, rte"):
         get_task("全部")
     with pytest.raises(UserError):
         get_task("")

@@ -34,7 +34,7 @@ Set = Annotated[
 Fresh = Annotated[bool, typer.Option("--fresh", help="Move an old run aside and start anew.")]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a student or teacher.")]
 FileOption = Annotated[Path | None, typer.Option("--config", metavar="CONFIG", help="A JSON file.")]
-TaskName = Annotated[str | None, typer.Option(help="chat, sst2, mrpc, rte, cola, stsb …")]
+TaskName = Annotated[str | None, typer.Option(help="chat, sst2, mnli, qqp, stsb …")]
 Split = Annotated[Literal["train", "dev", "test"], typer.Option(help="Which rows.")]
 
 

@@ -14,7 +14,7 @@ from .source import Source
 TRAINING = ("distill", "teach", "check")
 TEACHER = "teacher_architectures"
 _WHAT: dict[KeyPath, str] = {
-    ("task_name",): "For example: chat, sst2, mrpc, rte, cola, stsb.",
+    ("task_name",): "For example: chat, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, cola.",
     ("output_dir",): "The folder that will hold everything of this run.",
     ("data_dir",): "The folder with the task's files.",
     (TEACHER, "model_name_or_path"): "The folder, file or hub name of the fine-tuned teacher "

@@ -98,7 +98,8 @@ def _match_names(
         return [by_name.index(label) for label in range(len(names))], []
     by_index = [_index(name) for name in names]
     if sorted(index for index in by_index if index is not None) == list(range(len(names))):
-        return [by_index.index(label) for label in range(len(names))], []
+        order = [by_index.index(label) for label in range(len(names))]
+        return order, [] if labels.settled else [_only_numbered(names, labels, role)]
     known = [label for label in by_name if label is not None]
     if len(set(known)) != len(known):  # two columns claim one label: names prove nothing
         by_name = [None] * len(names)
@@ -120,6 +121,17 @@ def _match_names(
     )
     hint = "Name the labels of the task in id2label of the model's config.json to be sure."
     return order, [Problem(f"{role}: id2label", message, hint, "warning")]
+
+
+def _only_numbered(names: Sequence[str], labels: Labels, role: str) -> Problem:
+    """Numbers without names, on a task whose classes are numbered differently by different tools."""
+    taken = ", ".join(f"{number} as {name}" for number, name in enumerate(labels.names))
+    message = (
+        f"the {role} numbers its labels {_listing(names)} and does not name them; taken: {taken}. "
+        "Tools differ in this order"
+    )
+    hint = "Name the labels in id2label of the model's config.json to be sure."
+    return Problem(f"{role}: id2label", message, hint, "warning")
 
 
 def _check_scorer(name: str, labels: Labels, role: str) -> list[Problem]:

@@ -8,11 +8,12 @@ from .chat import ChatTask
 from .files import Found, locate, normalise
 from .glue import TABLE
 from .glue_task import GlueTask
+from .mnli import MnliTask
 
 __all__ = ["Found", "Task", "get_task", "locate", "names"]
 
 ALIASES = {"chatqa": "chat"}
-_ALL: list[Task] = [ChatTask(), *(GlueTask(row) for row in TABLE)]
+_ALL: list[Task] = [ChatTask(), *(GlueTask(row) for row in TABLE), MnliTask()]
 _TASKS = {task.name: task for task in _ALL}
 
 

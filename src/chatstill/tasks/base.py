@@ -41,11 +41,14 @@ class Labels:
         kind: ``classification`` or ``regression``.
         names: Class names in index order; empty for regression.
         synonyms: Further names per class under which a model's own label list may know it.
+        settled: Whether everyone counts the classes in this order; if not, a model that only
+            numbers its outputs is warned about.
     """
 
     kind: Literal["classification", "regression"]
     names: tuple[str, ...] = ()
     synonyms: tuple[tuple[str, ...], ...] = ()
+    settled: bool = True
 
     @property
     def num_outputs(self) -> int:

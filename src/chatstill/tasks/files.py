@@ -34,8 +34,25 @@ def locate(task: Task, split: Split, data_dir: Path) -> Found:
         path, message = other
         return Found(path, Problem(str(path), message, severity="warning"))
     tried = " and ".join(str(place) for place in task.places(split, data_dir))
+    if not tried:
+        message = f"the task {task.name} has no {split} file: it is for networks of another task"
+        hint = "Name the task that the network was made on."
+        raise UserError(Problem("task_name", message, hint))
     message = f"no {split} file for the task {task.name}: looked for {tried}"
     raise UserError(Problem("data_dir", message, _what_is_there(data_dir)))
+
+
+def parts(task: Task, path: Path, split: Split) -> list[Path]:
+    """All files that ``task.read(path, split)`` reads; most tasks read just the one."""
+    own = getattr(task, "parts", None)
+    return own(path, split) if own is not None else [path]
+
+
+def listed(task: Task, split: Split, data_dir: Path) -> str:
+    """The files of a split, for the plan."""
+    return " and ".join(
+        str(part) for part in parts(task, locate(task, split, data_dir).path, split)
+    )
 
 
 def task_folder(data_dir: Path, names: tuple[str, ...], files: tuple[str, ...]) -> Path | None:

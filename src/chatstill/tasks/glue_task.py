@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,35 @@ from ..errors import Problem, UserError
 from . import metrics as m
 from .base import Example, Groups, MetricFunction, Rows, Split
 from .files import task_folder
-from .glue import FILES, GlueRow, Layout, plain_layout
+from .glue import GlueRow, Layout, plain_layout
 from .intervals import Parts, Ratio
 from .reading import malformed, read_rows, shorten, show
 
+MOST_COLUMNS_SHOWN = 6
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+@dataclass
+class Noticed:
+    """Lines of a file that are left out or look odd."""
+
+    short: list[int] = field(default_factory=list)
+    unlabelled: list[int] = field(default_factory=list)
+    empty: list[int] = field(default_factory=list)
+
+    def problems(self, path: Path, *, dropped: bool) -> list[Problem]:
+        """One warning for each kind."""
+        short = "they are left out" if dropped else "missing texts count as empty"
+        kinds = (
+            (self.short, f"lack columns; {short}"),
+            (self.unlabelled, "have no label that was agreed on; they are left out"),
+            (self.empty, "have an empty text; they are kept"),
+        )
+        found = [(f"rows that {what}: {len(lines):,}", lines[0]) for lines, what in kinds if lines]
+        return [
+            Problem(str(path), f"{text} (the first in line {line})", severity="warning")
+            for text, line in found
+        ]
 
 
 class GlueTask:
@@ -32,27 +57,32 @@ class GlueTask:
         self.main_metric = row.main_metric
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
-        """``<split>.tsv`` of the one folder that holds the task's files."""
-        folder = task_folder(data_dir, (self.row.folder,), tuple(FILES.values()))
-        if folder is None or not (folder / FILES[split]).is_file():
+        """The split's file in the one folder that holds the task's files."""
+        names = (self.row.folder, *self.row.other_folders)
+        folder = task_folder(data_dir, names, tuple(self.row.files.values()))
+        name = self.row.files.get(split)
+        if folder is None or name is None or not (folder / name).is_file():
             return None
-        return folder / FILES[split]
+        return folder / name
 
     def fallback(self, split: Split, data_dir: Path) -> tuple[Path, str] | None:
         """None: GLUE's test files have no labels."""
         return None
 
     def places(self, split: Split, data_dir: Path) -> list[Path]:
-        return [data_dir / self.row.folder / FILES[split], data_dir / FILES[split]]
+        name = self.row.files.get(split)
+        return [data_dir / self.row.folder / name, data_dir / name] if name else []
 
     def read(self, path: Path, split: Split, labelled: bool | None = None) -> Rows:
         """Rows of an original file, known by its header.
 
-        With ``labelled=False`` also a file of the texts alone, an empty label, or -1.
+        With ``labelled=False`` also a file of the texts alone, an empty label, or -1. ``GlueRow``
+        says which broken rows of the original are left out; they are counted in the warnings.
         """
         optional = split == "test" if labelled is None else not labelled
         values: Counter[str] = Counter()
-        return Rows(self._examples(path, split, optional, values), values, [])
+        warnings: list[Problem] = []
+        return Rows(self._examples(path, split, optional, values, warnings), values, warnings)
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         """The official metrics under the keys of ``transformers``' old GLUE example.
@@ -77,27 +107,45 @@ class GlueTask:
         return self.main_metric
 
     def _examples(
-        self, path: Path, split: Split, optional: bool, values: Counter[str]
+        self,
+        path: Path,
+        split: Split,
+        optional: bool,
+        values: Counter[str],
+        warnings: list[Problem],
     ) -> Iterator[Example]:
         layout: Layout | None = None
         number = 0
+        noticed = Noticed()
         for line, fields in read_rows(path):
             if layout is None:
                 layout = self._layout(path, line, fields, optional)
                 if layout.header:
                     continue
+            if len(fields) < len(layout.columns) and self.row.skips_short_rows:
+                noticed.short.append(line)
+                if not optional:
+                    continue
+                fields = [*fields, *[""] * (len(layout.columns) - len(fields))]
             if len(fields) != len(layout.columns):
                 expected = f"{len(layout.columns)} fields ({', '.join(layout.columns)})"
                 raise malformed(path, line, show(fields), expected)
             label = None
             if layout.label is not None:
                 text = fields[layout.label]
+                if text in self.row.unlabelled_words and not optional:
+                    noticed.unlabelled.append(line)
+                    continue
                 label = self._label(path, line, text, optional)
-                if self.row.words:
+                if label is not None and self.row.words:
                     values[text] += 1
+            text_a = fields[layout.text_a]
             text_b = None if layout.text_b is None else fields[layout.text_b]
-            yield Example(f"{split}-{number}", line, fields[layout.text_a], text_b, label)
+            if not text_a or text_b == "":
+                noticed.empty.append(line)
+            yield Example(f"{split}-{number}", line, text_a, text_b, label)
             number += 1
+        warnings += noticed.problems(path, dropped=not optional)
         if not number:
             raise UserError(Problem(str(path), "the file holds no rows"))
 
@@ -110,25 +158,32 @@ class GlueTask:
         names = tuple(field.strip().lower() for field in fields)
         plain = (plain_layout(self.row),) if optional else ()
         layouts = self.row.layouts + plain
-        for layout in layouts:
-            if layout.header and names == layout.columns:
-                if layout.label is None and not optional:
-                    found = f"the header of a file without labels, {show(fields)}"
-                    raise malformed(path, line, found, self._expected(layouts[:1]))
-                return layout
+        found = _with_header(layouts, names)
+        if found is not None:
+            if found.label is None and not optional:
+                what = f"the header of a file without labels, {show(fields)}"
+                raise malformed(path, line, what, self._expected(layouts[:1]))
+            return found
         for layout in layouts:
             if not layout.header and len(fields) == len(layout.columns):
+                return layout
+            short = self.row.skips_short_rows and 2 < len(fields) < len(layout.columns)
+            if not layout.header and short and fields[0].isdecimal():
                 return layout
         raise malformed(
             path, line, show(fields), self._expected(layouts if optional else layouts[:1])
         )
 
     def _expected(self, layouts: tuple[Layout, ...]) -> str:
-        kinds = [
-            ("the header " if layout.header else "rows without header: ")
-            + " TAB ".join(layout.columns)
-            for layout in layouts
-        ]
+        kinds = []
+        for layout in layouts:
+            names = layout.columns
+            if layout.header and len(names) > MOST_COLUMNS_SHOWN:
+                names = layout.needed
+                kinds.append(f"a header with the columns {', '.join(names)}")
+            else:
+                kind = "the header " if layout.header else "rows without header: "
+                kinds.append(kind + " TAB ".join(names))
         return f"{self.row.folder}: {', or '.join(kinds)}"
 
     def _label(self, path: Path, line: int, text: str, optional: bool) -> int | float | None:
@@ -139,7 +194,7 @@ class GlueTask:
         """
         if text in self.row.words:
             return self.row.words.index(text)
-        if optional and text in ("", "-1"):
+        if optional and text in ("", "-1", *self.row.unlabelled_words):
             return None
         if self.row.words:
             raise malformed(path, line, f"the label {shorten(text)}", " or ".join(self.row.words))
@@ -149,6 +204,21 @@ class GlueTask:
             expected = f"a number from {low:g} to {high:g}"
             raise malformed(path, line, f"the score {shorten(text)}", expected)
         return score
+
+
+def _with_header(layouts: tuple[Layout, ...], names: tuple[str, ...]) -> Layout | None:
+    """The layout of a header: one of the table's, else one whose texts and label it names."""
+    with_header = [layout for layout in layouts if layout.header]
+    for layout in with_header:
+        if names == layout.columns:
+            return layout
+    for layout in with_header:
+        if all(names.count(name) == 1 for name in layout.needed):
+            text_b = None if layout.text_b is None else names.index(layout.columns[layout.text_b])
+            label = None if layout.label is None else names.index(layout.columns[layout.label])
+            text_a = names.index(layout.columns[layout.text_a])
+            return replace(layout, columns=names, text_a=text_a, text_b=text_b, label=label)
+    return None
 
 
 def _accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
