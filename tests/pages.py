@@ -17,6 +17,14 @@ def fences(page: str, kind: str) -> list[str]:
     return [body for name, body in found if name == kind]
 
 
+def files_of(page: str) -> dict[str, str]:
+    """Name -> text of the blocks that a line which begins with the file's name leads in."""
+    found = re.findall(
+        r"^`([\w./]+\.\w+)`[^\n]*\n\n```[a-z]*\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL
+    )
+    return dict(found)
+
+
 def section(page: str, title: str) -> str:
     """The text under a heading, up to the next heading of any level."""
     parts = re.split(r"^#+ (.*)$", text_of(page), flags=re.MULTILINE)

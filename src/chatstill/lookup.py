@@ -6,17 +6,15 @@ folder of the same name in the working directory goes first, and plugins add to 
 
 import difflib
 import importlib
-import importlib.util
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .errors import Problem, UserError
+from .plugins import load_plugin
 
 if TYPE_CHECKING:
     from .methods.base import Method
@@ -213,44 +211,24 @@ def _method_in(module: ModuleType) -> "type[Method] | None":
 
 
 def task(name: str, plugins: Sequence[str] = ()) -> "Task":
-    """The task of a name; a plugin may hold one as ``task``.
+    """The task of a name; plugins go first.
 
     Raises:
-        UserError: If there is none, with the nearest name.
+        UserError: If there is none, with the nearest name, or a plugin's is faulty.
     """
-    for plugin in plugins:
-        own = getattr(load_plugin(plugin), "task", None)
-        if own is not None and plain(own.name) == plain(name):
-            return own
-    return importlib.import_module(f"{__package__}.tasks").get_task(name)
+    from .tasks.own import plugin_tasks
 
-
-def load_plugin(path: str) -> ModuleType:
-    """Runs a user's Python file once and gives its module.
-
-    Raises:
-        UserError: If it is not there or fails when it is imported.
-    """
-    return _run_plugin(path, Path(path).resolve())
-
-
-@cache
-def _run_plugin(path: str, file: Path) -> ModuleType:
-    name = f"chatstill_plugin_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file) if file.suffix == ".py" else None
-    if spec is None or spec.loader is None or not file.is_file():
-        raise UserError(Problem(path, "a plugin is a Python file, and there is none of that name."))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    own = {known: make for plugin in plugins for known, make in plugin_tasks(plugin).items()}
+    for known, make in own.items():
+        if plain(known) == plain(name):
+            return make()
+    builtin = importlib.import_module(f"{__package__}.tasks")
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(
-            Problem(path, f"the plugin fails when it is imported: {reason}.")
-        ) from error
-    return module
+        return builtin.get_task(name)
+    except UserError:
+        if not own:
+            raise
+    raise UserError(Problem("", unknown("task", name, [*builtin.names(), *own])))
 
 
 def _user_file(name: str) -> Path:

@@ -232,10 +232,12 @@ def _refuse_to_overwrite(target: Path, source: Path) -> None:
 def predict_file(folder: Path, file: Path, config: RunConfig, output: Path | None) -> Path:
     """Scores every row of a file in file order."""
     task = lookup.task(config.task_name, config.plugins)
-    if not file.is_file():
+    own_folder = getattr(task, "reads_folders", False) and file.is_dir()
+    if not file.is_file() and not own_folder:
         raise UserError(Problem(str(file), "no such file"))
     scores, view = _scores(folder, config, file, "test", False)
-    target = output or file.with_name(f"{file.name}.predictions.tsv")
+    beside = file / "test" if own_folder else file
+    target = output or beside.with_name(f"{beside.name}.predictions.tsv")
     _refuse_to_overwrite(target, file)
     names: Sequence[str] | None = _group_names(view)
     write_predictions(target, scores, np.asarray(view.labels), names, task.label_words)

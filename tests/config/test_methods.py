@@ -233,7 +233,10 @@ def test_a_plugin_that_fails_is_named(text, message, own):
     (own.folder / "broken.py").write_text(text, encoding="utf-8")
     own.values["plugins"] = ["mine.py", "broken.py"]
     report = own.report()
-    assert "broken.py: the plugin fails when it is imported" in report and message in report
+    assert (
+        "broken.py: line 1" in report
+        and f": the plugin fails when it is imported: {message}" in report
+    )
 
 
 def test_a_plugin_that_is_not_there(own):

@@ -16,13 +16,14 @@ LOW = {
     "errors": set(),
     "losses": set(),
     "layer_map": set(),
-    "tasks": set(),
+    "plugins": set(),
+    "tasks": {"plugins"},
     "text": {"tasks.base"},
     "features": {"layer_map"},
     "data": {"text", "tasks.base"},
     "models": {"text", "features", "layer_map"},
     "methods": {"losses", "layer_map", "features", "models", "tasks.base"},
-    "lookup": {"methods", "tasks"},
+    "lookup": {"methods", "tasks", "plugins"},
     "config": {"lookup", "methods", "tasks"},
     "train": {"methods", "data", "models"},
     "preflight": {"data", "models", "tasks", "config", "text"},
@@ -32,7 +33,17 @@ LOW = {
 }
 # Modules of the root put the rooms together; only the command line may import these.
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
-QUICK = ("errors", "lookup", "layer_map", "config", "tasks", "methods", "cli", "text.reading")
+QUICK = (
+    "errors",
+    "lookup",
+    "plugins",
+    "layer_map",
+    "config",
+    "tasks",
+    "methods",
+    "cli",
+    "text.reading",
+)
 
 
 def room(module: str) -> str:

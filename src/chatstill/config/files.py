@@ -43,12 +43,16 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
         try:
             task = lookup.task(keys.task_name, plugins)
         except UserError as error:
-            found = error.problems[0]
-            message = f"'task_name': {found.message.rstrip('.')}."
-            problems.append(source.problem(("task_name",), message, found.hint))
+            for found in error.problems:
+                if ".py" in found.place:  # in a task of the user's own
+                    problems.append(found)
+                    continue
+                message = f"'task_name': {found.message.rstrip('.')}."
+                problems.append(source.problem(("task_name",), message, found.hint))
     folder = Path(keys.data_dir)
     path = ("data_dir",)
-    if kind_of(folder) != "folder":
+    own = getattr(task, "reads_folders", False) and not source.has(path)
+    if kind_of(folder) != "folder" and not own:
         what = "is a file, not a folder" if kind_of(folder) else "does not exist"
         message = f"'data_dir': the folder {keys.data_dir} {what}."
         return [*problems, source.problem(path, message, near_file(keys.data_dir))]

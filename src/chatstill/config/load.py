@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,16 +137,24 @@ def _checked_as_teach(source: Source) -> list[Problem]:
 
 def _plugins(source: Source) -> tuple[tuple[str, ...], list[Problem]]:
     """Plugins that could be loaded, and what is wrong with the others."""
+    from ..tasks.own import plugin_tasks
+
     names = source.get(("plugins",))
     good, problems = [], []
     for number, name in enumerate(names if isinstance(names, list) else []):
         if isinstance(name, str):
+            path = ("plugins", number)
             try:
-                lookup.load_plugin(name)
+                plugin_tasks(name)
                 good.append(name)
             except UserError as error:
-                text = f"{name}: {error.problems[0].message}"
-                problems.append(source.problem(("plugins", number), text))
+                named = f"Named in {source.place(path).where}."
+                problems += [
+                    replace(p, hint=f"{p.hint} {named}".strip())
+                    if p.place
+                    else source.problem(path, p.message)
+                    for p in error.problems
+                ]
     return tuple(good), problems
 
 

@@ -1,0 +1,132 @@
+"""A task of one's own from docs/own_task.md, as the page says: every file, every command."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chatstill import cli, lookup
+
+from ..pages import fences, files_of
+from . import world
+
+PAGE = "docs/own_task.md"
+TOPICS = {"sport": world.GOOD, "money": world.BAD, "weather": ("red", "box", "cat")}
+SMALL = [
+    "max_seq_length=16",
+    "num_train_epochs=8",
+    "learning_rate=0.01",
+    'training_arguments={"use_cpu": true}',
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The files of the page, rows in its form, and a small network under the name it uses."""
+    folder = tmp_path_factory.mktemp("own_task")
+    for name, text in files_of(PAGE).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    generator = np.random.default_rng(0)
+    sample = json.loads(fences(PAGE, "text")[0].splitlines()[0])
+    for split, count in (("train", 90), ("dev", 60), ("test", 30)):
+        rows = []
+        for number in range(count):
+            topic = [*TOPICS][number % 3]
+            text = " ".join([world.sentence(generator), *generator.choice(TOPICS[topic], 2)])
+            rows.append({"text": text, "topic": topic})
+        assert rows[0].keys() == sample.keys()
+        text = "".join(f"{json.dumps(row)}\n" for row in rows)
+        (folder / "data" / f"{split}.jsonl").write_text(text, encoding="utf-8")
+    (folder / "rows.txt").write_text("yes we can\nnever again\n", encoding="utf-8")
+    world.build_network(folder / "bert-base-uncased", layers=2, dropout=0.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ran(folder):
+    """What each command of the page printed, in order."""
+    import contextlib
+    import io
+    import os
+
+    before, said = Path.cwd(), {}
+    os.chdir(folder)
+    try:
+        for command in fences(PAGE, "sh")[0].splitlines():
+            words = shlex.split(command)
+            more = (
+                [w for s in SMALL for w in ("--set", s)]
+                if words[1] not in ("evaluate", "predict")
+                else []
+            )
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                code = cli.main([*words[1:], *more])
+            assert code == 0, (command, out.getvalue())
+            said[words[1]] = out.getvalue()
+    finally:
+        os.chdir(before)
+    return said
+
+
+def test_the_plan_shows_the_task(ran):
+    assert "topics" in ran["check"]
+    assert "90 rows of data (money: 30, sport: 30, weather: 30)" in ran["check"]
+
+
+def test_a_teacher_and_a_student_are_trained_on_it(ran, folder):
+    teacher = json.loads((folder / "output_teacher" / "metrics.json").read_text("utf-8"))
+    student = json.loads((folder / "output_topics" / "metrics.json").read_text("utf-8"))
+    assert teacher["dev"]["main"] == student["dev"]["main"] == "accuracy"
+    assert {*student["dev"]["metrics"]} == {"accuracy", "macro_f1"}
+    assert teacher["dev"]["value"] > 0.6, "chance is 1/3"
+    config = json.loads((folder / "output_topics" / "student" / "config.json").read_text("utf-8"))
+    assert [*config["id2label"].values()] == ["sport", "money", "weather"]
+
+
+def test_the_test_examples_are_evaluated_and_a_file_is_predicted(ran, folder):
+    assert "accuracy" in ran["evaluate"]
+    lines = (folder / "topics.tsv").read_text("utf-8").splitlines()
+    assert lines[0].split("\t") == ["index", "label", "prediction", "score_0", "score_1", "score_2"]
+    assert [line.split("\t")[2] in TOPICS for line in lines[1:]] == [True, True]
+
+
+def test_own_metrics_of_the_page(folder):
+    task = lookup.task("strict-topics", [str(folder / "strict.py")])
+    found = task.metrics(np.eye(3)[[0, 1, 1, 2]], np.array([0, 0, 1, 2]), None)
+    assert found == {"accuracy": 0.75, "worst_recall": 0.5}
+    assert task.main_metric_of(found) == "worst_recall"
+
+
+def test_an_example_without_a_label_stops_the_check_with_its_place(
+    ran, folder, capsys, monkeypatch
+):
+    monkeypatch.chdir(folder)
+    text = (folder / "topics.py").read_text("utf-8").replace('row["topic"]', 'row.get("subject")')
+    (folder / "unlabelled.py").write_text(text, encoding="utf-8")
+    command = [
+        "check",
+        "distill.json",
+        "--set",
+        "max_seq_length=16",
+        "--set",
+        'plugins=["unlabelled.py"]',
+    ]
+    assert cli.main([*command, "--set", "output_dir=other"]) == 2
+    line = 1 + text.splitlines().index("    def get_train_examples(self, data_dir):")
+    error = capsys.readouterr().err
+    assert (
+        f"unlabelled.py: line {line} (get_train_examples): example 0 (from 0, guid 'train-0'): "
+        in error
+    )
+    assert "there is no label." in error and "Traceback" not in error
+
+
+def test_a_folder_is_predicted_by_its_test_examples(ran, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert cli.main(["predict", "output_topics", "data", "--config", "distill.json"]) == 0
+    lines = (folder / "data" / "test.predictions.tsv").read_text("utf-8").splitlines()
+    assert len(lines) == 31
