@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,7 @@ from .config.schema import Architecture, RunConfig
 from .data.views import Lengths, View, prepare_view
 from .errors import Problem, UserError
 from .evaluate.scoring import Reader
+from .features.capture import takes_token_types
 from .fingerprint import rows_fingerprint
 from .methods.base import Method, RunValues, StudentSpec
 from .models.layers import copy_layers, num_layers_of
@@ -49,12 +49,6 @@ def device_of(config: RunConfig) -> torch.device:
     if config.training_arguments.get("use_cpu") or not torch.accelerator.is_available():
         return torch.device("cpu")
     return torch.accelerator.current_accelerator() or torch.device("cpu")
-
-
-def takes_token_types(model: PreTrainedModel) -> bool:
-    """Whether the network reads segment ids."""
-    known = "token_type_ids" in inspect.signature(model.forward).parameters
-    return known and getattr(model.config, "type_vocab_size", 0) > 1
 
 
 def set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

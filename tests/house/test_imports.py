@@ -25,7 +25,7 @@ LOW = {
     "methods": {"losses", "layer_map", "features", "models", "tasks.base"},
     "lookup": {"methods", "tasks", "plugins"},
     "config": {"lookup", "methods", "tasks"},
-    "train": {"methods", "data", "models"},
+    "train": {"methods", "data", "models", "features"},
     "preflight": {"data", "models", "tasks", "config", "text"},
     "evaluate": {"data", "models", "tasks", "config", "text"},
     "report": {"data", "models", "tasks", "config", "text"},

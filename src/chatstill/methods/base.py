@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from ..features.base import Features, Needs, QueryKeyValue
 from ..tasks.base import Objective
+
+__all__ = [
+    "Context",
+    "Features",
+    "Method",
+    "MethodConfig",
+    "Needs",
+    "Phase",
+    "QueryKeyValue",
+    "RunValues",
+    "StudentSpec",
+]
 
 if TYPE_CHECKING:
     import torch
@@ -68,35 +81,6 @@ class Context:
         parts = (self.seed, self.phase, self.step, self.micro_batch, purpose)
         key = repr(parts if shared else (*parts, self.rank)).encode()
         return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") >> 1
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What a method reads of a network in a phase; a term of weight 0 is not in it.
-
-    Attributes:
-        logits: The task's logits.
-        hidden_states: Indices; 0 is the embedding output.
-        attention: Layers (1-based) whose queries, keys and values are kept.
-        vector: A sentence vector.
-        layers: The network must have a plain list of layers that can be replaced.
-    """
-
-    logits: bool = False
-    hidden_states: tuple[int, ...] = ()
-    attention: tuple[int, ...] = ()
-    vector: bool = False
-    layers: bool = False
-
-
-@dataclass
-class Features:
-    """What was kept of a forward pass. Shapes: logits (B, C), hidden states (B, L, D), vector (B, D)."""
-
-    logits: Tensor | None = None
-    hidden_states: dict[int, Tensor] = field(default_factory=dict)
-    attention: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
-    vector: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -210,14 +194,23 @@ class Method:
         raise NotImplementedError
 
     def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
-        """Default: the module on the student's view."""
-        inputs = {k: v for k, v in batch.items() if k not in ("labels", "index")}
-        return Features(logits=module(**inputs).logits)
+        """Default: the module on the student's view, and what ``needs`` says of it."""
+        from ..models.reading import read_features
+
+        needs = self.needs(self.phases()[ctx.phase])["student"]
+        return read_features(cast("PreTrainedModel", module), batch, needs)
 
     def terms(
         self, batch: Mapping[str, Tensor], student: Features, teacher: Features | None, ctx: Context
     ) -> dict[str, Term]:
-        """The loss of one local micro-batch, by named term."""
+        """The loss of one local micro-batch, by named term.
+
+        Args:
+            batch: The rows, on the device.
+            student: What ``forward`` gave.
+            teacher: What ``needs`` asks of the teacher, without a graph; None if that is nothing.
+            ctx: Where training stands.
+        """
         raise NotImplementedError
 
     def gauges(self, ctx: Context) -> dict[str, float]:

@@ -15,6 +15,7 @@ from .checkpoints import Checkpoint, CheckpointStore
 from .control import Interrupted, StopRequest
 from .settings import PhaseSettings, Steps
 from .stage import StageModule
+from .teachers import TeacherSource
 from .trainer import DistillationTrainer
 
 
@@ -42,6 +43,7 @@ class Engine:
         on_log: Called with every log record on the main process.
         say: Prints a line to the log.
         callbacks_for: Progress display of a phase.
+        source_for: Teacher features of a phase; None is the live teacher.
     """
 
     store: CheckpointStore
@@ -53,6 +55,7 @@ class Engine:
     on_log: Callable[[dict[str, Any]], None]
     say: Callable[[str], None]
     callbacks_for: Callable[[int, Phase, Steps], list[TrainerCallback]]
+    source_for: Callable[[Phase], TeacherSource | None] = lambda phase: None
 
 
 def num_steps(phase: Phase, steps_per_epoch: int) -> int:
@@ -110,6 +113,7 @@ def _train_phase(
         engine.evaluate_kept,
         engine.stop,
         engine.on_log,
+        engine.source_for(phase),
     )
     for callback in engine.callbacks_for(index, phase, steps):
         trainer.add_callback(callback)

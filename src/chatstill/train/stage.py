@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..methods.base import Context, Method, Phase
 from ..models.structure import structural_copy
+from .teachers import TeacherSource, live_source
 
 
 class StageModule(nn.Module):
@@ -14,13 +15,19 @@ class StageModule(nn.Module):
 
     Everything trained is called through here, so that DDP's reduction and autocast always apply. The
     teacher is not part of this module tree: ``train()`` never reaches it, checkpoints never hold it.
+
+    Args:
+        method: Its networks and terms.
+        phase: What is trained.
+        source: Where the teacher's features come from; None runs the teacher itself, if it is needed.
     """
 
-    def __init__(self, method: Method, phase: Phase) -> None:
+    def __init__(self, method: Method, phase: Phase, source: TeacherSource | None = None) -> None:
         super().__init__()
         # Own structure, same parameters: train/eval flags and FSDP's shards never touch the kept network.
         self.trained = structural_copy(method.begin(phase))
         self._method = method
+        self._source = source if source is not None else live_source(method, phase)
 
     def forward(
         self, batch: Mapping[str, Tensor], ctx: Context, counts: Mapping[str, float], scale: float
@@ -38,13 +45,14 @@ class StageModule(nn.Module):
             name, times its weight under ``<name>_weighted``.
         """
         features = self._method.forward(self.trained, batch, ctx)
-        terms = self._method.terms(batch, features, None, ctx)
+        teacher = self._source.features(batch) if self._source is not None else None
+        terms = self._method.terms(batch, features, teacher, ctx)
         if terms.keys() != counts.keys():
             raise AssertionError(f"terms {sorted(terms)} were announced as {sorted(counts)}")
         total: Tensor | None = None
         shares = {}
         for name, term in terms.items():
-            share = term.sum / counts[name]
+            share = term.sum / (counts[name] or 1.0)  # no row of the step counts: the sum is 0
             shares[name] = share.detach()
             shares[f"{name}_weighted"] = share.detach() * term.weight
             weighted = share * (term.weight * scale)

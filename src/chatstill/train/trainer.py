@@ -27,6 +27,7 @@ from .flow import FlowCallback
 from .settings import Batch, PhaseSettings, Selection, Steps
 from .sharding import gather, load_optimizer_state, optimizer_state, spread
 from .stage import StageModule
+from .teachers import TeacherSource
 
 
 class DistillationTrainer(Trainer):
@@ -42,6 +43,7 @@ class DistillationTrainer(Trainer):
         evaluate_kept: Scores the kept network; returns the main metric and all metrics.
         stop: Request by a signal.
         on_log: Called on the main process with every log record.
+        source: Of the teacher's features; None is the live teacher.
     """
 
     def __init__(
@@ -55,12 +57,13 @@ class DistillationTrainer(Trainer):
         evaluate_kept: Callable[[], tuple[float, dict[str, float]]] | None,
         stop: StopRequest,
         on_log: Callable[[dict[str, Any]], None],
+        source: TeacherSource | None = None,
     ) -> None:
         self.method, self.phase, self.settings = method, phase, settings
         self.steps, self.store, self.stop = steps, store, stop
         self.evaluate_kept, self.on_log = evaluate_kept, on_log
         self.selection = Selection()
-        self.stage = StageModule(method, phase)
+        self.stage = StageModule(method, phase, source)
         self._plain = self.stage.trained_state()
         super().__init__(model=self.stage, args=args)
         for callback in (DefaultFlowCallback, PrinterCallback):

@@ -1,0 +1,84 @@
+"""What a method may read of a network, and what was kept of one forward pass. No torch is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method reads of a network in a phase; a term of weight 0 is not in it.
+
+    Attributes:
+        logits: The task's logits.
+        hidden_states: Indices; 0 is the embedding output, i the output of layer i (1-based), before a
+            final norm.
+        attention: Layers (1-based) whose queries, keys and values are kept.
+        cls: Hidden-state indices of which only the first token of each row is kept.
+        vector: A sentence vector: the mean of the last layer's states over the tokens of the text.
+        layers: The network must have a plain list of layers that can be replaced.
+    """
+
+    logits: bool = False
+    hidden_states: tuple[int, ...] = ()
+    attention: tuple[int, ...] = ()
+    cls: tuple[int, ...] = ()
+    vector: bool = False
+    layers: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether a forward pass is needed at all."""
+        return bool(self.logits or self.hidden_states or self.attention or self.cls or self.vector)
+
+    @property
+    def reads_layers(self) -> bool:
+        """Whether something inside the network is read."""
+        return bool(self.hidden_states or self.attention or self.cls or self.vector)
+
+    @property
+    def highest(self) -> int | None:
+        """The highest layer that is read; None where the pass has to run to its end."""
+        if self.logits or self.vector:
+            return None
+        return max((*self.hidden_states, *self.attention, *self.cls), default=0)
+
+
+@dataclass(frozen=True)
+class QueryKeyValue:
+    """One layer's attention before the softmax: ``scaling * query @ key.T`` are its raw scores.
+
+    Attributes:
+        query: (B, H, L, d), rotary positions applied.
+        key: (B, H, L, d); heads that share keys hold them each.
+        value: (B, H, L, d).
+        scaling: Usually d ** -0.5.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    scaling: float
+
+
+@dataclass
+class Features:
+    """What was kept of a forward pass.
+
+    Attributes:
+        logits: (B, C).
+        hidden_states: Index -> (B, L, D).
+        attention: Layer (1-based) -> queries, keys, values.
+        cls: Hidden-state index -> (B, D) of the first token of each row.
+        vector: (B, D).
+    """
+
+    logits: Tensor | None = None
+    hidden_states: dict[int, Tensor] = field(default_factory=dict)
+    attention: dict[int, QueryKeyValue] = field(default_factory=dict)
+    cls: dict[int, Tensor] = field(default_factory=dict)
+    vector: Tensor | None = None

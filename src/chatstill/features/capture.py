@@ -1,0 +1,153 @@
+"""One forward pass with what a method needs of it: logits, hidden states, queries, keys and values."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .attention import Sink, listening
+from .base import Features, Needs
+
+NOT_INPUTS = ("labels", "index")
+
+
+class _Enough(Exception):
+    """The highest layer that is needed has run."""
+
+
+def takes_token_types(model: nn.Module) -> bool:
+    """Whether the network reads segment ids."""
+    model = getattr(model, "module", model)  # inside FSDP
+    known = "token_type_ids" in inspect.signature(model.forward).parameters
+    return known and getattr(model.config, "type_vocab_size", 0) > 1
+
+
+def inputs_of(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What of a batch a network reads."""
+    inputs = {key: value for key, value in batch.items() if key not in NOT_INPUTS}
+    if "token_type_ids" in inputs and not takes_token_types(model):
+        del inputs["token_type_ids"]
+    return inputs
+
+
+def capture(
+    model: nn.Module,
+    layers: Sequence[nn.Module],
+    batch: Mapping[str, Tensor],
+    needs: Needs,
+    *,
+    stop_early: bool = False,
+) -> Features:
+    """Runs a network and keeps what is needed.
+
+    Args:
+        model: A sequence classifier.
+        layers: Its layers; may be empty where logits alone are needed.
+        batch: With ``attention_mask`` (B, L).
+        needs: What to keep.
+        stop_early: End the pass after the highest layer that is needed. Not for networks wrapped by
+            FSDP, whose hooks must see the pass end.
+
+    Raises:
+        RuntimeError: a layer's queries and keys were asked for and its attention does not go through
+            the interface (see ``lacks_attention``).
+    """
+    features, states = Features(), dict[int, Tensor]()
+    wanted = {*needs.hidden_states, *needs.cls, *([len(layers)] if needs.vector else [])}
+    sink = Sink(_modules_of(layers, needs.attention))
+    highest = needs.highest
+    with ExitStack() as stack:
+        for index in sorted(wanted):
+            stack.callback(_watch(layers, index, states).remove)
+        if needs.attention:
+            stack.enter_context(listening(model, sink))
+        if stop_early and highest is not None:
+            # After the hooks above, so that this layer's output is kept first.
+            stack.callback(_stop(layers, highest).remove)
+        try:
+            output = model(**inputs_of(model, batch))
+            features.logits = output.logits if needs.logits else None
+        except _Enough:
+            pass
+    missing = [layer for layer in needs.attention if layer not in sink.kept]
+    if missing:
+        raise RuntimeError(f"layers {missing} did not go through the attention interface")
+    features.attention = dict(sink.kept)
+    features.hidden_states = {index: states[index] for index in needs.hidden_states}
+    mask = batch["attention_mask"]
+    features.cls = {index: first_tokens(states[index], mask) for index in needs.cls}
+    if needs.vector:
+        features.vector = mean_of_tokens(states[len(layers)], mask)
+    return features
+
+
+def first_tokens(states: Tensor, mask: Tensor) -> Tensor:
+    """(B, D): the state of each row's first token, wherever the padding is."""
+    first = mask.bool().int().argmax(-1)
+    return states[torch.arange(len(states), device=states.device), first]
+
+
+def mean_of_tokens(states: Tensor, mask: Tensor) -> Tensor:
+    """(B, D): the mean over the tokens of each row, padding left out."""
+    valid = mask.bool()[..., None]
+    return torch.where(valid, states, 0.0).sum(1) / valid.sum(1).clamp(min=1)
+
+
+def lacks_attention(model: nn.Module, layers: Sequence[nn.Module]) -> bool:
+    """Whether queries and keys of some layer cannot be captured: found out by a pass over 4 tokens."""
+    device = next(model.parameters()).device
+    batch = probe_batch(device)
+    mode = model.training
+    try:
+        with torch.no_grad():
+            needs = Needs(attention=tuple(range(1, len(layers) + 1)))
+            capture(model.eval(), layers, batch, needs)
+    except RuntimeError:
+        return True
+    finally:
+        model.train(mode)
+    return False
+
+
+def probe_batch(device: torch.device) -> dict[str, Tensor]:
+    """One row of four tokens, for finding out how a network behaves."""
+    ids = torch.tensor([[2, 3, 4, 3]], device=device)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def _modules_of(layers: Sequence[nn.Module], wanted: Sequence[int]) -> dict[int, int]:
+    return {id(part): layer for layer in wanted for part in layers[layer - 1].modules()}
+
+
+def _watch(layers: Sequence[nn.Module], index: int, states: dict[int, Tensor]) -> Any:
+    """A hook that notes hidden state ``index``, the first time: what follows is a recomputation."""
+    if index == 0:
+
+        def before(module: nn.Module, args: Any, kwargs: Any) -> None:
+            states.setdefault(0, args[0] if args else kwargs["hidden_states"])
+
+        return layers[0].register_forward_pre_hook(before, with_kwargs=True)
+
+    def after(module: nn.Module, args: Any, output: Any) -> None:
+        states.setdefault(index, output[0] if isinstance(output, tuple) else output)
+
+    return layers[index - 1].register_forward_hook(after)
+
+
+def _stop(layers: Sequence[nn.Module], highest: int) -> Any:
+    if highest == 0:
+
+        def before(module: nn.Module, args: Any) -> None:
+            raise _Enough
+
+        return layers[0].register_forward_pre_hook(before)
+
+    def after(module: nn.Module, args: Any, output: Any) -> None:
+        raise _Enough
+
+    return layers[highest - 1].register_forward_hook(after)

@@ -1,0 +1,39 @@
+"""Pure loss functions. Each returns a sum, never a mean: the engine divides once, by the count over
+all processes and micro-batches (a mean of per-process means is not the mean). Beside each loss stands
+the function that counts.
+
+Padding is masked before any arithmetic: values at padded positions may be anything, also NaN, and
+neither the loss nor its gradient sees them. Everything is computed in float32.
+"""
+
+from .attention import attention_cosine, attention_count, attention_mse, raw_scores
+from .hard import hard_label_count, hard_label_loss
+from .hidden import (
+    cosine_distance,
+    hidden_cosine,
+    hidden_count,
+    hidden_mse,
+    patience_count,
+    patience_loss,
+)
+from .soft import logits_mse, soft_label_count, soft_label_loss
+from .term import Term
+
+__all__ = [
+    "Term",
+    "attention_cosine",
+    "attention_count",
+    "attention_mse",
+    "cosine_distance",
+    "hard_label_count",
+    "hard_label_loss",
+    "hidden_cosine",
+    "hidden_count",
+    "hidden_mse",
+    "logits_mse",
+    "patience_count",
+    "patience_loss",
+    "raw_scores",
+    "soft_label_count",
+    "soft_label_loss",
+]

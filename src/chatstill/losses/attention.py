@@ -1,0 +1,76 @@
+"""Losses between raw attention scores: queries times keys before the softmax."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def raw_scores(query: Tensor, key: Tensor, scaling: float) -> Tensor:
+    """query · keyᵀ · scaling in float32, (B, H, L, L), from (B, H, L, d) each."""
+    return torch.matmul(query, key.transpose(-1, -2)).float() * scaling
+
+
+def attention_mse(
+    student: Tensor,
+    teacher: Tensor,
+    mask: Tensor,
+    *,
+    positions: str = "valid",
+    zero_below: float | None = None,
+) -> Tensor:
+    """Squared difference of raw scores (TinyBERT, arXiv 1909.10351, eq. 7), summed.
+
+    Args:
+        student: (B, H, L, L) scores, rows are queries.
+        teacher: (B, H, L, L).
+        mask: (B, L), nonzero inside the text.
+        positions: ``valid``: queries and keys inside the text. ``all``: padded queries too, padded
+            keys as 0 = 0 (TinyBERT's code).
+        zero_below: Scores up to this value are 0 on their side before the difference: -100 in
+            TinyBERT's code, -0.001 in TextBrewer's.
+    """
+    seen = _seen(mask, positions)
+    student, teacher = (torch.where(seen, side.float(), 0.0) for side in (student, teacher))
+    if zero_below is not None:
+        student, teacher = (
+            torch.where(side > zero_below, side, 0.0) for side in (student, teacher)
+        )
+    return torch.sum((student - teacher) ** 2)
+
+
+def attention_cosine(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """1 − cos of a query's scores over the valid keys, summed over valid queries and heads.
+
+    Args: see ``attention_mse``.
+    """
+    seen = _seen(mask, "valid")
+    rows = mask.bool()[:, None, :]  # (B, 1, L)
+    # Rows of padding get numbers whose cosine has a gradient; what comes of them is dropped.
+    student = torch.where(seen, student.float(), torch.where(rows[..., None], 0.0, 1.0))
+    teacher = torch.where(seen, teacher.float(), torch.where(rows[..., None], 0.0, 1.0))
+    distance = 1.0 - F.cosine_similarity(student, teacher, dim=-1)  # (B, H, L)
+    return torch.where(rows, distance, 0.0).sum()
+
+
+def attention_count(
+    mask: Tensor, heads: int, *, per: str = "score", positions: str = "valid"
+) -> float:
+    """Valid queries x valid keys x heads; per ``row`` (cosine) valid queries x heads.
+
+    Args:
+        mask: (B, L).
+        heads: H.
+        per: ``score`` or ``row``.
+        positions: ``valid``, or ``all``: B x L x L x H.
+    """
+    if positions == "all":
+        rows, longest = mask.shape
+        return float(rows * longest * (longest if per == "score" else 1) * heads)
+    lengths = mask.bool().sum(-1).double()
+    return float((lengths**2 if per == "score" else lengths).sum()) * heads
+
+
+def _seen(mask: Tensor, positions: str) -> Tensor:
+    """(B, 1, L, L), or (B, 1, 1, L) where queries of padding count."""
+    keys = mask.bool()[:, None, None, :]
+    return keys if positions == "all" else keys & mask.bool()[:, None, :, None]

@@ -1,0 +1,73 @@
+"""Losses between hidden states, sentence vectors and [CLS] states."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def hidden_mse(student: Tensor, teacher: Tensor, mask: Tensor | None) -> Tensor:
+    """Squared difference, summed over valid tokens and width (TinyBERT, arXiv 1909.10351, eq. 8 and 9).
+
+    Args:
+        student: (B, L, D), projected to the teacher's width where it has another.
+        teacher: (B, L, D).
+        mask: (B, L), nonzero inside the text; None takes every position, padding too (TinyBERT's
+            code).
+    """
+    student, teacher = student.float(), teacher.float()
+    if mask is not None:
+        valid = mask.bool()[..., None]
+        student, teacher = torch.where(valid, student, 0.0), torch.where(valid, teacher, 0.0)
+    return torch.sum((student - teacher) ** 2)
+
+
+def hidden_cosine(student: Tensor, teacher: Tensor, mask: Tensor | None) -> Tensor:
+    """1 − cos of the two states of a token, summed over valid tokens (DistilBERT, arXiv 1910.01108).
+
+    Args: see ``hidden_mse``.
+    """
+    student, teacher = student.float(), teacher.float()
+    if mask is None:
+        return cosine_distance(student, teacher)
+    valid = mask.bool()
+    # Twice: the gradient of a cosine of padding must not be NaN either.
+    student = torch.where(valid[..., None], student, 1.0)
+    teacher = torch.where(valid[..., None], teacher, 1.0)
+    return torch.where(valid, 1.0 - F.cosine_similarity(student, teacher, dim=-1), 0.0).sum()
+
+
+def hidden_count(mask: Tensor, width: int = 1, *, positions: str = "valid") -> float:
+    """Valid tokens x width; ``positions="all"`` counts padding too.
+
+    Args:
+        mask: (B, L).
+        width: D for a squared difference, 1 for a cosine.
+        positions: ``valid`` or ``all``.
+    """
+    tokens = mask.numel() if positions == "all" else int(mask.bool().sum())
+    return float(tokens * width)
+
+
+def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """1 − cos along the last dimension, summed over the others."""
+    return torch.sum(1.0 - F.cosine_similarity(student.float(), teacher.float(), dim=-1))
+
+
+def patience_loss(student: Tensor, teacher: Tensor, *, normalize: bool = True) -> Tensor:
+    """Squared distance of two [CLS] states of length 1, summed (PKD, arXiv 1908.09355, eq. 7).
+
+    Args:
+        student: (B, D), the state of one layer.
+        teacher: (B, D), that of the layer it faces.
+        normalize: Both scaled to length 1 first; off in the code's best runs on large sets.
+    """
+    student, teacher = student.float(), teacher.float()
+    if normalize:
+        student, teacher = F.normalize(student, dim=-1), F.normalize(teacher, dim=-1)
+    return torch.sum((student - teacher) ** 2)
+
+
+def patience_count(rows: int, layers: int, width: int, *, reduction: str = "sum") -> float:
+    """Rows, so that layers and width are summed as in the paper; ``mean`` is the public code's mean
+    over rows x layers x width, to which published values of beta belong."""
+    return float(rows * (layers * width if reduction == "mean" else 1))

@@ -1,0 +1,74 @@
+"""Losses between the logits of student and teacher."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def soft_label_loss(
+    student: Tensor,
+    teacher: Tensor,
+    objective: str,
+    *,
+    temperature: float = 1.0,
+    kind: Literal["kl", "cross_entropy"] = "kl",
+    temperature_squared: bool = True,
+) -> Tensor:
+    """temperature² · KL(softmax(teacher / temperature) ‖ softmax(student / temperature)), summed.
+
+    Hinton et al. 2015 (arXiv 1503.02531), section 2. The gradient of the cross-entropy is the same,
+    its value larger by the teacher's entropy. For ``sigmoid`` and ``multi_label`` every label is a
+    Bernoulli of its own; ``regression`` is the squared error, without temperature.
+
+    Args:
+        student: (B, C) logits.
+        teacher: (B, C) logits.
+        objective: ``cross_entropy``, ``sigmoid``, ``multi_label`` or ``regression``.
+        temperature: Softens both sides; above 0.
+        kind: ``kl``, or ``cross_entropy`` (TinyBERT, TextBrewer).
+        temperature_squared: Keeps gradients of one size at all temperatures. TinyBERT and TextBrewer
+            leave it out.
+
+    Returns:
+        Scalar: sum over B, and over labels for ``sigmoid`` and ``multi_label``.
+
+    Raises:
+        ValueError: unknown objective.
+    """
+    student, teacher = student.float(), teacher.float()
+    if objective == "regression":
+        return torch.sum((student - teacher) ** 2)
+    student, teacher = student / temperature, teacher / temperature
+    if objective == "cross_entropy":
+        own, aim = F.log_softmax(student, -1), F.log_softmax(teacher, -1)
+        loss = _divergence(own, aim, kind)
+    elif objective in ("sigmoid", "multi_label"):
+        loss = _divergence(F.logsigmoid(student), F.logsigmoid(teacher), kind)
+        loss = loss + _divergence(F.logsigmoid(-student), F.logsigmoid(-teacher), kind)
+    else:
+        raise ValueError(f"unknown objective {objective!r}")
+    return loss * temperature**2 if temperature_squared else loss
+
+
+def _divergence(own: Tensor, aim: Tensor, kind: str) -> Tensor:
+    """sum of p·(log p − log q), or of −p·log q, from log-probabilities."""
+    return torch.sum(aim.exp() * (aim - own if kind == "kl" else -own))
+
+
+def soft_label_count(
+    rows: int, num_outputs: int, objective: str, *, reduction: Literal["batchmean", "mean"]
+) -> float:
+    """What ``soft_label_loss`` is divided by: rows; rows x labels where labels are independent.
+
+    ``mean`` divides by the number of classes too, as ``KLDivLoss("mean")`` (PKD's code) and TinyBERT's
+    code do.
+    """
+    independent = objective in ("sigmoid", "multi_label")
+    return float(rows * (num_outputs if independent or reduction == "mean" else 1))
+
+
+def logits_mse(student: Tensor, teacher: Tensor, *, temperature: float = 1.0) -> Tensor:
+    """((student − teacher) / temperature)², summed over (B, C); divided by B x C."""
+    return torch.sum(((student.float() - teacher.float()) / temperature) ** 2)

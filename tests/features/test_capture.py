@@ -1,0 +1,134 @@
+"""What is captured of a forward pass is what the network computes."""
+
+import pytest
+import torch
+
+from chatstill.features import Needs
+from chatstill.features.capture import capture, first_tokens, lacks_attention, mean_of_tokens
+from chatstill.losses import raw_scores
+from chatstill.models.layers import layer_list
+
+from ..models.tiny_models import tiny_batch, tiny_model
+
+THROUGH_THE_INTERFACE = ("bert", "roberta", "electra", "distilbert", "modernbert", "llama", "qwen3")
+OTHERS = ("deberta", "mpnet", "roformer")
+
+
+def layers_of(model):
+    return layer_list(model)[2]
+
+
+@pytest.mark.parametrize("kind", THROUGH_THE_INTERFACE)
+def test_softmax_of_the_scores_is_eagers_attention(kind):
+    """Masks of all kinds, grouped heads (llama: 2 heads share 1 key) and rotary positions."""
+    model, batch = tiny_model(kind, 4), tiny_batch()
+    kept = capture(model, layers_of(model), batch, Needs(attention=(1, 2, 3, 4))).attention
+    eager = tiny_model(kind, 4)
+    eager.set_attn_implementation("eager")
+    with torch.no_grad():
+        attentions = eager(**batch, output_attentions=True).attentions
+    inside = batch["attention_mask"].bool()
+    for layer, expected in enumerate(attentions, 1):
+        own = kept[layer]
+        scores = raw_scores(own.query, own.key, own.scaling)
+        assert scores.shape == expected.shape == (3, 2, 9, 9)
+        # Where eager's attention is 0 the mask stood: padding, the future, another window.
+        probabilities = scores.masked_fill(expected == 0, -torch.inf).softmax(-1)
+        rows = inside[:, None, :, None].expand_as(expected)
+        torch.testing.assert_close(probabilities[rows], expected[rows], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", (*THROUGH_THE_INTERFACE, *OTHERS))
+def test_hidden_states_are_those_at_the_layers_boundaries(kind):
+    model, batch = tiny_model(kind, 4), tiny_batch()
+    kept = capture(model, layers_of(model), batch, Needs(logits=True, hidden_states=(0, 1, 3)))
+    with torch.no_grad():
+        whole = model(**batch, output_hidden_states=True)
+    for index, state in kept.hidden_states.items():
+        assert torch.equal(state, whole.hidden_states[index])
+    assert torch.equal(kept.logits, whole.logits)
+
+
+@pytest.mark.parametrize("kind", ("bert", "llama", "modernbert", "deberta"))
+@pytest.mark.parametrize("highest", (0, 1, 2, 4))
+def test_a_pass_that_ends_early_keeps_the_same(kind, highest):
+    """Llama and ModernBERT end with a norm over the last layer: no state may have gone through it."""
+    model, batch = tiny_model(kind, 4), tiny_batch()
+    needs = Needs(hidden_states=tuple(range(highest + 1)), cls=(highest,))
+    whole = capture(model, layers_of(model), batch, needs)
+    ran = []
+    for layer in layers_of(model):
+        layer.register_forward_hook(lambda *_: ran.append(1))
+    cut = capture(model, layers_of(model), batch, needs, stop_early=True)
+    assert len(ran) == highest
+    for index in needs.hidden_states:
+        assert torch.equal(whole.hidden_states[index], cut.hidden_states[index])
+    assert torch.equal(whole.cls[highest], cut.cls[highest])
+
+
+def test_gradients_flow_through_everything_that_is_kept():
+    model, batch = tiny_model("bert", 2).train(), tiny_batch()
+    needs = Needs(hidden_states=(2,), attention=(1,), cls=(1,), vector=True)
+    kept = capture(model, layers_of(model), batch, needs)
+    first, second = layers_of(model)
+    own = kept.attention[1]
+    for tensor, reached in (
+        (raw_scores(own.query, own.key, own.scaling), first.attention.self.key.weight),
+        (kept.hidden_states[2], second.output.dense.weight),
+        (kept.cls[1], first.output.dense.weight),
+        (kept.vector, second.output.dense.weight),
+    ):
+        (gradient,) = torch.autograd.grad(tensor.square().sum(), reached, retain_graph=True)
+        assert gradient.abs().sum() > 0
+
+
+def test_the_network_is_left_as_it_was():
+    model, batch = tiny_model("bert", 2), tiny_batch()
+    name = model.config._attn_implementation
+    hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
+    needs = Needs(hidden_states=(0, 1), attention=(2,))
+    capture(model, layers_of(model), batch, needs, stop_early=True)
+    assert model.config._attn_implementation == name
+    assert hooks == [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
+
+
+def test_a_recomputed_layer_is_kept_once():
+    """Gradient checkpointing runs layers again in the backward pass; gradients stay the same."""
+    model, batch = tiny_model("bert", 2).train(), tiny_batch()
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+    gradients = []
+    for checkpointing in (False, True):
+        if checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        kept = capture(model, layers_of(model), batch, Needs(hidden_states=(1,), attention=(2,)))
+        own = kept.attention[2]
+        loss = raw_scores(own.query, own.key, own.scaling).square().sum()
+        model.zero_grad()
+        (loss + kept.hidden_states[1].square().sum()).backward()
+        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+    assert len(gradients[0]) == len(gradients[1]) > 20
+    for left, right in zip(*gradients, strict=True):
+        torch.testing.assert_close(left, right)
+
+
+@pytest.mark.parametrize("kind", THROUGH_THE_INTERFACE)
+def test_who_offers_scores(kind):
+    model = tiny_model(kind, 2)
+    assert not lacks_attention(model, layers_of(model))
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_who_does_not(kind):
+    model = tiny_model(kind, 2).train()
+    assert lacks_attention(model, layers_of(model))
+    assert model.training
+
+
+def test_first_token_and_mean_with_padding_on_either_side():
+    states = torch.arange(12.0).view(2, 3, 2)
+    states[0, 2] = states[1, 0] = torch.nan
+    mask = torch.tensor([[1, 1, 0], [0, 1, 1]])
+    assert first_tokens(states, mask).tolist() == [[0.0, 1.0], [8.0, 9.0]]
+    assert mean_of_tokens(states, mask).tolist() == [[1.0, 2.0], [9.0, 10.0]]

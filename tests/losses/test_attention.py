@@ -1,0 +1,108 @@
+"""Losses between raw attention scores against plain arithmetic."""
+
+import math
+
+import pytest
+import torch
+
+from chatstill.losses import attention_cosine, attention_count, attention_mse, raw_scores
+
+# (B = 2, H = 1, L = 3, L): rows are queries.
+STUDENT = torch.tensor(
+    [
+        [[[1.0, 2.0, 7.0], [0.5, -1.0, 8.0], [9.0, 9.0, 9.0]]],
+        [[[0.0, 1.0, 2.0], [3.0, -150.0, 1.0], [2.0, 0.5, 1.0]]],
+    ]
+)
+TEACHER = torch.tensor(
+    [
+        [[[0.0, 1.0, -7.0], [1.5, 2.0, -8.0], [4.0, -4.0, 5.0]]],
+        [[[1.0, 1.0, 0.0], [2.0, -160.0, 3.0], [1.0, -0.5, 4.0]]],
+    ]
+)
+MASK = torch.tensor([[1, 1, 0], [1, 1, 1]])
+
+
+def valid_scores():
+    for b, length in enumerate((2, 3)):
+        for q in range(length):
+            for k in range(length):
+                yield STUDENT[b, 0, q, k].item(), TEACHER[b, 0, q, k].item()
+
+
+def test_scores_are_scaled_products_of_queries_and_keys():
+    query, key = (
+        torch.tensor([[[[1.0, 2.0], [0.0, 1.0]]]]),
+        torch.tensor([[[[3.0, 0.5], [1.0, 1.0]]]]),
+    )
+    expected = torch.tensor([[[[4.0, 3.0], [0.5, 1.0]]]]) * 0.25
+    assert torch.equal(raw_scores(query, key, 0.25), expected)
+
+
+def test_squared_difference_over_valid_queries_and_keys():
+    expected = sum((s - t) ** 2 for s, t in valid_scores())
+    assert attention_mse(STUDENT, TEACHER, MASK).item() == pytest.approx(expected)
+    assert attention_count(MASK, heads=1) == 4 + 9
+    assert attention_count(MASK, heads=3) == 3 * (4 + 9)
+
+
+def test_the_form_of_tinyberts_code():
+    """Padded queries count, padded keys are 0 = 0, scores up to -100 are 0, the mean is over L x L."""
+    expected = 0.0
+    for b, keys in enumerate((2, 3)):
+        for q in range(3):
+            for k in range(keys):
+                s, t = STUDENT[b, 0, q, k].item(), TEACHER[b, 0, q, k].item()
+                expected += ((s if s > -100 else 0) - (t if t > -100 else 0)) ** 2
+    loss = attention_mse(STUDENT, TEACHER, MASK, positions="all", zero_below=-100.0)
+    assert loss.item() == pytest.approx(expected)
+    assert attention_count(MASK, heads=1, positions="all") == 2 * 3 * 3
+
+
+def test_one_minus_cosine_of_a_row_of_scores():
+    expected = 0.0
+    for b, length in enumerate((2, 3)):
+        for q in range(length):
+            s = STUDENT[b, 0, q, :length].tolist()
+            t = TEACHER[b, 0, q, :length].tolist()
+            product = sum(x * y for x, y in zip(s, t, strict=True))
+            expected += 1 - product / math.sqrt(sum(x * x for x in s) * sum(y * y for y in t))
+    assert attention_cosine(STUDENT, TEACHER, MASK).item() == pytest.approx(expected, rel=1e-5)
+    assert attention_count(MASK, heads=1, per="row") == 5
+
+
+@pytest.mark.parametrize("loss", [attention_mse, attention_cosine])
+@pytest.mark.parametrize("garbage", [1e30, math.inf, math.nan])
+def test_padding_never_enters_the_arithmetic(loss, garbage):
+    before = loss(STUDENT, TEACHER, MASK)
+    student, teacher = STUDENT.clone(), TEACHER.clone()
+    for scores, value in ((student, garbage), (teacher, -garbage)):
+        scores[0, :, 2, :] = value
+        scores[0, :, :, 2] = value
+    student.requires_grad_()
+    after = loss(student, teacher, MASK)
+    assert torch.equal(before, after.detach())
+    after.backward()
+    assert torch.isfinite(student.grad).all()
+    assert student.grad[0, :, 2].abs().sum() + student.grad[0, :, :, 2].abs().sum() == 0
+
+
+@pytest.mark.parametrize("loss", [attention_mse, attention_cosine])
+def test_more_padding_leaves_loss_and_count(loss):
+    pad = torch.nn.functional.pad
+    longer = [pad(scores, (0, 2, 0, 2), value=5.0) for scores in (STUDENT, TEACHER)]
+    mask = pad(MASK, (0, 2))
+    assert loss(*longer, mask).item() == pytest.approx(loss(STUDENT, TEACHER, MASK).item())
+    assert attention_count(mask, 1) == attention_count(MASK, 1)
+
+
+def test_an_unmasked_mean_is_another_number():
+    right = attention_mse(STUDENT, TEACHER, MASK).item() / attention_count(MASK, 1)
+    fault = torch.nn.functional.mse_loss(STUDENT, TEACHER).item()
+    assert fault != pytest.approx(right, rel=1e-2)
+
+
+def test_huge_scores_of_half_precision_do_not_overflow():
+    student = STUDENT.to(torch.float16)
+    student[0, :, :, 2] = -65504.0
+    assert torch.isfinite(attention_mse(student, TEACHER.half(), MASK))
