@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from .preflight.labels import LabelMatch, match_labels
 from .report.run import write_run_report
 from .running import Trained, Views
 from .tasks.base import Split
-from .tasks.files import locate
+from .tasks.files import listed, locate
 from .tasks.predictions import write_predictions
 from .text.tokenizers import resolve_tokenizer
 
@@ -153,9 +153,16 @@ def open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, LabelMatch]:
     return loaded.model, tokenizer, match
 
 
-def _scores(
-    folder: Path, config: RunConfig, path: Path, split: Split, labelled: bool
-) -> tuple[np.ndarray, View]:
+class Scored(NamedTuple):
+    """Scores of a file's rows (N, C), the rows, and what the user should know of both."""
+
+    scores: np.ndarray
+    view: View
+    warnings: list[Problem]
+
+
+def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelled: bool) -> Scored:
+    """Scores of every row of a file by the network of a folder."""
     import tempfile
 
     from .data.views import prepare_view
@@ -169,7 +176,8 @@ def _scores(
             rows, tokenizer, lengths_of(config), Path(cache), source_fingerprint=str(path)
         )
         reader = reader_for(model, tokenizer, match)
-        return score(model, view, reader, batch_size=config.per_gpu_eval_batch_size), view
+        scores = score(model, view, reader, batch_size=config.per_gpu_eval_batch_size)
+        return Scored(scores, view, [*match.warnings, *rows.warnings])
 
 
 def as_trained(folder: Path, config: RunConfig) -> RunConfig:
@@ -194,7 +202,7 @@ def evaluate_folder(
     """Metrics of a network on a labelled split; ``lines`` holds them as text."""
     task = lookup.task(config.task_name, config.plugins)
     found = locate(task, split, Path(config.data_dir))
-    scores, view = _scores(folder, config, found.path, split, True)
+    scores, view, warnings = scores_of(folder, config, found.path, split, True)
     labels = np.asarray(view.labels)
     metrics: dict[str, Any] = {
         "format": FORMAT,
@@ -204,7 +212,9 @@ def evaluate_folder(
         "file": str(found.path),
         "dev": judge(task, scores, labels, view.groups),
     }
-    metrics["lines"] = [f"file = {found.path}", *result_lines(metrics)]
+    files = listed(task, split, Path(config.data_dir))
+    metrics["lines"] = [f"file = {files}", *result_lines(metrics)]
+    metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         write_predictions(
@@ -229,16 +239,18 @@ def _refuse_to_overwrite(target: Path, source: Path) -> None:
         raise UserError(Problem("--output", f"{target} exists and holds no predictions", hint))
 
 
-def predict_file(folder: Path, file: Path, config: RunConfig, output: Path | None) -> Path:
-    """Scores every row of a file in file order."""
+def predict_file(
+    folder: Path, file: Path, config: RunConfig, output: Path | None
+) -> tuple[Path, list[Problem]]:
+    """Scores every row of a file in file order; the file written, and warnings."""
     task = lookup.task(config.task_name, config.plugins)
     own_folder = getattr(task, "reads_folders", False) and file.is_dir()
     if not file.is_file() and not own_folder:
         raise UserError(Problem(str(file), "no such file"))
-    scores, view = _scores(folder, config, file, "test", False)
+    scores, view, warnings = scores_of(folder, config, file, "test", False)
     beside = file / "test" if own_folder else file
     target = output or beside.with_name(f"{beside.name}.predictions.tsv")
     _refuse_to_overwrite(target, file)
     names: Sequence[str] | None = _group_names(view)
     write_predictions(target, scores, np.asarray(view.labels), names, task.label_words)
-    return target
+    return target, warnings

@@ -226,7 +226,10 @@ def predict(
     from .outcome import kept_folder, predict_file
 
     _quiet_libraries()
-    target = predict_file(kept_folder(model) or model, file, config, output)
+    target, warnings = predict_file(kept_folder(model) or model, file, config, output)
+    for warning in warnings:
+        line = f"warning = {warning.place}: {warning.message}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"predictions: {target}", highlight=False, soft_wrap=True)
     return target
 

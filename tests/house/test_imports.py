@@ -33,6 +33,7 @@ LOW = {
 }
 # Modules of the root put the rooms together; only the command line may import these.
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
+ROOT |= {"submission"}
 QUICK = (
     "errors",
     "lookup",

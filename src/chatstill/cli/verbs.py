@@ -105,6 +105,50 @@ def predict(
     pipeline.predict(model, file, loaded.config, output=output, console=_console())
 
 
+@app.command()
+def glue_score(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Run folders, one for each task.")
+    ],
+) -> None:
+    """Print GLUE's overall score of several finished runs."""
+    from ..submission import score_lines
+
+    _console().print("\n".join(score_lines(folders)), highlight=False, markup=False)
+
+
+@app.command()
+def submit(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Run folders, or TASK=FOLDER for other networks."),
+    ],
+    data_dir: Annotated[Path, typer.Option(help="GLUE's folder.")] = Path("data"),
+    output: Annotated[Path, typer.Option(help="The zip to write.")] = Path("submission.zip"),
+    incomplete: Annotated[bool, typer.Option("--incomplete", help="Without some tasks.")] = False,
+    overrides: Set = None,
+) -> None:
+    """Predict GLUE's test sets and write the zip that its server takes."""
+    from .. import submission
+    from .messages import show_problems
+
+    named = submission.named_models(models, lambda folder: _of_run(folder).get("task_name"))
+    configs = {
+        task: _load(None, _named(overrides, task, None), "predict").config
+        for task in submission.configured(named)
+    }
+    console = _console()
+    warnings = submission.submit(
+        named,
+        data_dir,
+        output,
+        configs=configs,
+        incomplete=incomplete,
+        say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+    )
+    show_problems(warnings)
+
+
 def _of_run(model: Path) -> dict[str, str]:
     """What the run that made a network says of its task and data; empty for other networks."""
     for folder in (model, model.parent):

@@ -119,7 +119,7 @@ class GlueTask:
         noticed = Noticed()
         for line, fields in read_rows(path):
             if layout is None:
-                layout = self._layout(path, line, fields, optional)
+                layout = self.layout_of(path, line, fields, optional)
                 if layout.header:
                     continue
             if len(fields) < len(layout.columns) and self.row.skips_short_rows:
@@ -149,8 +149,8 @@ class GlueTask:
         if not number:
             raise UserError(Problem(str(path), "the file holds no rows"))
 
-    def _layout(self, path: Path, line: int, fields: list[str], optional: bool) -> Layout:
-        """The kind of file, by its first line.
+    def layout_of(self, path: Path, line: int, fields: list[str], optional: bool) -> Layout:
+        """The kind of file, by its first line; without labels only where they are ``optional``.
 
         Raises:
             UserError: none of the kinds that may stand here.
