@@ -45,7 +45,7 @@ BY_TASK: dict[str, dict[str, Any]] = {
     "stsb": {"max_seq_length": 128},
 }
 # The teacher trains until its dev score stops rising; all students get the same number of epochs.
-EPOCHS = {arm: {"sst2": 4} for arm in ARMS}
+EPOCHS = {arm: {"sst2": 4, "rte": 5, "cola": 5} for arm in STUDENTS} | {"teacher": {"sst2": 4}}
 OTHER_EPOCHS = {"teacher": 10} | dict.fromkeys(STUDENTS, 8)
 TEACHER_PATIENCE = {"sst2": 5}
 OTHER_PATIENCE = 2
