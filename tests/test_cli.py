@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chatstill import cli
+from chatstill import __version__, cli
 from chatstill.errors import Problem, RunFailure, UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,12 +132,35 @@ def test_only_the_first_process_speaks(calls, capsys, monkeypatch):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize(
-    "arguments", [["distil"], ["evaluate"], ["distill", "a", "b"], ["predict", "m"]]
-)
-def test_wrong_arguments_exit_with_2(arguments, calls, capsys):
+SLIPS = {
+    ("distil",): "there is no verb 'distil'. Did you mean distill?",
+    ("my.json",): "'my.json' is no verb. To run it: chatstill distill my.json",
+    ("evaluate",): "MODEL is missing.",
+    ("predict", "m"): "FILE is missing.",
+    ("distill", "a", "b"): "more than the verb takes: b.",
+    ("distill", "--frsh"): "there is no option --frsh. Did you mean --fresh?",
+    ("distill", "--set"): "--set lacks its value.",
+    ("evaluate", "m", "--split", "tests"): "--split is 'tests', and must be train, dev or test. "
+    "Did you mean test?",
+}
+
+
+@pytest.mark.parametrize("arguments", SLIPS, ids=" ".join)
+def test_slips_of_the_command_line_are_said_in_our_words(arguments, calls, capsys):
     assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {SLIPS[arguments]}\nUsage: chatstill")
+    assert error.rstrip().endswith("--help` says more.")
+
+
+def test_without_a_verb_the_help_is_shown(calls, capsys):
+    assert cli.main([]) == 2
     assert "Usage: chatstill" in capsys.readouterr().err
+
+
+def test_the_version(calls, capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"chatstill {__version__}\n"
 
 
 def run(

@@ -119,7 +119,7 @@ def read_method_file(path: Path, label: str | None = None) -> MethodFile:
     known |= {"defaults": dict, "example": dict}
     if not isinstance(values, dict):
         raise UserError(Problem(name, "a method file is a block with model_type and method."))
-    values.pop("note", None)
+    values = {key: value for key, value in values.items() if key not in ("note", "$schema")}
     problems = [
         Problem(
             name, f"'{key}' is missing: the file of a method names its model_type and its method."

@@ -27,9 +27,15 @@ SLIPS = {
     "only the last quote": ('{\n"seed”: 1}', 2, 1, "holds a full-width quote ”", "type it again"),
     "ends the value so": ('{"a": "chat”,\n "b": 1}', 1, 7, "holds a full-width quote ”", ""),
     "single quotes": ("{'seed': 1}", 1, 2, "single quote '", "straight double quote"),
-    "comment": ('{"seed": 1 // mine\n}', 1, 12, "JSON has no comments", '"note"'),
-    "hash comment": ('{\n# mine\n"seed": 1}', 2, 1, "JSON has no comments", '"note"'),
-    "block comment": ('{/* a\nb */ "seed": 1}', 1, 2, "JSON has no comments", ""),
+    "hash comment": ('{\n# mine\n"seed": 1}', 2, 1, "'#' begins no comment here", "Write //"),
+    "comment not closed": ('{/* a\nb "seed": 1}', 1, 2, "the comment that begins here", "*/"),
+    "slip after comments": (
+        '{ // a "b\n/* 1,\n2 */ "seed": 1,\n}',
+        3,
+        15,
+        "a comma before the closing '}'",
+        "Delete",
+    ),
     "NaN": ('{"seed": NaN}', 1, 10, "NaN is not a value of JSON", "Write a number"),
     "Infinity": ('{"seed": -Infinity}', 1, 10, "-Infinity is not a value", ""),
     "True": ('{"fp16": True}', 1, 10, "True is not JSON", "Write true"),
@@ -182,3 +188,16 @@ def test_no_text_breaks_the_reader():
             assert reader.problems
         except UserError:
             raise AssertionError(broken) from None
+
+
+def test_comments_of_two_kinds_are_read_over_and_keep_lines_and_columns():
+    text = '// first\n{ /* of\ntwo lines */ "seed": 7, // mine\n"x": "a // b /* c"} // last'
+    reader = JsonText(text, "my.jsonc")
+    assert reader.read() == {"seed": 7, "x": "a // b /* c"} and reader.problems == []
+    assert reader.places[("seed",)].where == "my.jsonc: line 3, column 14"
+    assert reader.places[("x",)].where == "my.jsonc: line 4, column 1"
+
+
+def test_a_schema_for_editors_may_be_named(world):
+    world.values["$schema"] = "./chatstill.schema.json"
+    assert world.load().config.task_name == "chat"

@@ -21,13 +21,14 @@ def main(arguments: Sequence[str] | None = None, *, default: Path = EXAMPLE) -> 
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         from .guard import guarded
+        from .usage import call
         from .verbs import app
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == __package__.split(".")[0]:
             raise
         sys.stderr.write(f"{SET_UP}\n(missing: {error.name})\n")
         return 1
-    return guarded(lambda: app(given, prog_name="chatstill", obj=default))
+    return guarded(lambda: call(app, given, default))
 
 
 def run_glue(door: str) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..errors import Interrupted, RunFailure, UserError
 from . import SET_UP
-from .messages import show_failure, show_problems, show_stop
+from .messages import show_failure, show_problems, show_stop, show_usage
+from .usage import UsageError, explain
 
 INTERRUPTED = 130
 _OWN_LIBRARIES = (
@@ -35,6 +36,9 @@ def guarded(action: Callable[[], Any]) -> int:
     except RunFailure as error:
         show_failure(str(error))
         return error.exit_code
+    except UsageError as error:
+        show_usage(*explain(error))
+        return 2
     except KeyboardInterrupt:
         show_stop("interrupted: nothing that was saved before is lost.")
         return INTERRUPTED

@@ -42,6 +42,16 @@ def show_failure(message: str) -> None:
         console.print(Text.assemble(("error: ", _STYLES["error"]), message))
 
 
+def show_usage(message: str, usage: str) -> None:
+    """A slip of the command line; without a message the usage alone."""
+    if not is_first_process():
+        return
+    console = standard_error()
+    if message:
+        console.print(Text.assemble(("error: ", _STYLES["error"]), message))
+    console.print(usage)
+
+
 def show_stop(message: str) -> None:
     """A stop that was asked for is no error."""
     if is_first_process():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .. import __version__
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,7 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Distils and compresses chat and language-understanding models.",
 )
 
 _EXAMPLE = "The JSON file of the run; default: config/distill.example.1.json."
@@ -36,6 +37,21 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a studen
 FileOption = Annotated[Path | None, typer.Option("--config", metavar="CONFIG", help="A JSON file.")]
 TaskName = Annotated[str | None, typer.Option(help="chat, sst2, mnli, qqp, stsb …")]
 Split = Annotated[Literal["train", "dev", "test"], typer.Option(help="Which rows.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chatstill {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print it.")
+    ] = False,
+) -> None:
+    """Distils and compresses chat and language-understanding models."""
 
 
 @app.command()

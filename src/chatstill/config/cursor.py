@@ -9,7 +9,8 @@ from .places import Place
 
 WORD = re.compile(r"[^\s,:;{}\[\]\"“”，：；｛｝［］=]+")
 _SPACE = re.compile(r"[ \t\r\n]*")
-_COMMENT = re.compile(r"//[^\r\n]*|#[^\r\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_COMMENT = re.compile(r"//[^\r\n]*|/\*.*?\*/", re.DOTALL)
+_OTHER_COMMENT = re.compile(r"#[^\r\n]*")
 _FULL_WIDTH = {"，": ",", "：": ":", "｛": "{", "｝": "}", "［": "[", "］": "]", "、": ","}
 _ODD_SPACES = "\u3000\u00a0\u200b\u200c\u200d\u2060\ufeff\v\f"
 
@@ -68,17 +69,18 @@ class Cursor:
         return f"'{(found.group() if found else self.text[offset])[:40]}'"
 
     def skip(self) -> None:
-        """Moves over white space, and over comments and odd spaces, which are recorded."""
+        """Moves over white space and comments; other comments and odd spaces are recorded."""
         while True:
             self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]
             comment = _COMMENT.match(self.text, self.at)
+            other = _OTHER_COMMENT.match(self.text, self.at)
             if comment:
-                self.note(
-                    self.at,
-                    "JSON has no comments.",
-                    'Delete it, or keep it as a key: "note": "…" is a comment in any block.',
-                )
                 self.at = comment.end()
+            elif other:
+                self.note(self.at, "'#' begins no comment here.", "Write // in its place.")
+                self.at = other.end()
+            elif self.text.startswith("/*", self.at):
+                self.fail(self.at, "the comment that begins here has no end.", "It ends with */.")
             elif self.at < len(self.text) and self.text[self.at] in _ODD_SPACES:
                 code = f"U+{ord(self.text[self.at]):04X}"
                 self.note(self.at, f"an unusual space ({code}) stands here.", "Type a plain space.")

@@ -141,6 +141,7 @@ def _read_file(path: Path) -> tuple[Source, list[Problem], bool]:
         found = "a list" if isinstance(values, list) else "a single value"
         message = f"the file holds {found}; a configuration is a block of keys: {{ … }}."
         return Source(name), [*reader.problems, Problem(name, message)], False
+    values.pop("$schema", None)  # for editors
     source = Source(name, values)
     source.places = reader.places
     return source, _shortened(name, reader.problems), True
