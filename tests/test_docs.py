@@ -104,6 +104,29 @@ def test_files_of_a_run(run):
     assert {name for name in files if not name.startswith(".")} == listed
 
 
+def test_data_report(run):
+    folder, _ = run
+    report = json.loads((folder / "data_report.json").read_text(encoding="utf-8"))
+    page = documented(section("docs/data_report.md", "data_report.json"))
+    kinds = page & {*report["train"]["kinds"]}
+    assert kinds == {*report["train"]["kinds"]}
+    assert _report_keys(report) == page - kinds - {"KIND"}
+
+
+def _report_keys(value, path=""):
+    """Dotted keys; splits, labels and kinds by a common name, lengths without their three keys."""
+    if isinstance(value, list) and path.endswith("commonest"):
+        return {f"{path}[].text", f"{path}[].count"}
+    if not isinstance(value, dict) or "percentile_95" in value:
+        return {path}
+    own = {"labels": "NAME", "kinds": "KIND"}.get(path.rpartition(".")[2])
+    found = set()
+    for key, item in value.items():
+        name = "SPLIT" if key in ("train", "dev") else own or key
+        found |= _report_keys(item, f"{path}.{name}".lstrip("."))
+    return found
+
+
 def test_history_and_predictions_and_run_json(run):
     folder, _ = run
     found = set()

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +21,14 @@ from .job import Job, device_of, lengths_of
 from .methods.base import Phase
 from .models.layers import num_layers_of
 from .preflight.cost import check_memory, estimate, estimate_memory
+from .preflight.data_report import data_report, plan_rows
+from .preflight.data_report import warnings as report_warnings
 from .preflight.labels import check_label_values
 from .preflight.machine import check_launcher, check_precision
 from .preflight.plan import Plan, Section, byte_size, network_rows
 from .preflight.resources import available_memory, check_disk, disk_needs
 from .preflight.sample import sample_rows
+from .preflight.survey import Survey, survey
 from .preflight.teacher import TeacherCheck, check_teacher
 from .rehearsal import Rehearsal, rehearse
 from .tasks.base import Example, Split
@@ -40,31 +41,15 @@ from .train.progress import clock
 SAMPLE = 512
 
 
-@dataclass
-class Survey:
-    """One pass over a file: how many rows, which labels, what was noticed."""
-
-    num_rows: int = 0
-    label_values: Counter[str] = field(default_factory=Counter)
-    groups: list[str] | None = None
-    warnings: list[Problem] = field(default_factory=list)
-
-
-def survey(job: Job, split: Split) -> Survey:
+def survey_split(job: Job, split: Split) -> Survey:
     """Reads a whole file: a malformed row is found before anything is trained.
 
     Raises:
         UserError: with file, line and what was found.
     """
-    path = job.path(split)
-    rows = job.task.read(path, split, split != "test")
-    result = Survey(groups=[] if job.task.ranking and split != "train" else None)
-    for row in rows:
-        result.num_rows += 1
-        if result.groups is not None:
-            result.groups.append(row.group or "")
-    result.label_values, result.warnings = rows.label_values, list(rows.warnings)
-    return result
+    rows = job.task.read(job.path(split), split, split != "test")
+    ranked = job.task.ranking and split != "train"
+    return survey(rows, job.tokenizer, lengths_of(job.config), with_groups=ranked)
 
 
 def pick(job: Job, split: Split, wanted: np.ndarray) -> list[Example]:
@@ -110,7 +95,7 @@ def preflight(job: Job) -> Plan:
         UserError: all errors found.
     """
     problems = [*job.warnings, *check_machine(job)]
-    train, dev = survey(job, "train"), survey(job, "dev")
+    train, dev = survey_split(job, "train"), survey_split(job, "dev")
     for split, found in (("train", train), ("dev", dev)):
         words = job.task.label_words
         problems += found.warnings
@@ -120,7 +105,7 @@ def preflight(job: Job) -> Plan:
         problems.append(Problem("data", message))
     with tempfile.TemporaryDirectory(prefix="chatstill-") as name:
         folder = Path(name)
-        rows = pick(job, "train", sample_rows(train.num_rows, None, SAMPLE))
+        rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
         view = sample_view(job, rows, folder / "train")
         texts = [row.text_a for row in rows[:64]]
         casing = casing_report(job.tokenizer, job.config.do_lower_case, texts)
@@ -133,17 +118,20 @@ def preflight(job: Job) -> Plan:
         rehearsal = _rehearse(job, view, train.num_rows)
         costs, cost_problems = _costs(job, view, rehearsal, train.num_rows, dev.num_rows)
         problems += cost_problems
-        share, lengths = view.cut_share, view.lengths
-        data = _data_section(job, train, dev, share, lengths)
     if errors := [p for p in problems if p.severity == "error"]:
         raise UserError(errors)
+    data_dir = Path(job.config.data_dir)
+    files = {"train": listed(job.task, "train", data_dir), "dev": listed(job.task, "dev", data_dir)}
+    report = data_report(job.task, train, dev, files)
+    problems += report_warnings(report, job.task)
+    data = Section("data", plan_rows(report, job.config.max_seq_length))
     sections = [_networks(job, check), data]
     for phase in job.method.phases():
         section, warnings = _phase_section(job, phase, train.num_rows)
         sections.append(section)
         problems += [Problem(phase.name, text, severity="warning") for text in warnings]
     sections.append(costs)
-    return Plan(sections, problems)
+    return Plan(sections, problems, report)
 
 
 def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:
@@ -259,25 +247,6 @@ def _networks(job: Job, check: TeacherCheck | None) -> Section:
     if check is not None:
         rows.append(("teacher on dev", str(check)))
     return Section("networks", rows)
-
-
-def _data_section(job: Job, train: Survey, dev: Survey, cut: float, lengths: np.ndarray) -> Section:
-    rows = [("task", job.task.name)]
-    for name, found in (("train", train), ("dev", dev)):
-        split: Split = "train" if name == "train" else "dev"
-        path = listed(job.task, split, Path(job.config.data_dir))
-        labels = ", ".join(f"{k}: {v:,}" for k, v in sorted(found.label_values.items())[:8])
-        shown = f"{found.num_rows:,} rows of {path}"
-        rows.append((name, f"{shown} ({labels})" if labels else shown))
-    half, most = np.percentile(lengths, [50, 95])
-    rows.append(
-        (
-            "lengths",
-            f"median {half:.0f}, 95 % up to {most:.0f} of at most {job.config.max_seq_length} tokens; "
-            f"{cut:.1%} of rows cut",
-        )
-    )
-    return Section("data", rows)
 
 
 def _phase_section(job: Job, phase: Phase, num_rows: int) -> tuple[Section, list[str]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .config import Loaded
     from .job import Job, Verb
+    from .preflight.plan import Plan
     from .tasks.base import Split
     from .train.runfolder import RunFolder
 
@@ -49,7 +50,9 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
 
 
 def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
+    from .evaluate.results import write_json
     from .fingerprint import run_facts, run_fingerprint
+    from .preflight.plan import plan_lines
     from .runlog import note_in_file, start_log
     from .train.runfolder import RunFolder
 
@@ -71,12 +74,14 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
     gate = Gate(folder.path)
     if rank() == 0:
         job = _open_job(loaded, verb)
-        plan = _print_plan(job, console) if state == "new" else []
+        plan = _print_plan(job, console) if state == "new" else None
         moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
         if moved is not None:
             console.print(f"the old run was moved to {moved}")
         start_log(folder.path, console)
-        note_in_file(plan)
+        if plan is not None:
+            note_in_file(plan_lines(plan))
+            write_json(folder.path / "data_report.json", plan.data_report)
         if state == "resume":
             _warn_of_versions(folder, run_facts())
             log.info("going on with the run in %s", folder.path)
@@ -123,19 +128,18 @@ def _open_job(loaded: Loaded, verb: Verb) -> Job:
     return open_job(loaded.config, verb, lookup.method(name, loaded.config.plugins))
 
 
-def _print_plan(job: Job, console: Console) -> list[str]:
-    """Prints the plan and returns it as plain lines."""
+def _print_plan(job: Job, console: Console) -> Plan:
+    """Prints the plan and returns it."""
     from .checkup import preflight
     from .preflight.plan import plan_lines, plan_renderable
 
     with console.status("checking data, teacher and costs"):
         plan = preflight(job)
-    lines = plan_lines(plan)
     if console.is_terminal:
         console.print(plan_renderable(plan))
     else:  # whole lines, to be searched and copied
-        console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
-    return lines
+        console.print("\n".join(plan_lines(plan)), markup=False, highlight=False, soft_wrap=True)
+    return plan
 
 
 def _print_results(folder: Path, console: Console) -> list[str]:

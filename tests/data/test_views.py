@@ -102,7 +102,7 @@ def test_prepared_once_and_again_when_anything_changes(rows, bert, tmp_path):
 def test_a_chunk_is_bounded_in_characters_too(monkeypatch):
     monkeypatch.setattr(preparing, "CHUNK_CHARACTERS", 10)
     some = [make_example(row, "a" * 4, "b") for row in range(5)]
-    assert [len(chunk) for chunk in preparing._chunks(iter(some))] == [2, 2, 1]
+    assert [len(chunk) for chunk in preparing.chunked(iter(some))] == [2, 2, 1]
 
 
 def test_memory_does_not_grow_with_the_rows(bert, tmp_path, monkeypatch):

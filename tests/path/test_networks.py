@@ -298,8 +298,10 @@ def test_check_creates_nothing_and_touches_nothing(run, teacher_of, tmp_path, mo
 
 def test_the_preflight_changes_no_weight_of_the_run(finished, tmp_path, monkeypatch):
     """A run without its pre-flight ends bit-identical."""
+    from chatstill.preflight.plan import Plan
+
     values = {**finished.values, "output_dir": str(tmp_path / "out")}
-    monkeypatch.setattr(pipeline, "_print_plan", lambda job, console: [])
+    monkeypatch.setattr(pipeline, "_print_plan", lambda job, console: Plan())
     torch.manual_seed(123)
     pipeline.distill(world.loaded(values, tmp_path), console=world.console())
     left = world.weights_of(finished.folder / "student")

@@ -61,7 +61,7 @@ def build_view(
         if writer.state is None:
             writer.append("offsets", np.zeros(1))
         rows = _skip(iter(examples), counts.rows, groups)
-        for chunk, encoded in _one_ahead(encode, _chunks(rows)):
+        for chunk, encoded in _one_ahead(encode, chunked(rows)):
             labels = np.array([np.nan if row.label is None else row.label for row in chunk])
             numbers, names = groups.number([row.group for row in chunk])
             writer.append("ids", encoded.ids)
@@ -117,7 +117,7 @@ def _one_ahead(
             yield waiting[0], waiting[1].result()
 
 
-def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
+def chunked(examples: Iterable[Example]) -> Iterator[list[Example]]:
     """Rows in chunks that are bounded in number and in characters."""
     chunk: list[Example] = []
     size = 0

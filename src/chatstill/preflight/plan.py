@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
 
@@ -28,6 +28,7 @@ class Plan:
 
     sections: list[Section] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    data_report: dict[str, Any] = field(default_factory=dict)
 
 
 def plan_lines(plan: Plan) -> list[str]:

@@ -61,6 +61,7 @@ class Report:
         origins: Where a value comes from, by dotted key.
         versions: Of Python, packages, device.
         notes: Paragraphs under the table.
+        data: What ``data_report.json`` holds, empty if it is missing.
         settings: How speed was measured; shown under the table.
     """
 
@@ -77,6 +78,7 @@ class Report:
     origins: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
     settings: str = ""
 
     def metric(self) -> str:

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from .curves import line_chart
+from .data import data_section
 from .model import Report
 from .placing import Dot
 from .scatter import scatter_plot
@@ -22,6 +23,7 @@ def render_report(report: Report) -> str:
         f'<p class="summary">{escape(report.summary)}</p></header>',
         _results(report),
         _charts(report),
+        data_section(report.data),
         _values("Configuration", flat(report.configuration), report.origins),
         _values("Versions", dict(report.versions), {}),
     ]

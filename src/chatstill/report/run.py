@@ -57,6 +57,7 @@ def run_report(folder: Path) -> Report:
         origins={key: entry["origin"] for key, entry in values.items()},
         versions=versions(metrics),
         notes=_notes(metrics),
+        data=read_json(folder / "data_report.json", missing_ok=True),
     )
 
 

@@ -1,0 +1,231 @@
+"""The data report: what two surveys found, as ``data_report.json``, as lines of the plan, as warnings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import Problem
+from ..tasks.base import Task
+from ..text.characters import KINDS
+from .repeats import contradictions, duplicates, overlap
+from .survey import Survey
+
+FORMAT = 1
+NUM_UNKNOWN = 20
+MOST_LABELS = 1000
+# Above these shares something is likely wrong.
+DEV_IN_TRAIN = 0.01
+CONTRADICTING = 0.01
+UNKNOWN = 0.05
+RARE_CLASS = 0.01
+ALNUM = 0.01
+
+Row = tuple[str, str]
+NAMES = {
+    "emoji": "emoji",
+    "full_width": "full-width",
+    "traditional": "traditional",
+    "zero_width": "zero-width",
+}
+
+
+def data_report(task: Task, train: Survey, dev: Survey, files: dict[str, str]) -> dict[str, Any]:
+    """Everything that is known of the data before training; docs/data_report.md has the schema.
+
+    Args:
+        task: Whose files.
+        train: The survey of the training rows.
+        dev: Of the dev rows.
+        files: Paths of ``train`` and ``dev``.
+    """
+    report: dict[str, Any] = {"format": FORMAT, "task": task.name}
+    for name, found in (("train", train), ("dev", dev)):
+        report[name] = _split(found, files[name])
+    report["dev_in_train"] = overlap(dev, train)
+    report["warnings"] = [str(problem) for problem in warnings(report, task)]
+    return report
+
+
+def _split(found: Survey, file: str) -> dict[str, Any]:
+    tokens, characters = found.tokens, found.characters
+    kinds = {
+        kind: {
+            "characters": int(characters.characters[number]),
+            "share_of_characters": _share(characters.characters[number], characters.num_characters),
+            "rows": int(characters.rows[number]),
+            "share_of_rows": _share(characters.rows[number], found.num_rows),
+        }
+        for number, kind in enumerate(KINDS)
+    }
+    total = sum(found.label_values.values())
+    return {
+        "file": file,
+        "rows": found.num_rows,
+        "rows_without_label": found.unlabelled,
+        "labels": {
+            label: {"rows": count, "share": _share(count, total)}
+            for label, count in found.label_values.most_common(MOST_LABELS)
+        },
+        "characters": {
+            "total": characters.num_characters,
+            "text_a": found.text_a.summary(),
+            "text_b": found.text_b.summary(),
+        },
+        "tokens": {
+            "rows": tokens.rows,
+            "all_rows": not found.token_sample,
+            "total": tokens.total,
+            "row": tokens.row.summary(),
+            "text_a": tokens.text_a.summary(),
+            "text_b": tokens.text_b.summary(),
+            "share_of_rows_cut": _share(tokens.cut, tokens.rows),
+        },
+        "unknown": {
+            "tokens": tokens.unknown,
+            "share_of_tokens": _share(tokens.unknown, tokens.total),
+            "share_of_rows": _share(tokens.unknown_rows, tokens.rows),
+            "commonest": [
+                {"text": text, "count": count}
+                for text, count in sorted(
+                    tokens.words.items(), key=lambda item: (-item[1], item[0])
+                )[:NUM_UNKNOWN]
+            ],
+        },
+        "kinds": kinds,
+        "duplicates": duplicates(found),
+        "contradictions": contradictions(found),
+    }
+
+
+def warnings(report: dict[str, Any], task: Task) -> list[Problem]:
+    """What is likely wrong with the data."""
+    found = []
+
+    def warn(place: str, message: str, hint: str) -> None:
+        found.append(Problem(place, message, hint, severity="warning"))
+
+    for name in ("train", "dev"):
+        split = report[name]
+        against, unknown = split["contradictions"], split["unknown"]
+        if against["share"] >= CONTRADICTING and task.labels.kind != "regression":
+            lines = ", ".join(map(str, against["lines"][0]))
+            warn(
+                name,
+                f"{percent(against['share'])} of the rows contradict each other: {against['pairs']:,} "
+                f"texts stand with different labels, the first in lines {lines}",
+                "data_report.json lists more of them.",
+            )
+        if unknown["share_of_tokens"] >= UNKNOWN:
+            common = ", ".join(item["text"] for item in unknown["commonest"][:5])
+            warn(
+                name,
+                f"{percent(unknown['share_of_tokens'])} of the tokens are unknown to the tokenizer"
+                + (f": {common}" if common else ""),
+                "Is it the tokenizer for this language, and do_lower_case right?",
+            )
+        rare = [
+            label
+            for label, of in split["labels"].items()
+            if task.label_words and of["share"] < RARE_CLASS
+        ]
+        if rare and len(split["labels"]) <= 20:
+            shares = ", ".join(
+                f"{label} ({split['labels'][label]['rows']:,})" for label in rare[:8]
+            )
+            warn(name, f"labels of less than {RARE_CLASS:.0%} of the rows: {shares}", "")
+        broken = split["kinds"]["replacement"]["rows"]
+        if broken:
+            warn(
+                name,
+                f"{broken:,} rows hold U+FFFD, the mark of bytes that were decoded wrongly",
+                "Convert the original file again.",
+            )
+    full = report["train"]["kinds"]["full_width_alphanumeric"]["share_of_rows"]
+    if full >= ALNUM and report["train"]["unknown"]["share_of_tokens"] > 0:
+        warn(
+            "train",
+            f"{percent(full)} of the rows hold full-width letters or digits",
+            '"normalize": "nfkc" makes them plain ones, in the student\'s tokenizer too.',
+        )
+    both = report["dev_in_train"]["pairs"]
+    if both["share"] >= DEV_IN_TRAIN:
+        warn(
+            "dev",
+            f"{percent(both['share'])} of the rows ({both['rows']:,}) have the texts of a training row: "
+            "figures on dev are too good by as much as the network remembers",
+            "Take them out of one of the files.",
+        )
+    return found
+
+
+def plan_rows(report: dict[str, Any], max_seq_length: int) -> list[Row]:
+    """The report in short, for the plan."""
+    train, dev = report["train"], report["dev"]
+    rows = [("task", report["task"])]
+    for name in ("train", "dev"):
+        labels = list(report[name]["labels"].items())
+        shown = ", ".join(f"{label}: {of['rows']:,}" for label, of in sorted(labels[:8]))
+        more = ", …" if len(labels) > 8 else ""
+        text = f"{report[name]['rows']:,} rows of {report[name]['file']}"
+        rows.append((name, text + (f" ({shown}{more})" if shown else "")))
+    row, tokens = train["tokens"]["row"], train["tokens"]
+    rows.append(
+        (
+            "lengths",
+            f"median {row['median']}, 95 % up to {row['percentile_95']}, longest {row['longest']:,} "
+            f"tokens; {percent(tokens['share_of_rows_cut'])} of rows cut to {max_seq_length}",
+        )
+    )
+    rows.append(("repeated", _both(train, dev, _repeated)))
+    overlap_ = report["dev_in_train"]
+    rows.append(
+        (
+            "dev in train",
+            f"{percent(overlap_['pairs']['share'])} of dev rows by all texts, "
+            f"{percent(overlap_['queries']['share'])} by the first text",
+        )
+    )
+    rows.append(("unknown", _both(train, dev, _unknown)))
+    common = train["unknown"]["commonest"]
+    if common:
+        rows.append(("", ", ".join(f"{item['text']!r} {item['count']:,}" for item in common[:8])))
+    rows.append(("characters", _both(train, dev, _kinds)))
+    return rows
+
+
+def _both(train: dict[str, Any], dev: dict[str, Any], words: Any) -> str:
+    return f"train {words(train)}; dev {words(dev)}"
+
+
+def _repeated(split: dict[str, Any]) -> str:
+    return (
+        f"{split['duplicates']['rows']:,} rows ({percent(split['duplicates']['share'])}), "
+        f"{split['contradictions']['pairs']:,} texts with different labels"
+    )
+
+
+def _unknown(split: dict[str, Any]) -> str:
+    rows = "" if split["tokens"]["all_rows"] else f" (of {split['tokens']['rows']:,} rows)"
+    return f"{percent(split['unknown']['share_of_tokens'])} of tokens{rows}"
+
+
+def _kinds(split: dict[str, Any]) -> str:
+    found = [
+        f"{name} in {percent(split['kinds'][kind]['share_of_rows'])}"
+        for kind, name in NAMES.items()
+        if split["kinds"][kind]["rows"]
+    ]
+    return ", ".join(found) + " of rows" if found else "plain"
+
+
+def percent(share: float) -> str:
+    """``0``, ``< 0.01 %``, ``0.04 %``, ``2.3 %``: a small share is not shown as none."""
+    if share == 0:
+        return "0"
+    if share < 0.0001:
+        return "< 0.01 %"
+    return f"{100 * share:.2f} %" if share < 0.01 else f"{100 * share:.1f} %"
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part) / float(whole) if whole else 0.0

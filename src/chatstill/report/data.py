@@ -1,0 +1,120 @@
+"""The data report as a part of the page: train and dev side by side, and the unknown words."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from html import escape
+from typing import Any
+
+from .table import Cell, Table, html_table
+
+KINDS = {
+    "emoji": "rows with emoji",
+    "full_width": "rows with full-width characters",
+    "full_width_alphanumeric": "… with full-width letters or digits",
+    "traditional": "rows with traditional characters",
+    "zero_width": "rows with zero-width characters",
+    "control": "rows with control characters",
+    "replacement": "rows with U+FFFD",
+}
+MOST_LABELS = 12
+Part = Mapping[str, Any]
+
+
+def data_section(report: Part) -> str:
+    """The section, empty without a report."""
+    if not report:
+        return ""
+    parts = [
+        "<h2>Data</h2>",
+        f'<div class="main">{html_table(_table(report))}</div>',
+        _overlap(report),
+        _unknown(report),
+    ]
+    if report.get("warnings"):
+        items = "".join(f"<li>{escape(text)}</li>" for text in report["warnings"])
+        parts.append(f'<ul class="notes">{items}</ul>')
+    return f"<section>{''.join(part for part in parts if part)}</section>"
+
+
+def _table(report: Part) -> Table:
+    """Columns train and dev; kinds of characters that neither holds are left out."""
+    splits = [report["train"], report["dev"]]
+    rows: list[list[Cell]] = []
+
+    def add(name: str, cell: Callable[[Part], Cell]) -> None:
+        rows.append([Cell(name), *(cell(split) for split in splits)])
+
+    add("rows", lambda split: Cell(f"{split['rows']:,}"))
+    labels = list(dict.fromkeys(label for split in splits for label in split["labels"]))
+    for label in labels[:MOST_LABELS]:
+        add(f"label {label}", partial(_label, label=label))
+    if len(labels) > MOST_LABELS:
+        rows.append([Cell(f"… and {len(labels) - MOST_LABELS} more labels"), Cell(""), Cell("")])
+    add("tokens of a row", lambda split: _lengths(split["tokens"]["row"]))
+    add("rows cut", lambda split: Cell(percent(split["tokens"]["share_of_rows_cut"])))
+    add("characters, first text", lambda split: _lengths(split["characters"]["text_a"]))
+    if any(split["characters"]["text_b"]["longest"] for split in splits):
+        add("characters, second text", lambda split: _lengths(split["characters"]["text_b"]))
+    add("exact duplicates", lambda split: _counted(split["duplicates"], "rows"))
+    add("contradictory labels", _contradictory)
+    add("unknown tokens", _unknown_share)
+    for kind, name in KINDS.items():
+        if any(split["kinds"][kind]["rows"] for split in splits):
+            add(name, partial(_kind, kind=kind))
+    return Table(["", "train", "dev"], rows, [False] * len(rows))
+
+
+def _label(split: Part, label: str) -> Cell:
+    found = split["labels"].get(label)
+    return Cell("0") if found is None else Cell(f"{found['rows']:,}", percent(found["share"]))
+
+
+def _kind(split: Part, kind: str) -> Cell:
+    return Cell(percent(split["kinds"][kind]["share_of_rows"]))
+
+
+def _lengths(found: Part) -> Cell:
+    return Cell(
+        f"{found['median']:,}", f"95 % ≤ {found['percentile_95']:,}, longest {found['longest']:,}"
+    )
+
+
+def _counted(found: Part, key: str) -> Cell:
+    return Cell(f"{found[key]:,}", percent(found["share"]) if found[key] else "")
+
+
+def _contradictory(split: Part) -> Cell:
+    found = split["contradictions"]
+    small = f"{found['rows']:,} rows, {percent(found['share'])}" if found["pairs"] else ""
+    return Cell(f"{found['pairs']:,}", small)
+
+
+def _unknown_share(split: Part) -> Cell:
+    rows = "" if split["tokens"]["all_rows"] else f"of {split['tokens']['rows']:,} rows"
+    return Cell(percent(split["unknown"]["share_of_tokens"]), rows)
+
+
+def _overlap(report: Part) -> str:
+    found = report["dev_in_train"]
+    text = (
+        f"Of the dev rows {percent(found['pairs']['share'])} have all texts of a training row, "
+        f"{percent(found['queries']['share'])} its first text."
+    )
+    return f'<p class="soft">{text}</p>'
+
+
+def _unknown(report: Part) -> str:
+    common = report["train"]["unknown"]["commonest"]
+    if not common:
+        return ""
+    words = " ".join(f"<code>{escape(item['text'])}</code> {item['count']:,}" for item in common)
+    return f'<p class="soft">Commonest unknowns in train: {words}</p>'
+
+
+def percent(share: float) -> str:
+    """A share; one that is small is not shown as none."""
+    if share == 0:
+        return "0"
+    if share < 0.0001:
+        return "< 0.01 %"
+    return f"{100 * share:.2f} %" if share < 0.01 else f"{100 * share:.1f} %"

@@ -1,0 +1,213 @@
+"""The data report: one pass, exact counts, and warnings where something is likely wrong."""
+
+from collections import Counter
+
+import pytest
+import transformers as tf
+
+from chatstill.preflight import survey as survey_module
+from chatstill.preflight.data_report import data_report, percent, plan_rows, warnings
+from chatstill.preflight.survey import Histogram, Thinning, survey
+from chatstill.tasks.base import Example, Rows
+from chatstill.tasks.chat import ChatTask
+from chatstill.text.encoding import Lengths
+from chatstill.text.tally import tally
+
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##d", "好", "，"]
+TASK = ChatTask()
+
+
+@pytest.fixture
+def tokenizer():
+    return tf.BertTokenizer(vocab={piece: number for number, piece in enumerate(PIECES)})
+
+
+def rows_of(rows, passes=None):
+    """Rows as a task reads them, counting how often they are read."""
+    values = Counter(str(label) for _, _, label in rows if label is not None)
+
+    def read():
+        for number, (text_a, text_b, label) in enumerate(rows):
+            yield Example(f"x-{number}", number + 1, text_a, text_b, label, text_a)
+            if passes is not None:
+                passes.append(number)
+
+    return Rows(read(), values, [])
+
+
+def surveyed(rows, tokenizer, *, passes=None, **lengths):
+    lengths = Lengths(**{"max_seq_length": 8, **lengths})
+    return survey(rows_of(rows, passes), tokenizer, lengths, with_groups=True)
+
+
+def report_of(train, dev, tokenizer):
+    files = {"train": "t.txt", "dev": "d.txt"}
+    return data_report(TASK, surveyed(train, tokenizer), surveyed(dev, tokenizer), files)
+
+
+TRAIN = [
+    ("a", "b", 1),
+    ("a", "b", 1),  # a duplicate
+    ("a", "c", 0),
+    ("a", "b", 0),  # contradicts rows 1 and 2
+    ("b", "c xyz 😀", 1),
+    ("c", "a", None),
+    ("c", "a", None),
+]
+
+
+def test_every_row_is_read_once(tokenizer):
+    passes = []
+    found = surveyed(TRAIN, tokenizer, passes=passes)
+    assert passes == [*range(7)]
+    assert found.num_rows == 7
+    assert found.groups.tolist() == [0, 0, 0, 0, 1, 2, 2]
+    assert [row.line for row in found.sample] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_rows_that_repeat_and_contradict(tokenizer):
+    report = report_of(TRAIN, [("a", "b", 1), ("a", "zz", 0), ("d", "b", 0)], tokenizer)
+    assert report["train"]["duplicates"] == {
+        "rows": 2,
+        "share": pytest.approx(2 / 7),
+        "rows_of_equal_texts": 3,
+    }
+    assert report["train"]["contradictions"] == {
+        "pairs": 1,
+        "rows": 3,
+        "share": pytest.approx(3 / 7),
+        "lines": [[1, 2, 4]],
+    }
+    assert report["train"]["rows_without_label"] == 2
+    assert report["train"]["labels"]["1"] == {"rows": 3, "share": 0.6}
+    assert report["dev_in_train"]["pairs"] == {"rows": 1, "share": pytest.approx(1 / 3)}
+    assert report["dev_in_train"]["queries"] == {"rows": 2, "share": pytest.approx(2 / 3)}
+
+
+def test_contradictions_are_listed_by_line(tokenizer):
+    rows = [(f"q{n % 40}", "r", n % 3) for n in range(120)]
+    found = report_of(rows, rows[:1], tokenizer)["train"]["contradictions"]
+    assert found["pairs"] == 40
+    assert found["rows"] == 120
+    assert found["lines"] == [[n, n + 40, n + 80] for n in range(1, 21)]
+
+
+def test_lengths_and_unknown_words(tokenizer):
+    train = [("a", "b xyz xyz", 1), ("好嗄，", "bd bd q", 0), ("a" * 9, "b", 1)]
+    split = report_of(train, train[:1], tokenizer)["train"]
+    assert split["characters"]["text_a"] == {"median": 3, "percentile_95": 9, "longest": 9}
+    tokens = split["tokens"]
+    assert tokens["all_rows"] is True
+    assert tokens["rows"] == 3
+    assert tokens["row"] == {"median": 7, "percentile_95": 11, "longest": 11}
+    assert tokens["share_of_rows_cut"] == pytest.approx(1 / 3)
+    assert tokens["total"] == 1 + 3 + 3 + 5 + 1 + 1
+    assert split["unknown"]["tokens"] == 2 + 1 + 1 + 1
+    assert split["unknown"]["share_of_rows"] == 1.0
+    assert split["unknown"]["commonest"] == [
+        {"text": "xyz", "count": 2},
+        {"text": "aaaaaaaaa", "count": 1},
+        {"text": "q", "count": 1},
+        {"text": "嗄", "count": 1},
+    ]
+
+
+def test_tokens_are_those_of_prepared_rows(tokenizer):
+    texts = ["a xyz 好", "", "a xyz 好", "bd，"]
+    found = tally(tokenizer, texts)
+    assert found.lengths.tolist() == [
+        len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]
+    ]
+    assert found.unknown.tolist() == [1, 0, 1, 0]
+    assert found.words == {"xyz": 2}
+
+
+def test_lengths_of_either_text_cut_a_row_too(tokenizer):
+    rows = [("a b c", "a", 1), ("a", "a b c", 1), ("a", "b", 1), ("a", None, 1)]
+    found = surveyed(rows, tokenizer, max_query_length=2)
+    assert found.tokens.cut == 1
+    assert surveyed(rows, tokenizer, max_reply_length=2).tokens.cut == 1
+    assert surveyed(rows, tokenizer, max_seq_length=5).tokens.cut == 2
+    assert surveyed(rows, tokenizer).tokens.row.counts[[3, 5, 7]].tolist() == [1, 1, 2]
+
+
+def test_of_a_large_file_blocks_spread_over_it_are_tokenised(tokenizer, monkeypatch):
+    monkeypatch.setattr(survey_module, "TOKEN_BLOCKS", 2)
+    monkeypatch.setattr(survey_module, "SAMPLE_ROWS", 8)
+    rows = [("a", "b" if number < 18432 else "xyz", 1) for number in range(10 * 2048)]
+    found = surveyed(rows, tokenizer)
+    assert found.num_rows == 10 * 2048
+    assert found.token_sample
+    assert found.tokens.rows == 3 * 2048  # the blocks 0, 4 and 8 of ten
+    assert found.tokens.unknown == 0
+    assert 8 <= len(found.sample) < 16
+    assert found.sample[-1].line > 18432
+
+
+def test_thinning_keeps_items_at_equal_distances():
+    thinning = Thinning(4)
+    for number in range(30):
+        if thinning.wants():
+            thinning.keep(number)
+    assert thinning.kept == [0, 8, 16, 24]
+    assert not thinning.whole
+
+
+def test_quantiles_are_lengths_that_occur():
+    import numpy as np
+
+    histogram = Histogram()
+    assert histogram.summary() == {"median": 0, "percentile_95": 0, "longest": 0}
+    histogram.add(np.array([1, 2, 3, 4, 100_000]))
+    assert histogram.summary() == {"median": 3, "percentile_95": 65_536, "longest": 100_000}
+
+
+# -- warnings and the plan -------------------------------------------------------------------------
+
+
+def words_of(report):
+    return " ".join(str(problem) for problem in warnings(report, TASK))
+
+
+def clean(num, start=0):
+    return [(f"a {'b ' * (number + start)}", "c", number % 2) for number in range(num)]
+
+
+def test_clean_data_have_no_warnings(tokenizer):
+    report = report_of(clean(60), clean(20, start=100), tokenizer)
+    assert words_of(report) == ""
+    assert report["warnings"] == []
+    shown = dict(plan_rows(report, 8))
+    assert shown["repeated"].startswith("train 0 rows (0), 0 texts")
+    assert shown["characters"] == "train plain; dev plain"
+
+
+def test_what_is_likely_wrong_is_a_warning(tokenizer):
+    train = [*TRAIN, ("ｘ１", "\ufffd 囧", 1)]
+    report = report_of(train, TRAIN[:2], tokenizer)
+    said = words_of(report)
+    for word in (
+        "contradict each other",
+        "lines 1, 2, 4",
+        "unknown to the tokenizer: ",
+        "U+FFFD",
+        '"normalize": "nfkc"',
+        "have the texts of a training row",
+    ):
+        assert word in said, word
+    assert report["warnings"] == [str(problem) for problem in warnings(report, TASK)]
+
+
+def test_a_rare_class_is_a_warning(tokenizer):
+    rows = [(f"{'a ' * number}", "b", int(number == 7)) for number in range(150)]
+    assert "labels of less than 1% of the rows: 1 (1)" in words_of(
+        report_of(rows, clean(5, start=500), tokenizer)
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0"), (0.00001, "< 0.01 %"), (0.0012, "0.12 %"), (0.25, "25.0 %"), (1, "100.0 %")],
+)
+def test_a_small_share_is_not_shown_as_none(share, text):
+    assert percent(share) == text
