@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 # These decide where files lie, what is printed and how often something is saved, not the weights.
 # Paths of data and models stand in the fingerprint by the content of their files.
 NOT_WEIGHTS = frozenset(
-    "note output_dir cache_dir data_dir plugins do_train do_eval allow_weak_teacher save_steps "
-    "save_total_limit logging_steps per_gpu_eval_batch_size teacher_architectures student_architectures "
-    "tokenizer_name_or_path configuration_file method per_gpu_train_batch_size".split()
+    "note output_dir cache_dir data_dir plugins pipeline compare_direct do_train do_eval "
+    "allow_weak_teacher save_steps save_total_limit logging_steps per_gpu_eval_batch_size "
+    "teacher_architectures student_architectures tokenizer_name_or_path configuration_file method "
+    "per_gpu_train_batch_size".split()
 )
 PARTS = frozenset(
     "config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "

@@ -37,6 +37,8 @@ class MethodFile:
         description: One sentence.
         defaults: Values that hold where the user's file says nothing.
         example: The blocks to paste where the method's own block is missing.
+        chain: The method is one of pipelines alone: ``teacher`` where each link's student is the next
+            link's teacher. Empty for methods of single runs.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class MethodFile:
     description: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)
+    chain: str = ""
 
 
 def plain(name: str) -> str:
@@ -116,7 +119,7 @@ def read_method_file(path: Path, label: str | None = None) -> MethodFile:
     except (OSError, ValueError) as error:
         raise UserError(Problem(name, f"can't be read: {error}.")) from None
     known = {"model_type": str, "method": str, "aliases": list, "description": str}
-    known |= {"defaults": dict, "example": dict}
+    known |= {"defaults": dict, "example": dict, "chain": str}
     if not isinstance(values, dict):
         raise UserError(Problem(name, "a method file is a block with model_type and method."))
     values = {key: value for key, value in values.items() if key not in ("note", "$schema")}

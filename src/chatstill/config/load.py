@@ -88,8 +88,20 @@ def load(path: Path | None, overrides: Sequence[str], *, verb: str) -> Loaded:
     assert verb in VERBS, verb
     source, problems, complete = read_source(path, overrides)
     if not complete:
-        raise UserError(_sorted(problems))
-    problems += legacy.translate(source)
+        raise UserError(sort_problems(problems))
+    sets = [word for override in overrides for word in ("--set", override)]
+    return load_source(source, problems, [verb, *([str(path)] if path else []), *sets], verb=verb)
+
+
+def load_source(
+    source: Source, problems: list[Problem], arguments: list[str], *, verb: str
+) -> Loaded:
+    """Checks values that were read; ``load`` is this after reading.
+
+    Raises:
+        UserError: With all problems, ``problems`` among them.
+    """
+    problems = problems + legacy.translate(source)
     unfilled = clear_placeholders(source)
     _expand_home(source)
     if verb == "check" and not {"model_type", "configuration_file"} & source.values.keys():
@@ -111,7 +123,7 @@ def load(path: Path | None, overrides: Sequence[str], *, verb: str) -> Loaded:
     problems += missing(keys, source, unfilled, faulty, verb=verb, needs_teacher=needs_teacher)
     problems += consistency(keys, source, verb=verb)
     problems += check_files(keys, source, verb=verb, plugins=plugins)
-    problems = _sorted(problems)
+    problems = sort_problems(problems)
     if any(problem.severity == "error" for problem in problems):
         raise UserError(problems)
     names = {"model_type": choice.model_type, "method_name": choice.method_name}
@@ -122,7 +134,7 @@ def load(path: Path | None, overrides: Sequence[str], *, verb: str) -> Loaded:
         config,
         resolve(config, blocks.name, source),
         choice.method,
-        [verb, *([str(path)] if path else []), *(word for o in overrides for word in ("--set", o))],
+        arguments,
         problems,
         source.values,
         verb,
@@ -193,7 +205,7 @@ def _without(values: Any, faulty: set[KeyPath]) -> Any:
     return kept
 
 
-def _sorted(problems: list[Problem]) -> list[Problem]:
+def sort_problems(problems: Sequence[Problem]) -> list[Problem]:
     """Errors before warnings, each once, in the order of the file."""
     unique = list(dict.fromkeys(problems))
     return sorted(unique, key=lambda p: (p.severity != "error", in_file_order(p.place)))

@@ -78,6 +78,8 @@ def choose_method(
         key = ("model_type",) if name is not None else ("configuration_file",)
         key = ("configuration_file",) if own is not None else key
         return MethodChoice(), [_placed(problem, source, key) for problem in error.problems]
+    if file.chain and not source.link:
+        return MethodChoice(), [_chain_alone(source, file)]
     place = Place(origin=file.label, where=file.label)
     _lay_under(source, (), dict(file.defaults), place)
     return MethodChoice(file.method, file.model_type, method, file.example), []
@@ -189,6 +191,13 @@ def _no_name(source: Source, unfilled: Mapping[KeyPath, Problem]) -> Problem:
     if ("model_type",) in unfilled:
         return replace(unfilled[("model_type",)], hint=hint)
     return Problem(source.name, "'model_type' is missing.", hint)
+
+
+def _chain_alone(source: Source, file: lookup.MethodFile) -> Problem:
+    shown = {"pipeline": file.example.get("pipeline", [])}
+    message = f"'{file.model_type}' is a chain of runs, and there is no 'pipeline' that lists them."
+    hint = f"Paste it beside the other keys and fill it in:\n{paste(shown)}"
+    return source.problem(("model_type",), message, hint)
 
 
 def _placed(problem: Problem, source: Source, path: KeyPath) -> Problem:

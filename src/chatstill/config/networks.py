@@ -72,6 +72,8 @@ def _same_type(
 def _weights(network: Architecture, source: Source, block: str) -> list[Problem]:
     path, name = (block, "model_name_or_path"), str(network.model_name_or_path)
     kind = kind_of(Path(name))
+    if not kind and name in source.promised:
+        return []
     if not kind:
         return [_absent(name, source, path)]
     fault = weights_fault(Path(name))
@@ -125,6 +127,8 @@ def near_file(name: str) -> str:
 def _tokenizer_path(name: str, source: Source, block: KeyPath) -> list[Problem]:
     path = (*block, "tokenizer_name_or_path")
     kind = kind_of(Path(name))
+    if not kind and name in source.promised:
+        return []
     if not kind:
         return [_absent(name, source, path)]
     if kind == "folder" and not _has_tokenizer(Path(name)):

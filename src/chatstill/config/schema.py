@@ -37,6 +37,8 @@ class RunKeys(Block):
     output_dir: str = ""
     cache_dir: str | None = None
     plugins: tuple[str, ...] = ()
+    pipeline: tuple[dict[str, Any], ...] = ()
+    compare_direct: bool = False
 
     do_train: bool = True
     do_eval: bool = True

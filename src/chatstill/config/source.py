@@ -21,12 +21,16 @@ class Source:
         name: The file as the user named it, or ``command line``.
         values: The JSON object.
         places: Place of each key; a key without one has the place of the block around it.
+        link: Name of the pipeline's link that this describes; empty for a run by itself.
+        promised: Folders that need not be there yet: a link before this one makes them.
     """
 
     def __init__(self, name: str, values: dict[str, Any] | None = None) -> None:
         self.name = name
         self.values: dict[str, Any] = values if values is not None else {}
         self.places: Places = {}
+        self.link = ""
+        self.promised: frozenset[str] = frozenset()
 
     def place(self, path: KeyPath) -> Place:
         """The place of a key, or of the nearest block around it."""
@@ -117,7 +121,7 @@ def read_source(path: Path | None, overrides: Sequence[str]) -> tuple[Source, li
     if path is not None:
         source, problems, complete = _read_file(path)
     for override in overrides:
-        problems += _apply(source, override)
+        problems += apply_override(source, override)
     return source, problems, complete
 
 
@@ -187,7 +191,7 @@ def _read_text(path: Path) -> tuple[str, Problem | None]:
     return text, None
 
 
-def _apply(source: Source, override: str) -> list[Problem]:
+def apply_override(source: Source, override: str) -> list[Problem]:
     """Lays one ``key=value`` over the source; dots lead into blocks."""
     key, separator, text = override.partition("=")
     where = f"--set {override}"

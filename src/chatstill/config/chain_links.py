@@ -1,0 +1,253 @@
+"""The links of a pipeline as separate configurations: the file's keys with each link's own on top."""
+
+import copy
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from .. import lookup
+from ..errors import Problem, UserError
+from .places import KeyPath
+from .source import Source, apply_override
+
+LINK, OF_A_LINK = "link:", "pipeline."
+DIRECT, CACHE = "direct", "cache"
+TEACHER = "teacher_architectures"
+Verb = Literal["distill", "teach"]
+_OF_A_LINK = ("name", "verb", "note")
+_NOT_IN_A_LINK = {
+    "pipeline": "A pipeline has one level.",
+    "compare_direct": "It stands at the top of the file.",
+    "output_dir": "Each link has a folder of its name in the file's output_dir.",
+}
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+@dataclass
+class Draft:
+    """A link before it is checked.
+
+    Attributes:
+        name: Of its folder.
+        verb: What is run.
+        source: Its values with their places in the file.
+        after: Links whose networks it takes; filled by ``resolve_links``.
+    """
+
+    name: str
+    verb: Verb
+    source: Source
+    after: tuple[str, ...] = ()
+
+    @property
+    def teacher(self) -> str:
+        """``link:NAME`` or a path; empty if none is named."""
+        value = self.source.get((TEACHER, "model_name_or_path"))
+        return value if isinstance(value, str) else ""
+
+
+def kept_in(folder: Path, verb: str) -> Path:
+    """Where a run of a verb leaves its network."""
+    return folder / ("teacher" if verb == "teach" else "student")
+
+
+def drafts_of(source: Source, overrides: Sequence[str]) -> tuple[list[Draft], list[Problem]]:
+    """The links of a file, references to each other resolved, and what is wrong with the list.
+
+    Args:
+        source: The file.
+        overrides: Those that begin with ``OF_A_LINK``.
+    """
+    drafts, problems = _listed(source)
+    direct = source.get(("compare_direct",))
+    if direct is True and drafts:
+        found, extra = _direct(source, drafts)
+        problems += found
+        drafts += extra
+    if drafts:
+        problems += _apply_overrides(drafts, overrides)
+    for number, draft in enumerate(drafts):
+        problems += _resolve(draft, drafts[:number])
+    return drafts, problems
+
+
+def _listed(source: Source) -> tuple[list[Draft], list[Problem]]:
+    links = source.get(("pipeline",))
+    if not isinstance(links, list):
+        message = "'pipeline' must be a list of links: [ { … }, { … } ]."
+        return [], [source.problem(("pipeline",), message)]
+    drafts: list[Draft] = []
+    problems: list[Problem] = []
+    for number, link in enumerate(links):
+        if not isinstance(link, dict):
+            message = "a link is a block { … } of keys."
+            problems.append(source.problem(("pipeline", number), message))
+            continue
+        name = link.get("name", f"link{number + 1}")
+        found = _faults(link, name, {draft.name for draft in drafts}, source, number)
+        problems += found
+        if not any(problem.place == _named(source, number) for problem in found):
+            verb: Verb = "teach" if link.get("verb") == "teach" else "distill"
+            draft = Draft(name, verb, _link_source(source, name, number))
+            if drafts and TEACHER not in link:
+                _follow_on(draft.source, drafts[-1].name)
+            drafts.append(draft)
+    return drafts, problems
+
+
+def _named(source: Source, number: int) -> str:
+    return source.place(("pipeline", number, "name")).where
+
+
+def _faults(
+    link: dict[str, Any], name: Any, taken: set[str], source: Source, number: int
+) -> list[Problem]:
+    here: KeyPath = ("pipeline", number)
+    problems = []
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        message = f"{json.dumps(name, ensure_ascii=False)} can't name a link."
+        hint = "Its folder has that name: letters, digits, '-', '_' and '.', such as step1."
+        problems.append(source.problem((*here, "name"), message, hint))
+    elif name in taken or name in (DIRECT, CACHE):
+        hint = "Each link has its own name." if name in taken else "It is kept for other things."
+        problems.append(source.problem((*here, "name"), f"the name '{name}' is taken.", hint))
+    if link.get("verb", "distill") not in ("distill", "teach"):
+        message = f"'verb' is {json.dumps(link['verb'])}; a link can distill or teach."
+        problems.append(source.problem((*here, "verb"), message))
+    problems += [
+        source.problem((*here, key), f"'{key}' can't stand in a link.", hint)
+        for key, hint in _NOT_IN_A_LINK.items()
+        if key in link
+    ]
+    return problems
+
+
+def _link_source(source: Source, name: str, number: int) -> Source:
+    """The file's keys with a link's own on top.
+
+    A block of an architecture is one network, so a link's own takes the place of the file's; other
+    blocks are merged key by key.
+    """
+    shared = {k: v for k, v in source.values.items() if k not in ("pipeline", "compare_direct")}
+    link = Source(f"{source.name}: link {name}", copy.deepcopy(shared))
+    link.link = name
+    link.places = {path: place for path, place in source.places.items() if path[0] in shared}
+    here: KeyPath = ("pipeline", number)
+    own = {k: v for k, v in source.get(here).items() if k not in (*_OF_A_LINK, *_NOT_IN_A_LINK)}
+    _lay_over(link, (), own, source, here)
+    _place_in_folder(link, source.get(("output_dir",)))
+    return link
+
+
+def _place_in_folder(link: Source, folder: Any) -> None:
+    """A folder of its own, and the prepared rows of all links together."""
+    if not isinstance(folder, str):
+        return
+    place = link.place(("output_dir",))
+    link.put(("output_dir",), str(Path(folder) / link.link), place)
+    if not link.has(("cache_dir",)):
+        link.put(("cache_dir",), str(Path(folder) / CACHE), place)
+
+
+def _lay_over(
+    link: Source, path: KeyPath, values: dict[str, Any], source: Source, home: KeyPath
+) -> None:
+    for key, value in values.items():
+        here, there = (*path, key), (*home, key)
+        whole = not path and key.endswith("_architectures")
+        if isinstance(value, dict) and isinstance(link.get(here), dict) and not whole:
+            _lay_over(link, here, value, source, there)
+            continue
+        link.put(here, copy.deepcopy(value), source.place(there))
+        for known, place in source.places.items():
+            if known[: len(there)] == there:
+                link.places[(*here, *known[len(there) :])] = place
+
+
+def _follow_on(link: Source, before: str) -> None:
+    """In a chain of assistants the link before is the teacher where a link names none of its own."""
+    try:
+        file = lookup.find_method_file(
+            link.get(("model_type",)), link.get(("configuration_file",)), lookup.method_names()
+        )
+    except (UserError, AttributeError, TypeError):  # said when the link is checked
+        return
+    if file.chain == "teacher":
+        place = link.place(("model_type",))
+        link.put((TEACHER,), {"model_name_or_path": LINK + before}, place)
+
+
+def _direct(source: Source, drafts: list[Draft]) -> tuple[list[Problem], list[Draft]]:
+    """The last link again, taught by the teacher that the chain began with."""
+    by_name = {draft.name: draft for draft in drafts}
+    last, first = drafts[-1], drafts[-1]
+    seen = set()
+    while first.teacher.startswith(LINK) and first.name not in seen:
+        seen.add(first.name)
+        first = by_name.get(first.teacher.removeprefix(LINK), drafts[0])
+    if not seen or first.teacher.startswith(LINK):
+        message = "'compare_direct' is true, but no link before the last one is its teacher."
+        hint = (
+            'It compares an assistant\'s student with one taught directly: "link:NAME" as teacher.'
+        )
+        return [source.problem(("compare_direct",), message, hint)], []
+    link = Source(f"{source.name}: link {DIRECT}", copy.deepcopy(last.source.values))
+    link.link, link.places = DIRECT, dict(last.source.places)
+    link.put(
+        (TEACHER,), copy.deepcopy(first.source.get((TEACHER,))), first.source.place((TEACHER,))
+    )
+    _place_in_folder(link, source.get(("output_dir",)))
+    return [], [Draft(DIRECT, last.verb, link)]
+
+
+def _apply_overrides(drafts: list[Draft], overrides: Sequence[str]) -> list[Problem]:
+    """``pipeline.NAME.key=value`` goes over a link's own value."""
+    problems: list[Problem] = []
+    by_name = {draft.name: draft for draft in drafts}
+    for override in overrides:
+        name, _, rest = override.removeprefix(OF_A_LINK).partition(".")
+        if name in by_name and not rest.startswith("output_dir="):
+            problems += apply_override(by_name[name].source, rest)
+        else:
+            hint = f"The links are {', '.join(by_name)}: --set {OF_A_LINK}{drafts[0].name}.seed=7"
+            message = (
+                f"there is no link '{name}'."
+                if name not in by_name
+                else "a link has its own folder."
+            )
+            problems.append(Problem(f"--set {override}", message, hint))
+    return problems
+
+
+def _resolve(draft: Draft, before: Sequence[Draft]) -> list[Problem]:
+    """``link:NAME`` becomes the folder where that link leaves its network."""
+    known = {earlier.name: earlier for earlier in before}
+    problems, after, promised = [], [], []
+    for path, value in list(draft.source.leaves()):
+        if not isinstance(value, str) or not value.startswith(LINK):
+            continue
+        name, place = value.removeprefix(LINK), draft.source.place(path)
+        if path[-1] not in ("model_name_or_path", "tokenizer_name_or_path"):
+            message = f"'{value}' can only stand as a model_name_or_path or tokenizer_name_or_path."
+            problems.append(Problem(place.where, message))
+            draft.source.drop(path)
+            continue
+        earlier = known.get(name)
+        if earlier is None:
+            near = lookup.nearest(name, list(known))
+            names = ", ".join(known) or "none"
+            hint = f"Did you mean '{LINK}{near}'?" if near else f"Links before it: {names}."
+            message = f"'{value}': there is no link of that name before '{draft.name}'."
+            problems.append(Problem(place.where, message, hint))
+            promised.append(value)  # no more is to be said of it
+            continue
+        folder = str(kept_in(Path(str(earlier.source.get(("output_dir",)))), earlier.verb))
+        draft.source.put(path, folder, place)
+        after.append(name)
+        promised.append(folder)
+    draft.after = tuple(dict.fromkeys(after))
+    draft.source.promised = frozenset(promised)
+    return problems

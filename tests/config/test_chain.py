@@ -1,0 +1,210 @@
+"""One file, several runs: each has the file's keys with its own on top."""
+
+import json
+
+import pytest
+
+from chatstill.config import load_chain
+from chatstill.errors import UserError
+
+
+@pytest.fixture
+def chain(world):
+    """A world whose file is a pipeline of two links; ``chain.load()`` gives the chain."""
+    world.values["output_dir"] = "out"
+    world.values["pipeline"] = [
+        {"name": "step1", "learning_rate": 1e-3, "note": "first"},
+        {
+            "name": "step2",
+            "teacher_architectures": {"model_name_or_path": "link:step1"},
+            "theseus_scheduler": {"replacing_rate": 0.5},
+        },
+    ]
+
+    class Chained:
+        values = world.values
+        links = world.values["pipeline"]
+
+        def load(self, *overrides):
+            return load_chain(world.write(), overrides, verb="distill")
+
+        def problems(self, *overrides):
+            try:
+                return self.load(*overrides).warnings
+            except UserError as error:
+                return error.problems
+
+        def report(self, *overrides):
+            return "\n".join(f"{p.severity}: {p}" for p in self.problems(*overrides))
+
+        def line(self, text):
+            lines = json.dumps(self.values, indent=2, ensure_ascii=False).split("\n")
+            found = [n + 1 for n, line in enumerate(lines) if text in line]
+            assert len(found) == 1, found
+            return found[0]
+
+    return Chained()
+
+
+def test_a_file_without_pipeline_is_no_chain(world):
+    assert load_chain(world.write(), [], verb="distill") is None
+
+
+def test_every_link_is_a_run_in_its_own_folder(chain):
+    found = chain.load()
+    assert [link.name for link in found.links] == ["step1", "step2"]
+    assert [link.loaded.config.output_dir for link in found.links] == ["out/step1", "out/step2"]
+    assert [link.loaded.config.cache_dir for link in found.links] == ["out/cache"] * 2
+    assert str(found.folder) == "out"
+    assert found.arguments == ["distill", "my.json"]
+
+
+def test_a_links_own_keys_go_over_the_files(chain):
+    first, second = chain.load().links
+    assert first.loaded.config.learning_rate == 1e-3
+    assert second.loaded.config.learning_rate == 2e-5, "the default: the file says nothing"
+    assert first.loaded.config.method.replacing_rate == 0.3
+    assert second.loaded.config.method.replacing_rate == 0.5
+    assert second.loaded.config.method.scheduler_linear_k == 0.0006, "the file's, in one block"
+    origins = second.loaded.origins
+    line = chain.line('"replacing_rate": 0.5')
+    assert origins["theseus_scheduler.replacing_rate"] == f"my.json:{line}"
+    assert origins["task_name"].startswith("my.json:")
+
+
+def test_a_links_network_takes_the_place_of_the_files(chain):
+    """An architecture is one network: half of it from elsewhere would be another one."""
+    chain.values["teacher_architectures"]["num_hidden_layers"] = 4
+    first, second = chain.load().links
+    assert first.loaded.config.teacher_architectures.num_hidden_layers == 4
+    teacher = second.loaded.config.teacher_architectures
+    assert (teacher.model_name_or_path, teacher.num_hidden_layers) == ("out/step1/student", None)
+    assert second.after == ("step1",)
+    assert first.after == ()
+
+
+def test_the_network_of_a_taught_link_is_its_teacher(chain):
+    chain.links[0]["verb"] = "teach"
+    first, second = chain.load().links
+    assert (first.verb, second.verb) == ("teach", "distill")
+    assert second.loaded.config.teacher_architectures.model_name_or_path == "out/step1/teacher"
+    assert str(first.kept) == "out/step1/teacher"
+
+
+def test_set_changes_the_file_or_one_link(chain):
+    first, second = chain.load("num_train_epochs=7", "learning_rate=1").links
+    assert first.loaded.config.num_train_epochs == second.loaded.config.num_train_epochs == 7
+    assert first.loaded.config.learning_rate == 1e-3, "its own stays on top"
+    assert second.loaded.config.learning_rate == 1
+    first, second = chain.load("pipeline.step1.learning_rate=0.5").links
+    assert first.loaded.config.learning_rate == 0.5
+    assert first.loaded.origins["learning_rate"] == "--set"
+    assert second.loaded.config.learning_rate == 2e-5
+    assert chain.load("output_dir=other").links[1].loaded.config.output_dir == "other/step2"
+
+
+def test_set_for_a_link_that_is_not_there(chain):
+    assert "there is no link 'step3'" in chain.report("pipeline.step3.seed=1")
+    assert "The links are step1, step2" in chain.report("pipeline.step3.seed=1")
+
+
+FAULTS = {
+    "a later link": (1, {"teacher_architectures": {"model_name_or_path": "link:step2"}}, "no link"),
+    "a misspelt link": (
+        1,
+        {"teacher_architectures": {"model_name_or_path": "link:stp1"}},
+        "Did you mean 'link:step1'?",
+    ),
+    "the same name": (1, {"name": "step1"}, "the name 'step1' is taken"),
+    "a kept name": (1, {"name": "cache"}, "the name 'cache' is taken"),
+    "a path as a name": (1, {"name": "../x"}, "can't name a link"),
+    "a pipeline in a link": (0, {"pipeline": []}, "'pipeline' can't stand in a link"),
+    "a folder of its own": (0, {"output_dir": "x"}, "'output_dir' can't stand in a link"),
+    "another verb": (0, {"verb": "evaluate"}, "a link can distill or teach"),
+    "an unknown key": (0, {"learning_rte": 1}, "Did you mean 'learning_rate'?"),
+    "a network that is not there": (
+        1,
+        {"student_architectures": {"model_name_or_path": "./nowhere"}},
+        "there is no file or folder ./nowhere",
+    ),
+    "a method that is not there": (1, {"model_type": "tesheus"}, "Did you mean 'theseus-bert'?"),
+    "a link as a config file": (
+        1,
+        {"student_architectures": {"config_file": "link:step1"}},
+        "can only stand as a model_name_or_path",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_of_a_link_is_said_with_its_line(fault, chain):
+    number, values, message = fault
+    chain.links[number].update(values)
+    found = [p for p in chain.problems() if p.severity == "error"]
+    assert len(found) == 1, found
+    assert message in str(found[0])
+    assert found[0].place.startswith("my.json: line")
+
+
+def test_all_links_faults_come_at_once_and_the_files_once(chain):
+    chain.values["per_gpu_eval_batch_size"] = -1
+    chain.links[0]["max_steps"] = "x"
+    chain.links[1]["bf16"] = 3
+    found = [p for p in chain.problems() if p.severity == "error"]
+    assert len(found) == 3
+    lines = [int(p.place.split("line ")[1].split(",")[0]) for p in found]
+    assert lines == [
+        chain.line(f'"{key}":') for key in ("max_steps", "bf16", "per_gpu_eval_batch_size")
+    ]
+
+
+def test_what_every_link_lacks_is_said_once(chain):
+    del chain.values["task_name"]
+    report = chain.report()
+    assert report.count("'task_name' is missing") == 1
+
+
+def test_what_one_link_lacks_names_the_link(chain):
+    del chain.values["teacher_architectures"]
+    report = chain.report()
+    assert "link step1: the block 'teacher_architectures' is missing" in report
+    assert "link step2: the block" not in report
+
+
+def test_links_that_are_no_blocks(chain):
+    chain.values["pipeline"] = [3, {"name": "a"}]
+    assert "a link is a block" in chain.report()
+    chain.values["pipeline"] = {"name": "a"}
+    assert "'pipeline' must be a list of links" in chain.report()
+
+
+def test_direct_is_the_last_link_with_the_first_teacher(chain):
+    chain.values["compare_direct"] = True
+    *_, second, direct = chain.load().links
+    assert direct.name == "direct"
+    assert direct.loaded.config.output_dir == "out/direct"
+    assert direct.loaded.config.teacher_architectures.model_name_or_path == "teacher"
+    assert direct.after == ()
+    one, other = second.loaded.config.model_dump(), direct.loaded.config.model_dump()
+    differing = {key for key in one if one[key] != other[key]}
+    assert differing == {"output_dir", "teacher_architectures"}
+
+
+def test_direct_needs_an_assistant(chain):
+    chain.values["compare_direct"] = True
+    chain.links[1] = {
+        "name": "step2",
+        "student_architectures": {"model_name_or_path": "link:step1"},
+    }
+    assert "no link before the last one is its teacher" in chain.report()
+
+
+def test_placeholders_count_as_not_set_in_links_too(chain):
+    chain.links[1]["student_architectures"] = {"model_name_or_path": "...", "config_file": "..."}
+    assert chain.load().links[1].loaded.config.student_architectures.config_file is None
+
+
+def test_names_by_number_where_none_is_given(chain):
+    del chain.links[0]["name"]
+    chain.links[1]["teacher_architectures"]["model_name_or_path"] = "link:link1"
+    assert [link.name for link in chain.load().links] == ["link1", "step2"]
