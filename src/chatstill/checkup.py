@@ -136,10 +136,9 @@ def preflight(job: Job) -> Plan:
 
 def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:
     """The teacher's score on at most 512 dev rows; None where there is no teacher."""
-    if job.teacher is None:
+    if job.teacher is None or not job.teacher_is_trained:
         return None
-    groups = dev.groups
-    wanted = sample_rows(dev.num_rows, groups, SAMPLE)
+    wanted = sample_rows(dev.num_rows, dev.groups, SAMPLE)
     view = sample_view(job, pick(job, "dev", wanted), folder)
     torch.nn.Module.to(job.teacher, device_of(job.config))
     scores = score(job.teacher, view, job.reader(job.teacher))

@@ -84,6 +84,7 @@ class Job:
         names: Label names by output column, for the kept checkpoint.
         notes: Lines for the plan about how the networks were made.
         warnings: What the user should know.
+        teacher_is_trained: False where a network of the same shape stands in for one to come.
     """
 
     config: RunConfig
@@ -96,6 +97,7 @@ class Job:
     names: list[str]
     notes: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    teacher_is_trained: bool = True
 
     @property
     def student(self) -> PreTrainedModel:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from . import lookup
+from .config.chain import DIRECT
 from .config.schema import Architecture, RunConfig, RunKeys
 from .data.views import View
 from .errors import Problem, UserError
@@ -36,12 +37,19 @@ FOLDERS = ("student", "teacher")
 
 
 def kept_folder(run: Path) -> Path | None:
-    """The network that a run folder holds; also a plain model folder. None if there is none."""
+    """The network that a run folder holds, a chain's last, or a plain model folder; else None."""
     for name in FOLDERS:
         recover_saved(run / name)
         if (run / name / "config.json").is_file():
             return run / name
-    return run if (run / "config.json").is_file() else None
+    if (run / "config.json").is_file():
+        return run
+    try:
+        text = (run / "metrics.json").read_text(encoding="utf-8")
+        links = [link for link in json.loads(text)["links"] if link["name"] != DIRECT]
+        return kept_folder(run / links[-1]["name"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
 
 
 def report_run(

@@ -45,8 +45,8 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
     state = folder.state(run_fingerprint(loaded, verb))
     if state != "new":
         console.print(f"{folder.path} holds this run: {state}", highlight=False, soft_wrap=True)
-    _quiet_libraries()
-    _print_plan(_open_job(loaded, verb), console)
+    quiet_libraries()
+    _print_plan(open_job_of(loaded, verb), console)
 
 
 def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
@@ -70,10 +70,10 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
         _print_results(folder.path, console)
         return
     relaunch_on_every_device(loaded.arguments, cpu=bool(config.training_arguments.get("use_cpu")))
-    _quiet_libraries()
+    quiet_libraries()
     gate = Gate(folder.path)
     if rank() == 0:
-        job = _open_job(loaded, verb)
+        job = open_job_of(loaded, verb)
         plan = _print_plan(job, console) if state == "new" else None
         moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
         if moved is not None:
@@ -88,7 +88,7 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
         write_resolved(loaded, folder.path)
     else:
         gate.wait()
-        job = _open_job(loaded, verb)
+        job = open_job_of(loaded, verb)
     try:
         _train_and_report(job, folder, gate, console)
     except (Interrupted, RunFailure) as end:
@@ -120,7 +120,8 @@ def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console)
         note_in_file(_print_results(folder.path, console))
 
 
-def _open_job(loaded: Loaded, verb: Verb) -> Job:
+def open_job_of(loaded: Loaded, verb: Verb) -> Job:
+    """The parts of a run, loaded and fitting."""
     from . import lookup
     from .job import open_job
 
@@ -129,17 +130,23 @@ def _open_job(loaded: Loaded, verb: Verb) -> Job:
 
 
 def _print_plan(job: Job, console: Console) -> Plan:
-    """Prints the plan and returns it."""
+    """Checks a job, prints the plan and returns it."""
     from .checkup import preflight
-    from .preflight.plan import plan_lines, plan_renderable
 
     with console.status("checking data, teacher and costs"):
         plan = preflight(job)
+    show_plan(plan, console)
+    return plan
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """Prints a plan."""
+    from .preflight.plan import plan_lines, plan_renderable
+
     if console.is_terminal:
         console.print(plan_renderable(plan))
     else:  # whole lines, to be searched and copied
         console.print("\n".join(plan_lines(plan)), markup=False, highlight=False, soft_wrap=True)
-    return plan
 
 
 def _print_results(folder: Path, console: Console) -> list[str]:
@@ -160,7 +167,7 @@ def write_resolved(loaded: Loaded, folder: Path) -> None:
     write_json(folder / "config.resolved.json", loaded.resolved())
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Their notices about downloads and new heads are ours to word."""
     import os
 
@@ -216,7 +223,7 @@ def evaluate(
     """Scores any classifier on a split of a task; prints the metrics and returns them."""
     from .outcome import evaluate_folder, kept_folder
 
-    _quiet_libraries()
+    quiet_libraries()
     metrics = evaluate_folder(kept_folder(model) or model, config, split, output)
     for line in metrics["lines"]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -229,7 +236,7 @@ def predict(
     """Scores the rows of a file, with or without labels, and writes them as TSV."""
     from .outcome import kept_folder, predict_file
 
-    _quiet_libraries()
+    quiet_libraries()
     target, warnings = predict_file(kept_folder(model) or model, file, config, output)
     for warning in warnings:
         line = f"warning = {warning.place}: {warning.message}"

@@ -33,7 +33,7 @@ LOW = {
 }
 # Modules of the root put the rooms together; only the command line may import these.
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
-ROOT |= {"submission"}
+ROOT |= {"submission", "chain", "chain_outcome"}
 QUICK = (
     "errors",
     "lookup",

@@ -12,7 +12,7 @@ from .. import __version__
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..config import Loaded
+    from ..config import Chain, Loaded
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,6 +59,12 @@ def distill(
     context: typer.Context, config: Config = None, overrides: Set = None, fresh: Fresh = False
 ) -> None:
     """Train the student of CONFIG."""
+    chain = _load_chain(config or context.obj, overrides, "distill", fresh)
+    if chain is not None:
+        from .. import chain as chains
+
+        chains.distill_chain(chain, fresh=fresh, console=_console())
+        return
     loaded = _load(config or context.obj, overrides, "distill", fresh)
     from .. import pipeline
 
@@ -77,6 +83,12 @@ def teach(config: Named, overrides: Set = None, fresh: Fresh = False) -> None:
 @app.command()
 def check(context: typer.Context, config: Config = None, overrides: Set = None) -> None:
     """Check CONFIG and all it names, print the plan, stop."""
+    chain = _load_chain(config or context.obj, overrides, "check")
+    if chain is not None:
+        from .. import chain as chains
+
+        chains.check_chain(chain, console=_console())
+        return
     loaded = _load(config or context.obj, overrides, "check")
     from .. import pipeline
 
@@ -182,6 +194,19 @@ def _named(overrides: list[str] | None, task_name: str | None, data_dir: str | N
     values = (("task_name", task_name), ("data_dir", data_dir))
     named = [f"{key}={json.dumps(value)}" for key, value in values if value is not None]
     return [*named, *(overrides or [])]
+
+
+def _load_chain(
+    config: Path | None, overrides: list[str] | None, verb: str, fresh: bool = False
+) -> "Chain | None":
+    from ..config import load_chain
+    from .messages import show_problems
+
+    chain = load_chain(config, overrides or [], verb=verb)
+    if chain is None:
+        return None
+    show_problems(chain.warnings)
+    return replace(chain, arguments=[*chain.arguments, *(["--fresh"] if fresh else [])])
 
 
 def _load(

@@ -42,7 +42,7 @@ def run_report(folder: Path) -> Report:
     rows = [_student(metrics)]
     if "teacher" in metrics:
         teacher = metrics["teacher"]
-        rows.insert(0, ResultRow("teacher", teacher["parameters"], metrics=_measures(teacher)))
+        rows.insert(0, ResultRow("teacher", teacher["parameters"], metrics=measures(teacher)))
     rates = history.curve(RATE)
     return Report(
         title=f"{metrics['method']} on {metrics['task']}",
@@ -84,12 +84,12 @@ def _student(metrics: Mapping[str, Any]) -> ResultRow:
         f"{name} ({model['layers']} layers)",
         model["parameters"],
         None if "teacher" in metrics else model["megabytes"],
-        _measures(metrics["dev"]),
+        measures(metrics["dev"]),
         highlight=True,
     )
 
 
-def _measures(judged: Mapping[str, Any]) -> dict[str, Measure]:
+def measures(judged: Mapping[str, Any]) -> dict[str, Measure]:
     """The figures of the table, the main one first and with its interval.
 
     Of the metrics with a cut-off (``r@k``) the usual one stands for all.

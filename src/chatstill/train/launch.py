@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -62,6 +63,28 @@ def _token() -> str:
     return "-".join(part.replace("/", "_") for part in parts)
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Waits for another process; ends this one if the launcher has gone."""
+    parent = os.getppid()
+    while not condition():
+        if os.getppid() != parent:
+            raise SystemExit(1)
+        time.sleep(0.1)
+
+
+def meet_again(number: int) -> None:
+    """Prepares a further process group in the same processes, after the first one was left.
+
+    What processes left in the meeting place of a group would mislead the next one: each group has one
+    of its own, which the first process opens at a port of its own.
+    """
+    if world_size() < 2:
+        return
+    first = os.environ.setdefault("CHATSTILL_FIRST_PORT", os.environ["MASTER_PORT"])
+    os.environ["MASTER_PORT"] = str(int(first) + number)
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
+
+
 class Gate:
     """The other processes wait here until the first one has checked and prepared everything.
 
@@ -79,11 +102,7 @@ class Gate:
 
     def wait(self) -> None:
         """Called by the others; returns once the gate is open."""
-        parent = os.getppid()
-        while not self.path.exists():
-            if os.getppid() != parent:
-                raise SystemExit(1)
-            time.sleep(0.1)
+        wait_until(self.path.exists)
 
     def remove(self) -> None:
         """Called by the first process once all have joined."""

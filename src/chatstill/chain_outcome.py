@@ -1,0 +1,107 @@
+"""What a chain of runs came to: a table, ``metrics.json`` and ``report.html`` beside the links' folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import lookup
+from .config.chain import DIRECT
+from .evaluate.results import write_json, write_text
+from .report.chain import chain_report
+from .report.run import read_json, write_report
+from .report.table import render_markdown_table, terminal_table
+from .tasks.intervals import paired_bootstrap
+from .tasks.predictions import read_predictions
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .config import Chain
+
+FORMAT = 1
+
+
+def report_chain(chain: Chain, console: Console) -> dict[str, Any] | None:
+    """Writes and prints the summary; None where no link was evaluated."""
+    metrics = chain_metrics(chain)
+    if not metrics["links"]:
+        return None
+    folders = [Path(link["folder"]) for link in metrics["links"]]
+    report = chain_report(metrics, folders)
+    lines = render_markdown_table(report).rstrip().splitlines()
+    text = [*lines, "", *report.notes]
+    write_json(chain.folder / "metrics.json", metrics)
+    write_text(chain.folder / "eval_results.txt", "\n".join(text) + "\n")
+    page = write_report(report, chain.folder / "report.html")
+    console.print()
+    if console.is_terminal:
+        console.print(terminal_table(report))
+        text = list(report.notes)
+    console.print("\n".join(text), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
+    return metrics
+
+
+def chain_metrics(chain: Chain) -> dict[str, Any]:
+    """The links' figures, in order, and the last one's against the direct run's."""
+    links = []
+    for link in chain.links:
+        found = read_json(link.folder / "metrics.json", missing_ok=True)
+        if not found:  # do_eval was false
+            continue
+        teacher = link.loaded.config.teacher_architectures
+        dev = found["dev"]
+        links.append(
+            {
+                "name": link.name,
+                "folder": str(link.folder),
+                "network": str(link.kept),
+                "method": found["method"],
+                "verb": link.verb,
+                "after": list(link.after),
+                "teacher": teacher.model_name_or_path if teacher is not None else None,
+                "main": dev["main"],
+                "value": dev["value"],
+                "interval": dev.get("interval"),
+                "teacher_value": found.get("teacher", {}).get("value"),
+                "ratio": found.get("ratio"),
+                "layers": found["model"]["layers"],
+                "parameters": found["model"]["parameters"],
+                "steps": sum(phase["steps"] for phase in found["training"]["phases"]),
+                "seconds": found["training"]["seconds"],
+            }
+        )
+    metrics: dict[str, Any] = {"format": FORMAT, "pipeline": chain.name, "links": links}
+    metrics["task"] = chain.links[0].loaded.config.task_name
+    direct = compare_with_direct(chain)
+    return metrics if direct is None else {**metrics, "direct": direct}
+
+
+def compare_with_direct(chain: Chain) -> dict[str, Any] | None:
+    """The main metric of the last assistant's student less that of the same student taught directly.
+
+    Returns:
+        ``student``, ``difference`` and its paired 95 % bootstrap ``interval`` over the dev set's rows
+        or groups; None without a direct run that was evaluated.
+    """
+    by_name = {link.name: link for link in chain.links}
+    if DIRECT not in by_name:
+        return None
+    student, direct = chain.links[-2], by_name[DIRECT]
+    files = [link.folder / "predictions.tsv" for link in (student, direct)]
+    if not all(file.is_file() for file in files):
+        return None
+    config = student.loaded.config
+    task = lookup.task(config.task_name, config.plugins)
+    ours, other = (read_predictions(file, task.label_words) for file in files)
+    main = read_json(student.folder / "metrics.json")["dev"]["main"]
+    difference, low, high = paired_bootstrap(
+        task.metric(main), ours.scores, other.scores, ours.labels, ours.groups
+    )
+    return {
+        "student": student.name,
+        "main": main,
+        "difference": difference,
+        "interval": [low, high],
+    }

@@ -1,0 +1,79 @@
+"""The report of a chain of runs: a row and a loss curve for each link."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .history import read_history
+from .model import Report, ResultRow, Series
+from .run import NAMES, measures, read_json, versions
+
+
+def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
+    """Teacher and every link's network, their loss curves and configurations.
+
+    Args:
+        metrics: ``metrics.json`` of the chain.
+        folders: The links' run folders, as they stand in it.
+    """
+    runs = [read_json(folder / "metrics.json") for folder in folders]
+    links = metrics["links"]
+    rows = []
+    if "teacher" in runs[0] and not links[0]["after"]:
+        teacher = runs[0]["teacher"]
+        rows.append(ResultRow("teacher", teacher["parameters"], metrics=measures(teacher)))
+    losses, configuration, origins = [], {}, {}
+    last = next((link for link in reversed(links) if link["name"] != "direct"), links[-1])
+    for link, run, folder in zip(links, runs, folders, strict=True):
+        size, found = run["model"]["megabytes"], measures(run["dev"])
+        own = link["name"] == last["name"]
+        rows.append(ResultRow(name_of(link), link["parameters"], size, found, highlight=own))
+        steps = [phase["steps"] for phase in run["training"]["phases"]]
+        losses.append(Series(link["name"], read_history(folder, steps).curve("loss")))
+        for key, entry in read_json(folder / "config.resolved.json", missing_ok=True).items():
+            configuration[f"{link['name']}: {key}"] = entry["value"]
+            origins[f"{link['name']}: {key}"] = entry["origin"]
+    return Report(
+        title=f"{len(links)} links on {metrics['task']}",
+        summary=" → ".join(_step(link) for link in links if link["name"] != "direct"),
+        rows=rows,
+        main_metric=links[-1]["main"],
+        metric_names=NAMES,
+        losses=losses,
+        configuration=configuration,
+        origins=origins,
+        versions=versions(runs[-1]),
+        notes=notes(metrics),
+    )
+
+
+def name_of(link: Mapping[str, Any]) -> str:
+    """``step1 (3 layers)``."""
+    return f"{link['name']} ({link['layers']} layers)"
+
+
+def notes(metrics: Mapping[str, Any]) -> list[str]:
+    """Where each link's network lies, what it cost, and the direct run beside the chain's."""
+    lines = []
+    for link in metrics["links"]:
+        after = f" after {', '.join(link['after'])}" if link["after"] else ""
+        lines.append(
+            f"{link['name']}: {link['method']}{after}, {link['steps']:,} steps in "
+            f"{link['seconds']:.0f} s; {link['network']}"
+        )
+    direct = metrics.get("direct")
+    if direct is not None:
+        low, high = direct["interval"]
+        name = NAMES.get(direct["main"], direct["main"])
+        lines.append(
+            f"{direct['student']} less the same student taught directly: {name} "
+            f"{direct['difference']:+.3f} [{low:+.3f}, {high:+.3f}], paired 95 % bootstrap interval "
+            "over the dev set, one seed."
+        )
+    return lines
+
+
+def _step(link: Mapping[str, Any]) -> str:
+    value = link["value"]
+    figure = "–" if value is None else f"{value:.3f}"
+    return f"{link['name']} {NAMES.get(link['main'], link['main'])} {figure}"
