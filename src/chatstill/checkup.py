@@ -20,6 +20,7 @@ from .evaluate.scoring import score
 from .job import Job, device_of, lengths_of
 from .methods.base import Phase
 from .models.layers import num_layers_of
+from .models.own import own_block
 from .preflight.cost import check_memory, estimate, estimate_memory
 from .preflight.data_report import data_report, plan_rows
 from .preflight.data_report import warnings as report_warnings
@@ -29,7 +30,7 @@ from .preflight.plan import Plan, Section, byte_size, network_rows
 from .preflight.resources import available_memory, check_disk, disk_needs
 from .preflight.sample import sample_rows
 from .preflight.survey import Survey, survey
-from .preflight.teacher import TeacherCheck, check_teacher
+from .preflight.teacher import TeacherCheck, check_preprocess, check_teacher
 from .rehearsal import Rehearsal, rehearse
 from .tasks.base import Example, Split
 from .tasks.files import listed
@@ -47,16 +48,14 @@ def survey_split(job: Job, split: Split) -> Survey:
     Raises:
         UserError: with file, line and what was found.
     """
-    rows = job.task.read(job.path(split), split, split != "test")
     ranked = job.task.ranking and split != "train"
-    return survey(rows, job.tokenizer, lengths_of(job.config), with_groups=ranked)
+    return survey(job.rows(split), job.tokenizer, lengths_of(job.config), with_groups=ranked)
 
 
 def pick(job: Job, split: Split, wanted: np.ndarray) -> list[Example]:
     """Rows by number, in file order."""
-    path = job.path(split)
     numbers, rows = set(wanted.tolist()), []
-    for number, row in enumerate(job.task.read(path, split, split != "test")):
+    for number, row in enumerate(job.rows(split)):
         if number in numbers:
             rows.append(row)
             if len(rows) == len(numbers):
@@ -110,6 +109,9 @@ def preflight(job: Job) -> Plan:
         texts = [row.text_a for row in rows[:64]]
         casing = casing_report(job.tokenizer, job.config.do_lower_case, texts)
         problems += [casing] if casing is not None else []
+        if job.teacher is not None:
+            converted = check_preprocess(own_block(job.teacher.config), job.config.preprocess)
+            problems += [converted] if converted is not None else []
         check = _check_teacher(job, dev, folder / "dev")
         if check is not None and check.problem is not None:
             problems.append(check.problem)

@@ -21,8 +21,9 @@ from .models.load import load_classifier, load_config
 from .models.shape import check_same_shape
 from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.shapes import check_lengths
-from .tasks.base import Split, Task
+from .tasks.base import Rows, Split, Task
 from .tasks.files import locate
+from .text.preprocess import preprocess_version, preprocessed
 from .text.tokenizers import resolve_tokenizer
 from .text.vocabulary import check_vocabulary
 
@@ -111,17 +112,22 @@ class Job:
         """The file of a split, or of the one that stands in for it."""
         return locate(self.task, split, Path(self.config.data_dir)).path
 
+    def rows(self, split: Split) -> Rows:
+        """The rows of a split as they are tokenised, streamed."""
+        rows = self.task.read(self.path(split), split, split != "test")
+        return preprocessed(rows, self.config.preprocess)
+
     def view(
         self, split: Split, folder: Path, progress: Callable[[int], None] | None = None
     ) -> View:
         """The tokenised rows of a split, prepared once under ``folder``."""
-        path, labelled = self.path(split), split != "test"
+        source = rows_fingerprint(self.task, self.path(split), split, split != "test")
         return prepare_view(
-            self.task.read(path, split, labelled),
+            self.rows(split),
             self.tokenizer,
             lengths_of(self.config),
             folder,
-            source_fingerprint=rows_fingerprint(self.task, path, split, labelled),
+            source_fingerprint=source + preprocess_version(self.config.preprocess),
             progress=progress,
         )
 
@@ -148,6 +154,7 @@ def _tokenizer(config: RunConfig, block: Architecture) -> PreTrainedTokenizerBas
         block.config_file,
         config.do_lower_case,
         config.cache_dir,
+        config.normalize,
     )
 
 
@@ -237,9 +244,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     """
     task = lookup.task(config.task_name, config.plugins)
     block = _teacher_block(config)
-    load_config(
-        block, "teacher", config.cache_dir
-    )  # a missing network is said before its tokenizer
+    load_config(block, "teacher", config.cache_dir)  # said before its tokenizer, if missing
     tokenizer = _tokenizer(config, block)
     notes: list[str] = []
     run = RunValues(config.num_train_epochs, config.learning_rate, config.max_steps)
@@ -273,8 +278,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     )
     table = model.get_input_embeddings().weight
     assert isinstance(table, torch.Tensor)
-    vocabulary = check_vocabulary(tokenizer, len(table))
-    problems += [vocabulary] if vocabulary is not None else []
+    problems += filter(None, [check_vocabulary(tokenizer, len(table))])
     if errors := [p for p in problems if p.severity == "error"]:
         raise UserError(errors)
     if teacher is None:

@@ -23,13 +23,17 @@ from .evaluate.speed import count_parameters, device_name, size_megabytes
 from .fingerprint import run_facts
 from .job import Job, device_of, lengths_of, reader_for, set_padding
 from .models.load import load_classifier
+from .models.own import own_block
 from .models.save import recover_saved, save_student
 from .preflight.labels import LabelMatch, match_labels
+from .report.card import CardFacts, model_card
 from .report.run import write_run_report
 from .running import Trained, Views
 from .tasks.base import Split
 from .tasks.files import listed, locate
 from .tasks.predictions import write_predictions
+from .text.normalize import normalizes
+from .text.preprocess import preprocessed
 from .text.tokenizers import resolve_tokenizer
 
 FORMAT = 1
@@ -58,8 +62,10 @@ def report_run(
     """Writes the kept network, and with ``do_eval`` metrics and predictions."""
     kept = job.method.kept()
     target = folder / ("student" if job.verb == "distill" else "teacher")
-    save_student(kept, job.tokenizer, target, job.names, job.task.labels.kind)
+    own = {"preprocess": job.config.preprocess} if job.config.preprocess else {}
+    save_student(kept, job.tokenizer, target, job.names, job.task.labels.kind, own)
     if trained.scores is None:
+        write_card(job, target, own, None)
         return None
     labels, groups = np.asarray(views.dev.labels), views.dev.groups
     metrics: dict[str, Any] = {
@@ -95,8 +101,28 @@ def report_run(
     )
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
     write_json(folder / "metrics.json", metrics)
+    write_card(job, target, own, metrics)
     write_run_report(folder)
     return metrics
+
+
+def write_card(job: Job, folder: Path, own: dict[str, Any], metrics: dict[str, Any] | None) -> None:
+    """The model card of the kept network, in its folder."""
+    block = job.config.teacher_architectures
+    teacher = (block.model_name_or_path or block.config_file or "") if block is not None else ""
+    parts = Path(teacher).parts if Path(teacher).exists() else ()
+    facts = CardFacts(
+        task=job.task.name,
+        method=str(job.config.model_type) if job.verb == "distill" else "finetune",
+        teacher="/".join(parts[-2:]) or teacher,  # of a local path no more than its end
+        pairs=next(iter(job.rows("dev"))).text_b is not None,
+        labels=job.names,
+        max_seq_length=job.config.max_seq_length,
+        normalize=normalizes(job.tokenizer),
+        preprocess=job.config.preprocess,
+        own=own,
+    )
+    write_text(folder / "README.md", model_card(facts, metrics))
 
 
 def _kept(job: Job, trained: Trained) -> dict[str, Any]:
@@ -151,7 +177,12 @@ def open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, LabelMatch]:
         named = [dataclasses.replace(problem, place="MODEL") for problem in error.problems]
         raise UserError(named) from error
     tokenizer = resolve_tokenizer(
-        config.tokenizer_name_or_path, str(folder), None, config.do_lower_case, config.cache_dir
+        config.tokenizer_name_or_path,
+        str(folder),
+        None,
+        config.do_lower_case,
+        config.cache_dir,
+        config.normalize,
     )
     match = match_labels(loaded.model.config, task.labels, role="model")
     if match.errors:
@@ -179,7 +210,8 @@ def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelle
     config = as_trained(folder, config)
     model, tokenizer, match = open_model(folder, config)
     with tempfile.TemporaryDirectory(prefix="chatstill-") as cache:
-        rows = task.read(path, split, labelled)
+        known = own_block(model.config).get("preprocess")
+        rows = preprocessed(task.read(path, split, labelled), config.preprocess or known)
         view = prepare_view(
             rows, tokenizer, lengths_of(config), Path(cache), source_fingerprint=str(path)
         )

@@ -50,6 +50,7 @@ def test_student_is_an_ordinary_checkpoint(finished):
     logits = model.eval()(**tokenizer("where is", "sure", return_tensors="pt")).logits
     assert logits.shape == (1, 2)
     assert sorted(p.name for p in folder.iterdir()) == [
+        "README.md",
         "config.json",
         "model.safetensors",
         "tokenizer.json",

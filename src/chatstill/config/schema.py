@@ -46,6 +46,8 @@ class RunKeys(Block):
     student_architectures: Architecture | None = None
     tokenizer_name_or_path: str | None = None
     do_lower_case: bool | None = None
+    normalize: Literal["nfkc"] | None = None
+    preprocess: Literal["t2s", "tw2s", "tw2sp", "hk2s"] | None = None
     allow_weak_teacher: bool = False
 
     max_seq_length: int = Field(default=128, ge=4)

@@ -3,14 +3,15 @@
 import copy
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .hub import quiet_transformers
 from .labels import set_labels
+from .own import set_own_block
 
 
 def save_student(
@@ -19,6 +20,7 @@ def save_student(
     folder: Path,
     label_names: Sequence[str],
     problem: Literal["classification", "regression"] | None = None,
+    own: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes weights, config with label names, and tokenizer; the folder is complete or absent.
 
@@ -31,6 +33,7 @@ def save_student(
         folder: ``output_dir/model``.
         label_names: In the order of the model's outputs; empty keeps the names of its config.
         problem: See ``set_labels``; None keeps the config's ``problem_type``.
+        own: The block ``chatstill`` of its config; one that came with the teacher's goes.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     recover_saved(folder)
@@ -40,6 +43,7 @@ def save_student(
         model.save_pretrained(staging)
     config = copy.deepcopy(model.config)
     set_labels(config, None, label_names or None, problem)
+    set_own_block(config, own or {})
     config.architectures = [type(model).__name__]
     config.save_pretrained(staging)
     if tokenizer is not None:

@@ -1,7 +1,8 @@
 """Does the teacher know the task: its score on a few dev rows against chance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,20 @@ class TeacherCheck:
         if self.accuracy is not None:
             text += f", accuracy {self.accuracy:.3f} (largest class {self.majority:.3f})"
         return text
+
+
+def check_preprocess(own: Mapping[str, Any], preprocess: str | None) -> Problem | None:
+    """A warning where the teacher was trained on texts that were converted otherwise.
+
+    Args:
+        own: The block ``chatstill`` of its config, empty for other networks.
+        preprocess: The configuration's.
+    """
+    if "preprocess" not in own or own["preprocess"] == preprocess:
+        return None
+    message = f"is {preprocess}, the teacher was trained with {own['preprocess']}"
+    hint = f'Set "preprocess": "{own["preprocess"]}" to give it the texts that it knows.'
+    return Problem("preprocess", message, hint, severity="warning")
 
 
 def check_teacher(

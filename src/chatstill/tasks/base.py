@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -70,11 +70,21 @@ class Rows(Iterator[Example]):
         self.label_values = label_values
         self.warnings = warnings
 
+    def change(self, texts: Callable[[str], str]) -> "Rows":
+        """Itself, with every text changed as it is read."""
+        self._examples = (_changed(example, texts) for example in self._examples)
+        return self
+
     def __iter__(self) -> Iterator[Example]:
         return self._examples
 
     def __next__(self) -> Example:
         return next(self._examples)
+
+
+def _changed(example: Example, texts: Callable[[str], str]) -> Example:
+    second = None if example.text_b is None else texts(example.text_b)
+    return replace(example, text_a=texts(example.text_a), text_b=second)
 
 
 class Task(Protocol):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem, UserError
 from .casing import casing_report, check_texts, lower_cases, set_lower_case, unk_share
+from .normalize import with_nfkc
 from .vocabulary import check_vocabulary, looks_cased, read_vocabulary, tokenizer_fingerprint
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def resolve_tokenizer(
     config_file: str | None,
     do_lower_case: bool | None = None,
     cache_dir: str | None = None,
+    normalize: str | None = None,
 ) -> Tokenizer:
     """The tokenizer of a network, with a padding token, and checked to know words.
 
@@ -58,6 +60,7 @@ def resolve_tokenizer(
         do_lower_case: Overrules the tokenizer's own casing. The own value is left on the tokenizer
             as ``own_lower_case`` for ``casing_report``.
         cache_dir: Where files of the hub are kept.
+        normalize: ``nfkc`` makes that the tokenizer's first step.
 
     Raises:
         UserError: none found, or one that knows no words, naming every place that was tried.
@@ -77,7 +80,7 @@ def resolve_tokenizer(
     object.__setattr__(tokenizer, "own_lower_case", lower_cases(tokenizer))
     if do_lower_case is not None:
         set_lower_case(tokenizer, do_lower_case)
-    return tokenizer
+    return with_nfkc(tokenizer) if normalize == "nfkc" else tokenizer
 
 
 def _load(name: str, config_file: str | None, cache_dir: str | None, is_model: bool) -> Tokenizer:

@@ -1,0 +1,20 @@
+"""What a kept network's ``config.json`` says beyond transformers: its block ``chatstill``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+BLOCK = "chatstill"
+
+
+def own_block(config: Any) -> dict[str, Any]:
+    """The block of a transformers config; empty for other networks."""
+    found = getattr(config, BLOCK, None)
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
+def set_own_block(config: Any, values: Mapping[str, Any]) -> None:
+    """Writes the block, or removes the one that came with the teacher's config where it is empty."""
+    if values:
+        setattr(config, BLOCK, dict(values))
+    elif hasattr(config, BLOCK):
+        delattr(config, BLOCK)

@@ -1,0 +1,130 @@
+"""The model card of a kept network: ``README.md`` in its folder, from what the run knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .run import NAMES
+
+PREPROCESS = {
+    "t2s": "traditional characters to simplified ones",
+    "tw2s": "traditional characters (Taiwan) to simplified ones",
+    "tw2sp": "traditional characters (Taiwan) to simplified ones, with the mainland's words",
+    "hk2s": "traditional characters (Hong Kong) to simplified ones",
+}
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card says beyond the figures.
+
+    Attributes:
+        task: Name of the task.
+        method: The method, or ``finetune``.
+        teacher: Name or folder of the teacher; of the pretrained network after ``finetune``.
+        pairs: Whether rows have two texts.
+        labels: Names of the outputs.
+        max_seq_length: Tokens that rows were cut to.
+        normalize: Whether the tokenizer applies NFKC.
+        preprocess: What was done to texts before the tokenizer, or None.
+        own: The block ``chatstill`` of its config.
+    """
+
+    task: str
+    method: str
+    teacher: str
+    pairs: bool
+    labels: Sequence[str]
+    max_seq_length: int
+    normalize: bool = False
+    preprocess: str | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+
+def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
+    """The card as Markdown.
+
+    Args:
+        facts: What is known without figures.
+        metrics: ``metrics.json``, or None where dev was not scored.
+    """
+    made = f"distilled from `{facts.teacher}` with {facts.method}"
+    if facts.method == "finetune":
+        made = f"fine-tuned from `{facts.teacher}`"
+    labels = ", ".join(f"`{name}`" for name in facts.labels) or "one score"
+    parts = [
+        "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags:\n- chatstill\n---\n",
+        f"# {facts.task}: {facts.method}\n",
+        f"A text classifier for the task {facts.task}, {made} by chatstill. Outputs: {labels}.\n",
+        _figures(metrics) if metrics else "It was not scored: the run had no evaluation.\n",
+        _texts(facts),
+        _use(facts),
+        _calibration(facts.own),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _figures(metrics: Mapping[str, Any]) -> str:
+    dev, teacher = metrics["dev"], metrics.get("teacher")
+    main = dev["main"]
+    own = [key for key, value in dev["metrics"].items() if value is not None]
+    shown = [
+        main,
+        *(key for key in own if key != main and not key.startswith(("random_", "group"))),
+    ]
+    head = "| | this network |" + (" teacher |" if teacher else "")
+    lines = ["## Figures\n", head, "|---|---:|" + ("---:|" if teacher else "")]
+    model = metrics["model"]
+    count = f"| parameters | {model['parameters'] / 1e6:.2f} M |"
+    lines.append(count + (f" {teacher['parameters'] / 1e6:.2f} M |" if teacher else ""))
+    for key in shown:
+        line = f"| {NAMES.get(key, key)} | {_number(dev['metrics'][key])} |"
+        lines.append(line + (f" {_number(teacher['metrics'].get(key))} |" if teacher else ""))
+    lines.append(f"\nOn {dev['rows']:,} dev rows. Weights: {metrics['kept']['text']}.\n")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _texts(facts: CardFacts) -> str:
+    lines = [
+        "## Texts\n",
+        f"Rows were cut to {facts.max_seq_length} tokens, special ones included.",
+    ]
+    if facts.normalize:
+        lines.append("The tokenizer applies Unicode NFKC itself; nothing is to be done.")
+    if facts.preprocess:
+        lines.append(
+            f"**Texts have to be converted before the tokenizer reads them**: "
+            f"{PREPROCESS.get(facts.preprocess, 'as in training')} (OpenCC `{facts.preprocess}`), as in "
+            "training. The code below does it; `chatstill predict` does it by itself."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _use(facts: CardFacts) -> str:
+    imports, convert = "", "{}"
+    if facts.preprocess:
+        imports = f'from opencc import OpenCC\n\nconvert = OpenCC("{facts.preprocess}").convert\n'
+        convert = "convert({})"
+    texts = [convert.format('"…"')] * (2 if facts.pairs else 1)
+    return (
+        "## Use\n\n```python\n"
+        f"{imports}import torch\n"
+        "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
+        'folder = "path/to/this/folder"\n'
+        "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+        "model = AutoModelForSequenceClassification.from_pretrained(folder)\n"
+        f"inputs = tokenizer({', '.join(texts)}, truncation=True, max_length={facts.max_seq_length}, "
+        'return_tensors="pt")\n'
+        "with torch.no_grad():\n    print(model(**inputs).logits)\n```\n"
+    )
+
+
+def _calibration(own: Mapping[str, Any]) -> str:
+    """How to get calibrated probabilities, where a temperature was fitted."""
+    return ""
