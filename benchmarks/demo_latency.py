@@ -41,8 +41,9 @@ def measure(runs: Sequence[Run], config: RunConfig) -> dict[str, Any]:
 
     from chatstill.data.views import prepare_view
     from chatstill.evaluate.speed import measure_models
-    from chatstill.job import lengths_of, reader_for
-    from chatstill.outcome import open_model
+    from chatstill.job import reader_for
+    from chatstill.scored import open_model
+    from chatstill.splits import lengths_of
     from chatstill.tasks import get_task
 
     task, data = get_task(config.task_name), Path(config.data_dir)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import lookup
 from .config.chain import DIRECT
+from .config.task import task_of
 from .evaluate.results import write_json, write_text
 from .report.chain import chain_report
 from .report.run import read_json, write_report
@@ -93,8 +93,11 @@ def compare_with_direct(chain: Chain) -> dict[str, Any] | None:
     if not all(file.is_file() for file in files):
         return None
     config = student.loaded.config
-    task = lookup.task(config.task_name, config.plugins)
-    ours, other = (read_predictions(file, task.label_words) for file in files)
+    task = task_of(config)
+    ours, other = (
+        read_predictions(file, task.label_words, multi_label=task.labels.kind == "multi_label")
+        for file in files
+    )
     main = read_json(student.folder / "metrics.json")["dev"]["main"]
     difference, low, high = paired_bootstrap(
         task.metric(main), ours.scores, other.scores, ours.labels, ours.groups

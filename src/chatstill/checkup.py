@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from .data.sampler import steps_per_epoch
-from .data.views import View, prepare_view
+from .data.views import View
 from .errors import Problem, UserError
 from .evaluate.scoring import score
-from .job import Job, device_of, lengths_of
+from .job import Job, device_of
 from .methods.base import Phase
 from .models.layers import num_layers_of
 from .models.own import own_block
@@ -32,6 +32,7 @@ from .preflight.sample import sample_rows
 from .preflight.survey import Survey, survey
 from .preflight.teacher import TeacherCheck, check_preprocess, check_teacher
 from .rehearsal import Rehearsal, rehearse
+from .splits import lengths_of, sample_view
 from .tasks.base import Example, Split
 from .tasks.files import listed
 from .text.casing import casing_report
@@ -61,13 +62,6 @@ def pick(job: Job, split: Split, wanted: np.ndarray) -> list[Example]:
             if len(rows) == len(numbers):
                 break
     return rows
-
-
-def sample_view(job: Job, examples: list[Example], folder: Path) -> View:
-    """A view over a few rows in a temporary folder."""
-    return prepare_view(
-        examples, job.tokenizer, lengths_of(job.config), folder, source_fingerprint="sample"
-    )
 
 
 def phase_steps(job: Job, phase: Phase, num_rows: int) -> tuple[int, int]:
@@ -105,7 +99,7 @@ def preflight(job: Job) -> Plan:
     with tempfile.TemporaryDirectory(prefix="chatstill-") as name:
         folder = Path(name)
         rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
-        view = sample_view(job, rows, folder / "train")
+        view = sample_view(job.task, rows, job.tokenizer, lengths_of(job.config), folder / "train")
         texts = [row.text_a for row in rows[:64]]
         casing = casing_report(job.tokenizer, job.config.do_lower_case, texts)
         problems += [casing] if casing is not None else []
@@ -141,7 +135,8 @@ def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:
     if job.teacher is None or not job.teacher_is_trained:
         return None
     wanted = sample_rows(dev.num_rows, dev.groups, SAMPLE)
-    view = sample_view(job, pick(job, "dev", wanted), folder)
+    rows = pick(job, "dev", wanted)
+    view = sample_view(job.task, rows, job.tokenizer, lengths_of(job.config), folder)
     torch.nn.Module.to(job.teacher, device_of(job.config))
     scores = score(job.teacher, view, job.reader(job.teacher))
     return check_teacher(

@@ -7,7 +7,8 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__, lookup
+from . import __version__
+from .config.task import task_of
 from .data.fingerprint import file_sha256
 from .tasks.files import locate, parts
 from .train.launch import world_size
@@ -61,7 +62,8 @@ def content_of_split(task: Task, path: Path, split: Split) -> str:
 
 def rows_fingerprint(task: Task, path: Path, split: Split, labelled: bool) -> str:
     """Of the rows of a split and of how they are read."""
-    return f"{task.name}-{split}-{labelled}-{content_of_split(task, path, split)}"
+    reading = getattr(task, "reading", "")
+    return f"{task.name}-{split}-{labelled}-{content_of_split(task, path, split)}{reading}"
 
 
 def _architecture(block: Architecture | None) -> Any:
@@ -94,7 +96,7 @@ def _flat(prefix: str, value: Any) -> dict[str, Any]:
 def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     """Flat mapping; equal for two runs that train the same weights."""
     config: RunConfig = loaded.config
-    task = lookup.task(config.task_name, config.plugins)
+    task = task_of(config)
     values = {"verb": verb, "global_batch": config.per_gpu_train_batch_size * world_size()}
     for key, value in config.model_dump(mode="json").items():
         if key not in NOT_WEIGHTS and (key != "eval_steps" or _selects(config)):
@@ -106,6 +108,7 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     values.update(_flat("tokenizer", content_of(config.tokenizer_name_or_path)))
     for number, name in enumerate(config.plugins):
         values[f"plugins.{number}"] = file_sha256(Path(name)) if Path(name).is_file() else name
+    values.pop("data.test", None)  # never trained on, never selected by
     for split in ("train", "dev"):
         path = locate(task, split, Path(config.data_dir)).path
         values[f"data.{split}"] = content_of_split(task, path, split)

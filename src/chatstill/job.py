@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from . import lookup
 from .config.schema import Architecture, RunConfig
-from .data.views import Lengths, View, prepare_view
+from .config.task import task_of
+from .data.views import View, prepare_view
 from .errors import Problem, UserError
 from .evaluate.scoring import Reader
 from .features.capture import takes_token_types
@@ -21,8 +21,8 @@ from .models.load import load_classifier, load_config
 from .models.shape import check_same_shape
 from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.shapes import check_lengths
+from .splits import label_width, lengths_of, must_have_labels, path_of
 from .tasks.base import Rows, Split, Task
-from .tasks.files import locate
 from .text.preprocess import preprocess_version, preprocessed
 from .text.tokenizers import resolve_tokenizer
 from .text.vocabulary import check_vocabulary
@@ -33,16 +33,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Verb = Literal["distill", "teach"]
-
-
-def lengths_of(config: RunConfig) -> Lengths:
-    """The lengths that rows are cut to."""
-    return Lengths(
-        config.max_seq_length,
-        config.max_query_length,
-        config.max_reply_length,
-        config.truncation_side,
-    )
 
 
 def device_of(config: RunConfig) -> torch.device:
@@ -110,24 +100,29 @@ class Job:
 
     def path(self, split: Split) -> Path:
         """The file of a split, or of the one that stands in for it."""
-        return locate(self.task, split, Path(self.config.data_dir)).path
+        return path_of(self.task, split, self.config)
+
+    def labelled(self, split: Split) -> bool:
+        """Whether every row of a split must have a label."""
+        return must_have_labels(split, self.method)
 
     def rows(self, split: Split) -> Rows:
         """The rows of a split as they are tokenised, streamed."""
-        rows = self.task.read(self.path(split), split, split != "test")
+        rows = self.task.read(self.path(split), split, self.labelled(split))
         return preprocessed(rows, self.config.preprocess)
 
     def view(
         self, split: Split, folder: Path, progress: Callable[[int], None] | None = None
     ) -> View:
         """The tokenised rows of a split, prepared once under ``folder``."""
-        source = rows_fingerprint(self.task, self.path(split), split, split != "test")
+        source = rows_fingerprint(self.task, self.path(split), split, self.labelled(split))
         return prepare_view(
             self.rows(split),
             self.tokenizer,
             lengths_of(self.config),
             folder,
             source_fingerprint=source + preprocess_version(self.config.preprocess),
+            label_width=label_width(self.task),
             progress=progress,
         )
 
@@ -137,7 +132,7 @@ def reader_for(
 ) -> Reader:
     """How a network reads rows of its task."""
     assert tokenizer.pad_token_id is not None
-    order = match.order if match.objective == "cross_entropy" else None
+    order = match.order if match.objective in ("cross_entropy", "multi_label") else None
     return Reader(int(tokenizer.pad_token_id), takes_token_types(model), order, match.objective)
 
 
@@ -242,7 +237,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     Raises:
         UserError: every mismatch found, at once where one does not hide the next.
     """
-    task = lookup.task(config.task_name, config.plugins)
+    task = task_of(config)
     block = _teacher_block(config)
     load_config(block, "teacher", config.cache_dir)  # said before its tokenizer, if missing
     tokenizer = _tokenizer(config, block)

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 
-from . import lookup
 from .config.chain import DIRECT
-from .config.schema import Architecture, RunConfig, RunKeys
+from .config.schema import RunConfig
 from .data.views import View
 from .errors import Problem, UserError
 from .evaluate.results import compare, judge, result_lines, write_json, write_text
-from .evaluate.scoring import score
 from .evaluate.speed import count_parameters, device_name, size_megabytes
 from .fingerprint import run_facts
-from .job import Job, device_of, lengths_of, reader_for, set_padding
-from .models.load import load_classifier
-from .models.own import own_block
+from .job import Job, device_of
 from .models.save import recover_saved, save_student
-from .preflight.labels import LabelMatch, match_labels
 from .report.card import CardFacts, model_card
 from .report.run import write_run_report
 from .running import Trained, Views
-from .tasks.base import Split
+from .scored import scores_of, task_for
+from .tasks.base import Split, Task
 from .tasks.files import listed, locate
 from .tasks.predictions import write_predictions
 from .text.normalize import normalizes
-from .text.preprocess import preprocessed
-from .text.tokenizers import resolve_tokenizer
 
 FORMAT = 1
 FOLDERS = ("student", "teacher")
@@ -92,13 +83,7 @@ def report_run(
         metrics["teacher"] = {**teacher, "parameters": count_parameters(job.teacher).total}
         metrics["agreement"] = compare(job.task, trained.scores, trained.teacher_scores)
         metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if teacher["value"] else None
-    write_predictions(
-        folder / "predictions.tsv",
-        trained.scores,
-        labels,
-        _group_names(views.dev),
-        job.task.label_words,
-    )
+    _write_predictions(folder / "predictions.tsv", job.task, trained.scores, views.dev)
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
     write_json(folder / "metrics.json", metrics)
     write_card(job, target, own, metrics)
@@ -155,92 +140,15 @@ def _model_facts(model: Any, folder: Path) -> dict[str, Any]:
 def _group_names(view: View) -> list[str] | None:
     if view.groups is None:
         return None
-    names = view.group_names
+    names = [*view.group_names, ""]  # -1, a row without a group, has the empty one
     return [names[number] for number in view.groups]
-
-
-def open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, LabelMatch]:
-    """(network, tokenizer, label match) of a folder, on the best device."""
-    task = lookup.task(config.task_name, config.plugins)
-    block = Architecture(model_name_or_path=str(folder))
-    try:
-        loaded = load_classifier(
-            block,
-            role="teacher",
-            num_labels=None,
-            label_names=None,
-            problem=task.labels.kind,
-            cache_dir=config.cache_dir,
-            strict_head=True,
-        )
-    except UserError as error:  # the network was named on the command line, not in a file
-        named = [dataclasses.replace(problem, place="MODEL") for problem in error.problems]
-        raise UserError(named) from error
-    tokenizer = resolve_tokenizer(
-        config.tokenizer_name_or_path,
-        str(folder),
-        None,
-        config.do_lower_case,
-        config.cache_dir,
-        config.normalize,
-    )
-    match = match_labels(loaded.model.config, task.labels, role="model")
-    if match.errors:
-        raise UserError(match.errors)
-    set_padding(loaded.model, tokenizer)
-    torch.nn.Module.to(loaded.model, device_of(config))
-    return loaded.model, tokenizer, match
-
-
-class Scored(NamedTuple):
-    """Scores of a file's rows (N, C), the rows, and what the user should know of both."""
-
-    scores: np.ndarray
-    view: View
-    warnings: list[Problem]
-
-
-def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelled: bool) -> Scored:
-    """Scores of every row of a file by the network of a folder."""
-    import tempfile
-
-    from .data.views import prepare_view
-
-    task = lookup.task(config.task_name, config.plugins)
-    config = as_trained(folder, config)
-    model, tokenizer, match = open_model(folder, config)
-    with tempfile.TemporaryDirectory(prefix="chatstill-") as cache:
-        known = own_block(model.config).get("preprocess")
-        rows = preprocessed(task.read(path, split, labelled), config.preprocess or known)
-        view = prepare_view(
-            rows, tokenizer, lengths_of(config), Path(cache), source_fingerprint=str(path)
-        )
-        reader = reader_for(model, tokenizer, match)
-        scores = score(model, view, reader, batch_size=config.per_gpu_eval_batch_size)
-        return Scored(scores, view, [*match.warnings, *rows.warnings])
-
-
-def as_trained(folder: Path, config: RunConfig) -> RunConfig:
-    """The lengths that a run cut its rows to, where the configuration leaves them at their defaults."""
-    try:
-        text = (folder.parent / "config.resolved.json").read_text(encoding="utf-8")
-        found = json.loads(text)
-    except (OSError, ValueError):
-        return config
-    keys = ("max_seq_length", "max_query_length", "max_reply_length", "truncation_side")
-    own = {
-        key: found[key]["value"]
-        for key in keys
-        if key in found and getattr(config, key) == RunKeys.model_fields[key].default
-    }
-    return config.model_copy(update=own)
 
 
 def evaluate_folder(
     folder: Path, config: RunConfig, split: Split, output: Path | None
 ) -> dict[str, Any]:
     """Metrics of a network on a labelled split; ``lines`` holds them as text."""
-    task = lookup.task(config.task_name, config.plugins)
+    task = task_for(folder, config)
     found = locate(task, split, Path(config.data_dir))
     scores, view, warnings = scores_of(folder, config, found.path, split, True)
     labels = np.asarray(view.labels)
@@ -257,9 +165,7 @@ def evaluate_folder(
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        write_predictions(
-            output / "predictions.tsv", scores, labels, _group_names(view), task.label_words
-        )
+        _write_predictions(output / "predictions.tsv", task, scores, view)
         write_text(output / "eval_results.txt", "\n".join(metrics["lines"]) + "\n")
         write_json(output / "metrics.json", metrics)
     return metrics
@@ -279,11 +185,22 @@ def _refuse_to_overwrite(target: Path, source: Path) -> None:
         raise UserError(Problem("--output", f"{target} exists and holds no predictions", hint))
 
 
+def _write_predictions(path: Path, task: Task, scores: np.ndarray, view: View) -> None:
+    write_predictions(
+        path,
+        scores,
+        np.asarray(view.labels),
+        _group_names(view),
+        task.label_words,
+        multi_label=task.labels.kind == "multi_label",
+    )
+
+
 def predict_file(
     folder: Path, file: Path, config: RunConfig, output: Path | None
 ) -> tuple[Path, list[Problem]]:
     """Scores every row of a file in file order; the file written, and warnings."""
-    task = lookup.task(config.task_name, config.plugins)
+    task = task_for(folder, config)
     own_folder = getattr(task, "reads_folders", False) and file.is_dir()
     if not file.is_file() and not own_folder:
         raise UserError(Problem(str(file), "no such file"))
@@ -291,6 +208,5 @@ def predict_file(
     beside = file / "test" if own_folder else file
     target = output or beside.with_name(f"{beside.name}.predictions.tsv")
     _refuse_to_overwrite(target, file)
-    names: Sequence[str] | None = _group_names(view)
-    write_predictions(target, scores, np.asarray(view.labels), names, task.label_words)
+    _write_predictions(target, task, scores, view)
     return target, warnings

@@ -14,7 +14,8 @@ import torch.distributed as dist
 from transformers import TrainerCallback, TrainingArguments
 
 from .data.views import View
-from .errors import Interrupted, Problem, UserError
+from .errors import Interrupted
+from .evaluate.results import write_text
 from .evaluate.scoring import score
 from .job import Job, device_of
 from .methods.base import Phase
@@ -64,18 +65,29 @@ def prepare_views(job: Job, folder: Path, console: Console) -> Views:
     """Tokenises once; other processes, and a run that goes on, find it done.
 
     Raises:
-        UserError: a row without a label.
+        UserError: a row without a label where the method needs it.
     """
     cache = Path(job.config.cache_dir) / "views" if job.config.cache_dir else folder / "cache"
     views = Views(*(_prepare(job, split, cache, console) for split in ("train", "dev")))
     for split, view in (("train", views.train), ("dev", views.dev)):
         if not view.has_labels:
-            raise UserError(
-                Problem(split, "holds rows without a label; this method needs them all")
-            )
+            say(f"{split}: {view.num_labelled:,} of {len(view):,} rows have a label")
         cut = f"{100 * view.cut_share:.1f} % of rows cut"
         say(f"{split}: {len(view):,} rows, longest {int(view.lengths.max())} tokens, {cut}")
+    _list_bad_rows(views, folder)
     return views
+
+
+def _list_bad_rows(views: Views, folder: Path) -> None:
+    """``bad_rows.tsv``: the malformed rows that were left out; no file where there are none."""
+    lines = [
+        f"{split}\t{line}\n"
+        for split, view in (("train", views.train), ("dev", views.dev))
+        for line in view.bad_rows
+    ]
+    if lines and rank() == 0:
+        say(f"{len(lines):,} malformed rows were left out: {folder / 'bad_rows.tsv'}")
+        write_text(folder / "bad_rows.tsv", "split\trow\n" + "".join(lines))
 
 
 def _prepare(job: Job, split: Split, cache: Path, console: Console) -> View:

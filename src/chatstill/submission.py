@@ -168,7 +168,8 @@ def submit(
     if missing:
         message = f"without {', '.join(missing)}: GLUE's server wants every file"
         warnings.append(Problem(str(target), message, severity="warning"))
-    from .outcome import kept_folder, scores_of
+    from .outcome import kept_folder
+    from .scored import scores_of
 
     files: dict[str, list[str]] = {}
     for test_set in test_sets:

@@ -100,10 +100,35 @@ def test_scores_stay_as_they_are(bert, tmp_path):
     assert batch["labels"].tolist() == [0.5, 3.25]
 
 
-def test_no_labels_where_a_row_lacks_one(bert, tmp_path):
+def test_a_row_without_a_label_is_marked(bert, tmp_path):
     some = [make_example(0, "a", label=1), make_example(1, "b")]
     view = prepare_view(some, bert, Lengths(8), tmp_path, source_fingerprint="s")
+    classes = collate(view, np.array([1, 0]), pad_token_id=0, label_order=[1, 0])["labels"]
+    assert classes.tolist() == [-100, 0]
+    scores = collate(view, np.array([1, 0]), pad_token_id=0, objective="regression")["labels"]
+    assert scores[0].isnan() and scores[1] == 1
+
+
+def test_no_labels_where_no_row_has_one(bert, tmp_path):
+    some = [make_example(0, "a"), make_example(1, "b")]
+    view = prepare_view(some, bert, Lengths(8), tmp_path, source_fingerprint="s")
     assert "labels" not in collate(view, np.array([0]), pad_token_id=0)
+
+
+def test_sets_of_labels_in_the_order_of_the_model(bert, tmp_path):
+    some = [make_example(0, "a", label=(0, 2)), make_example(1, "b", label=())]
+    some.append(make_example(2, "c"))
+    view = prepare_view(some, bert, Lengths(8), tmp_path, source_fingerprint="s", label_width=3)
+    assert (view.num_labelled, view.has_labels) == (2, False)
+    batch = collate(
+        view, np.arange(3), pad_token_id=0, label_order=[2, 1, 0], objective="multi_label"
+    )
+    assert batch["labels"][:2].tolist() == [[1, 0, 1], [0, 0, 0]]
+    swapped = collate(
+        view, np.arange(1), pad_token_id=0, label_order=[1, 2, 0], objective="multi_label"
+    )
+    assert swapped["labels"].tolist() == [[1, 1, 0]]
+    assert batch["labels"][2].isnan().all()
 
 
 def test_batches_are_their_own(view):

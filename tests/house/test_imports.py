@@ -21,8 +21,9 @@ LOW = {
     "text": {"tasks.base"},
     "features": {"layer_map"},
     "data": {"text", "tasks.base"},
-    "models": {"text", "features", "layer_map"},
+    "models": {"text", "features", "layer_map", "tasks.base"},
     "methods": {"losses", "layer_map", "features", "models", "tasks.base"},
+    "hub": set(),
     "lookup": {"methods", "tasks", "plugins"},
     "config": {"lookup", "methods", "tasks"},
     "train": {"methods", "data", "models", "features"},
@@ -33,7 +34,7 @@ LOW = {
 }
 # Modules of the root put the rooms together; only the command line may import these.
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
-ROOT |= {"submission", "chain", "chain_outcome"}
+ROOT |= {"submission", "splits", "scored", "chain", "chain_outcome"}
 QUICK = (
     "errors",
     "lookup",
@@ -83,7 +84,7 @@ def allowed(own: str, target: str) -> bool:
         return room(target) != "cli"
     if own == "cli":
         return True
-    names = LOW[own] | {own, "errors"}
+    names = LOW[own] | {own, "errors", "hub"}
     inside = target.removeprefix("chatstill.")
     return any(inside == name or inside.startswith(f"{name}.") for name in names)
 

@@ -315,7 +315,7 @@ def test_scores_do_not_depend_on_the_batch_size(finished, tmp_path):
 
 def test_evaluation_of_a_run_cuts_rows_as_the_run_did(finished):
     from chatstill.config.schema import RunConfig
-    from chatstill.outcome import as_trained
+    from chatstill.scored import as_trained
 
     trained_at = json.loads(read(finished.folder / "config.resolved.json"))["max_seq_length"][
         "value"

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import lookup
 from ..errors import Problem, UserError
+from .data_block import check_data_block
 from .networks import STUDENT, TEACHER, check_network, check_tokenizer, near_file
 from .schema import RunKeys
 from .source import Source
@@ -24,6 +25,7 @@ def check_files(
         plugins: Plugins that could be loaded.
     """
     problems = []
+    # The teacher is looked at on dev rows before anything starts, so even do_eval false needs them.
     if verb != "predict":
         problems += _data(keys, source, verb, plugins)
     if verb in ("distill", "check", "teach"):
@@ -37,7 +39,10 @@ def check_files(
 
 
 def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
+    splits = [] if verb == "evaluate" else ["train", "dev"] if keys.do_train else ["dev"]
+    if source.has(("data",)):
+        return check_data_block(keys, source, splits)
     task = None
     if keys.task_name:
         try:
@@ -58,8 +63,6 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
         return [*problems, source.problem(path, message, near_file(keys.data_dir))]
     if task is None:
         return problems
-    # The teacher is looked at on dev rows before anything starts, so even do_eval false needs them.
-    splits = [] if verb == "evaluate" else ["train", "dev"] if keys.do_train else ["dev"]
     for split in splits:
         try:
             problems += _split(task, split, folder, source)

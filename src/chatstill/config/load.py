@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import lookup
 from ..errors import Problem, UserError
 from . import legacy
 from .files import check_files
@@ -17,6 +16,7 @@ from .resolved import resolve
 from .rules import consistency, missing
 from .schema import RunConfig, RunKeys
 from .source import Source, read_source
+from .task import task_of
 from .trainer_keys import check_training_arguments, owned_at_the_top, passed_through
 from .validate import validate
 
@@ -31,6 +31,7 @@ _PATHS: tuple[KeyPath, ...] = (
         for block in ("teacher_architectures", "student_architectures")
         for key in ("model_name_or_path", "config_file", "tokenizer_name_or_path")
     ),
+    *(("data", key) for key in ("train", "dev", "test", "dataset", "labels")),
 )
 
 
@@ -127,8 +128,8 @@ def load_source(
     if any(problem.severity == "error" for problem in problems):
         raise UserError(problems)
     names = {"model_type": choice.model_type, "method_name": choice.method_name}
-    if keys.task_name:
-        names["task_name"] = lookup.task(keys.task_name, plugins).name
+    if keys.task_name or keys.data is not None:
+        names["task_name"] = task_of(keys, plugins).name
     config = RunConfig.model_construct(**dict(keys) | names, method=blocks.config)
     return Loaded(
         config,

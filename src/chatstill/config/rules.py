@@ -38,7 +38,8 @@ def missing(
     needs_teacher: bool,
 ) -> list[Problem]:
     """Keys that the verb needs and that are not there, and placeholders that it can do without."""
-    needed: set[KeyPath] = {("task_name",)} if verb != "predict" else set()
+    described = source.has(("data",))
+    needed: set[KeyPath] = {("task_name",)} if verb != "predict" and not described else set()
     needed |= {("data_dir",)} if verb != "predict" and ("data_dir",) in unfilled else set()
     if verb in TRAINING:
         needed.add(("output_dir",))

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..tasks.tabular_keys import DataKeys
+
 PLACEHOLDER = "must feed this value when the distill type is not in the exist map"
 
 
@@ -34,6 +36,7 @@ class RunKeys(Block):
     configuration_file: str | None = None
     task_name: str = ""
     data_dir: str = "data"
+    data: DataKeys | None = None
     output_dir: str = ""
     cache_dir: str | None = None
     plugins: tuple[str, ...] = ()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import torch
 
+from ..tasks.base import Objective
 from .views import View
 
-Objective = Literal["cross_entropy", "sigmoid", "regression"]
+NO_LABEL = -100  # the class of a row without a label, as losses have it
 
 
 def collate(
@@ -29,13 +29,13 @@ def collate(
         indices: (B,) row numbers.
         label_order: The model's column of each of the task's label indices; None where they agree.
         with_token_types: Whether the network reads token types.
-        objective: Labels are class indices (int64) for ``cross_entropy``, numbers (float32) for
-            ``sigmoid`` and ``regression``.
+        objective: Labels are class indices (int64, -100 for a row without) for ``cross_entropy``,
+            else numbers (float32, nan for a row without).
         pad_to_multiple_of: The padded length is raised to a multiple of this.
 
     Returns:
         ``input_ids``, ``attention_mask`` and, if asked, ``token_type_ids`` (B, L) int64; ``labels``
-        (B,) if every row of the view has one; ``index`` (B,) int64.
+        (B,), or (B, C) for ``multi_label``, if any row of the view has one; ``index`` (B,) int64.
     """
     indices = np.asarray(indices, np.int64)
     starts = view.offsets[indices]
@@ -61,7 +61,7 @@ def collate(
         types = view.types.take(at, mode="clip").astype(np.int64)
         types[~mask] = view.pad_token_type_id
         batch["token_type_ids"] = torch.from_numpy(types)
-    if view.has_labels:
+    if view.num_labelled:
         batch["labels"] = _labels(view.labels[indices], label_order, objective)
     batch["index"] = torch.from_numpy(indices.copy())
     return batch
@@ -70,8 +70,18 @@ def collate(
 def _labels(
     labels: np.ndarray, label_order: Sequence[int] | None, objective: Objective
 ) -> torch.Tensor:
-    """(B,) labels in the model's order and the objective's type."""
-    if objective != "regression" and label_order is not None:
-        labels = np.asarray(label_order)[labels.astype(np.int64)]
-    kind = np.int64 if objective == "cross_entropy" else np.float32
-    return torch.from_numpy(labels.astype(kind))
+    """Labels in the model's order and the objective's type."""
+    if objective == "multi_label":
+        columns = np.empty_like(labels)
+        columns[:, slice(None) if label_order is None else label_order] = labels
+        return torch.from_numpy(columns)
+    if objective == "cross_entropy":
+        missing = np.isnan(labels)
+        classes = np.where(missing, 0, labels).astype(np.int64)
+        if label_order is not None:
+            classes = np.asarray(label_order)[classes]
+        return torch.from_numpy(np.where(missing, NO_LABEL, classes))
+    if objective == "sigmoid" and label_order is not None:
+        classes = np.asarray(label_order)[np.nan_to_num(labels).astype(np.int64)]
+        labels = np.where(np.isnan(labels), labels, classes)
+    return torch.from_numpy(labels.astype(np.float32))

@@ -26,6 +26,7 @@ ARRAYS: dict[str, type[np.generic]] = {
     "labels": np.float64,
     "groups": np.int32,
     "group_names": np.uint8,
+    "bad_rows": np.uint8,
 }
 
 
@@ -44,6 +45,7 @@ def build_view(
     encode: RowEncoder,
     target: Path,
     name: str,
+    label_width: int,
     progress: Callable[[int], None] | None,
 ) -> None:
     """Writes the arrays of a view into ``target``; the caller holds its lock.
@@ -52,17 +54,19 @@ def build_view(
         examples: All rows, from the first; those that an interrupted preparation has written are read
             again, but not tokenised.
         name: The view's fingerprint.
+        label_width: C of multi-label rows; 0 for one number a row.
         progress: Called with the number of rows done after each chunk.
     """
     groups = _GroupNumbers()
-    with ArrayWriter(target, ARRAYS) as writer:
+    kinds = {**ARRAYS, "labels": np.float32 if label_width else np.float64}
+    with ArrayWriter(target, kinds) as writer:
         counts = _Counts(**(writer.state or {}))
         committed = counts.rows
         if writer.state is None:
             writer.append("offsets", np.zeros(1))
         rows = _skip(iter(examples), counts.rows, groups)
         for chunk, encoded in _one_ahead(encode, chunked(rows)):
-            labels = np.array([np.nan if row.label is None else row.label for row in chunk])
+            labels = _labels(chunk, label_width)
             numbers, names = groups.number([row.group for row in chunk])
             writer.append("ids", encoded.ids)
             writer.append("types", encoded.types)
@@ -73,22 +77,40 @@ def build_view(
             counts.rows += len(chunk)
             counts.tokens += len(encoded.ids)
             counts.cut += int(encoded.cut.sum())
-            counts.labelled += int(np.isfinite(labels).sum())
+            counts.labelled += sum(row.label is not None for row in chunk)
             if counts.rows - committed >= COMMIT_ROWS:
                 writer.commit(asdict(counts))
                 committed = counts.rows
             if progress is not None:
                 progress(counts.rows)
+        bad = "".join(json.dumps(line) + "\n" for line in getattr(examples, "bad", ()))
+        writer.append("bad_rows", np.frombuffer(bad.encode("ascii"), np.uint8))
         writer.publish(
             {
                 "fingerprint": name,
                 "num_rows_cut": counts.cut,
                 "num_groups": len(groups),
                 "has_labels": counts.labelled == counts.rows,
+                "num_labelled": counts.labelled,
+                "label_width": label_width,
                 "padding_side": encode.tokenizer.padding_side,
                 "pad_token_type_id": int(getattr(encode.tokenizer, "pad_token_type_id", 0) or 0),
             }
         )
+
+
+def _labels(chunk: list[Example], width: int) -> np.ndarray:
+    """(rows,) numbers, or (rows, width) of 0 and 1; nan for a row without a label."""
+    if not width:
+        return np.array([np.nan if row.label is None else row.label for row in chunk])
+    labels = np.zeros((len(chunk), width), np.float32)
+    for number, row in enumerate(chunk):
+        if row.label is None:
+            labels[number] = np.nan
+        else:
+            assert isinstance(row.label, tuple)
+            labels[number, list(row.label)] = 1
+    return labels
 
 
 def _skip(rows: Iterator[Example], count: int, groups: _GroupNumbers) -> Iterator[Example]:
@@ -105,7 +127,8 @@ def _one_ahead(
     """Each chunk with its ids; the next one is read and tokenised meanwhile, on other cores."""
 
     def ids_of(chunk: list[Example]) -> Encoded:
-        return encode([row.text_a for row in chunk], [row.text_b for row in chunk])
+        texts = [row.text_a for row in chunk], [row.text_b for row in chunk]
+        return encode(*texts, [row.context for row in chunk])
 
     with ThreadPoolExecutor(1, "chatstill-tokenizer") as pool:
         waiting: tuple[list[Example], Future[Encoded]] | None = None
@@ -123,7 +146,7 @@ def chunked(examples: Iterable[Example]) -> Iterator[list[Example]]:
     size = 0
     for row in examples:
         chunk.append(row)
-        size += len(row.text_a) + len(row.text_b or "")
+        size += len(row.text_a) + len(row.text_b or "") + sum(map(len, row.context))
         if len(chunk) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
             yield chunk
             chunk, size = [], 0

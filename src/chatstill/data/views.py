@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lengths", "Rows", "View", "prepare_view"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Rows(NamedTuple):
@@ -45,12 +45,13 @@ class View:
         ids: (total,) int32, memory-mapped.
         types: (total,) uint8 token types, memory-mapped.
         lengths: (N,) int32 tokens of each row.
-        labels: (N,) float64, nan for a row without.
+        labels: (N,) float64, nan for a row without; of multi-label rows (N, C) float32, 0 or 1.
         groups: (N,) int32 numbers into ``group_names``, -1 for a row without; None if no row has
             one.
         padding_side: ``right`` or ``left``, the tokenizer's.
         pad_token_type_id: The token type of padding.
         has_labels: Whether every row has a label.
+        num_labelled: Rows with a label.
         num_rows_cut: Rows that lost tokens to the lengths.
     """
 
@@ -62,15 +63,18 @@ class View:
         self.padding_side: str = facts["padding_side"]
         self.pad_token_type_id: int = facts["pad_token_type_id"]
         self.has_labels: bool = facts["has_labels"]
+        self.num_labelled: int = facts["num_labelled"]
         self.num_rows_cut: int = facts["num_rows_cut"]
         # Plain arrays over the maps: indexing a np.memmap costs several times as much.
         self.ids = arrays["ids"].view(np.ndarray)
         self.types = arrays["types"].view(np.ndarray)
         self.offsets = arrays["offsets"].view(np.ndarray)
-        self.labels = arrays["labels"].view(np.ndarray)
+        labels = arrays["labels"].view(np.ndarray)
+        self.labels = labels.reshape(-1, facts["label_width"]) if facts["label_width"] else labels
         self.groups = arrays["groups"].view(np.ndarray) if facts["num_groups"] else None
         self.lengths = np.diff(self.offsets).astype(np.int32)
         self._group_names = arrays["group_names"]
+        self._bad_rows = arrays["bad_rows"]
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -84,6 +88,11 @@ class View:
     def group_names(self) -> list[str]:
         """Names of the groups by number; read from disk at each call."""
         return [json.loads(line) for line in self._group_names.tobytes().splitlines()]
+
+    @property
+    def bad_rows(self) -> list[str]:
+        """Malformed rows of the source that were left out, each with place and reason."""
+        return [json.loads(line) for line in self._bad_rows.tobytes().splitlines()]
 
     def rows(self, indices: np.ndarray) -> Rows:
         """The unpadded ids and token types of some rows, in the order asked."""
@@ -102,6 +111,7 @@ def prepare_view(
     folder: Path,
     *,
     source_fingerprint: str,
+    label_width: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> View:
     """Tokenise rows once into ``folder/<fingerprint>``, or open what is there already.
@@ -112,6 +122,7 @@ def prepare_view(
 
     Args:
         source_fingerprint: Of the source file and of how it is read.
+        label_width: C of multi-label rows; 0 for one number a row.
         progress: Called with the number of rows done after each chunk.
 
     Raises:
@@ -131,7 +142,8 @@ def prepare_view(
             # Another process may have built it between the two locks.
             manifest = read_manifest(target)
             if manifest is None:
-                build_view(examples, RowEncoder(tokenizer, lengths), target, name, progress)
+                encoder = RowEncoder(tokenizer, lengths)
+                build_view(examples, encoder, target, name, label_width, progress)
                 manifest = read_manifest(target)
             assert manifest is not None, "a view that was just written cannot be read"
             return View(target, manifest)

@@ -34,8 +34,8 @@ def judge(
 
     Returns:
         ``rows``, ``main`` (name), ``value``, ``interval`` (95 %, percentile bootstrap over groups or
-        rows), ``metrics``, ``left_out`` (metrics without a value, with the reason) and, for classes,
-        ``predicted`` (how often each is answered).
+        rows), ``metrics``, ``left_out`` (metrics without a value, with the reason) and, for classes
+        and labels, ``predicted`` (how often each is answered).
     """
     metrics = task.metrics(scores, labels, groups)
     main = task.main_metric_of(metrics)
@@ -48,6 +48,9 @@ def judge(
     }
     if task.labels.kind == "classification":
         answers = np.bincount(decide(scores).astype(int), minlength=len(task.labels.names))
+        found["predicted"] = dict(zip(task.labels.names, answers.tolist(), strict=True))
+    if task.labels.kind == "multi_label":
+        answers = (np.asarray(scores) > 0).sum(axis=0)
         found["predicted"] = dict(zip(task.labels.names, answers.tolist(), strict=True))
     if resamples:
         low, high = bootstrap(task.metric(main), scores, labels, groups, n=resamples)
@@ -100,7 +103,7 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
         lines.append(text)
     lines += [f"{name} = left out: {reason}" for name, reason in dev["left_out"].items()]
     answered = [name for name, count in dev.get("predicted", {}).items() if count]
-    if len(answered) == 1:
+    if len(answered) == 1 and dev["predicted"][answered[0]] == dev["rows"]:
         lines.append(
             f"warning = every row is predicted as {answered[0]}: the network decides nothing"
         )

@@ -21,7 +21,7 @@ class Reader:
         pad_token_id: Fills up shorter rows.
         with_token_types: Whether the network takes segment ids.
         label_order: Column of each task label in the network's output; None for one output.
-        objective: ``cross_entropy``, ``sigmoid`` or ``regression``.
+        objective: How the network answers.
     """
 
     pad_token_id: int

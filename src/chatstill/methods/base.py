@@ -127,6 +127,7 @@ class Method:
         block: Key of the configuration file that holds them.
         top_level: Knobs that may also stand at the top of the file.
         needs_teacher: Whether a run without a teacher makes no sense.
+        needs_labels: Whether every training row must have a label.
         unused_parameters: Whether a step may leave trained parameters without a gradient (DDP has to
             look for them).
     """
@@ -135,6 +136,7 @@ class Method:
     block: ClassVar[str] = ""
     top_level: ClassVar[tuple[str, ...]] = ()
     needs_teacher: ClassVar[bool] = True
+    needs_labels: bool = True
     unused_parameters: ClassVar[bool] = False
 
     def __init__(

@@ -34,7 +34,10 @@ class FineTune(Method):
         return self.student
 
     def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
-        return {"task": float(len(batch["labels"]))}
+        from ..losses import hard_label_count
+
+        outputs = self.student.config.num_labels or 1
+        return {"task": hard_label_count(batch.get("labels"), outputs, self.objective)}
 
     def terms(
         self, batch: Mapping[str, Tensor], student: Features, teacher: Features | None, ctx: Context
@@ -43,4 +46,4 @@ class FineTune(Method):
 
         assert student.logits is not None
         loss = hard_label_loss(student.logits, batch["labels"], self.objective)
-        return {"task": Term(loss, float(len(batch["labels"])))}
+        return {"task": Term(loss, self.counts(batch, ctx)["task"])}

@@ -233,7 +233,10 @@ class Theseus(Method):
         return self.config.train == "all" or any(self.draws(ctx))
 
     def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
-        return {"task": float(len(batch["labels"]))}
+        from ..losses import hard_label_count
+
+        outputs = self.student.config.num_labels or 1
+        return {"task": hard_label_count(batch.get("labels"), outputs, self.objective)}
 
     def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
         from ..models.theseus import set_draws
@@ -248,7 +251,7 @@ class Theseus(Method):
 
         assert student.logits is not None
         loss = hard_label_loss(student.logits, batch["labels"], self.objective)
-        return {"task": Term(loss, float(len(batch["labels"])))}
+        return {"task": Term(loss, self.counts(batch, ctx)["task"])}
 
     def gauges(self, ctx: Context) -> dict[str, float]:
         return {"replacing_rate": self.rate(ctx)}

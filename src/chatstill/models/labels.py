@@ -1,16 +1,17 @@
 """Label names and kind of problem in a transformers config."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from transformers import PretrainedConfig
+
+from ..tasks.base import LabelKind
 
 
 def set_labels(
     config: PretrainedConfig,
     num_labels: int | None,
     label_names: Sequence[str] | None,
-    problem: Literal["classification", "regression"] | None,
+    problem: LabelKind | None,
 ) -> None:
     """Writes outputs, names and ``problem_type`` into a config, in place.
 
@@ -20,8 +21,8 @@ def set_labels(
         label_names: In the order of the outputs. One output with two names is a sigmoid scorer: it
             carries the second name, the one that a high score means.
         problem: One output is ``regression`` or, for classification, a sigmoid (transformers calls
-            it ``multi_label_classification``); several are ``single_label_classification``. None
-            keeps what the config says.
+            it ``multi_label_classification``, as it does ``multi_label``); several are
+            ``single_label_classification``. None keeps what the config says.
 
     Raises:
         ValueError: another number of names than of outputs.
@@ -41,7 +42,7 @@ def set_labels(
         return
     if problem == "regression":
         config.problem_type = "regression"
+    elif problem == "multi_label" or outputs == 1:
+        config.problem_type = "multi_label_classification"
     else:
-        config.problem_type = (
-            "single_label_classification" if outputs > 1 else "multi_label_classification"
-        )
+        config.problem_type = "single_label_classification"

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 from ..errors import Problem, UserError
+from ..tasks.base import LabelKind
 from .architecture import Architecture, load_config
 from .hub import hub_errors, quiet_transformers
 from .labels import set_labels
@@ -16,8 +17,6 @@ from .report import LoadReport, make_report
 from .weights import find_weights, read_tensors
 
 __all__ = ["LoadReport", "LoadedModel", "load_classifier", "load_config"]
-
-ProblemKind = Literal["classification", "regression"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def load_classifier(
     role: str,
     num_labels: int | None,
     label_names: Sequence[str] | None,
-    problem: ProblemKind,
+    problem: LabelKind,
     cache_dir: str | None = None,
     strict_head: bool = False,
     seed: int = 42,

@@ -5,10 +5,11 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ..tasks.base import LabelKind
 from .hub import quiet_transformers
 from .labels import set_labels
 from .own import set_own_block
@@ -19,7 +20,7 @@ def save_student(
     tokenizer: PreTrainedTokenizerBase | None,
     folder: Path,
     label_names: Sequence[str],
-    problem: Literal["classification", "regression"] | None = None,
+    problem: LabelKind | None = None,
     own: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes weights, config with label names, and tokenizer; the folder is complete or absent.

@@ -18,7 +18,7 @@ class LabelMatch:
     Attributes:
         order: For each task label the model's column; ``[0]`` for regression and sigmoid scorers,
             empty if nothing could be matched (then ``problems`` holds an error).
-        objective: ``cross_entropy``, ``sigmoid`` or ``regression``.
+        objective: How the model answers the task.
         problems: Errors and warnings.
     """
 
@@ -51,12 +51,31 @@ def match_labels(model_config: Any, labels: Labels, *, role: str = "teacher") ->
         if len(names) == 1:
             return LabelMatch([0], "regression")
         return LabelMatch([], "regression", [_wrong_count(names, labels, role)])
+    if labels.kind == "multi_label":
+        return _match_multi_label(model_config, names, labels, role)
     if len(names) == 1 and len(labels.names) == 2:
         return LabelMatch([0], "sigmoid", _check_scorer(names[0], labels, role))
     if len(names) != len(labels.names):
         return LabelMatch([], "cross_entropy", [_wrong_count(names, labels, role)])
     order, problems = _match_names(names, labels, role)
     return LabelMatch(order, "cross_entropy", problems)
+
+
+def _match_multi_label(
+    model_config: Any, names: Sequence[str], labels: Labels, role: str
+) -> LabelMatch:
+    """A column for each label, of a model that answers them one by one."""
+    if len(names) != len(labels.names):
+        return LabelMatch([], "multi_label", [_wrong_count(names, labels, role)])
+    order, problems = _match_names(names, labels, role)
+    if getattr(model_config, "problem_type", None) == "single_label_classification":
+        message = (
+            f"the {role} was trained to choose one label of {len(names)} (problem_type in its "
+            "config), the task's rows have any number of them"
+        )
+        hint = "Its logits are read label by label all the same: above 0 the label applies."
+        problems = [*problems, Problem(f"{role}: problem_type", message, hint, "warning")]
+    return LabelMatch(order, "multi_label", problems)
 
 
 def check_label_values(

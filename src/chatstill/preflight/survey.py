@@ -168,12 +168,12 @@ class Survey:
         """Everything of further rows but their tokens."""
         self.num_rows += len(chunk)
         self.unlabelled += sum(row.label is None for row in chunk)
-        self._pairs.extend([hash((row.text_a, row.text_b)) for row in chunk])
-        self._queries.extend([hash(row.text_a) for row in chunk])
+        self._pairs.extend([hash((row.first_text, row.text_b)) for row in chunk])
+        self._queries.extend([hash(row.first_text) for row in chunk])
         self._labels.extend([label_key(row.label) for row in chunk])
         self._lines.extend([row.line for row in chunk])
-        self.characters.add([row.text_a + (row.text_b or "") for row in chunk])
-        self.text_a.add(np.array([len(row.text_a) for row in chunk]))
+        self.characters.add([row.first_text + (row.text_b or "") for row in chunk])
+        self.text_a.add(np.array([len(row.first_text) for row in chunk]))
         self.text_b.add(np.array([len(row.text_b) for row in chunk if row.text_b is not None]))
 
 
@@ -228,7 +228,7 @@ def survey(rows: Rows, tokenizer: Tokenizer, lengths: Lengths, *, with_groups: b
 
 def _count(tokenizer: Tokenizer, chunk: Sequence[Example]) -> tuple[Tally, np.ndarray]:
     pairs = np.array([row.text_b is not None for row in chunk])
-    texts = [row.text_a for row in chunk]
+    texts = [row.first_text for row in chunk]
     texts += [row.text_b for row in chunk if row.text_b is not None]
     return tally(tokenizer, texts), pairs
 

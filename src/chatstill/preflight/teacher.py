@@ -1,6 +1,6 @@
 """Does the teacher know the task: its score on a few dev rows against chance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,20 +74,21 @@ def check_teacher(
 
     Two classes: AUC, one-sided rank-sum test; for ranking tasks rows are compared inside their
     group, where most rows stand in a group with both labels. More classes: mean one-against-rest
-    AUC, permutation test. Regression: Pearson, one-sided. AUC and not accuracy, because a useful
-    teacher on rare positives answers "negative" everywhere. At the 5 % level; below 50 rows a
-    figure above chance is never more than a warning.
+    AUC, permutation test; multi-label: the mean AUC of the labels, likewise. Regression: Pearson,
+    one-sided. AUC and not accuracy, because a useful teacher on rare positives answers "negative"
+    everywhere. At the 5 % level; below 50 rows a figure above chance is never more than a warning.
 
     Args:
         scores: (N, C) logits in the task's label order, (N, 1) for one output.
-        labels: (N,) class indices or scores, nan where there is none.
+        labels: (N,) class indices or scores, (N, C) of 0 and 1 for multi-label, nan where there is
+            none.
         task_labels: The task's label space.
         groups: (N,) group of each row for ranking tasks.
         allow_weak_teacher: A warning in place of an error.
         role: Name in the message.
     """
     labels = np.asarray(labels, dtype=np.float64)
-    known = ~np.isnan(labels)
+    known = ~np.isnan(labels).reshape(len(labels), -1).any(axis=1)
     scores = np.asarray(scores, dtype=np.float64).reshape(len(labels), -1)[known]
     labels = labels[known]
     groups = None if groups is None else np.asarray(groups)[known]
@@ -104,7 +105,8 @@ def _measure(
     regression = task_labels.kind == "regression"
     name, chance = ("Pearson correlation", 0.0) if regression else ("AUC", 0.5)
     majority, accuracy = None, None
-    if not regression and len(labels):
+    multi_label = task_labels.kind == "multi_label"
+    if not regression and not multi_label and len(labels):
         majority = float(np.unique(labels, return_counts=True)[1].max() / len(labels))
         answers = scores.argmax(1) if scores.shape[1] > 1 else scores[:, 0] > 0
         accuracy = float(np.mean(answers == labels))
@@ -113,6 +115,8 @@ def _measure(
         value, above, below = float("nan"), 1.0, 1.0
     elif regression:
         value, above, below = _correlation(scores[:, 0], labels)
+    elif multi_label:
+        value, above, below = _many_labels(scores, labels > 0)
     elif task_labels.num_outputs == 2:
         score = scores[:, -1] - (scores[:, 0] if scores.shape[1] > 1 else 0.0)
         value, above, below = _two_classes(score, labels > 0, groups)
@@ -130,7 +134,7 @@ def _judge(check: TeacherCheck, finite: bool, labels: Labels, role: str) -> Prob
         return Problem(place, message, severity="warning")
     if check.p_above < SIGNIFICANT:
         return None
-    classification = labels.kind == "classification"
+    classification = labels.kind != "regression"
     swapped = "labels may be swapped" if classification else "scores may be turned round"
     if check.p_below < SIGNIFICANT:
         message = f"the {role} is clearly below chance: {check}; {swapped}, very likely so"
@@ -202,9 +206,34 @@ def _many_classes(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float,
             values.append(excess / (count * rest))
         return float(np.mean(values))
 
+    return _against_permutations(mean_auc, labels)
+
+
+def _many_labels(scores: np.ndarray, positive: np.ndarray) -> tuple[float, float, float]:
+    """Mean AUC over the labels that some rows have and others have not; a permutation test."""
+    from scipy import stats
+
+    count = positive.sum(axis=0)
+    columns = (count > 0) & (count < len(positive))
+    if not columns.any():
+        return float("nan"), 1.0, 1.0
+    ranks = stats.rankdata(scores[:, columns], axis=0)
+    count, rest = count[columns], len(positive) - count[columns]
+
+    def mean_auc(positive: np.ndarray) -> float:
+        wins = (ranks * positive).sum(axis=0) - count * (count + 1) / 2
+        return float(np.mean(wins / (count * rest)))
+
+    return _against_permutations(mean_auc, positive[:, columns])
+
+
+def _against_permutations(
+    measure: Callable[[np.ndarray], float], labels: np.ndarray
+) -> tuple[float, float, float]:
+    """A figure, and the shares of shuffled labels that reach it from above and from below."""
     generator = np.random.default_rng(0)
-    value = mean_auc(labels)
-    drawn = np.array([mean_auc(generator.permutation(labels)) for _ in range(_PERMUTATIONS)])
+    value = measure(labels)
+    drawn = np.array([measure(generator.permutation(labels)) for _ in range(_PERMUTATIONS)])
     above = (1 + np.sum(drawn >= value)) / (1 + _PERMUTATIONS)
     below = (1 + np.sum(drawn <= value)) / (1 + _PERMUTATIONS)
     return value, float(above), float(below)

@@ -10,7 +10,7 @@ from .glue import TABLE
 from .glue_task import GlueTask
 from .mnli import MnliTask
 
-__all__ = ["Found", "Task", "get_task", "locate", "names"]
+__all__ = ["Found", "Task", "get_task", "known", "locate", "names"]
 
 ALIASES = {"chatqa": "chat"}
 _ALL: list[Task] = [ChatTask(), *(GlueTask(row) for row in TABLE), MnliTask()]
@@ -20,6 +20,12 @@ _TASKS = {task.name: task for task in _ALL}
 def names() -> list[str]:
     """Names of all tasks."""
     return sorted(_TASKS)
+
+
+def known(name: str) -> bool:
+    """Whether a name is that of a built-in task."""
+    key = normalise(name)
+    return ALIASES.get(key, key) in _TASKS
 
 
 def get_task(name: str) -> Task:

@@ -10,8 +10,10 @@ import numpy as np
 
 from ..errors import Problem
 
-# How a network answers a task: C class logits, one logit for two classes, or one score.
-Objective = Literal["cross_entropy", "sigmoid", "regression"]
+# How a network answers a task: C class logits, one logit for two classes, one score, or a logit for
+# each of C labels of which any number can apply.
+Objective = Literal["cross_entropy", "sigmoid", "regression", "multi_label"]
+LabelKind = Literal["classification", "regression", "multi_label"]
 Split = Literal["train", "dev", "test"]
 Groups = Sequence[str] | np.ndarray | None
 MetricFunction = Callable[[np.ndarray, np.ndarray, Groups], float]
@@ -21,16 +23,24 @@ MetricFunction = Callable[[np.ndarray, np.ndarray, Groups], float]
 class Example:
     """One row. ``id`` is stable: ``<split>-<row number from 0>``; ``line`` counts from 1.
 
-    ``label`` is a class index of ``Labels.names``, a score for regression, or None without label.
-    ``group`` names the query that ranking metrics group by, None where the task does not rank.
+    ``label`` is a class index of ``Labels.names``, a score for regression, the indices of all labels
+    that apply for multi-label, or None without label. ``group`` names the query that ranking metrics
+    group by, None where the task does not rank. ``context`` are the turns before ``text_a``, oldest
+    first; the network reads them joined by its separator, and the oldest are cut first.
     """
 
     id: str
     line: int
     text_a: str
     text_b: str | None = None
-    label: float | int | None = None
+    label: float | int | tuple[int, ...] | None = None
     group: str | None = None
+    context: tuple[str, ...] = ()
+
+    @property
+    def first_text(self) -> str:
+        """The turns and the first text as one text, to be looked at."""
+        return "\n".join((*self.context, self.text_a)) if self.context else self.text_a
 
 
 @dataclass(frozen=True)
@@ -38,14 +48,14 @@ class Labels:
     """The task's label space.
 
     Attributes:
-        kind: ``classification`` or ``regression``.
+        kind: ``classification``, ``regression``, or ``multi_label`` (any number of labels a row).
         names: Class names in index order; empty for regression.
         synonyms: Further names per class under which a model's own label list may know it.
         settled: Whether everyone counts the classes in this order; if not, a model that only
             numbers its outputs is warned about.
     """
 
-    kind: Literal["classification", "regression"]
+    kind: LabelKind
     names: tuple[str, ...] = ()
     synonyms: tuple[tuple[str, ...], ...] = ()
     settled: bool = True
@@ -61,14 +71,20 @@ class Rows(Iterator[Example]):
     Attributes:
         label_values: How often each label stood in the file, by its text; filled while reading.
         warnings: What the user should know; complete after the last row.
+        bad: Malformed rows that were left out, each with place and reason; filled while reading.
     """
 
     def __init__(
-        self, examples: Iterator[Example], label_values: Counter[str], warnings: list[Problem]
+        self,
+        examples: Iterator[Example],
+        label_values: Counter[str],
+        warnings: list[Problem],
+        bad: list[str] | None = None,
     ) -> None:
         self._examples = examples
         self.label_values = label_values
         self.warnings = warnings
+        self.bad = [] if bad is None else bad
 
     def change(self, texts: Callable[[str], str]) -> "Rows":
         """Itself, with every text changed as it is read."""
@@ -84,7 +100,8 @@ class Rows(Iterator[Example]):
 
 def _changed(example: Example, texts: Callable[[str], str]) -> Example:
     second = None if example.text_b is None else texts(example.text_b)
-    return replace(example, text_a=texts(example.text_a), text_b=second)
+    context = tuple(texts(turn) for turn in example.context)
+    return replace(example, text_a=texts(example.text_a), text_b=second, context=context)
 
 
 class Task(Protocol):
@@ -99,10 +116,16 @@ class Task(Protocol):
     """
 
     name: str
-    labels: Labels
-    label_words: tuple[str, ...]
-    main_metric: str
     ranking: bool
+
+    @property
+    def labels(self) -> Labels: ...
+
+    @property
+    def label_words(self) -> tuple[str, ...]: ...
+
+    @property
+    def main_metric(self) -> str: ...
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
         """The file of a split (``data_dir/<TASK>`` first, then ``data_dir``), None if none."""

@@ -36,6 +36,26 @@ def checked(
     return scores, labels
 
 
+def checked_sets(
+    scores: np.ndarray, labels: np.ndarray, num_labels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Multi-label scores as float64 (N, C) and labels as bool (N, C), fit to be scored.
+
+    Raises:
+        RunFailure: a score is NaN or infinite.
+        ValueError: no rows, shapes that don't fit, a row without labels (NaN).
+    """
+    scores, labels = finite(scores), np.asarray(labels, dtype=np.float64)
+    if scores.shape != labels.shape or scores.shape[1] != num_labels:
+        raise ValueError(f"scores {scores.shape} and labels {labels.shape} of {num_labels} labels")
+    if not len(labels):
+        raise ValueError("no rows to score")
+    missing = np.isnan(labels).any(axis=1)
+    if missing.any():
+        raise ValueError(f"row {int(missing.argmax())} has no label")
+    return scores, labels > 0
+
+
 def finite(scores: np.ndarray) -> np.ndarray:
     """Scores as float64 (N, C).
 
@@ -143,10 +163,11 @@ def agreement(
 ) -> dict[str, float]:
     """How far a student follows its teacher on the same rows, whatever the gold labels say.
 
-    ``agreement`` is the share of rows with the same predicted class (classification only).
+    ``agreement`` is the share of rows with the same predicted class, or with the same decision on
+    every label (``multi_label``); a regression has none.
     ``spearman`` and ``pearson`` compare the margins of two classes or the scores of a regression;
-    with more classes all logits, each row's mean subtracted, as one long vector. One logit and two
-    can be compared.
+    with more classes all logits, each row's mean subtracted, as one long vector; for multi-label all
+    logits. One logit and two can be compared.
 
     Raises:
         RunFailure: a score is NaN or infinite.
@@ -156,6 +177,11 @@ def agreement(
     if len(student) != len(teacher) or not len(student):
         raise ValueError(f"can't compare {len(student)} rows of a student with {len(teacher)}")
     result = {}
+    if kind == "multi_label":
+        same = ((student > 0) == (teacher > 0)).all(axis=1)
+        a, b = student.reshape(-1), teacher.reshape(-1)
+        result["agreement"] = float(same.mean())
+        return {**result, "spearman": spearman(a, b), "pearson": pearson(a, b)}
     if kind == "classification":
         result["agreement"] = accuracy(decide(student), decide(teacher))
     a, b = _comparable(student), _comparable(teacher)

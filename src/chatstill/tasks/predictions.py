@@ -2,7 +2,8 @@
 
 Columns: ``index`` (row number from 0), ``group`` (ranking tasks), ``label`` (empty without one),
 ``prediction``, then ``score`` (one output) or ``score_0``, ``score_1``, ... Labels and predictions
-of classes are written as the task's files write them. Scores have all the digits of a double.
+of classes are written as the task's files write them. Several labels a row stand with commas
+between them, ``(none)`` where none applies. Scores have all the digits of a double.
 """
 
 import os
@@ -18,9 +19,12 @@ from .base import Groups
 from .metrics import decide, matrix
 from .reading import malformed, read_rows, show
 
+NO_LABELS = "(none)"
+_IN_ONE_FIELD = str.maketrans("\t\n\r", "   ")
+
 
 class Predictions(NamedTuple):
-    """What a file holds: scores (N, C), labels (N,) with NaN for none, groups or None."""
+    """What a file holds: scores (N, C), labels (N,) or (N, C) with NaN for none, groups or None."""
 
     scores: np.ndarray
     labels: np.ndarray
@@ -34,12 +38,16 @@ class PredictionsWriter:
         path: The file.
         words: How the task's files write each class; empty for regression.
         grouped: Whether there is a group column.
+        multi_label: Whether any number of the words can apply to a row.
     """
 
-    def __init__(self, path: Path, words: Sequence[str], *, grouped: bool) -> None:
+    def __init__(
+        self, path: Path, words: Sequence[str], *, grouped: bool, multi_label: bool = False
+    ) -> None:
         self.path = path
         self.words = list(words)
         self.grouped = grouped
+        self.multi_label = multi_label
         self.num_rows = 0
         self._staging = path.with_name(f"{path.name}.part")
         self._stream = open(self._staging, "w", encoding="utf-8", newline="\n")
@@ -66,7 +74,8 @@ class PredictionsWriter:
 
         Args:
             scores: (N, C) in the task's label order; (N, 1) or (N,) for one output.
-            labels: (N,) class indices or scores, NaN for none; None for no labels at all.
+            labels: (N,) class indices or scores, (N, C) for multi-label, NaN for none; None for no
+                labels at all.
             groups: (N,) if ``grouped``.
         """
         scores = matrix(scores)
@@ -74,9 +83,12 @@ class PredictionsWriter:
             self._stream.write("\t".join(_columns(scores.shape[1], self.grouped)) + "\n")
         columns = [[str(n) for n in range(self.num_rows, self.num_rows + len(scores))]]
         if self.grouped:
-            columns.append([str(group) for group in (() if groups is None else groups)])
+            names = () if groups is None else groups
+            columns.append([str(group).translate(_IN_ONE_FIELD) for group in names])
         columns.append(self._labels(labels, len(scores)))
         decided = decide(scores) if self.words else scores[:, 0]
+        if self.multi_label:
+            decided = (scores > 0).astype(np.float64)
         columns.append(self._labels(decided, len(scores)))
         columns += [[repr(value) for value in column] for column in scores.T.tolist()]
         self._stream.writelines("\t".join(row) + "\n" for row in zip(*columns, strict=True))
@@ -86,9 +98,17 @@ class PredictionsWriter:
         if values is None:
             return [""] * num_rows
         numbers = np.asarray(values, dtype=np.float64).tolist()
+        if self.multi_label:
+            return [self._label_set(row) for row in numbers]
         if not self.words:
             return ["" if value != value else repr(value) for value in numbers]
         return ["" if value != value else self.words[int(value)] for value in numbers]
+
+    def _label_set(self, row: list[float]) -> str:
+        """The labels of one row; empty where the row has none that are known."""
+        if row and row[0] != row[0]:
+            return ""
+        return ",".join(word for word, has in zip(self.words, row, strict=True) if has) or NO_LABELS
 
 
 def write_predictions(
@@ -98,9 +118,12 @@ def write_predictions(
     groups: Groups,
     words: Sequence[str],
     block: int = 10_000,
+    *,
+    multi_label: bool = False,
 ) -> None:
     """Writes a whole file at once, in blocks of rows; see ``PredictionsWriter``."""
-    with PredictionsWriter(path, words, grouped=groups is not None) as writer:
+    grouped = groups is not None
+    with PredictionsWriter(path, words, grouped=grouped, multi_label=multi_label) as writer:
         for start in range(0, max(len(scores), 1), block):
             part = slice(start, start + block)
             writer.add(
@@ -110,7 +133,7 @@ def write_predictions(
             )
 
 
-def read_predictions(path: Path, words: Sequence[str]) -> Predictions:
+def read_predictions(path: Path, words: Sequence[str], *, multi_label: bool = False) -> Predictions:
     """Reads a file back; metrics of what it returns are those of what was written.
 
     Raises:
@@ -123,12 +146,14 @@ def read_predictions(path: Path, words: Sequence[str]) -> Predictions:
     first = 3 + grouped
     if len(header) <= first or header != _columns(len(header) - first, grouped):
         raise UserError(Problem(str(path), f"found {show(header)}, expected a file of predictions"))
-    scores, labels, groups = [], [], []
+    scores: list[list[float]] = []
+    labels: list[float | list[float]] = []
+    groups: list[str] = []
     for line, fields in rows:
         try:
             scores.append([float(value) for value in fields[first:]])
             text = fields[first - 2]
-            labels.append(np.nan if not text else known[text] if known else float(text))
+            labels.append(_read_label_set(text, known) if multi_label else _read_label(text, known))
         except (KeyError, ValueError, IndexError):
             raise malformed(path, line, show(fields), ", ".join(header)) from None
         if len(fields) != len(header):
@@ -136,6 +161,17 @@ def read_predictions(path: Path, words: Sequence[str]) -> Predictions:
         groups.append(fields[1])
     array = np.array(scores, dtype=np.float64).reshape(len(scores), len(header) - first)
     return Predictions(array, np.array(labels), groups if grouped else None)
+
+
+def _read_label(text: str, known: dict[str, float]) -> float:
+    return float("nan") if not text else known[text] if known else float(text)
+
+
+def _read_label_set(text: str, known: dict[str, float]) -> list[float]:
+    row = [0.0 if text else np.nan] * len(known)
+    for word in text.split(",") if text and text != NO_LABELS else []:
+        row[int(known[word])] = 1.0
+    return row
 
 
 def _columns(num_scores: int, grouped: bool) -> list[str]:

@@ -87,9 +87,22 @@ class RowEncoder:
         fillers = (tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id)
         self._filler: int = next((number for number in fillers if number is not None), 0)
 
-    def __call__(self, texts_a: Sequence[str], texts_b: Sequence[str | None]) -> Encoded:
-        """Encode rows; the second text is None where there is only one (an empty one is a text)."""
+    def __call__(
+        self,
+        texts_a: Sequence[str],
+        texts_b: Sequence[str | None],
+        contexts: Sequence[tuple[str, ...]] = (),
+    ) -> Encoded:
+        """Encode rows; the second text is None where there is only one (an empty one is a text).
+
+        The turns of ``contexts`` stand before the first text, oldest first, with the separator
+        between them; together they are the first text, and their oldest tokens are cut first.
+        """
         rows_a = self._plain(list(texts_a))
+        with_context = np.zeros(len(rows_a), np.bool_)
+        if any(contexts):
+            with_context = np.array([bool(turns) for turns in contexts])
+            self._put_before(rows_a, contexts)
         present = [text for text in texts_b if text is not None]
         rows_b = iter(self._plain(present)) if present else iter(())
         ids: list[int] = []
@@ -99,7 +112,8 @@ class RowEncoder:
         for row, (row_a, text_b) in enumerate(zip(rows_a, texts_b, strict=True)):
             row_b = [] if text_b is None else next(rows_b)
             layout = self._layout(pair=text_b is not None)
-            part_a, part_b = self._cut(row_a, row_b, self.lengths.max_seq_length - layout.size)
+            room = self.lengths.max_seq_length - layout.size
+            part_a, part_b = self._cut(row_a, row_b, room, oldest_first=bool(with_context[row]))
             cut[row] = len(part_a) + len(part_b) < len(row_a) + len(row_b)
             if layout.size + len(part_a) + len(part_b) == 0:
                 part_a = [self._filler]  # no network can read a row of nothing
@@ -135,7 +149,24 @@ class RowEncoder:
             verbose=False,
         )["input_ids"]
 
-    def _cut(self, row_a: list[int], row_b: list[int], room: int) -> tuple[list[int], list[int]]:
+    def _put_before(self, rows: list[list[int]], contexts: Sequence[tuple[str, ...]]) -> None:
+        """Puts the turns of each context before its row, in place."""
+        turns = iter(self._plain([turn for context in contexts for turn in context]))
+        separator = self._separator()
+        for number, context in enumerate(contexts):
+            before = [token for _ in context for token in (*next(turns), *separator)]
+            rows[number] = before + rows[number]
+
+    def _separator(self) -> list[int]:
+        """What stands between turns: the separator, else the end token, else a line end."""
+        for token in (self.tokenizer.sep_token_id, self.tokenizer.eos_token_id):
+            if token is not None:
+                return [int(token)]
+        return self._plain(["\n"])[0]
+
+    def _cut(
+        self, row_a: list[int], row_b: list[int], room: int, oldest_first: bool
+    ) -> tuple[list[int], list[int]]:
         """Cut each text to its length, then the longer one first until both fit into ``room``."""
         num_a, num_b = len(row_a), len(row_b)
         if self.lengths.max_query_length is not None:
@@ -144,9 +175,12 @@ class RowEncoder:
             num_b = min(num_b, self.lengths.max_reply_length)
         if num_a + num_b > room:
             num_a, num_b = longest_first(num_a, num_b, room)
-        if self.lengths.truncation_side == "left":
-            return row_a[len(row_a) - num_a :], row_b[len(row_b) - num_b :]
-        return row_a[:num_a], row_b[:num_b]
+        left = self.lengths.truncation_side == "left"
+        part_a = row_a[len(row_a) - num_a :] if left or oldest_first else row_a[:num_a]
+        if oldest_first and len(part_a) < len(row_a):  # no separator before the first turn
+            size = len(separator := self._separator())
+            part_a = part_a[size:] if part_a[:size] == separator else part_a
+        return part_a, row_b[len(row_b) - num_b :] if left else row_b[:num_b]
 
     def _layout(self, *, pair: bool) -> _Layout:
         known = self._pair if pair else self._single

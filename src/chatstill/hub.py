@@ -1,0 +1,74 @@
+"""The Hugging Face hub: one quick question whether it can be reached, and what to do where it can't."""
+
+import functools
+import os
+
+from .errors import Problem, UserError
+
+SECONDS = 8
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+
+
+def endpoint() -> str:
+    """Where the hub is asked."""
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+
+
+def offline() -> str:
+    """The variable that forbids asking the hub; empty if none does."""
+    return next((name for name in _OFFLINE if os.environ.get(name, "") not in ("", "0")), "")
+
+
+def hub_problem(name: str, place: str, wanted: str, reason: str) -> Problem:
+    """What a user is told when ``name`` is no folder here and can't be had from the hub.
+
+    Args:
+        name: The name on the hub.
+        place: Key of the configuration that holds it.
+        wanted: The files that a local folder needs.
+        reason: What went wrong.
+    """
+    state = f"{offline()} is set" if offline() else f"asked {endpoint()}"
+    return Problem(
+        place,
+        f"{name} is no folder here and could not be had from the hub ({state}): {reason}",
+        f"Put {wanted} into the folder ./{name}, or into another one and name that; or set HF_ENDPOINT "
+        "to a mirror you can reach; or fetch it once with a connection (HF_TOKEN for what is private) "
+        "and run with HF_HUB_OFFLINE=1.",
+    )
+
+
+def require_hub(name: str, place: str, wanted: str, *, kind: str = "model") -> None:
+    """Stops at once where the hub can't be reached and nothing of ``name`` was fetched before.
+
+    The libraries ask several times with growing pauses, file by file; this asks once.
+
+    Raises:
+        UserError: with the folder to fill.
+    """
+    if offline() or _fetched(name, kind):
+        return
+    reason = _unreachable(endpoint())
+    if reason:
+        raise UserError(hub_problem(name, place, wanted, reason))
+
+
+def _fetched(name: str, kind: str) -> bool:
+    """Whether anything of this name lies in the hub's cache."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folder = f"{kind}s--{name.replace('/', '--')}"
+    return os.path.isdir(os.path.join(HF_HUB_CACHE, folder))
+
+
+@functools.cache
+def _unreachable(address: str) -> str:
+    """Why the hub does not answer; empty if it does, whatever it says."""
+    from huggingface_hub import get_session
+
+    try:
+        get_session().head(address, timeout=SECONDS)
+    except Exception as error:
+        # The client's kinds differ between its versions; any of them means: no answer.
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""

@@ -1,0 +1,120 @@
+"""Scores of any file by the network of any folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from .config.schema import Architecture, RunConfig, RunKeys
+from .config.task import task_of
+from .config.weights import read_json
+from .data.views import View
+from .errors import Problem, UserError
+from .evaluate.scoring import score
+from .job import device_of, reader_for, set_padding
+from .models.load import load_classifier
+from .models.own import own_block
+from .preflight.labels import LabelMatch, match_labels
+from .splits import label_width, lengths_of
+from .tasks.base import Split, Task
+from .tasks.tabular import TabularTask
+from .text.preprocess import preprocessed
+from .text.tokenizers import resolve_tokenizer
+
+
+def task_for(folder: Path, config: RunConfig) -> Task:
+    """The run's task; a model's label names stand in where no training rows are there to tell them."""
+    task = task_of(config)
+    if isinstance(task, TabularTask):
+        found = read_json(folder / "config.json")[0] or {}
+        names = found.get("id2label") or {}
+        if isinstance(names, dict) and names:
+            return task.with_names(tuple(str(name) for name in names.values()))
+    return task
+
+
+def open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, LabelMatch]:
+    """(network, tokenizer, label match) of a folder, on the best device."""
+    task = task_for(folder, config)
+    block = Architecture(model_name_or_path=str(folder))
+    try:
+        loaded = load_classifier(
+            block,
+            role="teacher",
+            num_labels=None,
+            label_names=None,
+            problem=task.labels.kind,
+            cache_dir=config.cache_dir,
+            strict_head=True,
+        )
+    except UserError as error:  # the network was named on the command line, not in a file
+        named = [dataclasses.replace(problem, place="MODEL") for problem in error.problems]
+        raise UserError(named) from error
+    tokenizer = resolve_tokenizer(
+        config.tokenizer_name_or_path,
+        str(folder),
+        None,
+        config.do_lower_case,
+        config.cache_dir,
+        config.normalize,
+    )
+    match = match_labels(loaded.model.config, task.labels, role="model")
+    if match.errors:
+        raise UserError(match.errors)
+    set_padding(loaded.model, tokenizer)
+    torch.nn.Module.to(loaded.model, device_of(config))
+    return loaded.model, tokenizer, match
+
+
+class Scored(NamedTuple):
+    """Scores of a file's rows (N, C), the rows, and what the user should know of both."""
+
+    scores: np.ndarray
+    view: View
+    warnings: list[Problem]
+
+
+def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelled: bool) -> Scored:
+    """Scores of every row of a file by the network of a folder."""
+    import tempfile
+
+    from .data.views import prepare_view
+
+    task = task_for(folder, config)
+    config = as_trained(folder, config)
+    model, tokenizer, match = open_model(folder, config)
+    with tempfile.TemporaryDirectory(prefix="chatstill-") as cache:
+        known = own_block(model.config).get("preprocess")
+        rows = preprocessed(task.read(path, split, labelled), config.preprocess or known)
+        view = prepare_view(
+            rows,
+            tokenizer,
+            lengths_of(config),
+            Path(cache),
+            source_fingerprint=str(path),
+            label_width=label_width(task),
+        )
+        reader = reader_for(model, tokenizer, match)
+        scores = score(model, view, reader, batch_size=config.per_gpu_eval_batch_size)
+        return Scored(scores, view, [*match.warnings, *rows.warnings])
+
+
+def as_trained(folder: Path, config: RunConfig) -> RunConfig:
+    """The lengths that a run cut its rows to, where the configuration leaves them at their defaults."""
+    try:
+        text = (folder.parent / "config.resolved.json").read_text(encoding="utf-8")
+        found = json.loads(text)
+    except (OSError, ValueError):
+        return config
+    keys = ("max_seq_length", "max_query_length", "max_reply_length", "truncation_side")
+    own = {
+        key: found[key]["value"]
+        for key in keys
+        if key in found and getattr(config, key) == RunKeys.model_fields[key].default
+    }
+    return config.model_copy(update=own)

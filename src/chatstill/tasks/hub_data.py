@@ -1,0 +1,83 @@
+"""Data sets of the hub, or of a folder, through ``datasets``: prepared once on disk, then streamed."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import Problem, UserError
+from ..hub import hub_problem, require_hub
+from .cells import Row
+from .tables import BATCH
+from .tabular_keys import DataKeys
+
+PLACE = "data.dataset"
+
+
+class HubTable:
+    """One split of a data set; see ``tables.Table``.
+
+    Raises:
+        UserError: ``datasets`` is not installed, the data set can't be had, or it has no such split.
+    """
+
+    unit = "row"
+
+    def __init__(self, keys: DataKeys, split: str, name: str) -> None:
+        self.path = Path(name)
+        self._rows = _load(str(keys.dataset), keys.subset, split)
+        self.columns: tuple[str, ...] = tuple(self._rows.column_names)
+
+    def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
+        """The rows of the split; a column that is not there has None in every row."""
+        present = [name for name in wanted if name in self.columns]
+        number = 0
+        if not present:
+            return
+        for batch in self._rows.select_columns(present).iter(BATCH):
+            for place in range(len(batch[present[0]])):
+                number += 1
+                yield Row(number, [batch[n][place] if n in batch else None for n in wanted])
+
+    def class_names(self, column: str) -> tuple[str, ...]:
+        """The names of a column's classes where the data set knows them, else empty."""
+        feature = self._rows.features.get(column)
+        return tuple(getattr(feature, "names", None) or ())
+
+
+def hub_files(keys: DataKeys, split: str) -> list[Path]:
+    """The Arrow files that hold a split."""
+    return [
+        Path(entry["filename"])
+        for entry in _load(str(keys.dataset), keys.subset, split).cache_files
+    ]
+
+
+@functools.lru_cache(maxsize=8)
+def _load(name: str, subset: str | None, split: str) -> Any:
+    """The rows of a split, memory-mapped."""
+    try:
+        import datasets
+    except ImportError:
+        hint = "pip install 'chatstill[data]'"
+        raise UserError(Problem(PLACE, f"{name} is read by `datasets`", hint)) from None
+    datasets.disable_progress_bars()
+    folder = Path(name)
+    if folder.is_dir() and subset and (folder / subset).is_dir():
+        folder, subset = folder / subset, None
+    is_local = folder.is_dir()
+    wanted = "data files named train.csv, validation.csv (or .jsonl, .parquet)"
+    if not is_local:
+        require_hub(name, PLACE, wanted, kind="dataset")
+    try:
+        return datasets.load_dataset(str(folder) if is_local else name, subset, split=split)
+    except Exception as error:
+        # The library raises its own kinds, OSError, ValueError and the readers' errors; to the user
+        # they are the same finding: no rows came of this name.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if is_local:
+            place = f"{PLACE}: {folder}"
+            raise UserError(
+                Problem(place, f"no rows of split {split!r}: {reason[:300]}")
+            ) from error
+        raise UserError(hub_problem(name, PLACE, wanted, reason[:300])) from error

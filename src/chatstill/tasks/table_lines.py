@@ -1,0 +1,101 @@
+"""Lines of a text file in any encoding, streamed; one that cannot be decoded does not end the file."""
+
+import codecs
+from collections.abc import Iterator
+from io import TextIOWrapper
+from pathlib import Path
+
+from ..errors import Problem, UserError
+from .reading import LONGEST_LINE
+
+BOM = "\ufeff"
+
+
+class Undecodable(Exception):
+    """Bytes of one line that are no text in the encoding; reading can go on after it."""
+
+    def __init__(self, shown: str, offset: int) -> None:
+        super().__init__(shown)
+        self.shown = shown
+        self.offset = offset
+
+
+class Lines(Iterator[str]):
+    """The lines of a file with their ends; ``number`` is that of the last one, from 1.
+
+    Lines end at \\n; a lone \\r and other separators are text. A byte order mark at the start is
+    dropped. Encodings whose line end is not the byte \\n (UTF-16) are decoded as a whole stream: there
+    a fault ends the file.
+
+    Raises:
+        Undecodable: while iterating, for one line; the next call goes on.
+        UserError: the file can't be read, or a line is longer than 64 MiB.
+    """
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        self.path = path
+        self.number = 0
+        self._encoding = encoding
+        self._offset = 0
+        try:
+            self._stream = open(path, "rb")
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        self._text: TextIOWrapper | None = None
+        if "\n".encode(codecs.lookup(encoding).name) != b"\n":
+            self._text = TextIOWrapper(self._stream, encoding, newline="")
+
+    def __next__(self) -> str:
+        line = self._decoded() if self._text is None else self._from_stream(self._text)
+        if not line:
+            self.close()
+            raise StopIteration
+        if self.number == 1:
+            line = line.removeprefix(BOM)
+        return line
+
+    def close(self) -> None:
+        """Closes the file."""
+        (self._text or self._stream).close()
+
+    def _decoded(self) -> str:
+        if self._stream.closed:
+            return ""
+        try:
+            line = self._stream.readline(LONGEST_LINE + 1)
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+        if len(line) > LONGEST_LINE:
+            raise _too_long(self.path, self.number + 1)
+        self.number += bool(line)
+        start, self._offset = self._offset, self._offset + len(line)
+        try:
+            return line.decode(self._encoding)
+        except UnicodeDecodeError as error:
+            shown = " ".join(f"{byte:02x}" for byte in line[error.start : error.start + 4])
+            raise Undecodable(shown, start + error.start) from None
+
+    def _from_stream(self, text: TextIOWrapper) -> str:
+        if text.closed:
+            return ""
+        try:
+            line = text.readline(LONGEST_LINE)
+        except UnicodeError as error:
+            place = f"{self.path}: after line {self.number}"
+            message = f"found bytes that are no {self._encoding} text"
+            raise UserError(Problem(place, message, str(error))) from None
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+        if len(line) == LONGEST_LINE:
+            raise _too_long(self.path, self.number + 1)
+        self.number += bool(line)
+        return line
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(Problem(str(path), f"can't be read: {error.strerror or error}"))
+
+
+def _too_long(path: Path, line: int) -> UserError:
+    message = f"a line is longer than {LONGEST_LINE >> 20} MiB, expected rows of text"
+    return UserError(Problem(f"{path}: line {line}", message))

@@ -1,0 +1,273 @@
+"""Rows of CSV, TSV, JSON lines and Parquet files, streamed: the cells of the columns asked for."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import Problem, UserError
+from .cells import Bad, Row
+from .reading import LONGEST_LINE, shorten, show
+from .table_lines import Lines, Undecodable
+
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".txt": "tsv",
+    ".jsonl": "jsonl",
+    ".json": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How files are read.
+
+    Attributes:
+        format: ``csv``, ``tsv``, ``jsonl``, ``parquet``; None goes by the ending.
+        columns: Column names of files without a header line.
+        delimiter: Between fields; None goes by the format.
+        encoding: Of text files.
+    """
+
+    format: str | None = None
+    columns: tuple[str, ...] | None = None
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+
+    def format_of(self, path: Path) -> str | None:
+        """The format of one file, None where neither the ending nor ``format`` tells."""
+        return self.format or ENDINGS.get(path.suffix.lower())
+
+
+class Table:
+    """One file: its column names, and its rows once.
+
+    Attributes:
+        path: The file.
+        columns: Names in file order; of JSON lines the keys of the first row.
+        unit: What a row's number counts: ``line`` or ``row``.
+
+    Raises:
+        UserError: the file can't be read, its format is not known, or it holds no rows.
+    """
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self.path = path
+        self.unit = "line"
+        found = layout.format_of(path)
+        if found is None:
+            hint = 'Name it: "format": "csv", "tsv", "jsonl" or "parquet".'
+            message = f"the ending {path.suffix or 'of the file'} tells no format"
+            raise UserError(Problem(str(path), message, hint))
+        if found == "parquet":
+            self.unit = "row"
+            self._source: _Delimited | _JsonLines | _Parquet = _Parquet(path)
+        elif found == "jsonl":
+            self._source = _JsonLines(path, layout.encoding)
+        else:
+            self._source = _Delimited(path, layout, quoted=found == "csv")
+        self.columns: tuple[str, ...] = self._source.columns
+
+    def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
+        """The rows of the file; a column that is not there has None in every row."""
+        return self._source.rows(wanted)
+
+
+class _Delimited:
+    """CSV with quotes as RFC 4180 has them, or TSV, in which quotes are text."""
+
+    def __init__(self, path: Path, layout: Layout, *, quoted: bool) -> None:
+        csv.field_size_limit(LONGEST_LINE)
+        self._lines = Lines(path, layout.encoding)
+        self._delimiter = layout.delimiter or ("," if quoted else "\t")
+        self._reader = csv.reader(
+            self._lines,
+            delimiter=self._delimiter,
+            quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+            strict=True,
+        )
+        self._quoted = quoted
+        self._encoding = layout.encoding
+        if layout.columns is not None:
+            self.columns = layout.columns
+            return
+        number, header = next(self._fields(), (0, Bad("", "")))
+        if not number:
+            raise UserError(Problem(str(path), "the file holds no rows"))
+        if isinstance(header, Bad):
+            place = f"{path}: line {number}"
+            message = f"found {header.found}, expected {header.expected}"
+            raise UserError(Problem(place, message, header.hint))
+        self.columns = tuple(name.strip() for name in header)
+
+    def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
+        at = [self.columns.index(name) if name in self.columns else None for name in wanted]
+        width = len(self.columns)
+        expected = f"{width} fields ({', '.join(self.columns)})"
+        for number, fields in self._fields():
+            if isinstance(fields, Bad):
+                yield Row(number, fields)
+            elif len(fields) != width:
+                yield Row(number, Bad(show(fields), expected, self._hint(fields)))
+            else:
+                yield Row(number, [None if place is None else fields[place] for place in at])
+
+    def _fields(self) -> Iterator[tuple[int, list[str] | Bad]]:
+        """(line in which the row begins, its fields or what is wrong); empty lines at the end pass."""
+        empty: list[int] = []
+        while True:
+            begins = self._lines.number + 1
+            try:
+                fields: list[str] | Bad = next(self._reader)
+            except StopIteration:
+                return
+            except Undecodable as error:
+                begins, fields = self._lines.number, _not_text(error, self._encoding)
+            except csv.Error as error:
+                fields = self._malformed(str(error))
+            if not fields:
+                empty.append(begins)
+                continue
+            for line in empty:
+                yield line, Bad("an empty line", "a row in every line")
+            empty.clear()
+            yield begins, fields
+
+    def _malformed(self, reason: str) -> Bad:
+        if "unexpected end of data" in reason:
+            found = 'a quote " that is never closed'
+        elif "expected after" in reason:
+            found = 'text behind a closing quote "'
+        else:
+            found = f"a row that is no CSV ({reason})"
+        hint = (
+            'A quote inside a quoted field is doubled: "". Files without quoting: "format": "tsv".'
+        )
+        return Bad(found, "fields in quotes or without any", hint)
+
+    def _hint(self, fields: list[str]) -> str:
+        if len(fields) > 1:
+            if self._quoted:
+                return "A field that holds the delimiter stands in quotes."
+            return ""
+        others = [sign for sign in ",\t;|" if sign != self._delimiter and sign in fields[0]]
+        return f'Set "delimiter": {json.dumps(others[0])}.' if others else ""
+
+
+class _JsonLines:
+    """One JSON object a line."""
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        self._lines = Lines(path, encoding)
+        self._encoding = encoding
+        self._first = next(self._objects(), None)
+        if self._first is None:
+            raise UserError(Problem(str(path), "the file holds no rows"))
+        number, first = self._first
+        self.columns: tuple[str, ...] = ()
+        if isinstance(first, dict):
+            self.columns = tuple(str(name) for name in first)
+        elif first.found.startswith("a list"):
+            place = f"{path}: line {number}"
+            message = f"found {first.found}, expected {first.expected}"
+            raise UserError(Problem(place, message, first.hint))
+
+    def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
+        if self._first is not None:
+            yield self._row(*self._first, wanted)
+        for number, found in self._objects():
+            yield self._row(number, found, wanted)
+
+    def _row(self, number: int, found: dict[str, Any] | Bad, wanted: Sequence[str]) -> Row:
+        return Row(number, found if isinstance(found, Bad) else [found.get(n) for n in wanted])
+
+    def _objects(self) -> Iterator[tuple[int, dict[str, Any] | Bad]]:
+        empty: list[int] = []
+        while True:
+            try:
+                line = next(self._lines)
+            except StopIteration:
+                return
+            except Undecodable as error:
+                yield self._lines.number, _not_text(error, self._encoding)
+                continue
+            if not line.strip():
+                empty.append(self._lines.number)
+                continue
+            for number in empty:
+                yield number, Bad("an empty line", "a JSON object in every line")
+            empty.clear()
+            yield self._lines.number, _json_object(line)
+
+
+def _json_object(line: str) -> dict[str, Any] | Bad:
+    expected = 'one JSON object, such as {"text": "hello", "label": "yes"}'
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        if line.lstrip().startswith("["):
+            return Bad("a list that goes on over lines", expected, _FROM_LIST)
+        return Bad(f"{shorten(line.strip())} ({reason})", expected)
+    if not isinstance(value, dict):
+        return Bad(f"a {type(value).__name__}", expected, _FROM_LIST if value else "")
+    if "\\u" in line:
+        try:
+            str(value).encode("utf-8")
+        except UnicodeEncodeError:
+            return Bad("half of a sign (a lone \\ud800 … \\udfff)", "whole signs")
+    return value
+
+
+_FROM_LIST = "One object a line, for example by: jq -c '.[]' old.json > new.jsonl"
+
+
+class _Parquet:
+    """A Parquet file, some rows of the wanted columns at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            from pyarrow import ArrowException, parquet
+        except ImportError:
+            hint = "pip install 'chatstill[data]'"
+            raise UserError(Problem(str(path), "Parquet files need pyarrow", hint)) from None
+        try:
+            self._file = parquet.ParquetFile(path, memory_map=True)
+        except (OSError, ArrowException) as error:
+            reason = str(error).split("\n")[0]
+            raise UserError(Problem(str(path), f"can't be read as Parquet: {reason}")) from None
+        self.columns: tuple[str, ...] = tuple(self._file.schema_arrow.names)
+
+    def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
+        from pyarrow import ArrowException
+
+        present = [name for name in wanted if name in self.columns]
+        number = 0
+        try:
+            for batch in self._file.iter_batches(BATCH, columns=present):
+                cells = {name: batch.column(name).to_pylist() for name in present}
+                for place in range(batch.num_rows):
+                    number += 1
+                    yield Row(number, [cells[n][place] if n in cells else None for n in wanted])
+        except (OSError, ArrowException) as error:
+            reason = str(error).split("\n")[0]
+            place_of = f"{self._path}: after row {number}"
+            raise UserError(Problem(place_of, f"can't be read as Parquet: {reason}")) from None
+
+
+def _not_text(error: Undecodable, encoding: str) -> Bad:
+    hint = 'Set "encoding", such as "gb18030".' if encoding == "utf-8" else ""
+    if error.offset < 2 and error.shown.startswith(("ff fe", "fe ff")):
+        hint = 'Set "encoding": "utf-16".'
+    elif error.shown.startswith("8b") and error.offset == 1:
+        hint = "This looks like a gzip file: unpack it first."
+    found = f"bytes that are no {encoding} text ({error.shown}, offset {error.offset})"
+    return Bad(found, f"{encoding} text", hint)

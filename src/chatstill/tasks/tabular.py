@@ -1,0 +1,261 @@
+"""Any file or data set as a task, described by the block ``data``; see ``tabular_keys.DataKeys``."""
+
+import functools
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import Problem, UserError
+from .base import Example, Groups, Labels, MetricFunction, Rows, Split
+from .cells import Bad, cell_text
+from .hub_data import HubTable
+from .tables import Table
+from .tabular_files import contents, files_of, split_path, tables
+from .tabular_keys import DataKeys
+from .tabular_labels import SEPARATOR, LabelReader, labels_of
+from .tabular_metrics import Scorer, scorer_for
+
+NAME = "data"
+MOST_LISTED = 100_000
+SHOWN = 5
+
+
+class TabularTask:
+    """Rows of a ``data`` block as a task; see ``tasks.base.Task`` for the contract.
+
+    Args:
+        keys: The block, checked (``tabular_check``).
+        name: What the task is called in messages and results; ``data`` if empty.
+        names: Class names where neither the block nor training rows tell them: a model's own.
+    """
+
+    def __init__(self, keys: DataKeys, name: str = "", names: tuple[str, ...] = ()) -> None:
+        self.keys = keys
+        self.name = name or NAME
+        self.ranking = keys.group is not None
+        self._names = names
+
+    @functools.cached_property
+    def labels(self) -> Labels:
+        """The label space; read from the training rows where the block does not list it.
+
+        Raises:
+            UserError: it can't be told.
+        """
+        if self._names and self.keys.labels is None and self.find("train", Path()) is None:
+            kind = "multi_label" if self.keys.kind == "multi_label" else "classification"
+            return Labels(kind, self._names)  # type: ignore[arg-type]
+        return labels_of(self.keys)
+
+    @property
+    def label_words(self) -> tuple[str, ...]:
+        return self.labels.names
+
+    @functools.cached_property
+    def scorer(self) -> Scorer:
+        """The metrics of this kind of label."""
+        return scorer_for(self.keys.kind, len(self.labels.names), ranking=self.ranking)
+
+    @property
+    def main_metric(self) -> str:
+        return self.scorer.main_metric
+
+    def with_names(self, names: tuple[str, ...]) -> "TabularTask":
+        """The same task where a model's label names stand in for missing training rows."""
+        return TabularTask(self.keys, self.name, names)
+
+    def find(self, split: Split, data_dir: Path) -> Path | None:
+        """The file or pattern of a split, or ``NAME:SPLIT`` of a data set; ``data_dir`` plays no part."""
+        path = split_path(self.keys, split)
+        if path is None or (self.keys.dataset is None and not files_of(path)):
+            return None
+        return path
+
+    def fallback(self, split: Split, data_dir: Path) -> tuple[Path, str] | None:
+        """None: the block names its splits."""
+        return None
+
+    def places(self, split: Split, data_dir: Path) -> list[Path]:
+        return [split_path(self.keys, split) or Path(f"data.{split}")]
+
+    def parts(self, path: Path, split: Split) -> list[Path]:
+        """The files whose bytes decide the rows of a path."""
+        return contents(self.keys, path)
+
+    @property
+    def reading(self) -> str:
+        """How rows are read, as canonical text: part of the fingerprint of prepared rows."""
+        how = self.keys.model_dump(mode="json", exclude={"note", "train", "dev", "test", "labels"})
+        how["labels"] = self.labels.names
+        return json.dumps(how, sort_keys=True)
+
+    def read(self, path: Path, split: Split, labelled: bool | None = None) -> Rows:
+        """Rows of a split or of any file with the same columns; see ``Task.read``.
+
+        With ``labelled=False`` the label and the group column may be missing. Malformed rows stop
+        with an error, or are listed in ``Rows.bad`` (``on_bad_row``).
+        """
+        optional = split == "test" if labelled is None else not labelled
+        values: Counter[str] = Counter()
+        warnings: list[Problem] = []
+        bad: list[str] = []
+        examples = self._examples(path, split, optional, values, warnings, bad)
+        return Rows(examples, values, warnings, bad)
+
+    def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
+        """The metrics of the block's kind; see ``tabular_metrics``."""
+        return self.scorer.metrics(scores, labels, groups)
+
+    def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
+        return self.scorer.missing(labels, groups)
+
+    def metric(self, name: str) -> MetricFunction:
+        """One metric, to be resampled by rows or groups."""
+        return self.scorer.metric(name)
+
+    def main_metric_of(self, metrics: Mapping[str, float]) -> str:
+        return self.scorer.main_metric_of(metrics)
+
+    def _examples(
+        self,
+        path: Path,
+        split: Split,
+        optional: bool,
+        values: Counter[str],
+        warnings: list[Problem],
+        bad: list[str],
+    ) -> Iterator[Example]:
+        """The rows of all files behind a path; fills counter, warnings and bad rows on the way."""
+        number = num_bad = num_empty = 0
+        first_empty = ""
+        read_label = LabelReader(self.labels, optional=optional)
+        for table in tables(self.keys, path):
+            self._check_columns(table, optional)
+            make = _RowMaker(self.keys, read_label, split)
+            for line, cells in table.rows(self.keys.wanted):
+                row = cells if isinstance(cells, Bad) else make(number, line, cells)
+                if isinstance(row, Bad):
+                    place = f"{table.path}: {table.unit} {line}"
+                    message = f"found {row.found}, expected {row.expected}"
+                    if self.keys.on_bad_row == "stop":
+                        raise UserError(Problem(place, message, row.hint))
+                    num_bad += 1
+                    if len(bad) < MOST_LISTED:
+                        bad.append(f"{place}: {message}")
+                    continue
+                if not row.text_a or row.text_b == "":
+                    num_empty += 1
+                    first_empty = first_empty or f"{table.path}: {table.unit} {line}"
+                self._count(row, values)
+                yield row
+                number += 1
+        if not number:
+            what = f"none of its {num_bad:,} rows can be read: {bad[0]}" if bad else "holds no rows"
+            raise UserError(Problem(str(path), what))
+        if num_bad:
+            warnings.append(_left_out(path, number, num_bad, bad))
+        if num_empty:
+            message = f"{num_empty:,} rows have an empty text, the first is {first_empty}"
+            warnings.append(Problem(str(path), message, severity="warning"))
+
+    def _count(self, row: Example, values: Counter[str]) -> None:
+        if row.label is None or self.labels.kind == "regression":
+            return
+        for label in row.label if isinstance(row.label, tuple) else (row.label,):
+            values[self.labels.names[int(label)]] += 1
+
+    def _check_columns(self, table: Table | HubTable, optional: bool) -> None:
+        """All columns are there.
+
+        Raises:
+            UserError: with the near match of each that is not.
+        """
+        from .tabular_check import missing_columns
+
+        extra = (self.keys.label, self.keys.group) if optional else ()
+        needed = [name for name in self.keys.wanted if name not in extra]
+        problems = [
+            Problem(str(table.path), f"there is no column {name!r} ({key})", hint)
+            for key, name, hint in missing_columns(self.keys, table.columns, needed)
+        ]
+        if problems:
+            raise UserError(problems)
+
+
+class _RowMaker:
+    """The cells of a row, in the order of ``DataKeys.wanted``, to an example."""
+
+    def __init__(self, keys: DataKeys, read_label: LabelReader, split: str) -> None:
+        at = {name: place for place, name in enumerate(keys.wanted)}
+        self._texts = [(name, at[name]) for name in keys.texts]
+        self._pair = None if keys.text_pair is None else (keys.text_pair, at[keys.text_pair])
+        self._label = None if keys.label is None else at[keys.label]
+        self._group = None if keys.group is None else at[keys.group]
+        self._read_label, self._split = read_label, split
+
+    def __call__(self, number: int, line: int, cells: Any) -> Example | Bad:
+        turns = self._turns(cells)
+        if isinstance(turns, Bad):
+            return turns
+        text_b = None
+        if self._pair is not None:
+            name, place = self._pair
+            text_b = cell_text(cells[place])
+            if text_b is None:
+                return _no_text(name, cells[place])
+        label = None
+        if self._label is not None:
+            found = self._read_label(cells[self._label])
+            if isinstance(found, Bad):
+                return found
+            label = found
+        group = None
+        if self._group is not None:
+            group = cell_text(cells[self._group])
+            if not group and not self._read_label.optional:
+                return Bad("no group", "a value in the group column")
+        return Example(
+            f"{self._split}-{number}",
+            line,
+            turns[-1],
+            text_b,
+            label,
+            group or None,
+            tuple(turns[:-1]),
+        )
+
+    def _turns(self, cells: Any) -> list[str] | Bad:
+        """The turns of the first text, oldest first; of several columns the empty ones are left out."""
+        turns: list[str] = []
+        several = len(self._texts) > 1
+        for name, place in self._texts:
+            cell = cells[place]
+            if isinstance(cell, list) and all(isinstance(turn, str) for turn in cell):
+                turns += [turn for turn in cell if turn]
+                continue
+            text = cell_text(cell)
+            if text is None and not (several and cell is None):
+                return _no_text(name, cell)
+            if text or not several:
+                turns.append(text or "")
+        return turns or [""]
+
+
+def _no_text(column: str, cell: Any) -> Bad:
+    found = "no value" if cell is None or cell != cell else f"a {type(cell).__name__}"
+    return Bad(f"{found} in column {column!r}", "a text")
+
+
+def _left_out(path: Path, number: int, num_bad: int, bad: list[str]) -> Problem:
+    """The warning about rows that were skipped."""
+    shown = "\n    ".join(bad[:SHOWN])
+    more = f"\n    and {num_bad - SHOWN:,} more" if num_bad > SHOWN else ""
+    message = f"{num_bad:,} of {num_bad + number:,} rows are malformed and left out:"
+    return Problem(str(path), f"{message}\n    {shown}{more}", severity="warning")
+
+
+__all__ = ["NAME", "SEPARATOR", "TabularTask"]

@@ -1,0 +1,150 @@
+"""What a ``data`` block and the headers of its files say before anything else is read."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import UserError
+from .tables import Table
+from .tabular_files import files_of, layout_of, split_path
+from .tabular_keys import DataKeys
+from .tabular_labels import SEPARATOR, listed_names
+
+
+class Finding(NamedTuple):
+    """One fault: the key of the block it is about, what is wrong, what to do, or only a warning."""
+
+    key: str
+    message: str
+    hint: str = ""
+    warning: bool = False
+
+
+def check_block(keys: DataKeys, splits: Sequence[str]) -> list[Finding]:
+    """All that can be known from the block and from the first line of each file.
+
+    Args:
+        keys: The block.
+        splits: Those that the run reads.
+    """
+    return [*_needed(keys), *_labels(keys), *_files(keys, splits)]
+
+
+def missing_columns(
+    keys: DataKeys, columns: Sequence[str], needed: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """(key of the block, column, hint) of each needed column that is not there."""
+    names = [("text", name) for name in keys.texts]
+    names += [
+        (key, str(getattr(keys, key)))
+        for key in ("text_pair", "label", "group")
+        if getattr(keys, key) is not None
+    ]
+    found = []
+    for key, name in names:
+        if name in columns or name not in needed:
+            continue
+        near = difflib.get_close_matches(name, columns, n=1, cutoff=0.5)
+        guess = f"Did you mean {near[0]!r}? " if near else ""
+        listed = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
+        found.append((key, name, f"{guess}Columns: {listed}."))
+    return found
+
+
+def _needed(keys: DataKeys) -> list[Finding]:
+    found = []
+    if not keys.texts:
+        hint = 'Name the column of the text: "text": "sentence"; several turns: "text": ["a", "b"].'
+        found.append(Finding("text", "is missing.", hint))
+    if keys.label is None:
+        found.append(
+            Finding("label", "is missing.", 'Name the column of the label: "label": "class".')
+        )
+    if keys.kind == "relevance" and keys.group is None:
+        hint = "Rows of equal value there are ranked against each other: a query's id, or its text."
+        found.append(
+            Finding("group", "is missing: grades of relevance are ranked in groups.", hint)
+        )
+    doubled = [name for name in keys.wanted if keys.texts.count(name) > 1]
+    if keys.label is not None and keys.label in (*keys.texts, keys.text_pair):
+        found.append(Finding("label", f"{keys.label!r} is also a text.", "Name another column."))
+    if doubled or (keys.text_pair in keys.texts and keys.text_pair is not None):
+        name = doubled[0] if doubled else keys.text_pair
+        found.append(Finding("text", f"{name!r} is named twice.", ""))
+    if keys.subset is not None and keys.dataset is None:
+        found.append(Finding("subset", "has no effect without 'dataset'.", "", True))
+    if keys.dataset is not None:
+        for key in ("format", "columns", "delimiter"):
+            if getattr(keys, key) is not None:
+                message = "has no effect: 'dataset' is read by `datasets`."
+                found.append(Finding(key, message, "", True))
+    return found
+
+
+def _labels(keys: DataKeys) -> list[Finding]:
+    try:
+        names = listed_names(keys)
+    except UserError as error:
+        return [
+            Finding("labels", problem.message + ".", problem.hint) for problem in error.problems
+        ]
+    if names is None:
+        if keys.kind == "relevance":
+            hint = 'For example: "labels": ["bad", "fair", "good"] or [0, 1, 2].'
+            return [
+                Finding("labels", "is missing: the grades from the lowest to the highest.", hint)
+            ]
+        return []
+    if keys.kind == "regression":
+        return [Finding("labels", "has no effect: labels of a regression are numbers.", "", True)]
+    found = []
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        found.append(Finding("labels", f"names {twice[0]!r} twice."))
+    least = 1 if keys.kind == "multi_label" else 2
+    if len(names) < least:
+        found.append(Finding("labels", f"names {len(names)} labels, at least {least} are needed."))
+    broken = [name for name in names if any(sign in name for sign in "\t\n\r")]
+    broken += [name for name in names if keys.kind == "multi_label" and SEPARATOR in name]
+    if "" in names or broken:
+        shown = repr(broken[0]) if broken else "an empty name"
+        found.append(Finding("labels", f"holds {shown}, which can't be told apart in a row."))
+    return found
+
+
+def _files(keys: DataKeys, splits: Sequence[str]) -> list[Finding]:
+    found: list[Finding] = []
+    for split in splits:
+        path = split_path(keys, split)
+        if path is None:
+            hint = f'Name the file: "{split}": "path/to/{split}.csv".'
+            found.append(Finding(split, "is missing.", hint))
+        elif keys.dataset is None:
+            found += _file(keys, split, path)
+    return found
+
+
+def _file(keys: DataKeys, split: str, path: Path) -> list[Finding]:
+    """The first file of a split: there, of a known format, with the columns."""
+    files = files_of(path)
+    if not files:
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        hint = f"A pattern names several files: {path / '*.csv'}" if path.is_dir() else ""
+        return [Finding(split, f"{path} {what}.", hint)]
+    try:
+        table = Table(files[0], layout_of(keys))
+    except UserError as error:
+        return [
+            Finding(split, f"{problem.place}: {problem.message}.", problem.hint)
+            for problem in error.problems
+        ]
+    twice = sorted({n for n in keys.wanted if table.columns.count(n) > 1})
+    found = [Finding(split, f"{files[0]} has several columns {name!r}.") for name in twice]
+    lines = layout_of(keys).format_of(files[0]) == "jsonl"
+    for key, name, hint in missing_columns(keys, table.columns, keys.wanted):
+        message = f"{files[0]} has no column {name!r}."
+        if lines:
+            message = f"the first row of {files[0]} has no key {name!r}."
+        found.append(Finding(key, message, hint, lines and bool(table.columns)))
+    return found

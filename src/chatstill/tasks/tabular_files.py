@@ -1,0 +1,61 @@
+"""The tables of a ``data`` block: which files a split has, and each opened for reading."""
+
+import glob
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import Problem, UserError
+from .hub_data import HubTable, hub_files
+from .tables import Layout, Table
+from .tabular_keys import DataKeys
+
+
+def layout_of(keys: DataKeys) -> Layout:
+    """How the files of a block are read."""
+    return Layout(keys.format, keys.columns, keys.delimiter, keys.encoding)
+
+
+def split_path(keys: DataKeys, split: str) -> Path | None:
+    """A split as a path: its file or pattern, or ``NAME:SPLIT`` of a data set; None if not named."""
+    name = keys.split(split)
+    if name is None:
+        return None
+    if keys.dataset is None:
+        return Path(name)
+    return Path(f"{keys.dataset}{f'/{keys.subset}' if keys.subset else ''}:{name}")
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that a path or pattern stands for, sorted by name; empty if there is none."""
+    try:
+        if path.is_file():
+            return [path]
+        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+        return [file for file in found if file.is_file()] if glob.has_magic(str(path)) else []
+    except (OSError, ValueError):
+        return []
+
+
+def tables(keys: DataKeys, path: Path) -> Iterator[Table | HubTable]:
+    """The tables behind a path, opened one after another.
+
+    Raises:
+        UserError: there is none, or one can't be read.
+    """
+    split = next((s for s in ("train", "dev", "test") if split_path(keys, s) == path), None)
+    if keys.dataset is not None and split is not None and not path.is_file():
+        yield HubTable(keys, str(keys.split(split)), str(path))
+        return
+    files = files_of(path)
+    if not files:
+        raise UserError(Problem(str(path), "there is no such file"))
+    for file in files:
+        yield Table(file, layout_of(keys))
+
+
+def contents(keys: DataKeys, path: Path) -> list[Path]:
+    """The files whose bytes decide the rows of a path: of a data set its prepared ones."""
+    for split in ("train", "dev", "test"):
+        if keys.dataset is not None and split_path(keys, split) == path and not path.is_file():
+            return hub_files(keys, str(keys.split(split)))
+    return files_of(path)

@@ -1,0 +1,151 @@
+"""Labels of a ``data`` block: the cells of its label column as class indices, sets, numbers or grades."""
+
+import difflib
+import functools
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from ..errors import Problem, UserError
+from .base import Labels
+from .cells import Bad, cell_text
+from .hub_data import HubTable
+from .reading import shorten
+from .tabular_files import files_of, split_path, tables
+from .tabular_keys import DataKeys
+
+MOST_CLASSES = 10_000
+SEPARATOR = ","
+_INTEGER = re.compile(r"-?[0-9]+")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+class LabelReader:
+    """Cells to labels.
+
+    Args:
+        labels: The label space.
+        optional: Whether a row may lack its label.
+    """
+
+    def __init__(self, labels: Labels, *, optional: bool) -> None:
+        self.labels = labels
+        self.optional = optional
+        self._index = {name: number for number, name in enumerate(labels.names)}
+        if not any(_INTEGER.fullmatch(name) for name in labels.names):  # files may hold the indices
+            self._index |= {str(number): number for number in range(len(labels.names))}
+
+    def __call__(self, cell: Any) -> float | int | tuple[int, ...] | Bad | None:
+        """The label of a cell, None where there is none and need not be."""
+        if self.labels.kind == "multi_label":
+            return self._set(cell)
+        text = (cell_text(cell) or "").strip()
+        if not text:
+            if self.optional and (cell is None or isinstance(cell, str | float)):
+                return None
+            return Bad(
+                "no label" if cell in (None, "") else f"the label {cell!r}"[:60], self._wanted()
+            )
+        if self.labels.kind == "regression":
+            value = float(text) if _NUMBER.fullmatch(text) else math.nan
+            return value if math.isfinite(value) else Bad(f"the label {shorten(text)}", "a number")
+        found = self._index.get(text)
+        if found is None and text == "-1" and self.optional:
+            return None
+        return self._unknown(text) if found is None else found
+
+    def _set(self, cell: Any) -> tuple[int, ...] | Bad | None:
+        if cell is None:
+            return None if self.optional else Bad("no label", self._wanted())
+        items = cell if isinstance(cell, list) else (cell_text(cell) or "").split(SEPARATOR)
+        found = set()
+        for item in items:
+            text = (cell_text(item) or "").strip()
+            if text and text not in self._index:
+                return self._unknown(text)
+            if text:
+                found.add(self._index[text])
+        return tuple(sorted(found))
+
+    def _unknown(self, text: str) -> Bad:
+        near = difflib.get_close_matches(text, self.labels.names, n=1)
+        guess = f"Did you mean {near[0]!r}?" if near else ""
+        return Bad(f"the label {shorten(text)}", self._wanted(), guess)
+
+    def _wanted(self) -> str:
+        if self.labels.kind == "regression":
+            return "a number"
+        names = ", ".join(self.labels.names[:8]) + (", ..." if len(self.labels.names) > 8 else "")
+        return f"labels of: {names}" if self.labels.kind == "multi_label" else f"one of: {names}"
+
+
+def labels_of(keys: DataKeys) -> Labels:
+    """The label space: what the block lists, else what stands in the training rows.
+
+    Raises:
+        UserError: neither tells, or the training rows hold too many different labels.
+    """
+    if keys.kind == "regression":
+        return Labels("regression")
+    kind = "multi_label" if keys.kind == "multi_label" else "classification"
+    names = listed_names(keys)
+    if names is None:
+        path = split_path(keys, "train")
+        if path is None:
+            message = "names no classes, and there are no training rows to take them from"
+            raise UserError(Problem("data.labels", message, 'For example: "labels": ["no", "yes"]'))
+        files = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files_of(path))
+        names = _found_names(keys.model_dump_json(exclude={"note"}), files)
+    return Labels(kind, names)  # type: ignore[arg-type]
+
+
+def listed_names(keys: DataKeys) -> tuple[str, ...] | None:
+    """The names that the block lists, itself or in a file; None if it lists none.
+
+    Raises:
+        UserError: the file can't be read, or holds none.
+    """
+    if isinstance(keys.labels, str):
+        try:
+            text = Path(keys.labels).read_text(encoding=keys.encoding)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UserError(
+                Problem("data.labels", f"{keys.labels} can't be read: {reason}")
+            ) from None
+        lines = [line.strip() for line in text.removeprefix("\ufeff").split("\n")]
+        return tuple(line for line in lines if line)
+    return None if keys.labels is None else tuple(str(name).strip() for name in keys.labels)
+
+
+@functools.lru_cache(maxsize=4)
+def _found_names(keys_json: str, files: tuple[tuple[str, int, int], ...]) -> tuple[str, ...]:
+    """The labels in the training rows: whole numbers in their order, else sorted as text.
+
+    ``files`` (name, time, size) makes a changed file a new question.
+    """
+    keys = DataKeys.model_validate_json(keys_json)
+    path = split_path(keys, "train")
+    assert path is not None and keys.label is not None
+    seen: set[str] = set()
+    for table in tables(keys, path):
+        if isinstance(table, HubTable) and (names := table.class_names(keys.label)):
+            return names
+        for row in table.rows((keys.label,)):
+            if isinstance(row.cells, Bad):
+                continue
+            cell = row.cells[0]
+            if keys.kind == "multi_label":
+                items = cell if isinstance(cell, list) else (cell_text(cell) or "").split(SEPARATOR)
+                seen.update((cell_text(item) or "").strip() for item in items)
+            else:
+                seen.add((cell_text(cell) or "").strip())
+            if len(seen) > MOST_CLASSES:
+                message = f"column {keys.label!r} holds more than {MOST_CLASSES:,} different labels"
+                hint = 'If they are numbers: "kind": "regression".'
+                raise UserError(Problem(str(table.path), message, hint))
+    seen.discard("")
+    if all(_INTEGER.fullmatch(name) for name in seen):
+        return tuple(sorted(seen, key=int))
+    return tuple(sorted(seen))

@@ -1,0 +1,180 @@
+"""Rows of a ``data`` block through every verb: teach, check, distill, evaluate, predict."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from transformers import AutoConfig
+
+from chatstill import pipeline
+from chatstill.tasks.predictions import read_predictions
+
+from . import world
+
+CLASSES = ("bad", "fine", "plain")
+
+
+def classes(count, seed):
+    """(text, label): good words, bad words, or neither."""
+    generator = np.random.default_rng(seed)
+    for label in generator.integers(0, 3, count).tolist():
+        yield world.sentence(generator, good=int(label == 1), bad=int(label == 0)), CLASSES[label]
+
+
+def sets(count, seed):
+    """(text, labels): a good word, a bad word, both, or none."""
+    generator = np.random.default_rng(seed)
+    for good, bad in generator.integers(0, 2, (count, 2)).tolist():
+        names = [name for name, has in (("good", good), ("bad", bad)) if has]
+        yield world.sentence(generator, good=good, bad=bad), ",".join(names)
+
+
+def numbers(count, seed):
+    """(first, second, score): the number of good words in the second text."""
+    generator = np.random.default_rng(seed)
+    for score in generator.integers(0, 4, count).tolist():
+        yield world.sentence(generator), world.sentence(generator, good=score), score / 2
+
+
+def grades(count, seed):
+    """(query, id, reply, grade): four replies to each query."""
+    generator = np.random.default_rng(seed)
+    for number in range(count // 4):
+        query = world.sentence(generator)
+        for grade in generator.permutation([0, 0, 1, 2]).tolist():
+            reply = world.sentence(generator, good=grade, bad=int(grade == 0))
+            yield query, f"q{number}", reply, ("bad", "fair", "good")[grade]
+
+
+def turns(count, seed):
+    """(turn 1, turn 2, reply, label): the reply is good or bad."""
+    generator = np.random.default_rng(seed)
+    for number, label in enumerate(generator.integers(0, 2, count).tolist()):
+        first = world.sentence(generator) if number % 3 else ""
+        reply = world.sentence(generator, good=label, bad=1 - label)
+        yield first, world.sentence(generator), reply, label
+
+
+KINDS = {
+    "classes": (classes, ("text", "class"), {"text": "text", "label": "class"}, "accuracy"),
+    "sets": (
+        sets,
+        ("text", "tags"),
+        {"kind": "multi_label", "text": "text", "label": "tags"},
+        "micro_f1",
+    ),
+    "numbers": (
+        numbers,
+        ("a", "b", "score"),
+        {"kind": "regression", "text": "a", "text_pair": "b", "label": "score"},
+        "corr",
+    ),
+    "grades": (
+        grades,
+        ("query", "id", "reply", "grade"),
+        {
+            "kind": "relevance",
+            "text": "query",
+            "text_pair": "reply",
+            "label": "grade",
+            "group": "id",
+            "labels": ["bad", "fair", "good"],
+        },
+        "ndcg@10",
+    ),
+    "turns": (
+        turns,
+        ("t1", "t2", "reply", "label"),
+        {"text": ["t1", "t2"], "text_pair": "reply", "label": "label", "labels": ["no", "yes"]},
+        "accuracy",
+    ),
+}
+
+
+def write(path, columns, rows):
+    """A file in the format of its ending."""
+    rows = [tuple(row) for row in rows]
+    if path.suffix == ".parquet":
+        pa = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        table = {name: [row[n] for row in rows] for n, name in enumerate(columns)}
+        parquet.write_table(pa.table(table), path)
+    elif path.suffix == ".jsonl":
+        lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in rows]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    else:
+        text = io.StringIO()
+        style = {"delimiter": "\t", "lineterminator": "\n"} if path.suffix == ".tsv" else {}
+        csv.writer(text, **style).writerows([columns, *rows])
+        path.write_text(text.getvalue(), encoding="utf-8", newline="")
+
+
+def run_through(folder, name, ending, seed=0):
+    """Teaches, then distils; returns (folder, configuration of the student's run)."""
+    make, columns, block, _ = KINDS[name]
+    block = dict(block)
+    for number, split in enumerate(("train", "dev", "test")):
+        path = folder / f"{split}.{ending}"
+        write(path, columns, make(96 if split == "train" else 48, seed + number))
+        block[split] = str(path)
+    start = world.build_network(folder / "start", layers=2)
+    values = world.values_for(folder, folder / "taught", start) | {"data": block}
+    for key in ("task_name", "data_dir", "theseus_scheduler", "model_type"):
+        del values[key]
+    values |= {"num_train_epochs": 10, "learning_rate": 0.01}
+    pipeline.teach(world.loaded(values, folder, "teach"), console=world.console())
+    values = world.values_for(folder, folder / "out", folder / "taught" / "teacher")
+    del values["task_name"], values["data_dir"]
+    values |= {"allow_weak_teacher": True, "data": block}
+    loaded = world.loaded(values, folder)
+    where = world.console()
+    pipeline.check(loaded, console=where)
+    pipeline.distill(loaded, console=world.console())
+    return folder / "out", loaded, world.said(where)
+
+
+def metrics_of(folder):
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("classes", "csv"),
+        ("sets", "jsonl"),
+        ("numbers", "parquet"),
+        ("grades", "tsv"),
+        ("turns", "csv"),
+    ],
+)
+def test_every_kind_through_every_verb(tmp_path, name, ending):
+    folder, loaded, plan = run_through(tmp_path, name, ending)
+    main = KINDS[name][3]
+    metrics = metrics_of(folder)
+    assert metrics["task"] == "data" and metrics["dev"]["main"] == main
+    assert np.isfinite(metrics["dev"]["interval"]).all()
+    assert metrics["teacher"]["value"] > 0.4
+    assert f"96 rows of {tmp_path / 'train'}" in plan
+    student = AutoConfig.from_pretrained(folder / "student")
+    words = tuple(student.id2label.values()) if name != "numbers" else ()
+    kinds = {"sets": "multi_label_classification", "numbers": "regression"}
+    assert student.problem_type == kinds.get(name, "single_label_classification")
+    expected = {"classes": CLASSES, "sets": ("bad", "good"), "turns": ("no", "yes")}
+    assert words == expected.get(name, ("bad", "fair", "good") if words else ())
+    written = read_predictions(folder / "predictions.tsv", words, multi_label=name == "sets")
+    scored = pipeline.evaluate(
+        folder, loaded.config, split="test", output=tmp_path / "scored", console=world.console()
+    )
+    assert scored["dev"]["main"] == main and scored["dev"]["rows"] == len(written.scores)
+    again = read_predictions(
+        tmp_path / "scored" / "predictions.tsv", words, multi_label=name == "sets"
+    )
+    target = pipeline.predict(
+        folder, tmp_path / f"test.{ending}", loaded.config, console=world.console()
+    )
+    predicted = read_predictions(target, words, multi_label=name == "sets")
+    np.testing.assert_allclose(predicted.scores, again.scores, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(predicted.labels, again.labels)
