@@ -183,12 +183,14 @@ def _costs(
         total, _ = phase_steps(job, phase, train_rows)
         micro = total * config.gradient_accumulation_steps
         steps, rows = steps + micro, rows + micro * batch
-    evaluations = num_evaluations(job, train_rows)
+    scored = num_evaluations(job, train_rows) * dev_rows
+    if config.do_eval and job.teacher is not None and "train" in config.label_noise:
+        scored += train_rows
     time = estimate(
         rehearsal.timings,
         int(rows * row_tokens),
         steps,
-        evaluation_tokens=int(evaluations * dev_rows * row_tokens / world_size()),
+        evaluation_tokens=int(scored * row_tokens / world_size()),
     )
     largest = int(view.lengths.max()) * batch
     memory = estimate_memory(

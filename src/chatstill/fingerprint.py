@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Paths of data and models stand in the fingerprint by the content of their files.
 NOT_WEIGHTS = frozenset(
     "note output_dir cache_dir data_dir plugins pipeline compare_direct do_train do_eval "
-    "allow_weak_teacher save_steps save_total_limit logging_steps per_gpu_eval_batch_size "
+    "allow_weak_teacher save_steps save_total_limit logging_steps label_noise per_gpu_eval_batch_size "
     "teacher_architectures student_architectures tokenizer_name_or_path configuration_file method "
     "per_gpu_train_batch_size".split()
 )

@@ -17,15 +17,14 @@ from .evaluate.results import compare, judge, result_lines, write_json, write_te
 from .evaluate.speed import count_parameters, device_name, size_megabytes
 from .fingerprint import run_facts
 from .job import Job, device_of
-from .models.save import recover_saved, save_student
-from .report.card import CardFacts, model_card
+from .kept import calibration_of, save_kept, write_card, write_noise
+from .models.save import recover_saved
 from .report.run import write_run_report
 from .running import Trained, Views
 from .scored import scores_of, task_for
 from .tasks.base import Split, Task
 from .tasks.files import listed, locate
 from .tasks.predictions import write_predictions
-from .text.normalize import normalizes
 
 FORMAT = 1
 FOLDERS = ("student", "teacher")
@@ -51,14 +50,13 @@ def report_run(
     job: Job, views: Views, folder: Path, trained: Trained, seconds: float
 ) -> dict[str, Any] | None:
     """Writes the kept network, and with ``do_eval`` metrics and predictions."""
-    kept = job.method.kept()
     target = folder / ("student" if job.verb == "distill" else "teacher")
-    own = {"preprocess": job.config.preprocess} if job.config.preprocess else {}
-    save_student(kept, job.tokenizer, target, job.names, job.task.labels.kind, own)
+    labels, groups = np.asarray(views.dev.labels), views.dev.groups
+    calibration = calibration_of(job, trained, labels)
+    own = save_kept(job, target, calibration)
     if trained.scores is None:
         write_card(job, target, own, None)
         return None
-    labels, groups = np.asarray(views.dev.labels), views.dev.groups
     metrics: dict[str, Any] = {
         "format": FORMAT,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -68,7 +66,7 @@ def report_run(
         "seed": job.config.seed,
         "dev": judge(job.task, trained.scores, labels, groups),
         "kept": _kept(job, trained),
-        "model": _model_facts(kept, target),
+        "model": _model_facts(job.method.kept(), target),
         "training": {
             "seconds": seconds,
             "phases": [vars(phase) for phase in trained.phases],
@@ -76,6 +74,7 @@ def report_run(
             "rows": len(views.train),
             "share_of_rows_cut": views.train.cut_share,
         },
+        **calibration,
         **run_facts(),
     }
     if trained.teacher_scores is not None and job.teacher is not None:
@@ -87,27 +86,9 @@ def report_run(
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
     write_json(folder / "metrics.json", metrics)
     write_card(job, target, own, metrics)
+    write_noise(job, views, trained, folder)
     write_run_report(folder)
     return metrics
-
-
-def write_card(job: Job, folder: Path, own: dict[str, Any], metrics: dict[str, Any] | None) -> None:
-    """The model card of the kept network, in its folder."""
-    block = job.config.teacher_architectures
-    teacher = (block.model_name_or_path or block.config_file or "") if block is not None else ""
-    parts = Path(teacher).parts if Path(teacher).exists() else ()
-    facts = CardFacts(
-        task=job.task.name,
-        method=str(job.config.model_type) if job.verb == "distill" else "finetune",
-        teacher="/".join(parts[-2:]) or teacher,  # of a local path no more than its end
-        pairs=next(iter(job.rows("dev"))).text_b is not None,
-        labels=job.names,
-        max_seq_length=job.config.max_seq_length,
-        normalize=normalizes(job.tokenizer),
-        preprocess=job.config.preprocess,
-        own=own,
-    )
-    write_text(folder / "README.md", model_card(facts, metrics))
 
 
 def _kept(job: Job, trained: Trained) -> dict[str, Any]:

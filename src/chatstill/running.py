@@ -53,12 +53,14 @@ class Trained:
         phases: Results by phase.
         scores: The kept network's scores on dev, (N, C).
         teacher_scores: The teacher's, None without one.
+        train_scores: The teacher's on train, None unless ``label_noise`` asks for them.
         seconds: Of training in this process's life.
     """
 
     phases: list[PhaseResult]
     scores: np.ndarray | None
     teacher_scores: np.ndarray | None
+    train_scores: np.ndarray | None = None
 
 
 def prepare_views(job: Job, folder: Path, console: Console) -> Views:
@@ -121,16 +123,18 @@ def train_job(
         with failures(store):
             if rank() == 0:
                 gate.remove()
-            scores = teacher_scores = None
+            scores = teacher_scores = train_scores = None
             if job.config.do_eval:
                 scores = run.dev_scores()
                 if job.teacher is not None:
                     teacher_scores = score_dev(job, views.dev, job.teacher)
+                    if "train" in job.config.label_noise:
+                        train_scores = score_dev(job, views.train, job.teacher)
     finally:
         run.records.close()
         if dist.is_available() and dist.is_initialized():
             dist.destroy_process_group()
-    return Trained(results, scores, teacher_scores)
+    return Trained(results, scores, teacher_scores, train_scores)
 
 
 class _Run:

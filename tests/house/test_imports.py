@@ -34,7 +34,7 @@ LOW = {
 }
 # Modules of the root put the rooms together; only the command line may import these.
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
-ROOT |= {"submission", "splits", "scored", "chain", "chain_outcome"}
+ROOT |= {"kept", "submission", "splits", "scored", "chain", "chain_outcome"}
 QUICK = (
     "errors",
     "lookup",

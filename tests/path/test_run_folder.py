@@ -32,6 +32,8 @@ METRICS_KEYS = {
     "versions": dict,
     "machine": dict,
     "teacher": dict,
+    "calibration": dict,
+    "threshold": dict,
     "agreement": dict,
     "ratio": float,
 }

@@ -178,3 +178,42 @@ def test_without_evaluation_the_card_has_no_figures(run):
     assert "It was not scored" in card
     assert AutoModelForSequenceClassification.from_pretrained(student).dtype == torch.float32
     assert world.GOOD[0] in AutoTokenizer.from_pretrained(student).get_vocab()
+
+
+# -- calibration and noise -------------------------------------------------------------------------
+
+
+def test_temperature_and_threshold_stand_in_the_kept_config(finished):
+    metrics = json.loads((finished.folder / "metrics.json").read_text(encoding="utf-8"))
+    model = AutoModelForSequenceClassification.from_pretrained(finished.folder / "student")
+    assert model.config.chatstill["temperature"] == metrics["calibration"]["temperature"]
+    assert model.config.chatstill.get("threshold") == metrics["threshold"]["probability"]
+    card = (finished.folder / "student" / "README.md").read_text(encoding="utf-8")
+    assert 'model.config.chatstill["temperature"]' in card
+    lines = (finished.folder / "eval_results.txt").read_text(encoding="utf-8")
+    assert "calibration error = " in lines
+
+
+def test_disagreements_of_both_splits(run, shared, copy_of, tmp_path):
+    data = rewritten(shared, tmp_path / "noisy", str)
+    train = data / "chat" / "train.data.txt"
+    lines = train.read_text(encoding="utf-8").splitlines()
+    wrong = next(n for n, line in enumerate(lines) if line.endswith("\t1"))
+    lines[wrong] = lines[wrong][:-1] + "0"
+    train.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = run(data=data, label_noise=["train"], max_steps=1, num_train_epochs=None)
+    text = (done.folder / "label_noise.tsv").read_text(encoding="utf-8").splitlines()
+    found = [line.split("\t") for line in text[1:]]
+    query, reply, _ = lines[wrong].split("\t")
+    (row,) = [row for row in found if row[1] == str(wrong + 1)]
+    assert row[:4] == ["train", str(wrong + 1), "0", "1"]
+    assert row[5:] == [query, reply]
+    assert {row[0] for row in found} == {"train"}
+    probabilities = [float(row[4]) for row in found]
+    assert probabilities == sorted(probabilities)
+    assert probabilities[-1] <= 0.5
+    page = (done.folder / "report.html").read_text(encoding="utf-8")
+    assert "disagree most" in page
+    assert found[0][6] in page
+    none = run(name="none", label_noise=[], max_steps=1, num_train_epochs=None)
+    assert not (none.folder / "label_noise.tsv").exists()

@@ -211,3 +211,15 @@ def test_a_rare_class_is_a_warning(tokenizer):
 )
 def test_a_small_share_is_not_shown_as_none(share, text):
     assert percent(share) == text
+
+
+def test_turns_before_the_first_text_count_with_their_separators(tokenizer):
+    rows = [Example("x-0", 1, "a", "b", 1, "q", ("a b", "c")), Example("x-1", 2, "a", "b", 1, "q")]
+    read = Rows(iter(rows), Counter({"1": 2}), [])
+    found = survey(read, tokenizer, Lengths(8), with_groups=False)
+    assert found.tokens.row.counts[[5, 10]].tolist() == [
+        1,
+        1,
+    ]  # [CLS] a b [SEP] c [SEP] a [SEP] b [SEP]
+    assert found.tokens.cut == 1
+    assert found.pairs[0] != found.pairs[1]

@@ -78,6 +78,7 @@ class RunKeys(Block):
     eval_steps: int | None = Field(default=None, ge=1)
     logging_steps: int = Field(default=50, ge=1)
     patience: int | None = Field(default=None, ge=1)
+    label_noise: tuple[Literal["train", "dev"], ...] = ("dev",)
     keep: Literal["last", "best"] = "last"
     training_arguments: dict[str, Any] = Field(default_factory=dict)
 

@@ -91,6 +91,23 @@ def _finite(value: Any) -> Any:
     return value
 
 
+def _calibration_lines(metrics: Mapping[str, Any]) -> list[str]:
+    lines = []
+    found, threshold = metrics.get("calibration"), metrics.get("threshold")
+    if found:
+        lines.append(
+            f"calibration error = {found['ece']:.4f}  ({found['ece_scaled']:.4f} after logits / "
+            f"{found['temperature']:.4g}, fitted on the same rows)"
+        )
+    if threshold and threshold["probability"] is not None:
+        lines.append(
+            f"threshold at the teacher's precision {threshold['teacher_precision']:.4f} = "
+            f"{threshold['probability']:.4g}  (recall {threshold['recall']:.4f}, the teacher's "
+            f"{threshold['teacher_recall']:.4f})"
+        )
+    return lines
+
+
 def result_lines(metrics: Mapping[str, Any]) -> list[str]:
     """``metrics.json`` as the lines of ``eval_results.txt``."""
     dev = metrics["dev"]
@@ -113,6 +130,7 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
         if metrics.get("ratio") is not None:
             lines.append(f"ratio to the teacher = {metrics['ratio']:.4f}")
         lines += [f"teacher {k} = {v:.4f}" for k, v in metrics["agreement"].items()]
+    lines += _calibration_lines(metrics)
     if metrics.get("kept"):
         lines.append(f"kept = {metrics['kept']['text']}")
     return lines

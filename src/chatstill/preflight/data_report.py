@@ -57,13 +57,13 @@ def _split(found: Survey, file: str) -> dict[str, Any]:
         }
         for number, kind in enumerate(KINDS)
     }
-    total = sum(found.label_values.values())
+    labelled = found.num_rows - found.unlabelled
     return {
         "file": file,
         "rows": found.num_rows,
         "rows_without_label": found.unlabelled,
         "labels": {
-            label: {"rows": count, "share": _share(count, total)}
+            label: {"rows": count, "share": _share(count, labelled)}
             for label, count in found.label_values.most_common(MOST_LABELS)
         },
         "characters": {

@@ -107,13 +107,16 @@ class Tokens:
         self.words: Counter[str] = Counter()
 
     def add(self, found: Tally, pairs: np.ndarray, lengths: Lengths, specials: np.ndarray) -> None:
-        """Further rows: their first texts, then the second ones of the rows in ``pairs`` (bool)."""
+        """Further rows: their first texts, then the second ones of the rows in ``pairs`` (bool).
+
+        ``specials`` (rows,) are the tokens that are put around the texts and between them.
+        """
         num = len(pairs)
         first, second = found.lengths[:num], np.zeros(num, np.int64)
         second[pairs] = found.lengths[num:]
         unknown = found.unknown[:num].copy()
         unknown[pairs] += found.unknown[num:]
-        whole = first + second + specials[pairs.astype(np.int64)]
+        whole = first + second + specials
         cut = whole > lengths.max_seq_length
         for own, most in ((first, lengths.max_query_length), (second, lengths.max_reply_length)):
             cut |= own > most if most is not None else False
@@ -217,8 +220,8 @@ def survey(rows: Rows, tokenizer: Tokenizer, lengths: Lengths, *, with_groups: b
                 blocks.keep(pool.submit(_count, tokenizer, chunk))
                 _wait_for(blocks.kept[:-3])
         for block in blocks.kept:
-            found, pairs = block.result()
-            result.tokens.add(found, pairs, lengths, specials)
+            found, pairs, turns = block.result()
+            result.tokens.add(found, pairs, lengths, specials[pairs.astype(np.int64)] + turns)
     result.token_sample = not blocks.whole
     result.sample = sample.kept
     result.groups = np.frombuffer(groups, np.int32) if with_groups else None
@@ -226,11 +229,13 @@ def survey(rows: Rows, tokenizer: Tokenizer, lengths: Lengths, *, with_groups: b
     return result
 
 
-def _count(tokenizer: Tokenizer, chunk: Sequence[Example]) -> tuple[Tally, np.ndarray]:
+def _count(tokenizer: Tokenizer, chunk: Sequence[Example]) -> tuple[Tally, np.ndarray, np.ndarray]:
+    """Tokens, which rows have two texts, and how many turns each row has before them."""
     pairs = np.array([row.text_b is not None for row in chunk])
     texts = [row.first_text for row in chunk]
     texts += [row.text_b for row in chunk if row.text_b is not None]
-    return tally(tokenizer, texts), pairs
+    turns = np.array([len(row.context) for row in chunk])  # a separator stands after each
+    return tally(tokenizer, texts), pairs, turns
 
 
 def _wait_for(blocks: Sequence[Future[Any]]) -> None:

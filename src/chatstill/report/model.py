@@ -62,6 +62,7 @@ class Report:
         versions: Of Python, packages, device.
         notes: Paragraphs under the table.
         data: What ``data_report.json`` holds, empty if it is missing.
+        noise: Header and rows on which teacher and label disagree most.
         settings: How speed was measured; shown under the table.
     """
 
@@ -79,6 +80,7 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    noise: Sequence[Sequence[str]] = ()
     settings: str = ""
 
     def metric(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from .curves import line_chart
 from .data import data_section
 from .model import Report
+from .noise import noise_section
 from .placing import Dot
 from .scatter import scatter_plot
 from .style import STYLE
@@ -24,6 +25,7 @@ def render_report(report: Report) -> str:
         _results(report),
         _charts(report),
         data_section(report.data),
+        noise_section(report.noise),
         _values("Configuration", flat(report.configuration), report.origins),
         _values("Versions", dict(report.versions), {}),
     ]

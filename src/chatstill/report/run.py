@@ -9,6 +9,7 @@ from typing import Any
 
 from .history import RATE, read_history
 from .model import Measure, Report, ResultRow, Series
+from .noise import read_noise
 from .page import render_report
 
 FILE = "report.html"
@@ -57,6 +58,7 @@ def run_report(folder: Path) -> Report:
         origins={key: entry["origin"] for key, entry in values.items()},
         versions=versions(metrics),
         notes=_notes(metrics),
+        noise=read_noise(folder),
         data=read_json(folder / "data_report.json", missing_ok=True),
     )
 
@@ -134,10 +136,27 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
     chance = dev["metrics"].get(f"random_{main}")
     if chance is not None:
         notes.append(f"A random ranker gets {NAMES.get(main, main)} {chance:.3f}.")
+    notes += _calibration(metrics)
     if "agreement" in metrics:
         notes.append(_agreement(metrics["agreement"]))
     if "teacher" in metrics:
         notes.append(f"The student's weights take {metrics['model']['megabytes']:.1f} MB on disk.")
+    return notes
+
+
+def _calibration(metrics: Mapping[str, Any]) -> list[str]:
+    notes, found, threshold = [], metrics.get("calibration"), metrics.get("threshold")
+    if found:
+        notes.append(
+            f"Calibration error {_figure(found['ece'])}, {_figure(found['ece_scaled'])} with the logits "
+            f"divided by {found['temperature']:.3g} (fitted on the same dev rows)."
+        )
+    if threshold and threshold["probability"] is not None:
+        notes.append(
+            f"From a probability of {threshold['probability']:.3g} the student is as precise as the teacher "
+            f"({_figure(threshold['teacher_precision'])}) and finds {_figure(threshold['recall'])} of the "
+            f"positive rows, the teacher {_figure(threshold['teacher_recall'])}."
+        )
     return notes
 
 

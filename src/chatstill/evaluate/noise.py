@@ -1,0 +1,107 @@
+"""Rows on which a teacher and the labels disagree most: where labels are likely wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..tasks.base import Example, Labels
+from ..tasks.metrics import decide, matrix
+from .calibration import probabilities
+
+MOST = 1000
+COLUMNS = ("split", "line", "label", "teacher", "probability", "text_a", "text_b")
+
+
+class Disagreement(NamedTuple):
+    """One row: ``answer`` is the teacher's, ``value`` the probability that it gives to the label.
+
+    For regression ``answer`` is the teacher's score and ``value`` empty.
+    """
+
+    split: str
+    row: Example
+    label: str
+    answer: str
+    value: str
+
+
+def most_disagreeing(
+    scores: np.ndarray, labels: np.ndarray, kind: str, limit: int = MOST
+) -> np.ndarray:
+    """Row numbers, the clearest disagreement first.
+
+    Classes: rows whose label is not the teacher's answer, by the probability of the label, lowest
+    first. Regression: by the distance of label and score.
+
+    Args:
+        scores: (N, C) of the teacher in the task's label order.
+        labels: (N,), NaN for none.
+        kind: Of the task's labels.
+        limit: Most rows.
+    """
+    known = ~np.isnan(labels)
+    if kind == "regression":
+        distance = np.where(known, np.abs(matrix(scores)[:, 0] - labels), -np.inf)
+        order = np.argsort(-distance, kind="stable")
+        return order[distance[order] > 0][:limit]
+    own = _of_label(probabilities(scores), np.where(known, labels, 0))
+    apart = np.flatnonzero(known & (decide(scores) != labels))
+    return apart[np.argsort(own[apart], kind="stable")][:limit]
+
+
+def disagreements(
+    split: str,
+    rows: Iterable[Example],
+    scores: np.ndarray,
+    labels: np.ndarray,
+    space: Labels,
+    words: Sequence[str],
+) -> Iterator[Disagreement]:
+    """The rows of ``most_disagreeing`` with their texts; the file is read once, as far as needed.
+
+    Args:
+        split: Its name.
+        rows: All of its rows, as they stand in the file.
+        scores: (N, C) of the teacher.
+        labels: (N,).
+        space: The task's labels.
+        words: How the files write each class.
+    """
+    chosen = most_disagreeing(scores, labels, space.kind)
+    wanted, texts = set(chosen.tolist()), {}
+    last = max(wanted, default=-1)
+    for number, row in enumerate(rows if wanted else ()):
+        if number in wanted:
+            texts[number] = row
+        if number == last:
+            break
+    own = _of_label(probabilities(scores), np.nan_to_num(labels)) if words else None
+    answers = decide(scores)
+    for number in chosen.tolist():
+        if own is None:
+            label, answer, value = f"{labels[number]:g}", f"{scores[number, 0]:.4g}", ""
+        else:
+            label, answer = words[int(labels[number])], words[int(answers[number])]
+            value = f"{own[number]:.4g}"
+        yield Disagreement(split, texts[number], label, answer, value)
+
+
+def as_lines(found: Iterable[Disagreement]) -> Iterator[str]:
+    """The lines of ``label_noise.tsv``; TAB and line ends inside a text are written as escapes."""
+    yield "\t".join(COLUMNS)
+    for split, row, label, answer, value in found:
+        texts = (_escaped(row.first_text), _escaped(row.text_b or ""))
+        yield "\t".join((split, str(row.line), label, answer, value, *texts))
+
+
+def _of_label(probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return probability[np.arange(len(labels)), labels.astype(np.int64)]
+
+
+def _escaped(text: str) -> str:
+    for character, shown in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(character, shown)
+    return text

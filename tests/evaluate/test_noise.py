@@ -1,0 +1,52 @@
+"""Rows on which teacher and label disagree: which, in which order, and how they are written."""
+
+import numpy as np
+
+from chatstill.evaluate.noise import as_lines, disagreements, most_disagreeing
+from chatstill.tasks.base import Example, Labels
+
+TWO = Labels("classification", ("no", "yes"))
+SCORE = Labels("regression")
+
+
+def rows(*texts):
+    return [Example(f"dev-{n}", n + 2, text, None, 0) for n, text in enumerate(texts)]
+
+
+def test_the_least_probable_labels_come_first():
+    scores = np.array([[0.0, 1.0], [0.0, 5.0], [3.0, 0.0], [0.0, 2.0], [9.0, 0.0]])
+    labels = np.array([0.0, 0.0, 0.0, np.nan, 1.0])
+    assert most_disagreeing(scores, labels, "classification").tolist() == [4, 1, 0]
+    assert most_disagreeing(scores, labels, "classification", limit=1).tolist() == [4]
+    assert most_disagreeing(scores[2:3], labels[2:3], "classification").tolist() == []
+
+
+def test_scores_far_from_their_label_come_first():
+    scores, labels = np.array([[1.0], [4.0], [2.0], [0.0]]), np.array([1.0, 1.0, 2.5, np.nan])
+    assert most_disagreeing(scores, labels, "regression").tolist() == [1, 2]
+
+
+def test_rows_are_written_with_text_label_and_probability():
+    scores = np.array([[0.0, np.log(3)], [0.0, np.log(9)], [1.0, 0.0]])
+    found = disagreements("dev", rows("a\tb", "c\\\n", "d"), scores, np.zeros(3), TWO, ("0", "1"))
+    assert list(as_lines(found)) == [
+        "split\tline\tlabel\tteacher\tprobability\ttext_a\ttext_b",
+        "dev\t3\t0\t1\t0.1\tc\\\\\\n\t",
+        "dev\t2\t0\t1\t0.25\ta\\tb\t",
+    ]
+
+
+def test_of_a_regression_the_scores_are_written():
+    found = disagreements("train", rows("a"), np.array([[2.25]]), np.array([4.0]), SCORE, ())
+    assert list(as_lines(found))[1:] == ["train\t2\t4\t2.25\t\ta\t"]
+
+
+def test_the_file_is_read_no_further_than_needed():
+    def read():
+        yield from rows("a", "b")
+        raise AssertionError("read on")
+
+    scores = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    assert len(list(disagreements("dev", read(), scores, np.zeros(3), TWO, ("0", "1")))) == 1
+    none = disagreements("dev", read(), scores[1:], np.zeros(2), TWO, ("0", "1"))
+    assert list(none) == []
