@@ -1,7 +1,13 @@
 """Reading the documentation: fenced blocks, tables, and a small finished run to hold it against."""
 
+import contextlib
+import io
 import re
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from chatstill import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.zh-CN.md")
@@ -23,6 +29,30 @@ def files_of(page: str) -> dict[str, str]:
         r"^`([\w./]+\.\w+)`[^\n]*\n\n```[a-z]*\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL
     )
     return dict(found)
+
+
+def run_page(page: str, folder: Path, more: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Runs the commands of a page's first shell block in a folder, in this process.
+
+    Args:
+        page: The page.
+        folder: Where its files lie.
+        more: Verb -> ``--set`` arguments that make its run a short one.
+
+    Returns:
+        Verb -> what it printed; each command must end with 0.
+    """
+    said = {}
+    with contextlib.chdir(folder):
+        for command in fences(page, "sh")[0].splitlines():
+            program, verb, *words = shlex.split(command)
+            assert program == "chatstill"
+            sets = [word for value in more.get(verb, ()) for word in ("--set", value)]
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                code = cli.main([verb, *words, *sets])
+            assert code == 0, (command, out.getvalue())
+            said[verb] = out.getvalue()
+    return said
 
 
 def section(page: str, title: str) -> str:

@@ -19,7 +19,7 @@ from .errors import Problem, UserError
 from .evaluate.scoring import score
 from .job import Job, device_of
 from .methods.base import Phase
-from .models.layers import num_layers_of
+from .models.layers import count_layers
 from .models.own import own_block
 from .preflight.cost import check_memory, estimate, estimate_memory
 from .preflight.data_report import data_report, plan_rows
@@ -235,9 +235,9 @@ def _networks(job: Job, check: TeacherCheck | None) -> Section:
         own = model.config
         rows += network_rows(
             role if job.verb == "distill" else "network",
-            layers=num_layers_of(own),
-            width=own.hidden_size,
-            heads=own.num_attention_heads,
+            layers=count_layers(own),
+            width=getattr(own, "hidden_size", None),
+            heads=getattr(own, "num_attention_heads", None),
             parameters=sum(p.numel() for p in model.parameters()),
         )
     rows += [("", note) for note in job.notes]

@@ -69,7 +69,8 @@ def rows_fingerprint(task: Task, path: Path, split: Split, labelled: bool) -> st
 def _architecture(block: Architecture | None) -> Any:
     if block is None:
         return None
-    return {
+    outputs = {} if block.num_labels is None else {"num_labels": block.num_labels}
+    return outputs | {
         "model_type": block.model_type,
         "weights": content_of(block.model_name_or_path),
         "config_file": content_of(block.config_file),

@@ -16,7 +16,8 @@ from .evaluate.scoring import Reader
 from .features.capture import takes_token_types
 from .fingerprint import rows_fingerprint
 from .methods.base import Method, RunValues, StudentSpec
-from .models.layers import copy_layers, num_layers_of
+from .models.custom import register
+from .models.layers import copy_layers, num_embeddings, num_layers_of
 from .models.load import load_classifier, load_config
 from .models.shape import check_same_shape
 from .preflight.labels import LabelMatch, match_labels, output_names
@@ -221,12 +222,8 @@ def _pretrained(config: RunConfig, task: Task, notes: list[str]) -> PreTrainedMo
     if depth is None or depth == num_layers_of(model.config):
         return model
     if depth > num_layers_of(model.config):
-        raise UserError(
-            Problem(
-                "teacher_architectures.num_hidden_layers",
-                f"{depth} layers asked for, the weights have {num_layers_of(model.config)}",
-            )
-        )
+        message = f"{depth} layers asked for, the weights have {num_layers_of(model.config)}"
+        raise UserError(Problem("teacher_architectures.num_hidden_layers", message))
     notes.append(f"cut to its first {depth} layers")
     return copy_layers(model, depth, list(range(depth)))
 
@@ -237,6 +234,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     Raises:
         UserError: every mismatch found, at once where one does not hide the next.
     """
+    register(config.plugins)
     task = task_of(config)
     block = _teacher_block(config)
     load_config(block, "teacher", config.cache_dir)  # said before its tokenizer, if missing
@@ -271,9 +269,8 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         max_query_length=config.max_query_length,
         max_reply_length=config.max_reply_length,
     )
-    table = model.get_input_embeddings().weight
-    assert isinstance(table, torch.Tensor)
-    problems += filter(None, [check_vocabulary(tokenizer, len(table))])
+    rows = num_embeddings(model)
+    problems += filter(None, [check_vocabulary(tokenizer, rows)] if rows is not None else [])
     if errors := [p for p in problems if p.severity == "error"]:
         raise UserError(errors)
     if teacher is None:

@@ -18,6 +18,7 @@ from .evaluate.speed import count_parameters, device_name, size_megabytes
 from .fingerprint import run_facts
 from .job import Job, device_of
 from .kept import calibration_of, save_kept, write_card, write_noise
+from .models.layers import count_layers
 from .models.save import recover_saved
 from .report.run import write_run_report
 from .running import Trained, Views
@@ -111,7 +112,7 @@ def _kept(job: Job, trained: Trained) -> dict[str, Any]:
 def _model_facts(model: Any, folder: Path) -> dict[str, Any]:
     counted = count_parameters(model)
     return {
-        "layers": int(model.config.num_hidden_layers),
+        "layers": count_layers(model.config),
         "parameters": counted.total,
         "parameters_without_embeddings": counted.without_embeddings,
         "megabytes": size_megabytes(folder),

@@ -17,6 +17,7 @@ from .data.views import View
 from .errors import Problem, UserError
 from .evaluate.scoring import score
 from .job import device_of, reader_for, set_padding
+from .models.custom import register
 from .models.load import load_classifier
 from .models.own import own_block
 from .preflight.labels import LabelMatch, match_labels
@@ -41,6 +42,7 @@ def task_for(folder: Path, config: RunConfig) -> Task:
 def open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, LabelMatch]:
     """(network, tokenizer, label match) of a folder, on the best device."""
     task = task_for(folder, config)
+    register(config.plugins)
     block = Architecture(model_name_or_path=str(folder))
     try:
         loaded = load_classifier(
@@ -53,7 +55,10 @@ def open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, LabelMatch]:
             strict_head=True,
         )
     except UserError as error:  # the network was named on the command line, not in a file
-        named = [dataclasses.replace(problem, place="MODEL") for problem in error.problems]
+        named = [
+            problem if ".py" in problem.place else dataclasses.replace(problem, place="MODEL")
+            for problem in error.problems
+        ]
         raise UserError(named) from error
     tokenizer = resolve_tokenizer(
         config.tokenizer_name_or_path,

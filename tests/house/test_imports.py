@@ -21,11 +21,12 @@ LOW = {
     "text": {"tasks.base"},
     "features": {"layer_map"},
     "data": {"text", "tasks.base"},
-    "models": {"text", "features", "layer_map", "tasks.base"},
+    "model_types": {"plugins"},
+    "models": {"text", "features", "layer_map", "plugins", "model_types", "tasks.base"},
     "methods": {"losses", "layer_map", "features", "models", "tasks.base"},
     "hub": set(),
     "lookup": {"methods", "tasks", "plugins"},
-    "config": {"lookup", "methods", "tasks"},
+    "config": {"lookup", "methods", "tasks", "model_types"},
     "train": {"methods", "data", "models", "features"},
     "preflight": {"data", "models", "tasks", "config", "text"},
     "evaluate": {"data", "models", "tasks", "config", "text"},
@@ -36,6 +37,7 @@ LOW = {
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
 ROOT |= {"kept", "submission", "splits", "scored", "chain", "chain_outcome"}
 QUICK = (
+    "model_types",
     "errors",
     "lookup",
     "plugins",

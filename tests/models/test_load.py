@@ -21,6 +21,7 @@ class Block:
     model_name_or_path: str | None = None
     config_file: str | None = None
     num_hidden_layers: int | None = None
+    num_labels: int | None = None
 
 
 def load(block, **options):

@@ -1,15 +1,13 @@
 """A task of one's own from docs/own_task.md, as the page says: every file, every command."""
 
 import json
-import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from chatstill import cli, lookup
 
-from ..pages import fences, files_of
+from ..pages import fences, files_of, run_page
 from . import world
 
 PAGE = "docs/own_task.md"
@@ -48,28 +46,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ran(folder):
     """What each command of the page printed, in order."""
-    import contextlib
-    import io
-    import os
-
-    before, said = Path.cwd(), {}
-    os.chdir(folder)
-    try:
-        for command in fences(PAGE, "sh")[0].splitlines():
-            words = shlex.split(command)
-            more = (
-                [w for s in SMALL for w in ("--set", s)]
-                if words[1] not in ("evaluate", "predict")
-                else []
-            )
-            out = io.StringIO()
-            with contextlib.redirect_stdout(out):
-                code = cli.main([*words[1:], *more])
-            assert code == 0, (command, out.getvalue())
-            said[words[1]] = out.getvalue()
-    finally:
-        os.chdir(before)
-    return said
+    return run_page(PAGE, folder, dict.fromkeys(("check", "teach", "distill"), SMALL))
 
 
 def test_the_plan_shows_the_task(ran):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from .. import __version__
+from ..errors import Problem, UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +37,12 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Move an old run aside and 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a student or teacher.")]
 FileOption = Annotated[Path | None, typer.Option("--config", metavar="CONFIG", help="A JSON file.")]
 TaskName = Annotated[str | None, typer.Option(help="chat, sst2, mnli, qqp, stsb …")]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin", metavar="FILE", help="A Python file with a task or model of your own."
+    ),
+]
 Split = Annotated[Literal["train", "dev", "test"], typer.Option(help="Which rows.")]
 
 
@@ -104,12 +111,13 @@ def evaluate(
     data_dir: Annotated[str | None, typer.Option(help="Folder of the task's files.")] = None,
     split: Split = "dev",
     output: Annotated[Path | None, typer.Option(help="Folder for figures and predictions.")] = None,
+    plugins: Plugins = None,
     overrides: Set = None,
 ) -> None:
     """Score any student or teacher on a task's rows."""
-    known = {} if config is not None else _of_run(model)
+    known = {} if config is not None else _of_run(model, plugins)
     task_name, data_dir = task_name or known.get("task_name"), data_dir or known.get("data_dir")
-    loaded = _load(config, _named(overrides, task_name, data_dir), "evaluate")
+    loaded = _load(config, _named(overrides, task_name, data_dir, plugins), "evaluate")
     from .. import pipeline
 
     pipeline.evaluate(model, loaded.config, split=split, output=output, console=_console())
@@ -122,12 +130,13 @@ def predict(
     config: FileOption = None,
     task_name: TaskName = None,
     output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
+    plugins: Plugins = None,
     overrides: Set = None,
 ) -> None:
     """Write a model's scores for every row of FILE."""
     if config is None:
-        task_name = task_name or _of_run(model).get("task_name") or "chat"
-    loaded = _load(config, _named(overrides, task_name, None), "predict")
+        task_name = task_name or _of_run(model, plugins).get("task_name") or "chat"
+    loaded = _load(config, _named(overrides, task_name, None, plugins), "predict")
     from .. import pipeline
 
     pipeline.predict(model, file, loaded.config, output=output, console=_console())
@@ -154,15 +163,18 @@ def submit(
     data_dir: Annotated[Path, typer.Option(help="GLUE's folder.")] = Path("data"),
     output: Annotated[Path, typer.Option(help="The zip to write.")] = Path("submission.zip"),
     incomplete: Annotated[bool, typer.Option("--incomplete", help="Without some tasks.")] = False,
+    plugins: Plugins = None,
     overrides: Set = None,
 ) -> None:
     """Predict GLUE's test sets and write the zip that its server takes."""
     from .. import submission
     from .messages import show_problems
 
-    named = submission.named_models(models, lambda folder: _of_run(folder).get("task_name"))
+    named = submission.named_models(
+        models, lambda folder: _of_run(folder, plugins).get("task_name")
+    )
     configs = {
-        task: _load(None, _named(overrides, task, None), "predict").config
+        task: _load(None, _named(overrides, task, None, plugins), "predict").config
         for task in submission.configured(named)
     }
     console = _console()
@@ -177,21 +189,36 @@ def submit(
     show_problems(warnings)
 
 
-def _of_run(model: Path) -> dict[str, str]:
-    """What the run that made a network says of its task and data; empty for other networks."""
+def _of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
+    """What the run that made a network says of its task and data; empty for other networks.
+
+    Raises:
+        UserError: it had plugins and none is named: they are code, which is not run unasked.
+    """
     for folder in (model, model.parent):
         try:
             text = (folder / "config.resolved.json").read_text(encoding="utf-8")
             found = json.loads(text)
-            return {key: found[key]["value"] for key in ("task_name", "data_dir")}
+            own = [str(name) for name in found["plugins"]["value"]]
+            known = {key: found[key]["value"] for key in ("task_name", "data_dir")}
         except (OSError, ValueError, KeyError, TypeError):
             continue
+        if own and not plugins:
+            message = f"the run that made {model} had plugins of its own: {', '.join(own)}."
+            more = " ".join(f"--plugin {name}" for name in own)
+            raise UserError(Problem("", message, f"Name them: {more}, or --config CONFIG."))
+        return known
     return {}
 
 
-def _named(overrides: list[str] | None, task_name: str | None, data_dir: str | None) -> list[str]:
+def _named(
+    overrides: list[str] | None,
+    task_name: str | None,
+    data_dir: str | None,
+    plugins: list[str] | None,
+) -> list[str]:
     """Options of the command line as overrides; --set goes before them."""
-    values = (("task_name", task_name), ("data_dir", data_dir))
+    values = (("task_name", task_name), ("data_dir", data_dir), ("plugins", plugins))
     named = [f"{key}={json.dumps(value)}" for key, value in values if value is not None]
     return [*named, *(overrides or [])]
 

@@ -33,7 +33,9 @@ def check_files(
         for block in (TEACHER, STUDENT) if verb != "teach" else (TEACHER,):
             network = getattr(keys, block)
             if network is not None:
-                problems += check_network(network, source, block, required=keys.do_train)
+                problems += check_network(
+                    network, source, block, required=keys.do_train, plugins=plugins
+                )
         problems += check_tokenizer(keys, source)
     return problems
 

@@ -1,10 +1,12 @@
 """The networks that a configuration names: architecture, weights and tokenizer are there and fit."""
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import lookup
 from ..errors import Problem
+from ..model_types import BUILT_IN, borrowed_types, built_in, own_models
 from .places import KeyPath, dotted
 from .schema import Architecture, RunKeys
 from .source import Source
@@ -16,12 +18,20 @@ TEACHER, STUDENT = "teacher_architectures", "student_architectures"
 
 
 def check_network(
-    network: Architecture, source: Source, block: str, *, required: bool
+    network: Architecture,
+    source: Source,
+    block: str,
+    *,
+    required: bool,
+    plugins: Sequence[str] = (),
 ) -> list[Problem]:
     """Findings about one block; they are warnings where the run can do without the network."""
-    problems = _model_type(network, source, block)
+    own = next((o for o in own_models(plugins) if _same(o, network.model_type)), None)
+    problems = [] if own else _model_type(network, source, block, plugins)
+    if own or built_in(network.model_type):  # what the files say is its type goes with these
+        network = network.model_copy(update={"model_type": None})
     if network.config_file is not None:
-        problems += _config_file(network, source, block)
+        problems += _config_file(network, source, block, own=own is not None)
     if network.model_name_or_path is not None:
         problems += _weights(network, source, block)
     if network.tokenizer_name_or_path is not None:
@@ -31,18 +41,28 @@ def check_network(
     return problems
 
 
-def _model_type(network: Architecture, source: Source, block: str) -> list[Problem]:
-    known = architectures()
-    if network.model_type is None or not known or network.model_type in known:
+def _model_type(
+    network: Architecture, source: Source, block: str, plugins: Sequence[str]
+) -> list[Problem]:
+    known, name = architectures(), network.model_type
+    if name is None or not known or name in known or built_in(name):
         return []
     path = (block, "model_type")
-    message = f"transformers knows no architecture '{network.model_type}'."
-    near = lookup.nearest(network.model_type, sorted(known))
+    message = f"transformers knows no architecture '{name}'" + (
+        ", and no plugin has a model of that name." if plugins else "."
+    )
+    near = lookup.nearest(name, sorted({*known, *BUILT_IN, *own_models(plugins)}))
     hint = f"Did you mean '{near}'?" if near else "It is a word such as bert, roberta, electra."
-    return [source.problem(path, message, hint)]
+    if not plugins:
+        hint += ' A model of your own comes from a file: "plugins": ["my_model.py"].'
+    return [source.problem(path, message, hint), *borrowed_types(plugins)]
 
 
-def _config_file(network: Architecture, source: Source, block: str) -> list[Problem]:
+def _same(name: str, other: str | None) -> bool:
+    return other is not None and lookup.plain(name) == lookup.plain(other)
+
+
+def _config_file(network: Architecture, source: Source, block: str, *, own: bool) -> list[Problem]:
     path, name = (block, "config_file"), str(network.config_file)
     if not kind_of(Path(name)):
         return [
@@ -54,7 +74,7 @@ def _config_file(network: Architecture, source: Source, block: str) -> list[Prob
     values, fault = read_json(Path(name))
     if values is None:
         return [source.problem(path, f"'{dotted(path)}': {name} {fault}.")]
-    if "model_type" not in values and network.model_type is None:
+    if "model_type" not in values and network.model_type is None and not own:
         message = f"'{dotted(path)}': {name} names no model_type, and neither does {block}."
         return [source.problem(path, message, f'Set "model_type" in {block}, such as "bert".')]
     return _same_type(network, source, block, values.get("model_type"), name)

@@ -24,6 +24,7 @@ class Architecture(Block):
     config_file: str | None = None
     tokenizer_name_or_path: str | None = None
     num_hidden_layers: int | None = Field(default=None, ge=1)
+    num_labels: int | None = Field(default=None, ge=1)
 
 
 class RunKeys(Block):

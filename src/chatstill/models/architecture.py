@@ -10,6 +10,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from ..errors import Problem, UserError
+from ..model_types import built_in
+from .custom import extends, own_type
 from .hub import hub_errors
 from .layers import cut_config, num_layers_of
 from .weights import Weights, find_weights
@@ -36,6 +38,8 @@ class Architecture(Protocol):
     def config_file(self) -> str | None: ...
     @property
     def num_hidden_layers(self) -> int | None: ...
+    @property
+    def num_labels(self) -> int | None: ...
 
 
 def load_config(
@@ -53,14 +57,18 @@ def load_config(
         UserError: no such file, not JSON, a model type that is missing, unknown or contradicted.
     """
     block = f"{role}_architectures"
+    kind = None if built_in(architecture.model_type) else architecture.model_type
+    own = own_type(kind)
     if architecture.config_file:
         place = f"{block}.config_file"
         file = Path(architecture.config_file).expanduser()
-        config = config_from_dict(_read_json(file, place), architecture.model_type, file, place)
+        config = config_from_dict(_read_json(file, place), kind, file, place)
     elif architecture.model_name_or_path:
         place = f"{block}.model_name_or_path"
         weights = find_weights(architecture.model_name_or_path, place)
-        config = config_of_weights(weights, architecture.model_type, place, cache_dir)
+        config = config_of_weights(weights, kind, place, cache_dir)
+    elif own is not None:  # as its config class has it
+        config = config_from_dict({}, kind, own.plugin, f"{block}.model_type")
     else:
         raise UserError(
             Problem(
@@ -131,7 +139,10 @@ def config_from_dict(
 def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place: str) -> str:
     block = place.split(".")[0]
     inside = data.get("model_type")
-    wanted = _normalised(given) if given else None
+    own = own_type(given)
+    wanted = own.name if own else _normalised(given) if given else None
+    if own is not None and extends(own, inside):
+        return own.name
     if wanted and inside and wanted != inside:
         raise UserError(
             Problem(
@@ -149,7 +160,7 @@ def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place
                 f'Add "model_type": "bert" (or what it is) to {block}.',
             )
         )
-    if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+    if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES and own_type(kind) is None:
         where = str(file) if inside else f"{block}.model_type"
         close = difflib.get_close_matches(
             str(kind), MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
@@ -157,6 +168,8 @@ def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place
         hint = f"Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
         if data.get("auto_map"):
             hint = "It names code of its own (auto_map), which is never run. " + hint
+        if not hint:
+            hint = 'A model of your own comes from a file: "plugins": ["my_model.py"], or --plugin.'
         raise UserError(
             Problem(
                 place,

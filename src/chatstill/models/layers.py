@@ -32,6 +32,21 @@ def num_layers_of(config: PretrainedConfig) -> int:
     return number
 
 
+def count_layers(config: PretrainedConfig) -> int:
+    """Number of layers for a table; 0 for a model of a user's own that counts none."""
+    number = getattr(config, "num_hidden_layers", None)
+    return number if isinstance(number, int) else 0
+
+
+def num_embeddings(model: PreTrainedModel) -> int | None:
+    """Rows of the table of word embeddings; None where a model of a user's own does not show it."""
+    try:
+        return int(model.get_input_embeddings().weight.shape[0])  # type: ignore[index]
+    except (NotImplementedError, AttributeError):
+        number = getattr(model.config, "vocab_size", None)
+        return number if isinstance(number, int) else None
+
+
 def find_layers(model: PreTrainedModel) -> str | None:
     """Dotted name of the list of layers (``bert.encoder.layer``), None if there is no plain one.
 

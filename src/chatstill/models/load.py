@@ -11,6 +11,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from ..errors import Problem, UserError
 from ..tasks.base import LabelKind
 from .architecture import Architecture, load_config
+from .custom import own_faults, probe
+from .heads import check_head, wanted_outputs
 from .hub import hub_errors, quiet_transformers
 from .labels import set_labels
 from .report import LoadReport, make_report
@@ -60,17 +62,24 @@ def load_classifier(
             fit, and a strict head that does not.
     """
     config = load_config(architecture, role, cache_dir)
-    set_labels(config, num_labels, label_names, problem)
+    outputs = wanted_outputs(architecture, config, num_labels)
+    check_head(architecture, outputs or len(config.id2label or ()), role, num_labels, problem)
+    fits = outputs == num_labels or (outputs == 1 and len(label_names or ()) == 2)
+    set_labels(config, outputs, label_names if fits else None, problem)
     path = architecture.model_name_or_path
     with torch.random.fork_rng(devices=[]), quiet_transformers():
         # Only the CPU's generator: torch.manual_seed would also reseed the accelerators.
         torch.default_generator.manual_seed(seed)
         if not path:
-            model = _model_class(config)._from_config(config, dtype=torch.float32)
+            with own_faults(config, "can't be built"):
+                model = _model_class(config)._from_config(config, dtype=torch.float32)
+            probe(model)
             report = LoadReport("", missing=sorted(name for name, _ in model.named_parameters()))
             return LoadedModel(model.eval(), report)
         place = f"{role}_architectures.model_name_or_path"
-        model, info = _from_weights(config, path, place, cache_dir)
+        with own_faults(config, "can't be loaded"):
+            model, info = _from_weights(config, path, place, cache_dir)
+        probe(model)
     report = make_report(model, info, path)
     _require_layers(model, report, place)
     if strict_head:

@@ -66,10 +66,18 @@ def plan_renderable(plan: Plan) -> RenderableType:
 
 
 def network_rows(
-    role: str, *, layers: int, width: int, heads: int, parameters: int, source: str = ""
+    role: str,
+    *,
+    layers: int,
+    width: int | None,
+    heads: int | None,
+    parameters: int,
+    source: str = "",
 ) -> list[Row]:
-    """One row that describes a network."""
-    text = f"{layers} layers, width {width}, {heads} heads, {parameters / 1e6:.1f} M parameters"
+    """One row that describes a network; what a model of a user's own does not have is left out."""
+    parts = [f"{layers} layers" if layers else "", f"width {width}" if width else ""]
+    parts += [f"{heads} heads" if heads else "", f"{parameters / 1e6:.1f} M parameters"]
+    text = ", ".join(part for part in parts if part)
     return [(role, f"{text}; {source}" if source else text)]
 
 

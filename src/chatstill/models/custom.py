@@ -1,0 +1,91 @@
+"""A user's own models: made known to transformers, and their faults told by file and line."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+from ..errors import Problem, UserError
+from ..model_types import OwnModel, own_models, plain
+from ..plugins import faults, line_of
+
+_KNOWN: dict[str, OwnModel] = {}
+
+
+def register(plugins: Sequence[str]) -> None:
+    """Makes the models of plugins known, so that a config.json with their ``model_type`` loads.
+
+    Raises:
+        UserError: a plugin fails, or a config class cannot be made without arguments.
+    """
+    for name, own in own_models(plugins).items():
+        model: Any = own.model
+        config_class = model.config_class
+        with faults(own.plugin, f"{config_class.__name__}() fails"):
+            config_class()
+        CONFIG_MAPPING.register(name, config_class, exist_ok=True)
+        MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.register(config_class, model, exist_ok=True)
+        _KNOWN[name] = own
+
+
+def own_type(name: str | None) -> OwnModel | None:
+    """The registered model of a name; case, hyphens and underscores don't count."""
+    return next((own for key, own in _KNOWN.items() if name and plain(key) == plain(name)), None)
+
+
+def extends(own: OwnModel, kind: object) -> bool:
+    """Whether a model's config continues that of one of transformers' types, and may read its files."""
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
+        return False
+    return issubclass(own.model.config_class, CONFIG_MAPPING[kind])
+
+
+@contextmanager
+def own_faults(config: PretrainedConfig, doing: str) -> Iterator[None]:
+    """What a user's own model raises as a ``UserError``; nothing for transformers' models."""
+    own = _KNOWN.get(config.model_type)
+    if own is None:
+        yield
+        return
+    with faults(own.plugin, f"{own.model.__name__} {doing}"):
+        yield
+
+
+@torch.no_grad()
+def probe(model: PreTrainedModel) -> None:
+    """Runs a user's own model on two made-up rows: a slip shows before anything is prepared.
+
+    Raises:
+        UserError: it fails, or its logits have another shape than (rows, num_labels).
+    """
+    own = _KNOWN.get(model.config.model_type)
+    if own is None:
+        return
+    place = line_of(own.plugin, type(model).forward)
+    taken = inspect.signature(model.forward).parameters
+    open_ended = any(one.kind is one.VAR_KEYWORD for one in taken.values())
+    lacking = [name for name in ("input_ids", "attention_mask") if name not in taken]
+    if lacking and not open_ended:
+        message = f"{type(model).__name__}.forward takes no {' and no '.join(lacking)}."
+        raise UserError(Problem(place, message))
+    batch = {"input_ids": torch.ones(2, 5, dtype=torch.long)}
+    batch["attention_mask"] = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    if "token_type_ids" in taken and getattr(model.config, "type_vocab_size", 0) > 1:
+        batch["token_type_ids"] = torch.zeros_like(batch["input_ids"])
+    training = model.training
+    model.eval()
+    with faults(own.plugin, f"{type(model).__name__}.forward fails"):
+        logits = getattr(model(**batch), "logits", None)
+    model.train(training)
+    wanted = (2, model.config.num_labels)
+    found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else None
+    if found != wanted:
+        what = f"logits of shape {found}" if found else "no logits"
+        message = f"{type(model).__name__}.forward gives {what} for 2 rows, expected {wanted}."
+        hint = "It returns SequenceClassifierOutput(logits=...): (rows, config.num_labels)."
+        raise UserError(Problem(place, message, hint))

@@ -1,0 +1,51 @@
+"""How many outputs a network's head has: what the block says, what the task needs, one or two for ``qa``."""
+
+from typing import Any
+
+from transformers import PretrainedConfig
+
+from ..errors import Problem, UserError
+from ..model_types import QA, built_in
+
+
+def wanted_outputs(
+    architecture: Any, config: PretrainedConfig, num_labels: int | None
+) -> int | None:
+    """Outputs of the head to be built; None keeps those of the config.
+
+    ``num_labels`` of the block goes first. A ``qa`` network keeps the one or two of a head that its
+    weights hold, and a new one gives a single logit: the score of a reply.
+
+    Args:
+        architecture: The block of the configuration.
+        config: As read from its files.
+        num_labels: What the task needs; None for a network that is used as it is.
+    """
+    if architecture.num_labels is not None:
+        return architecture.num_labels
+    if built_in(architecture.model_type) != QA or num_labels is None:
+        return num_labels
+    classes = getattr(config, "architectures", None) or []
+    trained = any(str(name).endswith("ForSequenceClassification") for name in classes)
+    return config.num_labels if trained and config.num_labels in (1, 2) else 1
+
+
+def check_head(
+    architecture: Any, outputs: int, role: str, num_labels: int | None, problem: str
+) -> None:
+    """A ``qa`` network scores replies of a task with two labels.
+
+    Raises:
+        UserError: the task is another one, or the network has more than two outputs.
+    """
+    if built_in(architecture.model_type) != QA:
+        return
+    place = f"{role}_architectures.model_type"
+    hint = 'Write "sequence-classification", or leave model_type out.'
+    if problem != "classification" or (num_labels or 2) != 2:
+        what = "a regression" if problem == "regression" else f"{num_labels} labels"
+        message = f"'qa' scores replies, right or wrong; the task has {what}"
+        raise UserError(Problem(place, message, hint))
+    if outputs not in (1, 2):
+        message = f"'qa' has one or two logits; the network has {outputs}"
+        raise UserError(Problem(place, message, hint))

@@ -1,0 +1,108 @@
+"""A model of one's own from docs/own_model.md: its file, its commands, transformers alone."""
+
+import json
+import re
+
+import pytest
+import transformers as tf
+
+from chatstill import cli
+
+from ..pages import fences, files_of, run_page
+from . import world
+
+PAGE = "docs/own_model.md"
+SMALL = (
+    "max_seq_length=16",
+    "max_steps=20",
+    "learning_rate=0.01",
+    'training_arguments={"use_cpu": true}',
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The files of the page, chat rows, and a small network under the name it uses."""
+    folder = tmp_path_factory.mktemp("own_model")
+    for name, text in files_of(PAGE).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "scorer.json").write_text(fences(PAGE, "json")[-1], encoding="utf-8")
+    world.write_chat(folder / "data", train=24)
+    (folder / "rows.tsv").write_text("where is the box\tsure\n", encoding="utf-8")
+    bert = world.build_network(folder / "bert-base-uncased", layers=2, dropout=0.0)
+    config = json.loads((bert / "config.json").read_text("utf-8"))
+    config["architectures"] = ["BertModel"]
+    (bert / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ran(folder):
+    """What each command of the page printed."""
+    return run_page(PAGE, folder, {"teach": SMALL})
+
+
+def test_it_is_trained_from_scratch_with_the_sizes_of_its_file(ran, folder):
+    config = json.loads((folder / "output_words" / "teacher" / "config.json").read_text("utf-8"))
+    assert (config["model_type"], config["width"]) == ("words-cnn", 64)
+    assert config["id2label"] == {"0": "no_match", "1": "match"}
+    metrics = json.loads((folder / "output_words" / "metrics.json").read_text("utf-8"))
+    assert metrics["model"]["layers"] == 0 and metrics["dev"]["metrics"]["auc"] > 0.8
+
+
+def test_the_kept_one_is_evaluated_and_predicts_given_the_plugin(ran, folder, monkeypatch):
+    metrics = json.loads((folder / "output_words" / "metrics.json").read_text("utf-8"))
+    assert f"mrr = {metrics['dev']['metrics']['mrr']:g}" in ran["evaluate"]
+    assert (folder / "scores.tsv").read_text("utf-8").count("\n") == 2
+
+
+def test_without_the_plugin_a_run_folder_says_which_it_had(ran, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert cli.main(["evaluate", "output_words"]) == 2
+    error = capsys.readouterr().err
+    assert "had plugins of its own: words_cnn.py" in error and "--plugin words_cnn.py" in error
+
+
+def test_plain_transformers_loads_it_with_the_file_as_the_page_says(
+    ran, folder, monkeypatch, capsys
+):
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    exec(compile(fences(PAGE, "python")[1], PAGE, "exec"), {})
+    assert re.match(r"tensor\(\[\[0\.\d+, 0\.\d+\]\]", capsys.readouterr().out)
+
+
+def test_a_scorer_of_replies_is_a_plain_classifier_of_one_logit(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    sets = [word for value in SMALL for word in ("--set", value)]
+    assert cli.main(["teach", "scorer.json", *sets]) == 0
+    model = tf.AutoModelForSequenceClassification.from_pretrained("output_scorer/teacher")
+    assert (model.config.num_labels, model.config.id2label) == (1, {0: "match"})
+    tokenizer = tf.AutoTokenizer.from_pretrained("output_scorer/teacher")
+    classify = tf.pipeline("text-classification", model=model, tokenizer=tokenizer)
+    found = classify({"text": "where is the box", "text_pair": "sure"})
+    found = found[0] if isinstance(found, list) else found
+    score = (
+        model(**tokenizer("where is the box", "sure", return_tensors="pt")).logits.sigmoid().item()
+    )
+    assert found == {"label": "match", "score": pytest.approx(score, abs=1e-6)}
+    assert cli.main(["evaluate", "output_scorer"]) == 0
+    assert "mrr" in capsys.readouterr().out
+    values = {"model_type": "theseus-bert", "theseus_scheduler": {}, "output_dir": "output_half"}
+    values["teacher_architectures"] = {
+        "model_type": "qa",
+        "model_name_or_path": "output_scorer/teacher",
+    }
+    values |= {"task_name": "chat", "allow_weak_teacher": True, "per_gpu_train_batch_size": 8}
+    (folder / "half.json").write_text(json.dumps(values), encoding="utf-8")
+    assert cli.main(["distill", "half.json", *sets]) == 0
+    config = tf.AutoConfig.from_pretrained("output_half/student")
+    assert (config.num_hidden_layers, config.num_labels) == (1, 1)
+
+
+def test_an_unknown_model_type_brings_the_nearest_of_the_plugin(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    command = ["check", "teach.json", "--set", "teacher_architectures.model_type=word-cnn"]
+    assert cli.main([*command, "--set", "output_dir=other"]) == 2
+    error = capsys.readouterr().err
+    assert "no plugin has a model of that name" in error and "Did you mean 'words-cnn'?" in error
