@@ -2,10 +2,12 @@
 
 import functools
 import os
+import re
 
 from .errors import Problem, UserError
 
 SECONDS = 8
+MODEL_FILES = "config.json, model.safetensors and the tokenizer's files"
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 
@@ -14,31 +16,41 @@ def endpoint() -> str:
     return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
-def offline() -> str:
-    """The variable that forbids asking the hub; empty if none does."""
-    return next((name for name in _OFFLINE if os.environ.get(name, "") not in ("", "0")), "")
+def offline() -> bool:
+    """Whether asking the hub is forbidden."""
+    from huggingface_hub import constants
+
+    named = any(os.environ.get(name, "") not in ("", "0") for name in _OFFLINE)
+    return named or bool(constants.HF_HUB_OFFLINE)
 
 
-def hub_problem(name: str, place: str, wanted: str, reason: str) -> Problem:
+def hub_problem(name: str, place: str, reason: str, wanted: str = MODEL_FILES) -> Problem:
     """What a user is told when ``name`` is no folder here and can't be had from the hub.
 
     Args:
         name: The name on the hub.
         place: Key of the configuration that holds it.
-        wanted: The files that a local folder needs.
         reason: What went wrong.
+        wanted: The files that a local folder needs.
     """
-    state = f"{offline()} is set" if offline() else f"asked {endpoint()}"
+    state = "HF_HUB_OFFLINE is set" if offline() else f"asked {endpoint()}"
     return Problem(
         place,
         f"{name} is no folder here and could not be had from the hub ({state}): {reason}",
-        f"Put {wanted} into the folder ./{name}, or into another one and name that; or set HF_ENDPOINT "
-        "to a mirror you can reach; or fetch it once with a connection (HF_TOKEN for what is private) "
-        "and run with HF_HUB_OFFLINE=1.",
+        f"Put {wanted} into the folder ./{name}, or into another one and name that; or set "
+        "HF_ENDPOINT to a mirror you can reach; or fetch it once with a connection (HF_TOKEN for "
+        "what is private) and run with HF_HUB_OFFLINE=1.",
     )
 
 
-def require_hub(name: str, place: str, wanted: str, *, kind: str = "model") -> None:
+def require_hub(
+    name: str,
+    place: str,
+    *,
+    wanted: str = MODEL_FILES,
+    kind: str = "model",
+    cache_dir: str | None = None,
+) -> None:
     """Stops at once where the hub can't be reached and nothing of ``name`` was fetched before.
 
     The libraries ask several times with growing pauses, file by file; this asks once.
@@ -46,19 +58,19 @@ def require_hub(name: str, place: str, wanted: str, *, kind: str = "model") -> N
     Raises:
         UserError: with the folder to fill.
     """
-    if offline() or _fetched(name, kind):
+    if offline() or _fetched(name, kind, cache_dir):
         return
     reason = _unreachable(endpoint())
     if reason:
-        raise UserError(hub_problem(name, place, wanted, reason))
+        raise UserError(hub_problem(name, place, reason, wanted))
 
 
-def _fetched(name: str, kind: str) -> bool:
+def _fetched(name: str, kind: str, cache_dir: str | None) -> bool:
     """Whether anything of this name lies in the hub's cache."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     folder = f"{kind}s--{name.replace('/', '--')}"
-    return os.path.isdir(os.path.join(HF_HUB_CACHE, folder))
+    return os.path.isdir(os.path.join(cache_dir or HF_HUB_CACHE, folder))
 
 
 @functools.cache
@@ -70,5 +82,6 @@ def _unreachable(address: str) -> str:
         get_session().head(address, timeout=SECONDS)
     except Exception as error:
         # The client's kinds differ between its versions; any of them means: no answer.
-        return " ".join(str(error).split()) or type(error).__name__
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", " ".join(str(error).split()))
+        return f"no answer ({reason or type(error).__name__})"
     return ""

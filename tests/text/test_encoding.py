@@ -1,5 +1,6 @@
 """Rows to ids: equal to transformers where it can do the same, to a plain reference elsewhere."""
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -145,3 +146,34 @@ def test_longest_first_fills_the_room(num_a, num_b, room):
     assert 0 <= kept_a <= num_a and 0 <= kept_b <= num_b
     if kept_a < num_a and kept_b < num_b:
         assert abs(kept_a - kept_b) <= 1
+
+
+def test_turns_stand_before_the_first_text_with_the_separator_between(bert):
+    contexts = [("play", "ing"), (), ("good",)]
+    rows = RowEncoder(bert, Lengths(32))(["you", "me", "day"], ["ok", "ok", None], contexts)
+    found = [
+        bert.convert_ids_to_tokens(ids) for ids in np.split(rows.ids, np.cumsum(rows.lengths)[:-1])
+    ]
+    separate = [
+        bert(" [SEP] ".join((*turns, text)), second)["input_ids"]
+        for turns, text, second in zip(
+            contexts, ("you", "me", "day"), ("ok", "ok", None), strict=True
+        )
+    ]
+    assert found == [bert.convert_ids_to_tokens(ids) for ids in separate]
+    assert not rows.cut.any()
+
+
+def test_the_oldest_turns_are_cut_first(bert):
+    def tokens(length, **lengths):
+        encoder = RowEncoder(bert, Lengths(length, **lengths))
+        rows = encoder(["c d"], ["b"], [("a a a", "b")])
+        return " ".join(bert.convert_ids_to_tokens(rows.ids))
+
+    whole = tokens(32).removeprefix("[CLS] ").rsplit(" [SEP] ", 1)[0]
+    assert whole == "a a a [SEP] b [SEP] c d"
+    for length in range(5, 12):
+        for side in ("left", "right"):
+            kept = tokens(length, truncation_side=side).removeprefix("[CLS] ")
+            kept = kept.rsplit(" [SEP] ", 1)[0]
+            assert whole.endswith(kept) and not kept.startswith("[SEP]"), (length, kept)

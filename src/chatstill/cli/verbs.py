@@ -116,8 +116,12 @@ def evaluate(
 ) -> None:
     """Score any student or teacher on a task's rows."""
     known = {} if config is not None else _of_run(model, plugins)
-    task_name, data_dir = task_name or known.get("task_name"), data_dir or known.get("data_dir")
-    loaded = _load(config, _named(overrides, task_name, data_dir, plugins), "evaluate")
+    block = [] if config is not None or task_name is not None else _block_of_run(model)
+    if not block:
+        data_dir = data_dir or known.get("data_dir")
+    task_name = task_name or known.get("task_name")
+    named = _named([*block, *(overrides or [])], task_name, data_dir, plugins)
+    loaded = _load(config, named, "evaluate")
     from .. import pipeline
 
     pipeline.evaluate(model, loaded.config, split=split, output=output, console=_console())
@@ -134,9 +138,11 @@ def predict(
     overrides: Set = None,
 ) -> None:
     """Write a model's scores for every row of FILE."""
+    block = [] if config is not None or task_name is not None else _block_of_run(model)
     if config is None:
         task_name = task_name or _of_run(model, plugins).get("task_name") or "chat"
-    loaded = _load(config, _named(overrides, task_name, None, plugins), "predict")
+    named = _named([*block, *(overrides or [])], task_name, None, plugins)
+    loaded = _load(config, named, "predict")
     from .. import pipeline
 
     pipeline.predict(model, file, loaded.config, output=output, console=_console())
@@ -209,6 +215,22 @@ def _of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
             raise UserError(Problem("", message, f"Name them: {more}, or --config CONFIG."))
         return known
     return {}
+
+
+def _block_of_run(model: Path) -> list[str]:
+    """The ``data`` block of the run that made a network, as overrides; empty for other networks."""
+    for folder in (model, model.parent):
+        try:
+            text = (folder / "config.resolved.json").read_text(encoding="utf-8")
+            values = {key: entry["value"] for key, entry in json.loads(text).items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+        return [
+            f"{key}={json.dumps(value)}"
+            for key, value in values.items()
+            if key.startswith("data.") and value is not None
+        ]
+    return []
 
 
 def _named(

@@ -119,12 +119,39 @@ def _absent(name: str, source: Source, path: KeyPath) -> Problem:
     if kind_of(prefix):
         message = f"'{dotted(path)}': {name} is a TensorFlow checkpoint."
         return source.problem(path, message, weights_fault(prefix)[1])  # type: ignore[index]
+    meant = _mistyped(name)
+    if meant is not None:
+        message = f"'{dotted(path)}': there is no folder {name}."
+        return source.problem(path, message, f"Did you mean {meant}?")
     if looks_like_hub_name(name) and not ("/" in name and kind_of(Path(first))):
         message = f"'{dotted(path)}': no folder {name} here, so it is taken as a name on the hub."
         return source.problem(path, message, near_file(name), warning=True)
     return source.problem(
         path, f"'{dotted(path)}': there is no file or folder {name}.", near_file(name)
     )
+
+
+def _mistyped(name: str) -> Path | None:
+    """The folder ``x/b`` or ``x/c`` where ``a/b`` is not there, but ``x`` is like ``a``.
+
+    Such a name looks like one of the hub; a folder here that differs by a slip tells that it is none.
+    """
+    parts = Path(name).parts
+    if len(parts) != 2 or kind_of(Path(parts[0])):
+        return None
+    for folder in difflib.get_close_matches(parts[0], _folders(Path()), n=3, cutoff=0.75):
+        inside = _folders(Path(folder))
+        near = difflib.get_close_matches(parts[1], inside, n=1, cutoff=0.75)
+        if near:
+            return Path(folder) / near[0]
+    return None
+
+
+def _folders(place: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in place.iterdir() if entry.is_dir())
+    except OSError:
+        return []
 
 
 def near_file(name: str) -> str:

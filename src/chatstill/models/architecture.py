@@ -10,6 +10,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from ..errors import Problem, UserError
+from ..hub import require_hub
 from ..model_types import built_in
 from .custom import extends, own_type
 from .hub import hub_errors
@@ -220,6 +221,7 @@ def _read_json(file: Path, place: str) -> dict[str, Any]:
 def _config_from_hub(
     name: str, model_type: str | None, place: str, cache_dir: str | None
 ) -> PretrainedConfig:
+    require_hub(name, place, cache_dir=cache_dir)
     with hub_errors(name, place):
         data, _ = PretrainedConfig.get_config_dict(name, cache_dir=cache_dir)
     return config_from_dict(data, model_type, f"{name}/config.json", place)

@@ -1,13 +1,13 @@
 """The Hugging Face hub: what a user is told when it cannot be reached; quiet loading."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from huggingface_hub.errors import HfHubHTTPError
 from transformers.utils import logging
 
-from ..errors import Problem, UserError
+from ..errors import UserError
+from ..hub import hub_problem
 
 
 @contextmanager
@@ -18,20 +18,7 @@ def hub_errors(name: str, place: str) -> Iterator[None]:
     except (OSError, ValueError, HfHubHTTPError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0] if lines else type(error).__name__
-        endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-        offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-        state = "HF_HUB_OFFLINE is set" if offline else f"asked {endpoint}"
-        raise UserError(
-            Problem(
-                place,
-                f"{name} is no folder here and could not be had from the hub ({state}): {reason}",
-                "Put config.json, model.safetensors and the tokenizer's files into a folder "
-                f"(such as ./{name}) "
-                "and name it; or set HF_ENDPOINT to a mirror you can reach; or fetch it once "
-                "with a connection "
-                "(HF_TOKEN for private models) and run with HF_HUB_OFFLINE=1.",
-            )
-        ) from error
+        raise UserError(hub_problem(name, place, reason)) from error
 
 
 @contextmanager

@@ -33,6 +33,9 @@ def locate(task: Task, split: Split, data_dir: Path) -> Found:
     if other is not None:
         path, message = other
         return Found(path, Problem(str(path), message, severity="warning"))
+    absent = getattr(task, "absent", None)
+    if absent is not None:
+        raise UserError(absent(split))
     tried = " and ".join(str(place) for place in task.places(split, data_dir))
     if not tried:
         message = f"the task {task.name} has no {split} file: it is for networks of another task"

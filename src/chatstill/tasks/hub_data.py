@@ -22,13 +22,14 @@ class HubTable:
     """
 
     unit = "row"
+    fixed = True
 
     def __init__(self, keys: DataKeys, split: str, name: str) -> None:
         self.path = Path(name)
         self._rows = _load(str(keys.dataset), keys.subset, split)
         self.columns: tuple[str, ...] = tuple(self._rows.column_names)
 
-    def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
+    def rows(self, wanted: Sequence[str], spare: Sequence[str] = ()) -> Iterator[Row]:
         """The rows of the split; a column that is not there has None in every row."""
         present = [name for name in wanted if name in self.columns]
         number = 0
@@ -68,7 +69,7 @@ def _load(name: str, subset: str | None, split: str) -> Any:
     is_local = folder.is_dir()
     wanted = "data files named train.csv, validation.csv (or .jsonl, .parquet)"
     if not is_local:
-        require_hub(name, PLACE, wanted, kind="dataset")
+        require_hub(name, PLACE, wanted=wanted, kind="dataset")
     try:
         return datasets.load_dataset(str(folder) if is_local else name, subset, split=split)
     except Exception as error:
@@ -80,4 +81,4 @@ def _load(name: str, subset: str | None, split: str) -> Any:
             raise UserError(
                 Problem(place, f"no rows of split {split!r}: {reason[:300]}")
             ) from error
-        raise UserError(hub_problem(name, PLACE, wanted, reason[:300])) from error
+        raise UserError(hub_problem(name, PLACE, reason[:300], wanted)) from error

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class Table:
         path: The file.
         columns: Names in file order; of JSON lines the keys of the first row.
         unit: What a row's number counts: ``line`` or ``row``.
+        fixed: Whether every row has the same columns; a JSON object may have others.
 
     Raises:
         UserError: the file can't be read, its format is not known, or it holds no rows.
@@ -61,6 +63,7 @@ class Table:
     def __init__(self, path: Path, layout: Layout) -> None:
         self.path = path
         self.unit = "line"
+        self.fixed = True
         found = layout.format_of(path)
         if found is None:
             hint = 'Name it: "format": "csv", "tsv", "jsonl" or "parquet".'
@@ -70,13 +73,21 @@ class Table:
             self.unit = "row"
             self._source: _Delimited | _JsonLines | _Parquet = _Parquet(path)
         elif found == "jsonl":
+            self.fixed = False
             self._source = _JsonLines(path, layout.encoding)
         else:
             self._source = _Delimited(path, layout, quoted=found == "csv")
         self.columns: tuple[str, ...] = self._source.columns
 
-    def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
-        """The rows of the file; a column that is not there has None in every row."""
+    def rows(self, wanted: Sequence[str], spare: Sequence[str] = ()) -> Iterator[Row]:
+        """The rows of the file; a column that is not there has None in every row.
+
+        Args:
+            wanted: Columns whose cells are given, in this order.
+            spare: Columns that a file without a header line may leave out.
+        """
+        if isinstance(self._source, _Delimited):
+            return self._source.rows(wanted, spare)
         return self._source.rows(wanted)
 
 
@@ -95,6 +106,7 @@ class _Delimited:
         )
         self._quoted = quoted
         self._encoding = layout.encoding
+        self._header = layout.columns is None
         if layout.columns is not None:
             self.columns = layout.columns
             return
@@ -107,11 +119,16 @@ class _Delimited:
             raise UserError(Problem(place, message, header.hint))
         self.columns = tuple(name.strip() for name in header)
 
-    def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
-        at = [self.columns.index(name) if name in self.columns else None for name in wanted]
-        width = len(self.columns)
-        expected = f"{width} fields ({', '.join(self.columns)})"
-        for number, fields in self._fields():
+    def rows(self, wanted: Sequence[str], spare: Sequence[str]) -> Iterator[Row]:
+        columns = self.columns
+        first = next(rows := self._fields(), None)
+        without = tuple(name for name in columns if name not in spare)
+        if not self._header and first is not None and _width(first[1]) == len(without):
+            columns = without
+        at = [columns.index(name) if name in columns else None for name in wanted]
+        width = len(columns)
+        expected = f"{width} fields ({', '.join(columns)})"
+        for number, fields in chain([] if first is None else [first], rows):
             if isinstance(fields, Bad):
                 yield Row(number, fields)
             elif len(fields) != width:
@@ -159,6 +176,10 @@ class _Delimited:
             return ""
         others = [sign for sign in ",\t;|" if sign != self._delimiter and sign in fields[0]]
         return f'Set "delimiter": {json.dumps(others[0])}.' if others else ""
+
+
+def _width(fields: list[str] | Bad) -> int:
+    return -1 if isinstance(fields, Bad) else len(fields)
 
 
 class _JsonLines:
@@ -220,7 +241,7 @@ def _json_object(line: str) -> dict[str, Any] | Bad:
         return Bad(f"a {type(value).__name__}", expected, _FROM_LIST if value else "")
     if "\\u" in line:
         try:
-            str(value).encode("utf-8")
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
             return Bad("half of a sign (a lone \\ud800 … \\udfff)", "whole signs")
     return value

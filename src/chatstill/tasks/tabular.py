@@ -82,6 +82,14 @@ class TabularTask:
     def places(self, split: Split, data_dir: Path) -> list[Path]:
         return [split_path(self.keys, split) or Path(f"data.{split}")]
 
+    def absent(self, split: Split) -> Problem:
+        """What is wrong with a split that ``find`` does not find."""
+        path = split_path(self.keys, split)
+        if path is None:
+            hint = f"For example: --set data.{split}=path/to/{split}.csv"
+            return Problem(f"data.{split}", "is missing: the block 'data' names no such file", hint)
+        return Problem(f"data.{split}", f"{path} does not exist")
+
     def parts(self, path: Path, split: Split) -> list[Path]:
         """The files whose bytes decide the rows of a path."""
         return contents(self.keys, path)
@@ -133,10 +141,11 @@ class TabularTask:
         number = num_bad = num_empty = 0
         first_empty = ""
         read_label = LabelReader(self.labels, optional=optional)
+        spare = [name for name in (self.keys.label, self.keys.group) if name and optional]
         for table in tables(self.keys, path):
             self._check_columns(table, optional)
             make = _RowMaker(self.keys, read_label, split)
-            for line, cells in table.rows(self.keys.wanted):
+            for line, cells in table.rows(self.keys.wanted, spare):
                 row = cells if isinstance(cells, Bad) else make(number, line, cells)
                 if isinstance(row, Bad):
                     place = f"{table.path}: {table.unit} {line}"
@@ -176,6 +185,8 @@ class TabularTask:
         """
         from .tabular_check import missing_columns
 
+        if not table.fixed:
+            return
         extra = (self.keys.label, self.keys.group) if optional else ()
         needed = [name for name in self.keys.wanted if name not in extra]
         problems = [

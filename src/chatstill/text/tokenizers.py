@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem, UserError
+from ..hub import hub_problem, require_hub
 from .casing import casing_report, check_texts, lower_cases, set_lower_case, unk_share
 from .normalize import with_nfkc
 from .vocabulary import check_vocabulary, looks_cased, read_vocabulary, tokenizer_fingerprint
@@ -99,6 +100,7 @@ def _load(name: str, config_file: str | None, cache_dir: str | None, is_model: b
     elif _is_path(name):
         raise UserError(Problem(name, "no such file or folder", HINT))
     else:
+        require_hub(name, name, wanted="the tokenizer's files", cache_dir=cache_dir)
         tokenizer = _from_pretrained(name, cache_dir)
     _ensure_padding(tokenizer, name)
     _check_reads(tokenizer, name)
@@ -146,6 +148,8 @@ def _from_pretrained(name: str, cache_dir: str | None) -> Tokenizer:
         # The library raises OSError, ValueError, KeyError, TypeError and the backend's own plain
         # Exception for damaged or missing files; to the user they are the same finding.
         reason = str(error).strip().split("\n")[0] or type(error).__name__
+        if not Path(name).exists():
+            raise UserError(hub_problem(name, name, reason, "the tokenizer's files")) from error
         raise UserError(Problem(name, f"no tokenizer can be loaded: {reason}", HINT)) from error
 
 

@@ -1,0 +1,126 @@
+"""The block ``data`` in the first report: every fault with its place, from the headers alone."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import ROOT
+
+
+@pytest.fixture
+def described(world):
+    """A configuration with a block instead of ``task_name`` and ``data_dir``."""
+    for split in ("train", "dev"):
+        (world.folder / f"{split}.csv").write_text("title,class\nx,a\n", encoding="utf-8")
+    for key in ("task_name", "data_dir"):
+        del world.values[key]
+    world.values["data"] = {
+        "train": "train.csv",
+        "dev": "dev.csv",
+        "text": "title",
+        "label": "class",
+    }
+    return world
+
+
+def test_a_block_replaces_task_and_folder(described):
+    loaded = described.load()
+    assert loaded.warnings == [] and loaded.config.task_name == "data"
+    assert loaded.values["data.train"]["value"] == "train.csv"
+    assert described.load("task_name=titles").config.task_name == "titles"
+
+
+def test_all_faults_at_once(described):
+    described.values["data"] |= {
+        "text": "titel",
+        "label": "clas",
+        "dev": "dve.csv",
+        "encoding": "utf-9",
+        "delimiter": "||",
+        "kind": "rank",
+        "columms": [],
+        "labels": ["a", "a"],
+    }
+    report = described.report()
+    for text in (
+        "'data.text': train.csv has no column 'titel'.",
+        "Did you mean 'title'? Columns: title, class.",
+        "'data.label': train.csv has no column 'clas'.",
+        "'data.dev': dve.csv does not exist.",
+        "Did you mean dev.csv?",
+        "'data.encoding': Python knows no encoding 'utf-9'",
+        "'data.delimiter': must be one sign",
+        "'data.kind' must be",
+        "unknown key 'columms' in data.",
+        "Did you mean 'columns'?",
+        "'data.labels': names 'a' twice.",
+    ):
+        assert text in report, text
+    assert f"error: {described.place('dev')}: 'data.dev'" in report
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"text": None}, "'data.text': is missing."),
+        ({"label": None}, "'data.label': is missing."),
+        ({"dev": None}, "'data.dev': is missing."),
+        ({"label": "title"}, "'data.label': 'title' is also a text."),
+        ({"text": ["title", "title"]}, "'data.text': 'title' is named twice."),
+        ({"kind": "relevance"}, "'data.group': is missing: grades of relevance"),
+        ({"kind": "relevance"}, "'data.labels': is missing: the grades"),
+        ({"labels": ["a"]}, "'data.labels': names 1 labels, at least 2"),
+        ({"labels": "nowhere.txt"}, "'data.labels': nowhere.txt can't be read"),
+        ({"labels": ["a", "b,c"], "kind": "multi_label"}, "'data.labels': holds 'b,c'"),
+        ({"train": "."}, "'data.train': . is a folder, not a file."),
+        ({"train": "train.xyz"}, "'data.train': train.xyz does not exist."),
+        ({"format": "parquet"}, "'data.train': train.csv: can't be read as Parquet"),
+    ],
+)
+def test_each_fault(described, changes, expected):
+    block = described.values["data"] | changes
+    described.values["data"] = {key: value for key, value in block.items() if value is not None}
+    assert expected in described.report()
+
+
+def test_what_has_no_effect_is_said(described):
+    described.values["data"] |= {"subset": "x"}
+    report = described.report("data_dir=data")
+    assert "warning" in report and "'data_dir' has no effect" in report
+    assert "'data.subset': has no effect without 'dataset'" in report and "error" not in report
+
+
+def test_a_built_in_task_reads_its_own_files(described):
+    assert "'task_name': chat reads its own files" in described.report("task_name=chat")
+
+
+def test_a_key_that_only_later_json_rows_have_is_no_error(described):
+    (described.folder / "train.jsonl").write_text('{"title": "x"}\n', encoding="utf-8")
+    described.values["data"]["train"] = "train.jsonl"
+    report = described.report()
+    assert "warning" in report and "the first row of train.jsonl has no key 'class'" in report
+    assert "error" not in report
+
+
+def test_the_report_reads_headers_only_and_loads_no_torch(described):
+    described.write()
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom chatstill.config import load\n"
+        "load(Path('my.json'), [], verb='distill')\n"
+        "print(sorted({'torch', 'transformers', 'datasets', 'pyarrow'} & set(sys.modules)))\n"
+    )
+    home = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], env=home, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("techer/bert", "teacher/bert"), ("teacher/brt", "teacher/bert")]
+)
+def test_a_mistyped_folder_is_not_taken_for_a_name_of_the_hub(world, name, meant):
+    (world.folder / "teacher" / "bert").mkdir()
+    report = world.report(f"teacher_architectures.model_name_or_path={json.dumps(name)}")
+    assert report.startswith("error") and f"Did you mean {meant}?" in report

@@ -1,0 +1,267 @@
+"""Rows of a ``data`` block: formats, encodings, labels, malformed rows."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chatstill.errors import UserError
+from chatstill.tasks.tabular import TabularTask
+from chatstill.tasks.tabular_keys import DataKeys
+
+TEXT = {"text": "text", "label": "label", "labels": ["no", "yes"]}
+
+
+def task_of(**keys):
+    return TabularTask(DataKeys(**{**TEXT, **keys}))
+
+
+def read(path, labelled=True, **keys):
+    return list(task_of(**keys).read(path, "train", labelled))
+
+
+def file(folder, name, content):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    return path
+
+
+def fault(path, **keys):
+    with pytest.raises(UserError) as caught:
+        read(path, **keys)
+    (problem,) = caught.value.problems
+    return f"{problem}"
+
+
+def texts(rows):
+    return [row.text_a for row in rows]
+
+
+# -- formats ---------------------------------------------------------------------------------------
+
+
+def test_csv_with_quotes_delimiters_and_line_ends_in_fields(tmp_path):
+    path = file(tmp_path, "a.csv", 'text,label\r\n"a ""b"", c",yes\r\n"two\nlines",no\r\nlast,no')
+    rows = read(path)
+    assert texts(rows) == ['a "b", c', "two\nlines", "last"]
+    assert [row.label for row in rows] == [1, 0, 0]
+    assert [row.line for row in rows] == [2, 3, 5], "the line in which a row begins"
+    assert [row.id for row in rows] == ["train-0", "train-1", "train-2"]
+
+
+def test_quotes_are_text_in_tsv(tmp_path):
+    path = file(tmp_path, "a.tsv", 'text\tlabel\n"a\tyes\n')
+    assert texts(read(path)) == ['"a']
+
+
+def test_another_delimiter(tmp_path):
+    path = file(tmp_path, "a.csv", "text;label\na,b;yes\n")
+    assert texts(read(path, delimiter=";")) == ["a,b"]
+
+
+def test_json_lines(tmp_path):
+    rows = [{"text": "a", "label": "yes", "more": [1]}, {"label": "no", "text": "b\u2028c"}]
+    path = file(tmp_path, "a.json", "\n".join(json.dumps(r, ensure_ascii=False) for r in rows))
+    assert texts(read(path)) == ["a", "b\u2028c"]
+
+
+def test_parquet(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pa.table({"text": ["a", "b"], "other": [1, 2], "label": [1, 0]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    rows = read(tmp_path / "a.parquet")
+    assert texts(rows) == ["a", "b"] and [row.label for row in rows] == [1, 0]
+    assert "can't be read as Parquet" in fault(file(tmp_path, "b.parquet", "text"))
+
+
+def test_a_file_without_header(tmp_path):
+    path = file(tmp_path, "a.txt", "a\tyes\nb\tno\n")
+    assert texts(read(path, columns=("text", "label"))) == ["a", "b"]
+    bare = file(tmp_path, "b.txt", "a\nb\n")
+    rows = read(bare, labelled=False, columns=("text", "label"))
+    assert texts(rows) == ["a", "b"] and rows[0].label is None
+
+
+def test_several_files_by_pattern(tmp_path):
+    for name in ("b", "a"):
+        file(tmp_path, f"{name}.csv", f"text,label\n{name},yes\n")
+    path = tmp_path / "*.csv"
+    task = task_of(train=str(path))
+    assert texts(task.read(path, "train")) == ["a", "b"]
+    assert task.find("train", Path()) == path
+    assert [part.name for part in task.parts(path, "train")] == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8-sig", "utf-16", "big5"])
+def test_encodings(tmp_path, encoding):
+    path = file(tmp_path, "a.csv", "text,label\n你好,yes\n".encode(encoding))
+    assert texts(read(path, encoding=encoding)) == ["你好"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+    path = file(tmp_path, "a.csv", b"\xef\xbb\xbftext,label\na,yes\n")
+    assert texts(read(path)) == ["a"]
+
+
+# -- texts and groups ------------------------------------------------------------------------------
+
+
+def test_turns_oldest_first_without_the_empty_ones(tmp_path):
+    path = file(tmp_path, "a.tsv", "t1\tt2\tt3\treply\tlabel\na\t\tb\tc\tyes\n\t\t\td\tno\n")
+    rows = read(path, text=("t1", "t2", "t3"), text_pair="reply")
+    assert [(row.context, row.text_a, row.text_b) for row in rows] == [
+        (("a",), "b", "c"),
+        ((), "", "d"),
+    ]
+
+
+def test_a_list_of_turns_in_one_column(tmp_path):
+    path = file(tmp_path, "a.jsonl", '{"text": ["a", "b", "c"], "label": "yes"}\n')
+    (row,) = read(path)
+    assert (row.context, row.text_a) == (("a", "b"), "c")
+
+
+def test_numbers_as_texts(tmp_path):
+    path = file(tmp_path, "a.jsonl", '{"text": 12, "label": "yes"}\n{"text": 2.5, "label": "no"}\n')
+    assert texts(read(path)) == ["12", "2.5"]
+
+
+def test_groups(tmp_path):
+    path = file(tmp_path, "a.csv", "id,text,label\n7,a,yes\n7,b,no\n")
+    assert [row.group for row in read(path, group="id")] == ["7", "7"]
+
+
+# -- labels ----------------------------------------------------------------------------------------
+
+
+def test_labels_may_be_indices_of_the_names(tmp_path):
+    path = file(tmp_path, "a.csv", "text,label\na,1\nb,yes\n")
+    assert [row.label for row in read(path)] == [1, 1]
+
+
+def test_names_that_are_numbers_are_names(tmp_path):
+    path = file(tmp_path, "a.csv", "text,label\na,1\nb,2\n")
+    assert [row.label for row in read(path, labels=(1, 2))] == [0, 1]
+
+
+def test_names_are_found_in_the_training_rows(tmp_path):
+    path = file(tmp_path, "a.csv", "text,label\na,10\nb,9\nc,10\n")
+    assert task_of(train=str(path), labels=None).labels.names == ("9", "10")
+    path = file(tmp_path, "b.csv", "text,label\na,zoo\nb,art\n")
+    assert task_of(train=str(path), labels=None).labels.names == ("art", "zoo")
+    file(tmp_path, "b.csv", "text,label\na,zoo\nb,art\nc,bar\n")
+    assert task_of(train=str(path), labels=None).labels.names == ("art", "bar", "zoo")
+
+
+def test_names_in_a_file(tmp_path):
+    names = file(tmp_path, "names.txt", "no\n\nyes\n")
+    assert task_of(labels=str(names)).labels.names == ("no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("cell", "label"), [('"a,b"', (0, 1)), ("b", (1,)), ("", ()), ('"b, "', (1,))]
+)
+def test_sets_of_labels(tmp_path, cell, label):
+    path = file(tmp_path, "a.csv", f"text,label\nx,{cell}\n")
+    (row,) = read(path, kind="multi_label", labels=("a", "b"))
+    assert row.label == label
+
+
+def test_sets_of_labels_as_lists(tmp_path):
+    lines = ['{"text": "x", "label": ["b", "a"]}', '{"text": "y", "label": []}', '{"text": "z"}']
+    path = file(tmp_path, "a.jsonl", "\n".join(lines))
+    rows = read(path, labelled=False, kind="multi_label", labels=("a", "b"))
+    assert [row.label for row in rows] == [(0, 1), (), None]
+
+
+def test_numbers_as_labels(tmp_path):
+    path = file(tmp_path, "a.csv", "text,label\na,1.5\nb,-2e-1\n")
+    assert [row.label for row in read(path, kind="regression")] == [1.5, -0.2]
+    path = file(tmp_path, "b.csv", "text,label\na,nan\n")
+    assert "found the label 'nan', expected a number" in fault(path, kind="regression")
+
+
+def test_rows_without_labels(tmp_path):
+    path = file(tmp_path, "a.csv", "text,label\na,\nb,yes\n")
+    assert [row.label for row in read(path, labelled=False)] == [None, 1]
+    assert "line 2: found no label, expected one of: no, yes" in fault(path)
+    bare = file(tmp_path, "b.csv", "text\na\n")
+    assert texts(read(bare, labelled=False)) == ["a"]
+    assert "there is no column 'label' (label)" in fault(bare)
+
+
+# -- malformed rows --------------------------------------------------------------------------------
+
+BAD = {
+    "fields": ("a.csv", "text,label\na,yes\nb\n", "line 3: found 1 field ('b'), expected 2 fields"),
+    "label": (
+        "a.csv",
+        "text,label\na,yse\n",
+        "line 2: found the label 'yse', expected one of: no, yes",
+    ),
+    "quote": (
+        "a.csv",
+        'text,label\n"a,yes\nb,no\n',
+        'line 2: found a quote " that is never closed',
+    ),
+    "behind": ("a.csv", 'text,label\n"a"b,yes\n', 'line 2: found text behind a closing quote "'),
+    "empty": ("a.csv", "text,label\n\na,yes\n", "line 2: found an empty line"),
+    "bytes": (
+        "a.csv",
+        b"text,label\na,yes\n\xff\xfe,no\n",
+        "line 3: found bytes that are no utf-8 text (ff fe 2c 6e, offset 17)",
+    ),
+    "json": ("a.jsonl", '{"text": "a", "label": "yes"}\n{"text" "b"}\n', "line 2: found"),
+    "null": (
+        "a.jsonl",
+        '{"text": null, "label": "yes"}\n',
+        "line 1: found no value in column 'text'",
+    ),
+    "object": ("a.jsonl", '{"text": {}, "label": "yes"}\n', "found a dict in column 'text'"),
+    "half": ("a.jsonl", '{"text": "\\ud800", "label": "yes"}\n', "line 1: found half of a sign"),
+    "list": ("a.json", '[{"text": "a"}]', "line 1: found a list"),
+    "header": ("a.csv", "a,b\nx,y\n", "there is no column 'text' (text)"),
+    "nothing": ("a.csv", "", "the file holds no rows"),
+    "only header": ("a.csv", "text,label\n", "holds no rows"),
+    "format": ("a.xls", "x", "the ending .xls tells no format"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_malformed_file_stops_with_its_place(tmp_path, name):
+    ending, content, expected = BAD[name]
+    path = file(tmp_path, ending, content)
+    with pytest.raises(UserError) as caught:
+        read(path)
+    text = str(caught.value)
+    assert expected in text and str(path) in text
+
+
+def test_the_near_label_is_named(tmp_path):
+    assert "Did you mean 'yes'?" in fault(file(tmp_path, "a.csv", "text,label\na,yse\n"))
+
+
+def test_skipping_lists_each_bad_row_and_keeps_the_others(tmp_path):
+    lines = [b"text,label", b"a,yes", b"b", b"c,nope", b"\xff,no", b'"d,no', b'",x"', b"e,no"]
+    path = file(tmp_path, "a.csv", b"\n".join(lines) + b"\n")
+    rows = task_of(on_bad_row="skip").read(path, "train")
+    assert texts(rows) == ["a", "e"]
+    places = [line.split(": found ")[0] for line in rows.bad]
+    assert places == [f"{path}: line {n}" for n in (3, 4, 5, 6)]
+    (warning,) = rows.warnings
+    assert "4 of 6 rows are malformed and left out" in warning.message
+    assert rows.label_values == {"yes": 1, "no": 1}
+
+
+def test_skipping_everything_is_an_error(tmp_path):
+    path = file(tmp_path, "a.csv", "text,label\na,nope\n")
+    with pytest.raises(UserError, match="none of its 1 rows can be read"):
+        list(task_of(on_bad_row="skip").read(path, "train"))
+
+
+def test_empty_texts_are_noticed(tmp_path):
+    rows = task_of().read(file(tmp_path, "a.csv", "text,label\n,yes\nb,no\n"), "train")
+    assert len(list(rows)) == 2
+    assert "1 rows have an empty text, the first is" in rows.warnings[0].message

@@ -1,0 +1,88 @@
+"""Where the hub cannot be reached: one question, and the folder to fill."""
+
+import json
+
+import pytest
+
+from chatstill import hub
+from chatstill.errors import UserError
+from chatstill.tasks.tabular import TabularTask
+from chatstill.tasks.tabular_keys import DataKeys
+
+BLOCK = {"text": "text", "label": "label"}
+
+
+@pytest.fixture
+def unreachable(monkeypatch, tmp_path):
+    """A hub whose port nobody listens on, and an empty cache."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name in hub._OFFLINE:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_model_names_the_folder_to_fill(unreachable):
+    from chatstill.config.schema import Architecture
+    from chatstill.models.architecture import load_config
+
+    with pytest.raises(UserError) as caught:
+        load_config(Architecture(model_name_or_path="some/model"), "teacher", None)
+    text = str(caught.value)
+    assert "asked http://127.0.0.1:9" in text and "into the folder ./some/model" in text
+    assert "HF_ENDPOINT" in text and "HF_HUB_OFFLINE=1" in text
+
+
+def test_a_tokenizer_names_the_folder_to_fill(unreachable):
+    from chatstill.text.tokenizers import resolve_tokenizer
+
+    with pytest.raises(UserError, match=r"Put the tokenizer's files into the folder ./some/words"):
+        resolve_tokenizer("some/words", None, None)
+
+
+def test_what_was_fetched_before_is_not_asked_for(unreachable, tmp_path):
+    (tmp_path / "hub" / "models--some--model").mkdir(parents=True)
+    hub.require_hub("some/model", "place")
+    with pytest.raises(UserError):
+        hub.require_hub("other/model", "place")
+
+
+def test_offline_is_said(unreachable, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub.require_hub("some/model", "place")
+    assert "HF_HUB_OFFLINE is set" in hub.hub_problem("some/model", "place", "why").message
+
+
+def test_a_data_set_names_the_folder_to_fill(unreachable):
+    pytest.importorskip("datasets")
+    task = TabularTask(DataKeys(**BLOCK, dataset="some/rows", labels=("a", "b")))
+    with pytest.raises(UserError, match=r"into the folder ./some/rows"):
+        next(task.read(task.find("train", None), "train"))
+
+
+def test_a_folder_takes_the_place_of_a_data_set(unreachable, tmp_path):
+    pytest.importorskip("datasets")
+    folder = tmp_path / "some" / "rows"
+    folder.mkdir(parents=True)
+    for split in ("train", "validation"):
+        rows = [{"text": f"{split} {n}", "label": "ab"[n % 2]} for n in range(10)]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+    task = TabularTask(DataKeys(**BLOCK, dataset="some/rows", dev="train[80%:]"))
+    assert task.labels.names == ("a", "b")
+    path = task.find("train", None)
+    rows = list(task.read(path, "train"))
+    assert [rows[0].text_a, rows[1].label, len(rows)] == ["train 0", 1, 10]
+    dev = list(task.read(task.find("dev", None), "dev"))
+    assert [row.text_a for row in dev] == ["train 8", "train 9"]
+    assert all(part.is_file() for part in task.parts(path, "train"))
+
+
+def test_a_split_that_is_not_there(unreachable, tmp_path):
+    pytest.importorskip("datasets")
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "train.csv").write_text("text,label\nx,a\n", encoding="utf-8")
+    task = TabularTask(DataKeys(**BLOCK, dataset="rows", labels=("a", "b")))
+    with pytest.raises(UserError, match="no rows of split 'validation'"):
+        next(task.read(task.find("dev", None), "dev"))
