@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None, *, default: Path = EXAMPLE) -> 
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        from . import looking  # noqa: F401 (its verbs)
         from .guard import guarded
         from .usage import call
         from .verbs import app

@@ -70,12 +70,12 @@ def distill(
     if chain is not None:
         from .. import chain as chains
 
-        chains.distill_chain(chain, fresh=fresh, console=_console())
+        chains.distill_chain(chain, fresh=fresh, console=standard_output())
         return
     loaded = _load(config or context.obj, overrides, "distill", fresh)
     from .. import pipeline
 
-    pipeline.distill(loaded, fresh=fresh, console=_console())
+    pipeline.distill(loaded, fresh=fresh, console=standard_output())
 
 
 @app.command()
@@ -84,7 +84,7 @@ def teach(config: Named, overrides: Set = None, fresh: Fresh = False) -> None:
     loaded = _load(config, overrides, "teach", fresh)
     from .. import pipeline
 
-    pipeline.teach(loaded, fresh=fresh, console=_console())
+    pipeline.teach(loaded, fresh=fresh, console=standard_output())
 
 
 @app.command()
@@ -94,13 +94,13 @@ def check(context: typer.Context, config: Config = None, overrides: Set = None) 
     if chain is not None:
         from .. import chain as chains
 
-        chains.check_chain(chain, console=_console())
+        chains.check_chain(chain, console=standard_output())
         return
     loaded = _load(config or context.obj, overrides, "check")
     from .. import pipeline
 
     verb: Literal["distill", "teach"] = "teach" if loaded.verb == "teach" else "distill"
-    pipeline.check(loaded, verb=verb, console=_console())
+    pipeline.check(loaded, verb=verb, console=standard_output())
 
 
 @app.command()
@@ -124,7 +124,7 @@ def evaluate(
     loaded = _load(config, named, "evaluate")
     from .. import pipeline
 
-    pipeline.evaluate(model, loaded.config, split=split, output=output, console=_console())
+    pipeline.evaluate(model, loaded.config, split=split, output=output, console=standard_output())
 
 
 @app.command()
@@ -145,7 +145,7 @@ def predict(
     loaded = _load(config, named, "predict")
     from .. import pipeline
 
-    pipeline.predict(model, file, loaded.config, output=output, console=_console())
+    pipeline.predict(model, file, loaded.config, output=output, console=standard_output())
 
 
 @app.command()
@@ -157,7 +157,7 @@ def glue_score(
     """Print GLUE's overall score of several finished runs."""
     from ..submission import score_lines
 
-    _console().print("\n".join(score_lines(folders)), highlight=False, markup=False)
+    standard_output().print("\n".join(score_lines(folders)), highlight=False, markup=False)
 
 
 @app.command()
@@ -183,7 +183,7 @@ def submit(
         task: _load(None, _named(overrides, task, None, plugins), "predict").config
         for task in submission.configured(named)
     }
-    console = _console()
+    console = standard_output()
     warnings = submission.submit(
         named,
         data_dir,
@@ -269,7 +269,7 @@ def _load(
     return replace(loaded, arguments=[*loaded.arguments, *(["--fresh"] if fresh else [])])
 
 
-def _console() -> "Console":
+def standard_output() -> "Console":
     from rich.console import Console
 
     return Console()

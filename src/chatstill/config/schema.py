@@ -17,7 +17,17 @@ class Block(BaseModel):
 
 
 class Architecture(Block):
-    """A network: the architecture (``config_file``), the weights (``model_name_or_path``), or both."""
+    """A network: the architecture (``config_file``), the weights (``model_name_or_path``), or both.
+
+    Attributes:
+        model_type: A type of transformers, ``sequence-classification``, ``qa``, or a plugin's model;
+            left out, config.json says it.
+        model_name_or_path: A folder, one .safetensors or .bin file, or a name on the hub.
+        config_file: The architecture, a JSON file of any ending.
+        tokenizer_name_or_path: Else the folder of the weights.
+        num_hidden_layers: Depth.
+        num_labels: Outputs of a new head: 1, a score, or 2 for tasks of two labels.
+    """
 
     model_type: str | None = None
     model_name_or_path: str | None = None
@@ -31,6 +41,53 @@ class RunKeys(Block):
     """The keys of the file. Paths count from the working directory.
 
     ``task_name`` and ``output_dir`` are only empty for verbs that need none.
+
+    Attributes:
+        model_type: The method; `chatstill teach` needs none.
+        configuration_file: A method file of your own, by path or name.
+        task_name: The task.
+        data_dir: Holds the task's files, or a folder <TASK> with them.
+        data: Rows of any CSV, TSV, JSON lines, Parquet file or data set, in place of data_dir.
+        output_dir: The run folder.
+        cache_dir: Where prepared data and downloads are kept.
+        plugins: Python files with methods, tasks or models of your own.
+        pipeline: Runs one after the other, each with this file's keys and its own on top.
+        compare_direct: A pipeline's last student also straight from the first teacher.
+        do_train: false evaluates the student in output_dir.
+        do_eval: Score the network on the dev set.
+        teacher_architectures: The teacher, or what `chatstill teach` starts from.
+        student_architectures: The student; left out: half of the teacher's layers.
+        tokenizer_name_or_path: Else the folder of the weights.
+        do_lower_case: Else the tokenizer's own.
+        normalize: Unicode normalisation inside the student's tokenizer.
+        preprocess: Traditional to simplified characters before the tokenizer.
+        allow_weak_teacher: Go on with a teacher that is not above chance.
+        max_seq_length: Tokens of a row, special ones included; longer rows are cut.
+        max_query_length: Tokens of the first text.
+        max_reply_length: Tokens of the second text.
+        truncation_side: Where longer texts are cut.
+        per_gpu_train_batch_size: Rows per process.
+        per_gpu_eval_batch_size: Rows per process.
+        gradient_accumulation_steps: Micro-batches of a step.
+        num_train_epochs: Passes over the training rows.
+        max_steps: Steps; above 0 it decides in place of num_train_epochs.
+        learning_rate: The highest of the schedule.
+        warmup_steps: Steps until it is reached.
+        warmup_percentage: The same as a share of the training: 0.1 is 10 %.
+        weight_decay: Of AdamW.
+        adam_epsilon: Of AdamW.
+        max_grad_norm: Gradients are clipped to this norm.
+        seed: Of everything random.
+        fp16: Mixed precision in 16-bit floats.
+        bf16: Mixed precision in bfloat16.
+        save_steps: Steps between checkpoints; left out: one every 5 minutes.
+        save_total_limit: Checkpoints that are kept.
+        eval_steps: Steps between evaluations; left out: every epoch.
+        logging_steps: Steps between lines of the log.
+        patience: Evaluations without a better figure after which training stops.
+        label_noise: Splits that are searched for labels the teacher contradicts.
+        keep: The last weights, or the best on the dev set.
+        training_arguments: Anything else of transformers' TrainingArguments.
     """
 
     model_type: str | None = None
@@ -97,7 +154,12 @@ class RunConfig(RunKeys):
 
 
 class DcBertBlock(Block):
-    """``dc_bert_model_config``: its keys are known, its method comes later."""
+    """``dc_bert_model_config``: its keys are known, its method comes later.
+
+    Attributes:
+        last_layer_model_type: Kind of the interaction layers.
+        copy_from_bert_layer_num: The layer they start from.
+    """
 
     last_layer_model_type: str = "transformer"
     copy_from_bert_layer_num: int = -1

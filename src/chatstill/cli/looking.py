@@ -1,0 +1,53 @@
+"""The verbs that train nothing: what there is, a schema for editors, and a first configuration."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ..errors import Problem, UserError
+from .verbs import Plugins, app, standard_output
+
+Kind = Annotated[
+    Literal["tasks", "methods", "students"] | None,
+    typer.Argument(metavar="[tasks|methods|students]", help="One kind; default: all."),
+]
+
+
+@app.command("list")
+def list_(kind: Kind = None, plugins: Plugins = None) -> None:
+    """List tasks, methods and kinds of students."""
+    from .lists import show
+
+    show(standard_output(), (kind,) if kind else ("tasks", "methods", "students"), plugins or ())
+
+
+@app.command()
+def schema(
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; default: standard output.")
+    ] = None,
+    method_file: Annotated[
+        bool, typer.Option("--method-file", help="Of config/models_config/*.json instead.")
+    ] = False,
+    plugins: Plugins = None,
+) -> None:
+    """Print a JSON Schema of the configuration, for editors."""
+    from ..config.jsonschema import method_file_schema, run_schema
+
+    found = method_file_schema() if method_file else run_schema(plugins or ())
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    if output.is_dir() or (output.exists() and '"$schema"' not in _start(output)):
+        message = f"{output} exists and holds no schema."
+        raise UserError(Problem("--output", message, "Name another file."))
+    output.write_text(text, encoding="utf-8")
+    standard_output().print(f"schema: {output}", highlight=False, soft_wrap=True)
+
+
+def _start(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        return stream.read(200)

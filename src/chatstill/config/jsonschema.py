@@ -1,0 +1,154 @@
+"""A JSON Schema of the configuration, for editors: made of the same models that check a file.
+
+Names that ignore case and hyphens are offered, not forced. The check itself forgives a little more, such as
+another case of a choice of words.
+"""
+
+import inspect
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from .. import lookup
+from ..model_types import BUILT_IN, own_models
+from .legacy import RENAMED
+from .places import dotted
+from .schema import LATER_BLOCKS, RunKeys
+from .trainer_keys import BLOCK, architectures, passed_through
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NOTE = {"description": "A comment."}
+_ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILINE)
+
+
+def run_schema(plugins: Sequence[str] = ()) -> dict[str, Any]:
+    """The schema of a run's file, with the blocks of all methods and of the plugins' own.
+
+    Raises:
+        UserError: a plugin that can't be loaded.
+    """
+    shared: dict[str, Any] = {}
+    schema = _block(RunKeys, shared)
+    keys = schema["properties"]
+    for name in lookup.method_names(plugins):
+        method = lookup.method(name, plugins)
+        if method.block:
+            block = _block(method.Config, shared)
+            keys[method.block] = block
+            keys |= {knob: block["properties"][knob] for knob in method.top_level}
+    for name, model in LATER_BLOCKS.items():
+        keys[name] = _block(model, shared)
+    keys[BLOCK] = {
+        **keys[BLOCK],
+        "properties": {name: {} for name in sorted({*passed_through(), "note"})},
+        "additionalProperties": False,
+    }
+    _offer(keys["model_type"], method_names(plugins))
+    _offer(keys["task_name"], task_names(plugins))
+    for part in shared.values():
+        if {"model_type", "config_file"} <= part["properties"].keys():  # an architecture
+            _offer(part["properties"]["model_type"], _types(plugins))
+    for old, new in RENAMED.items():
+        text = f"An old name of {dotted(new)}."
+        keys.setdefault(old, {"deprecated": True, "description": text})
+    inside: dict[str, Any] = {
+        key: {"$ref": f"#/properties/{key}"} for key in keys if key != "pipeline"
+    }
+    inside |= {"name": {"type": "string"}, "verb": {"enum": ["distill", "teach"]}}
+    links = {"type": "object", "properties": inside}
+    keys["pipeline"] = {**keys["pipeline"], "items": links}
+    keys["$schema"] = {"type": "string", "description": "Where editors find this schema."}
+    head = {"$schema": DIALECT, "title": "A run of chatstill"}
+    return head | schema | {"$defs": shared}
+
+
+def method_file_schema() -> dict[str, Any]:
+    """The schema of a method file, ``config/models_config/*.json``."""
+    described = _described(lookup.MethodFile)
+    types: dict[str, Any] = {"aliases": {"type": "array", "items": {"type": "string"}}}
+    types |= {"defaults": {"type": "object"}, "example": {"type": "object"}}
+    keys = ("model_type", "method", "aliases", "description", "defaults", "example")
+    properties = {
+        key: types.get(key, {"type": "string"}) | {"description": described[key]} for key in keys
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "A method file of chatstill",
+        "type": "object",
+        "properties": {**properties, "note": _NOTE, "$schema": {"type": "string"}},
+        "required": ["model_type", "method"],
+        "additionalProperties": False,
+    }
+
+
+def method_names(plugins: Sequence[str] = ()) -> list[str]:
+    """What ``model_type`` at the top of a file takes, aliases too."""
+    files = lookup.method_files().values()
+    named = [name for file in files for name in (file.model_type, *file.aliases)]
+    carried = {file.method for file in files}
+    return [*named, *(name for name in lookup.method_names(plugins) if name not in carried)]
+
+
+def task_names(plugins: Sequence[str] = ()) -> list[str]:
+    """What ``task_name`` takes."""
+    from ..tasks import names
+    from ..tasks.own import plugin_tasks
+
+    return [*names(), *(name for plugin in plugins for name in plugin_tasks(plugin))]
+
+
+def _types(plugins: Sequence[str]) -> list[str]:
+    return [*BUILT_IN, *own_models(plugins), *sorted(architectures())]
+
+
+def _block(model: type[BaseModel], shared: dict[str, Any]) -> dict[str, Any]:
+    """The schema of one model; models inside it go to ``shared``."""
+    schema = model.model_json_schema(ref_template="#/$defs/{model}")
+    inner = schema.pop("$defs", {})
+    for name, part in inner.items():
+        shared.setdefault(name, part)
+    for found in _models_in(model):
+        if found.__name__ in shared:
+            _describe(shared[found.__name__], found)
+    _describe(schema, model)
+    return schema
+
+
+def _models_in(model: type[BaseModel]) -> list[type[BaseModel]]:
+    found = []
+    for field in model.model_fields.values():
+        for part in getattr(field.annotation, "__args__", (field.annotation,)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found += [part, *_models_in(part)]
+    return found
+
+
+def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Descriptions out of the docstring; titles that only repeat the key go."""
+    described = _described(model)
+    schema.pop("title", None)
+    schema["description"] = (inspect.getdoc(model) or "").split("\n\n")[0].replace("\n", " ")
+    for key, value in schema["properties"].items():
+        value.pop("title", None)
+        if key in described:
+            value["description"] = described[key]
+    schema["properties"]["note"] = dict(_NOTE)
+
+
+def _described(model: type) -> dict[str, str]:
+    """Attribute -> its text in the docstring of a class or of one of its bases."""
+    found: dict[str, str] = {}
+    for cls in reversed(model.__mro__):
+        text = (inspect.cleandoc(cls.__doc__ or "")).partition("Attributes:")[2]
+        for name, words in _ATTRIBUTE.findall(text):
+            found[name] = " ".join(words.split()).replace("``", "`")
+    return found
+
+
+def _offer(schema: dict[str, Any], words: Sequence[str]) -> None:
+    """Offers words for a key that takes any text."""
+    others = [part for part in schema.pop("anyOf", ()) if part.get("type") != "string"]
+    schema.pop("type", None)
+    schema["anyOf"] = [{"enum": list(dict.fromkeys(words))}, {"type": "string"}, *others]
