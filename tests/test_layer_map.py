@@ -3,7 +3,7 @@
 import pytest
 
 from chatstill.errors import UserError
-from chatstill.layer_map import group_layers, initial_layers
+from chatstill.layer_map import describe_pairs, group_layers, initial_layers, match_layers
 
 
 def test_first():
@@ -40,8 +40,17 @@ def test_too_many_or_none(student):
 
 
 def test_unknown_choice():
-    with pytest.raises(ValueError, match="last"):
-        initial_layers(6, 3, "last")
+    with pytest.raises(ValueError, match="middle"):
+        initial_layers(6, 3, "middle")
+
+
+def test_last_and_named_layers():
+    assert initial_layers(6, 3, "last") == [3, 4, 5]
+    assert initial_layers(6, 3, (0, 2, 5)) == [0, 2, 5]
+    with pytest.raises(UserError, match="names 2 layers, the student has 3"):
+        initial_layers(6, 3, (0, 2))
+    with pytest.raises(UserError, match="names layer 6"):
+        initial_layers(6, 3, (0, 2, 6))
 
 
 def test_whole_ratio():
@@ -77,3 +86,55 @@ def test_explicit_grouping_by_size_or_by_layer():
 def test_groupings_that_do_not_fit(grouping, reason):
     with pytest.raises(UserError, match=reason):
         group_layers(6, 3, grouping)
+
+
+HIDDEN = {
+    "linear": [(0, 0), (1, 2), (2, 4), (3, 6)],
+    "top": [(0, 3), (1, 4), (2, 5), (3, 6)],
+    "bottom": [(0, 0), (1, 1), (2, 2), (3, 6)],
+    "only_top": [(3, 6)],
+    "only_bottom": [(0, 0)],
+    "skip": [(1, 2), (2, 4)],
+    "last": [(1, 4), (2, 5)],
+}
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_layers_that_face_each_other(kind):
+    assert match_layers(kind, 3, 6) == HIDDEN[kind]
+    attention = [pair for pair in HIDDEN[kind] if pair[0] > 0] or [(1, 1)]
+    assert match_layers(kind, 3, 6, "attention") == attention
+
+
+def test_pkd_maps_of_the_paper_and_its_code():
+    def teacher(kind, own, other):
+        return [pair[1] for pair in match_layers(kind, own, other)]
+
+    assert teacher("skip", 6, 12) == [2, 4, 6, 8, 10]
+    assert teacher("last", 6, 12) == [7, 8, 9, 10, 11]
+    assert teacher("skip", 3, 12) == [4, 8]
+    assert teacher("last", 3, 12) == [10, 11]
+    assert teacher("skip", 6, 24) == [4, 8, 12, 16, 20]
+
+
+def test_tinyberts_map():
+    assert match_layers("linear", 4, 12) == [(0, 0), (1, 3), (2, 6), (3, 9), (4, 12)]
+    assert match_layers("linear", 4, 12, "attention") == [(1, 3), (2, 6), (3, 9), (4, 12)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "own", "other", "why"),
+    [
+        ("linear", 4, 6, "6 is no whole multiple of 4"),
+        ("skip", 4, 6, "6 is no whole multiple of 4"),
+        ("top", 7, 6, "the student has more layers"),
+        ("last", 1, 6, "leaves the student's last layer out"),
+    ],
+)
+def test_maps_that_do_not_fit(kind, own, other, why):
+    with pytest.raises(UserError, match=why):
+        match_layers(kind, own, other)
+
+
+def test_pairs_in_words():
+    assert describe_pairs([(0, 0), (1, 2)]) == "0→0, 1→2"

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 NOT_WEIGHTS = frozenset(
     "note output_dir cache_dir data_dir plugins pipeline compare_direct do_train do_eval "
     "allow_weak_teacher save_steps save_total_limit logging_steps label_noise per_gpu_eval_batch_size "
-    "teacher_architectures student_architectures tokenizer_name_or_path configuration_file method "
+    "teacher_architectures student_architectures pretrained_architectures "
+    "tokenizer_name_or_path configuration_file method "
     "per_gpu_train_batch_size".split()
 )
 PARTS = frozenset(
@@ -69,8 +70,12 @@ def rows_fingerprint(task: Task, path: Path, split: Split, labelled: bool) -> st
 def _architecture(block: Architecture | None) -> Any:
     if block is None:
         return None
-    outputs = {} if block.num_labels is None else {"num_labels": block.num_labels}
-    return outputs | {
+    start = {
+        key: getattr(block, key) for key in ("copy_from", "copy_layers") if hasattr(block, key)
+    }
+    if block.num_labels is not None:
+        start["num_labels"] = block.num_labels
+    return start | {
         "model_type": block.model_type,
         "weights": content_of(block.model_name_or_path),
         "config_file": content_of(block.config_file),
@@ -104,7 +109,7 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
             values.update(_flat(key, value))
     if config.method is not None:
         values.update(_flat("method", config.method.model_dump(mode="json", exclude={"note"})))
-    for role in ("teacher_architectures", "student_architectures"):
+    for role in ("teacher_architectures", "student_architectures", "pretrained_architectures"):
         values.update(_flat(role, _architecture(getattr(config, role))))
     values.update(_flat("tokenizer", content_of(config.tokenizer_name_or_path)))
     for number, name in enumerate(config.plugins):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -15,11 +15,11 @@ from .errors import Problem, UserError
 from .evaluate.scoring import Reader
 from .features.capture import takes_token_types
 from .fingerprint import rows_fingerprint
-from .methods.base import Method, RunValues, StudentSpec
+from .methods.base import Method, RunValues
 from .models.custom import register
-from .models.layers import copy_layers, num_embeddings, num_layers_of
-from .models.load import load_classifier, load_config
-from .models.shape import check_same_shape
+from .models.layers import num_embeddings
+from .models.load import load_config
+from .networks import load_network, load_start, student_spec
 from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.shapes import check_lengths
 from .splits import label_width, lengths_of, must_have_labels, path_of
@@ -154,80 +154,6 @@ def _tokenizer(config: RunConfig, block: Architecture) -> PreTrainedTokenizerBas
     )
 
 
-def _load(
-    block: Architecture, config: RunConfig, task: Task, role: str, notes: list[str], **how: Any
-) -> PreTrainedModel:
-    loaded = load_classifier(
-        block,
-        role=role,
-        problem=task.labels.kind,
-        cache_dir=config.cache_dir,
-        seed=config.seed,
-        **how,
-    )
-    notes.append(loaded.report.summary())
-    return loaded.model
-
-
-def _student_spec(
-    config: RunConfig,
-    teacher: PreTrainedModel,
-    task: Task,
-    default: Callable[[int], int],
-    notes: list[str],
-) -> StudentSpec:
-    """Depth: of the student's config file, else its num_hidden_layers, else the method's default.
-
-    Raises:
-        UserError: another width, head count or vocabulary than the teacher's, both values named.
-    """
-    block = config.student_architectures
-    teacher_layers = num_layers_of(teacher.config)
-    layers = default(teacher_layers)
-    if block is not None:
-        if block.config_file:
-            student_config = load_config(block, "student", config.cache_dir)
-            problems = check_same_shape(teacher.config, student_config)
-            if problems:
-                raise UserError(problems)
-            layers = num_layers_of(student_config)
-        elif block.num_hidden_layers:
-            layers = block.num_hidden_layers
-    if layers < 1:
-        message = f"half of {teacher_layers} layers leaves no student"
-        raise UserError(Problem("student_architectures", message))
-
-    def load() -> PreTrainedModel:
-        assert block is not None
-        return _load(block, config, task, "student", notes, num_labels=None, label_names=None)
-
-    path = block.model_name_or_path if block is not None else None
-    return StudentSpec(layers, path, load)
-
-
-def _pretrained(config: RunConfig, task: Task, notes: list[str]) -> PreTrainedModel:
-    """The network that ``teach`` fine-tunes, cut to its first layers if asked."""
-    block = _teacher_block(config)
-    depth = block.num_hidden_layers
-    whole = block.model_copy(update={"num_hidden_layers": None})
-    model = _load(
-        whole,
-        config,
-        task,
-        "teacher",
-        notes,
-        num_labels=task.labels.num_outputs,
-        label_names=task.labels.names or None,
-    )
-    if depth is None or depth == num_layers_of(model.config):
-        return model
-    if depth > num_layers_of(model.config):
-        message = f"{depth} layers asked for, the weights have {num_layers_of(model.config)}"
-        raise UserError(Problem("teacher_architectures.num_hidden_layers", message))
-    notes.append(f"cut to its first {depth} layers")
-    return copy_layers(model, depth, list(range(depth)))
-
-
 def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     """Loads what the configuration names and checks that it fits together.
 
@@ -240,14 +166,14 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     load_config(block, "teacher", config.cache_dir)  # said before its tokenizer, if missing
     tokenizer = _tokenizer(config, block)
     notes: list[str] = []
-    run = RunValues(config.num_train_epochs, config.learning_rate, config.max_steps)
+    run = RunValues(config.num_train_epochs, config.learning_rate, config.max_steps, config.seed)
     method_config = config.method if config.method is not None else method_class.Config()
     teacher: PreTrainedModel | None = None
     if verb == "teach":
-        model = _pretrained(config, task, notes)
+        model = load_start(block, config, task, notes)
         match = match_labels(model.config, task.labels)
     else:
-        teacher = model = _load(
+        teacher = model = load_network(
             block,
             config,
             task,
@@ -258,35 +184,49 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
             strict_head=True,
         )
         match = match_labels(teacher.config, task.labels)
+    problems = [*match.errors, *_check_tables(config, model, tokenizer, "teacher")]
+    if errors := [p for p in problems if p.severity == "error"]:
+        raise UserError(errors)
+    student = model
+    if teacher is not None:
+        spec = student_spec(config, teacher, task, method_class, method_config, notes)
+        student, lines = method_class.build_student(method_config, teacher, spec)
+        notes += lines
+        problems += _check_tables(config, student, tokenizer, "student")
+    method = method_class(method_config, student, teacher, objective=match.objective, run=run)
+    problems += [*method.problems(), *_check_selection(config, method)]
+    if errors := [p for p in problems if p.severity == "error"]:
+        raise UserError(errors)
+    warnings = list(dict.fromkeys([*match.warnings, *problems]))
+    names = column_names(student, task, match)
+    return Job(config, verb, task, tokenizer, teacher, method, match, names, notes, warnings)
+
+
+def _check_tables(
+    config: RunConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, role: str
+) -> list[Problem]:
+    """Positions and word embeddings of a network against lengths and tokenizer; sets its padding."""
     set_padding(model, tokenizer)
-    problems = [*match.errors]
-    problems += check_lengths(
+    problems = check_lengths(
         config.max_seq_length,
         model.config,
         model,
-        role="teacher",
+        role=role,
         num_special=tokenizer.num_special_tokens_to_add(pair=True),
         max_query_length=config.max_query_length,
         max_reply_length=config.max_reply_length,
     )
     rows = num_embeddings(model)
-    problems += filter(None, [check_vocabulary(tokenizer, rows)] if rows is not None else [])
-    if errors := [p for p in problems if p.severity == "error"]:
-        raise UserError(errors)
-    if teacher is None:
-        student = model
-    else:
-        spec = _student_spec(
-            config,
-            teacher,
-            task,
-            lambda depth: method_class.default_depth(method_config, depth),
-            notes,
-        )
-        student, lines = method_class.build_student(method_config, teacher, spec)
-        notes += lines
-    set_padding(student, tokenizer)
-    method = method_class(method_config, student, teacher, objective=match.objective, run=run)
-    warnings = [*match.warnings, *(p for p in problems if p.severity == "warning")]
-    names = column_names(student, task, match)
-    return Job(config, verb, task, tokenizer, teacher, method, match, names, notes, warnings)
+    vocabulary = check_vocabulary(tokenizer, rows) if rows is not None else None
+    return [*problems, vocabulary] if vocabulary is not None else problems
+
+
+def _check_selection(config: RunConfig, method: Method) -> list[Problem]:
+    """Dev figures choose nothing where the classifier is not trained."""
+    if method.trains_outputs or not (config.keep == "best" or config.patience is not None):
+        return []
+    key = "keep" if config.keep == "best" else "patience"
+    message = (
+        "no term trains the student's classifier, so figures on dev say nothing of its weights"
+    )
+    return [Problem(key, message, 'Use "keep": "last" without patience.')]

@@ -4,7 +4,6 @@
 folder of the same name in the working directory goes first, and plugins add to both from outside.
 """
 
-import difflib
 import importlib
 import json
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .errors import Problem, UserError
+from .names import nearest, plain, unknown
 from .plugins import load_plugin
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .tasks.base import Task
 
 FOLDER = Path("config") / "models_config"
+TERMS = "matches"  # the method of files that only name terms
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -52,33 +53,6 @@ class MethodFile:
     chain: str = ""
 
 
-def plain(name: str) -> str:
-    """A name without case, hyphens, underscores, dots and spaces: ``Theseus-Bert`` -> ``theseusbert``."""
-    return "".join(sign for sign in name.casefold() if sign not in "-_ .")
-
-
-def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that was most likely meant, None if none is near."""
-    by_plain = {plain(word): word for word in known}
-    found = difflib.get_close_matches(plain(name), by_plain, n=1, cutoff=0.6)
-    return by_plain[found[0]] if found else None
-
-
-def unknown(kind: str, name: str, known: Sequence[str], words: Sequence[str] = ()) -> str:
-    """``no method 'tesheus'. Did you mean 'theseus-bert'? Known: theseus-bert.``
-
-    Args:
-        kind: What was looked for.
-        name: What was written.
-        known: The names to list.
-        words: Alias -> name pairs as ``alias=name`` that count for the near match too.
-    """
-    targets = {word: word for word in known} | dict(word.split("=", 1) for word in words)
-    found = nearest(name, list(targets))
-    guess = f" Did you mean '{targets[found]}'?" if found else ""
-    return f"no {kind} '{name}'.{guess} Known: {', '.join(sorted(known))}."
-
-
 def builtin_folder() -> Path:
     """The shipped ``models_config``: in an installed wheel inside the package, in a clone at the root."""
     installed = _PACKAGE / "_config" / "models_config"
@@ -104,11 +78,18 @@ def method_files(user_folder: Path | None = None) -> dict[str, MethodFile]:
     return found
 
 
-def read_method_file(path: Path, label: str | None = None) -> MethodFile:
-    """One method file.
+def read_method_file(
+    path: Path, label: str | None = None, model_type: str | None = None
+) -> MethodFile:
+    """One method file. Knobs of its method may stand at its top: they become defaults of its block.
+
+    Args:
+        path: Where it lies.
+        label: How it is called in messages.
+        model_type: Its name, where the file itself has none.
 
     Raises:
-        UserError: If it is no JSON object or lacks ``model_type`` or ``method``.
+        UserError: If it is no JSON object, lacks ``model_type`` or ``method``, or has unknown keys.
     """
     name = label or str(path)
     try:
@@ -123,6 +104,9 @@ def read_method_file(path: Path, label: str | None = None) -> MethodFile:
     if not isinstance(values, dict):
         raise UserError(Problem(name, "a method file is a block with model_type and method."))
     values = {key: value for key, value in values.items() if key not in ("note", "$schema")}
+    if model_type is not None:
+        values.setdefault("model_type", model_type)
+    knobs = _take_knobs(values, known)
     problems = [
         Problem(
             name, f"'{key}' is missing: the file of a method names its model_type and its method."
@@ -132,7 +116,7 @@ def read_method_file(path: Path, label: str | None = None) -> MethodFile:
     ]
     for key, value in values.items():
         if key not in known:
-            guess = nearest(key, list(known))
+            guess = nearest(key, [*known, *knobs])
             hint = f"Did you mean '{guess}'?" if guess else f"Known: {', '.join(known)}."
             problems.append(Problem(name, f"unknown key '{key}'.", hint))
         elif not isinstance(value, known[key]):
@@ -141,6 +125,25 @@ def read_method_file(path: Path, label: str | None = None) -> MethodFile:
         raise UserError(problems)
     aliases = tuple(str(alias) for alias in values.pop("aliases", ()))
     return MethodFile(path=path, label=name, aliases=aliases, **values)
+
+
+def _take_knobs(values: dict[str, Any], known: Mapping[str, type]) -> list[str]:
+    """Moves knobs at the top of a method file into ``defaults``; a file of terms needs no ``method``.
+
+    Returns:
+        All knobs of its method, for near matches.
+    """
+    carrier = values.get("method", TERMS)
+    if not isinstance(carrier, str) or plain(carrier) not in map(plain, method_names()):
+        return []  # a plugin's method, or none: its knobs stand in defaults
+    own = method(carrier)
+    fields = [name for name in own.Config.model_fields if name != "note"]
+    found = {key: values.pop(key) for key in list(values) if key in fields and key not in known}
+    defaults = values.setdefault("defaults", {}) if found else values.get("defaults")
+    if found and isinstance(defaults, dict):
+        values.setdefault("method", carrier)
+        defaults[own.block] = found | defaults.get(own.block, {})
+    return fields
 
 
 def find_method_file(
@@ -157,7 +160,7 @@ def find_method_file(
         UserError: If there is none of that name, or the two arguments disagree.
     """
     if configuration_file is not None:
-        own = read_method_file(_user_file(configuration_file))
+        own = read_method_file(_user_file(configuration_file), model_type=model_type)
         names = {plain(name) for name in (own.model_type, *own.aliases)}
         if model_type is not None and plain(model_type) not in names:
             message = (

@@ -137,6 +137,7 @@ def test_a_user_may_take_a_short_name_and_keep_the_built_in_method(world):
 def test_an_installed_wheel_brings_its_method_files(tmp_path, monkeypatch):
     inside = tmp_path / "site-packages" / "chatstill"
     shutil.copytree(ROOT / "config", inside / "_config")
+    shutil.copytree(lookup._PACKAGE / "methods", inside / "methods")
     monkeypatch.setattr(lookup, "_PACKAGE", inside)
     monkeypatch.chdir(tmp_path)
     file = lookup.method_files()["theseus-bert"]

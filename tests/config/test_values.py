@@ -190,7 +190,7 @@ def test_all_problems_come_at_once(world):
     for message in (
         "'seed' must be a whole number",
         "unknown key 'kep'",
-        "no method 'tesheus'. Did you mean 'theseus-bert'? Known: finetune, theseus-bert.",
+        "no method 'tesheus'. Did you mean 'theseus-bert'? Known: KD, ",
         "there is no task 'chatt'",
         "'fp16' and 'bf16' are both true",
         "the folder nowhere does not exist",

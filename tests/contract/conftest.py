@@ -1,5 +1,6 @@
 """Every file of ``chatstill/methods`` as a method that can be trained: a new one is tested at once."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 import chatstill.methods
 from chatstill import lookup
 from chatstill.methods.base import Context, Method, RunValues, StudentSpec
+from chatstill.train.teachers import live_source
 
 from ..train.conftest import ToySteps, tiny_bert
 
@@ -15,7 +17,12 @@ torch.set_num_threads(1)
 
 FOLDER = Path(chatstill.methods.__file__).parent
 NOT_METHODS = {"__init__", "base"}
-METHODS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in NOT_METHODS)
+FILES = lookup.method_files()
+# A file of terms is a method of its own, by its model_type; other methods by their module.
+TERMS = [name for name, file in FILES.items() if file.method == lookup.TERMS]
+METHODS = sorted(
+    path.stem for path in FOLDER.glob("*.py") if path.stem not in {*NOT_METHODS, lookup.TERMS}
+) + sorted(TERMS)
 OBJECTIVES = ("cross_entropy", "sigmoid", "regression")
 
 
@@ -82,8 +89,7 @@ def build(teacher_weights):
                 student.classifier = torch.nn.Linear(16, 1)
             return student
 
-        method_class = lookup.method(name)
-        config = method_class.Config()
+        method_class, config = method_of(name)
         student, lines = method_class.build_student(config, teacher, StudentSpec(2, None, untaught))
         assert isinstance(lines, list)
         run = RunValues(num_train_epochs=epochs, learning_rate=5e-3)
@@ -96,6 +102,21 @@ def build(teacher_weights):
         )
 
     return make
+
+
+def method_of(name: str):
+    """The class of a method and its knobs as its file sets them."""
+    if name not in FILES:
+        return lookup.method(name), lookup.method(name).Config()
+    method_class = lookup.method(FILES[name].method)
+    knobs = FILES[name].defaults.get(method_class.block, {})
+    return method_class, method_class.Config.model_validate_json(json.dumps(knobs))
+
+
+def teacher_of(method: Method, phase, batch):
+    """What the method reads of its teacher; None if nothing."""
+    source = live_source(method, phase)
+    return source.features(batch) if source is not None else None
 
 
 def contexts(phase: int, number: int = 12) -> list[Context]:

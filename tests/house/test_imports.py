@@ -14,18 +14,20 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "chatstill"
 # Room -> the rooms it may import. ``errors`` may be imported by all; a room may import itself.
 LOW = {
     "errors": set(),
+    "names": set(),
     "losses": set(),
     "layer_map": set(),
     "plugins": set(),
     "tasks": {"plugins"},
     "text": {"tasks.base"},
     "features": {"layer_map"},
+    "terms": {"losses", "layer_map", "features", "tasks.base"},
     "data": {"text", "tasks.base"},
     "model_types": {"plugins"},
     "models": {"text", "features", "layer_map", "plugins", "model_types", "tasks.base"},
-    "methods": {"losses", "layer_map", "features", "models", "tasks.base"},
+    "methods": {"losses", "layer_map", "features", "models", "terms", "tasks.base"},
     "hub": set(),
-    "lookup": {"methods", "tasks", "plugins"},
+    "lookup": {"names", "methods", "tasks", "plugins"},
     "config": {"lookup", "methods", "tasks", "model_types"},
     "train": {"methods", "data", "models", "features"},
     "preflight": {"data", "models", "tasks", "config", "text"},
@@ -36,6 +38,7 @@ LOW = {
 # Modules of the root put the rooms together; only the command line may import these.
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
 ROOT |= {"kept", "submission", "splits", "scored", "chain", "chain_outcome"}
+ROOT |= {"networks"}
 QUICK = (
     "model_types",
     "errors",

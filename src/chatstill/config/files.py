@@ -7,7 +7,8 @@ from typing import Any
 from .. import lookup
 from ..errors import Problem, UserError
 from .data_block import check_data_block
-from .networks import STUDENT, TEACHER, check_network, check_tokenizer, near_file
+from .networks import PRETRAINED, STUDENT, TEACHER, check_network, check_tokenizer, near_file
+from .rules import starts_pretrained
 from .schema import RunKeys
 from .source import Source
 from .weights import kind_of
@@ -30,11 +31,12 @@ def check_files(
         problems += _data(keys, source, verb, plugins)
     if verb in ("distill", "check", "teach"):
         problems += _output(keys, source)
-        for block in (TEACHER, STUDENT) if verb != "teach" else (TEACHER,):
+        for block in (TEACHER, STUDENT, PRETRAINED) if verb != "teach" else (TEACHER,):
             network = getattr(keys, block)
             if network is not None:
+                required = keys.do_train and (block != PRETRAINED or starts_pretrained(keys))
                 problems += check_network(
-                    network, source, block, required=keys.do_train, plugins=plugins
+                    network, source, block, required=required, plugins=plugins
                 )
         problems += check_tokenizer(keys, source)
     return problems

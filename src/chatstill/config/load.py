@@ -28,7 +28,7 @@ _PATHS: tuple[KeyPath, ...] = (
     *((key,) for key in ("data_dir", "output_dir", "cache_dir", "tokenizer_name_or_path")),
     *(
         (block, key)
-        for block in ("teacher_architectures", "student_architectures")
+        for block in ("teacher_architectures", "student_architectures", "pretrained_architectures")
         for key in ("model_name_or_path", "config_file", "tokenizer_name_or_path")
     ),
     *(("data", key) for key in ("train", "dev", "test", "dataset", "labels")),

@@ -15,6 +15,7 @@ from .weights import TOKENIZER_FILES, kind_of, looks_like_hub_name, read_json, w
 
 _TOKENIZERS = "tokenizer.json, vocab.txt, vocab.json or a sentencepiece model"
 TEACHER, STUDENT = "teacher_architectures", "student_architectures"
+PRETRAINED = "pretrained_architectures"
 
 
 def check_network(

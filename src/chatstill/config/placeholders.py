@@ -8,7 +8,7 @@ from .schema import PLACEHOLDER
 from .source import Source
 
 _NAMES = ("model_type", "model_name_or_path", "config_file", "tokenizer_name_or_path")
-_BLOCKS = ("teacher_architectures", "student_architectures")
+_BLOCKS = ("teacher_architectures", "student_architectures", "pretrained_architectures")
 FILLABLE: tuple[KeyPath, ...] = (
     *(
         (key,)

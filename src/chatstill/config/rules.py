@@ -88,7 +88,34 @@ def consistency(keys: RunKeys, source: Source, *, verb: str) -> list[Problem]:
         message = "'do_train' is false: `chatstill teach` trains, or it does nothing."
         problems.append(source.problem(("do_train",), message, "Use `chatstill evaluate model/`."))
     problems += _lengths(keys, source)
+    if verb in ("distill", "check") and keys.do_train:
+        problems += _pretrained(keys, source)
     return problems + (_without_effect(keys, source) if verb in TRAINING else [])
+
+
+def starts_pretrained(keys: RunKeys) -> bool:
+    """Whether the student starts as layers of the pre-trained model."""
+    student = keys.student_architectures
+    if student is None or student.model_name_or_path is not None:
+        return False
+    return student.copy_from == "pretrained"
+
+
+def _pretrained(keys: RunKeys, source: Source) -> list[Problem]:
+    own = keys.pretrained_architectures
+    if not starts_pretrained(keys) or (own is not None and own.model_name_or_path is not None):
+        return []
+    path = ("student_architectures", "copy_from")
+    message = (
+        "the student starts as layers of the pre-trained model (copy_from), and "
+        "'pretrained_architectures.model_name_or_path' is missing."
+    )
+    block = {"pretrained_architectures": {"model_name_or_path": "path/to/the/pretrained/model"}}
+    hint = (
+        f"Paste it beside the other keys and fill it in:\n{paste(block)}\n"
+        'or start from the teacher: "student_architectures": {"copy_from": "teacher"}.'
+    )
+    return [source.problem(path, message, hint)]
 
 
 def _lengths(keys: RunKeys, source: Source) -> list[Problem]:

@@ -37,6 +37,20 @@ class Architecture(Block):
     num_labels: int | None = Field(default=None, ge=1)
 
 
+class StudentArchitecture(Architecture):
+    """The student, and what it starts from where it has no weights of its own.
+
+    Attributes:
+        copy_from: Whose layers it starts as: ``teacher`` (default, where the shapes are equal),
+            ``pretrained`` (``pretrained_architectures``), or ``none``: random weights.
+        copy_layers: Which: the ``first`` (default), the ``last``, ``evenly`` spread ones, or a list
+            counted from 0.
+    """
+
+    copy_from: Literal["teacher", "pretrained", "none"] | None = None
+    copy_layers: Literal["first", "last", "evenly"] | tuple[int, ...] | None = None
+
+
 class RunKeys(Block):
     """The keys of the file. Paths count from the working directory.
 
@@ -104,7 +118,8 @@ class RunKeys(Block):
     do_train: bool = True
     do_eval: bool = True
     teacher_architectures: Architecture | None = None
-    student_architectures: Architecture | None = None
+    student_architectures: StudentArchitecture | None = None
+    pretrained_architectures: Architecture | None = None
     tokenizer_name_or_path: str | None = None
     do_lower_case: bool | None = None
     normalize: Literal["nfkc"] | None = None

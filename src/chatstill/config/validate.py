@@ -236,12 +236,17 @@ def _hint(model: type[BaseModel], loc: KeyPath, value: Any, wanted: Sequence[str
 
 
 def _block_model(model: type[BaseModel], loc: KeyPath) -> type[BaseModel] | None:
-    current: type[BaseModel] | None = model
+    """The model of a block inside another; blocks in maps and lists are found too."""
+    current: Any = model
     for part in loc:
-        field = current.model_fields.get(str(part)) if current is not None else None
-        members = _members(field.annotation) if field is not None else ()
-        current = next((member for member in members if _is_model(member)), None)
-    return current
+        if _is_model(current):
+            field = current.model_fields.get(str(part))
+            found = _members(field.annotation) if field is not None else ()
+        else:  # the part is a key of a map, or a place in a list
+            found = get_args(current)
+        inner = [m for m in found if _is_model(m) or any(_is_model(x) for x in get_args(m))]
+        current = inner[0] if inner else None
+    return current if _is_model(current) else None
 
 
 def _unknown_key(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from ..errors import Problem
 from ..features.base import Features, Needs, QueryKeyValue
 from ..tasks.base import Objective
 
@@ -112,11 +113,14 @@ class StudentSpec:
         num_layers: Its depth.
         path: ``student_architectures.model_name_or_path``, if given.
         load: Builds and loads what ``student_architectures`` names.
+        build: The student with its start as the configuration says (a folder, copied layers, random),
+            and lines about it for the plan; None leaves ``load``.
     """
 
     num_layers: int
     path: str | None
     load: Callable[[], PreTrainedModel]
+    build: Callable[[], tuple[PreTrainedModel, list[str]]] | None = None
 
 
 class Method:
@@ -128,6 +132,7 @@ class Method:
         top_level: Knobs that may also stand at the top of the file.
         needs_teacher: Whether a run without a teacher makes no sense.
         needs_labels: Whether every training row must have a label.
+        same_shape: Whether the student's layers must be of the teacher's shape.
         unused_parameters: Whether a step may leave trained parameters without a gradient (DDP has to
             look for them).
     """
@@ -137,6 +142,7 @@ class Method:
     top_level: ClassVar[tuple[str, ...]] = ()
     needs_teacher: ClassVar[bool] = True
     needs_labels: bool = True
+    same_shape: ClassVar[bool] = False
     unused_parameters: ClassVar[bool] = False
 
     def __init__(
@@ -165,9 +171,18 @@ class Method:
     ) -> tuple[PreTrainedModel, list[str]]:
         """The network to be trained, and lines about its start for the plan.
 
-        Default: what ``student_architectures`` names.
+        Default: what ``student_architectures`` says.
         """
-        return spec.load(), []
+        return spec.build() if spec.build is not None else (spec.load(), [])
+
+    @property
+    def trains_outputs(self) -> bool:
+        """Whether the kept network's classifier is trained: only then do figures on dev select weights."""
+        return True
+
+    def problems(self) -> list[Problem]:
+        """What of the knobs does not fit the two networks; asked once, before anything is trained."""
+        return []
 
     def phases(self) -> list[Phase]:
         """The training phases, in order; a phase with 0 epochs and no max_steps is left out."""
@@ -235,3 +250,4 @@ class RunValues:
     num_train_epochs: float
     learning_rate: float
     max_steps: int = -1
+    seed: int = 42

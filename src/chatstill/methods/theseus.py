@@ -122,6 +122,7 @@ class Theseus(Method):
     Config = Config
     block = "theseus_scheduler"
     unused_parameters = True
+    same_shape = True
     top_level = ("successor_num_train_epochs", "successor_learning_rate", "successor_init")
     config: TheseusConfig
 

@@ -71,9 +71,7 @@ def load_classifier(
         # Only the CPU's generator: torch.manual_seed would also reseed the accelerators.
         torch.default_generator.manual_seed(seed)
         if not path:
-            with own_faults(config, "can't be built"):
-                model = _model_class(config)._from_config(config, dtype=torch.float32)
-            probe(model)
+            model = new_classifier(config, seed)
             report = LoadReport("", missing=sorted(name for name, _ in model.named_parameters()))
             return LoadedModel(model.eval(), report)
         place = f"{role}_architectures.model_name_or_path"
@@ -85,6 +83,16 @@ def load_classifier(
     if strict_head:
         _require_head(model, report, place)
     return LoadedModel(model.eval(), report)
+
+
+def new_classifier(config: PretrainedConfig, seed: int) -> PreTrainedModel:
+    """A classifier of random weights, in eval mode; the global generator is not touched."""
+    with torch.random.fork_rng(devices=[]), quiet_transformers():
+        torch.default_generator.manual_seed(seed)
+        with own_faults(config, "can't be built"):
+            model: PreTrainedModel = _model_class(config)._from_config(config, dtype=torch.float32)
+        probe(model)
+    return model.eval()
 
 
 def _model_class(config: PretrainedConfig) -> Any:

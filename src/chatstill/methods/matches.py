@@ -1,0 +1,264 @@
+"""Teacher and student trained apart: any list of terms between them, without code.
+
+The terms stand in a method file of ``config/models_config`` or in the block ``distillation``: soft
+labels (Hinton et al. 2015, arXiv 1503.02531), hidden states and attention scores (TinyBERT, arXiv
+1909.10351, section 3), patience (PKD, arXiv 1908.09355, section 3), gold labels. The total is the sum
+over terms of weight x sum / count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+
+from pydantic import Field, model_validator
+
+from ..errors import Problem, UserError
+from ..terms.keys import OldKeys
+from ..terms.rows import Match, Row
+from ..terms.spec import Shape, TermSpec, needs_of, resolve
+from .base import Context, Features, Method, MethodConfig, Needs, Phase
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel
+
+    from ..losses import Term
+    from ..models.projections import ProjectedStudent
+    from ..terms.spec import Pair
+
+
+class Config(OldKeys, MethodConfig):
+    """The block ``distillation``; a method file may hold its keys at the top.
+
+    Attributes:
+        level: ``task``; the pre-training level comes later.
+        terms: Name -> row. A name of the method file with other values changes that term alone;
+            weight 0 takes it out.
+        matches: Rows of one pair of layers each.
+    """
+
+    level: Literal["task"] = "task"
+    terms: dict[str, Row] = Field(default_factory=dict)
+    matches: tuple[Match, ...] = ()
+
+    def rows(self) -> dict[str, Row]:
+        """All terms with a weight, by name."""
+        rows = {name: row for name, row in self.terms.items() if row.weight}
+        for match in self.matches:
+            if match.weight:
+                rows[match.name] = match.row()
+        return rows | self.old_rows()
+
+    @model_validator(mode="after")
+    def _something_is_learnt(self) -> Self:
+        names = [match.name for match in self.matches]
+        twice = [name for name in names if names.count(name) > 1 or name in self.terms]
+        if twice:
+            raise ValueError(f"the term '{twice[0]}' stands there twice")
+        self.old_rows()
+        return self
+
+
+MatchesConfig = Config  # inside the class, Config is its own attribute
+
+
+class Matches(Method):
+    """One phase: the student and its projections, on the terms of the rows."""
+
+    Config = Config
+    block = "distillation"
+    top_level = tuple(OldKeys.model_fields)
+    config: MatchesConfig
+
+    def __init__(self, config: MethodConfig, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, *args, **kwargs)
+        from ..models.projections import make_projections
+
+        # Only where nothing but gold labels is learnt from.
+        self.needs_labels = all(spec.row.loss == "hard" for spec in self.specs)
+        keys = [key for spec in self.specs for key in spec.projections.values()]
+        own, aim = self.shapes
+        self.projections = make_projections(keys, own.width, aim.width, self.run.seed)
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, Shape]:
+        """Of student and teacher."""
+        assert self.teacher is not None
+        return Shape.of(self.student.config), Shape.of(self.teacher.config)
+
+    @cached_property
+    def _resolved(self) -> tuple[list[TermSpec], list[Problem]]:
+        specs, problems = [], []
+        for name, row in self.config.rows().items():
+            spec, found = resolve(name, row, *self.shapes)
+            problems += found
+            specs += [spec] if spec is not None else []
+        return specs, problems
+
+    @property
+    def specs(self) -> list[TermSpec]:
+        """The terms whose layers could be found."""
+        return self._resolved[0]
+
+    @property
+    def trains_outputs(self) -> bool:
+        return needs_of(self.specs, 0).logits
+
+    def problems(self) -> list[Problem]:
+        """Terms that do not fit the two networks, all at once."""
+        problems = list(self._resolved[1])
+        if not self.config.rows():
+            message = "no term has a weight above 0: there is nothing to learn"
+            problems.append(Problem("distillation", message, "Give a term, such as task_ce: 1."))
+        for side, role in enumerate(("student", "teacher")):
+            model = self.student if side == 0 else self.teacher
+            assert model is not None
+            problems += _unreadable(model, needs_of(self.specs, side), role)
+        return problems
+
+    def phases(self) -> list[Phase]:
+        run = self.run
+        trained = "student" if self.trains_outputs else "student without its classifier"
+        if self.projections:
+            trained += f", {len(self.projections)} projection(s)"
+        return [
+            Phase(
+                "distillation",
+                run.num_train_epochs,
+                run.learning_rate,
+                max_steps=run.max_steps,
+                train=trained,
+            )
+        ]
+
+    def needs(self, phase: Phase) -> Mapping[str, Needs]:
+        return {"student": needs_of(self.specs, 0), "teacher": needs_of(self.specs, 1)}
+
+    def begin(self, phase: Phase) -> nn.Module:
+        """The student with its projections; what no term reads is frozen, such as a classifier."""
+        import torch
+
+        from ..models.projections import ProjectedStudent, train_what_is_read
+
+        self.student.requires_grad_(True)
+        with torch.enable_grad():  # wherever this is asked from
+            read = _read_once(self.student, self.needs(phase)["student"])
+            train_what_is_read(self.student, read)
+        return ProjectedStudent(self.student, self.projections)
+
+    def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
+        from ..terms.compute import term_count
+
+        own, aim = self.shapes
+        return {
+            spec.name: term_count(spec, batch, self.objective, student=own, teacher=aim)
+            for spec in self.specs
+        }
+
+    def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
+        """The student's features; projections are applied here, inside the trained module."""
+        from ..models.reading import read_features
+
+        trained = cast("ProjectedStudent", module)
+        found = read_features(trained.student, batch, needs_of(self.specs, 0))
+        projected: dict[tuple[str, Pair], Tensor] = {}
+        for spec in self.specs:
+            for pair, key in spec.projections.items():
+                tensor = _of_layer(found, spec, pair)
+                projected[spec.name, pair] = trained.project(key, tensor)
+        return Projected(**vars(found), projected=projected)
+
+    def terms(
+        self, batch: Mapping[str, Tensor], student: Features, teacher: Features | None, ctx: Context
+    ) -> dict[str, Term]:
+        from ..losses import Term
+        from ..terms.compute import term_sum
+
+        assert isinstance(student, Projected)
+        projected, counts = student.projected, self.counts(batch, ctx)
+
+        def project(spec: TermSpec, pair: Pair, tensor: Tensor) -> Tensor:
+            return projected.get((spec.name, pair), tensor)
+
+        temperature = self.config.temperature or 1.0
+        return {
+            spec.name: Term(
+                term_sum(
+                    spec,
+                    batch,
+                    student,
+                    teacher or Features(),
+                    self.objective,
+                    temperature,
+                    project,
+                ),
+                counts[spec.name],
+                spec.row.weight,
+            )
+            for spec in self.specs
+        }
+
+    def plan(self, phase: Phase, num_steps: int) -> tuple[list[tuple[str, str]], list[str]]:
+        """One row per term."""
+        own, aim = self.shapes
+        rows = [(f"term {spec.name}", spec.describe(own, aim)) for spec in self.specs]
+        warnings = []
+        if not self.trains_outputs:
+            warnings.append(
+                "no term reads the student's logits, so its classifier is not trained: dev figures of "
+                "this run are those of the classifier it starts with. Go on with a run that trains it, "
+                "such as TinyBertTaskDistillStep2"
+            )
+        return rows, warnings
+
+
+class Projected(Features):
+    """The student's features and, by (term, pair), those that went through a projection."""
+
+    def __init__(self, *, projected: dict[tuple[str, Pair], Tensor], **features: Any) -> None:
+        super().__init__(**features)
+        self.projected = projected
+
+
+def _of_layer(features: Features, spec: TermSpec, pair: Pair) -> Tensor:
+    if spec.row.feature == "vector":
+        assert features.vector is not None
+        return features.vector
+    states = features.cls if spec.row.feature == "cls" else features.hidden_states
+    return states[pair[0]]
+
+
+def _read_once(student: PreTrainedModel, needs: Needs) -> list[Tensor]:
+    """Everything that is read of the student, for one row of four tokens, without dropout."""
+    from ..features.capture import probe_batch
+    from ..models.reading import read_features
+
+    mode = student.training
+    found = read_features(student.eval(), probe_batch(student.device), needs)
+    student.train(mode)
+    read = [*found.hidden_states.values(), *found.cls.values()]
+    read += [tensor for own in found.attention.values() for tensor in (own.query, own.key)]
+    return read + [tensor for tensor in (found.logits, found.vector) if tensor is not None]
+
+
+def _unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem]:
+    """Whether hidden states, queries and keys can be taken out of a network."""
+    if not needs.reads_layers:
+        return []
+    from ..features.capture import lacks_attention
+    from ..models.layers import layer_list
+
+    try:
+        layers = layer_list(model)[2]
+    except UserError as error:
+        return [Problem(f"{role}_architectures", p.message, p.hint) for p in error.problems]
+    if needs.attention and lacks_attention(model, list(layers)):
+        message = (
+            f"attention scores cannot be read of a {model.config.model_type}: its attention does not go "
+            "through transformers' attention interface"
+        )
+        hint = "Take the attention terms out (weight 0); logits and hidden states work."
+        return [Problem(f"{role}_architectures", message, hint)]
+    return []

@@ -1,0 +1,62 @@
+"""What is trained where student and teacher differ in width: the student and its projections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+
+def make_projections(keys: Iterable[str], width: int, aim: int, seed: int) -> nn.ModuleDict:
+    """Linear maps with bias from one width to the other, by key, equal for equal seeds.
+
+    Weights are N(0, 0.02) with bias 0, as in the public code of TinyBERT; between equal widths the map
+    starts as the identity, so that a student made of the teacher's layers starts where they are.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    projections = nn.ModuleDict()
+    for key in sorted(set(keys)):
+        linear = nn.utils.skip_init(nn.Linear, width, aim)
+        with torch.no_grad():
+            if width == aim:
+                nn.init.eye_(linear.weight)
+            else:
+                linear.weight.normal_(0.0, 0.02, generator=generator)
+            linear.bias.zero_()
+        projections[key] = linear
+    return projections
+
+
+class ProjectedStudent(nn.Module):
+    """The student and the projections of a method: trained, clipped and saved together."""
+
+    def __init__(self, student: PreTrainedModel, projections: nn.ModuleDict) -> None:
+        super().__init__()
+        self.student = student
+        self.projections = projections
+
+    def project(self, key: str, tensor: Tensor) -> Tensor:
+        """(…, D) in the student's width as (…, D') in the teacher's."""
+        projected: Tensor = self.projections[key](tensor)
+        return projected
+
+
+def train_what_is_read(student: PreTrainedModel, read: Iterable[Tensor]) -> list[str]:
+    """Freezes the parameters that no gradient of these tensors reaches.
+
+    Args:
+        student: Every parameter takes part in the pass that gave ``read``.
+        read: Tensors with a graph.
+
+    Returns:
+        Names of the frozen parameters: a classifier, where no term reads logits.
+    """
+    named = dict(student.named_parameters())
+    total = torch.stack([tensor.float().sum() for tensor in read]).sum()
+    gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+    frozen = [name for name, found in zip(named, gradients, strict=True) if found is None]
+    for name in frozen:
+        named[name].requires_grad_(False)
+    return frozen

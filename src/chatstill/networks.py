@@ -1,0 +1,189 @@
+"""The networks of a run out of their blocks: teacher, pre-trained model, and a student of any shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .config.schema import Architecture, RunConfig, StudentArchitecture
+from .errors import Problem, UserError
+from .layer_map import initial_layers
+from .methods.base import Method, MethodConfig, StudentSpec
+from .models.labels import set_labels
+from .models.layers import copy_layers, cut_config, num_layers_of
+from .models.load import load_classifier, load_config, new_classifier
+from .models.shape import check_same_shape
+from .preflight.labels import output_names
+from .tasks.base import Task
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+STUDENT = "student_architectures"
+Built = tuple["PreTrainedModel", list[str]]
+
+
+def load_network(
+    block: Architecture, config: RunConfig, task: Task, role: str, notes: list[str], **how: Any
+) -> PreTrainedModel:
+    """The classifier that a block names; what was loaded becomes a line of ``notes``."""
+    loaded = load_classifier(
+        block,
+        role=role,
+        problem=task.labels.kind,
+        cache_dir=config.cache_dir,
+        seed=config.seed,
+        **how,
+    )
+    notes.append(loaded.report.summary())
+    return loaded.model
+
+
+def load_start(
+    block: Architecture, config: RunConfig, task: Task, notes: list[str]
+) -> PreTrainedModel:
+    """The network that ``teach`` fine-tunes, cut to its first layers if asked."""
+    depth = block.num_hidden_layers
+    whole = block.model_copy(update={"num_hidden_layers": None})
+    model = load_network(
+        whole,
+        config,
+        task,
+        "teacher",
+        notes,
+        num_labels=task.labels.num_outputs,
+        label_names=task.labels.names or None,
+    )
+    if depth is None or depth == num_layers_of(model.config):
+        return model
+    if depth > num_layers_of(model.config):
+        message = f"{depth} layers asked for, the weights have {num_layers_of(model.config)}"
+        raise UserError(Problem("teacher_architectures.num_hidden_layers", message))
+    notes.append(f"cut to its first {depth} layers")
+    return copy_layers(model, depth, list(range(depth)))
+
+
+def student_spec(
+    config: RunConfig,
+    teacher: PreTrainedModel,
+    task: Task,
+    method_class: type[Method],
+    method_config: MethodConfig,
+    notes: list[str],
+) -> StudentSpec:
+    """What the configuration says of the student.
+
+    Its depth is that of its config file, else its num_hidden_layers, else the length of a list
+    ``copy_layers``, else the method's default.
+
+    Raises:
+        UserError: a depth below 1; another shape than the teacher's where the method replaces layers.
+    """
+    block = config.student_architectures or StudentArchitecture()
+    own = load_config(block, "student", config.cache_dir) if block.config_file else None
+    if own is not None and method_class.same_shape:
+        if problems := check_same_shape(teacher.config, own):
+            raise UserError(problems)
+    total = num_layers_of(teacher.config)
+    layers = block.num_hidden_layers or 0
+    if own is not None:
+        layers = num_layers_of(own)
+    elif not layers and isinstance(block.copy_layers, tuple):
+        layers = len(block.copy_layers)
+    layers = layers or method_class.default_depth(method_config, total)
+    if layers < 1:
+        raise UserError(Problem(STUDENT, f"half of {total} layers leaves no student"))
+    outputs = {"num_labels": teacher.config.num_labels, "label_names": output_names(teacher.config)}
+
+    def load() -> PreTrainedModel:
+        _check_order(load_config(block, "student", config.cache_dir), teacher.config)
+        return load_network(block, config, task, "student", notes, **outputs)
+
+    def build() -> Built:
+        if block.model_name_or_path:
+            said = block.copy_from or block.copy_layers
+            return load(), ["no layers are copied: the student has weights of its own"] * bool(said)
+        return _Start(config, block, task, teacher, own, layers, outputs, notes).build()
+
+    return StudentSpec(layers, block.model_name_or_path, load, build)
+
+
+class _Start:
+    """A student made of layers of another network, or of random weights."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        block: StudentArchitecture,
+        task: Task,
+        teacher: PreTrainedModel,
+        own: PretrainedConfig | None,
+        layers: int,
+        outputs: dict[str, Any],
+        notes: list[str],
+    ) -> None:
+        self.config, self.block, self.task, self.teacher = config, block, task, teacher
+        self.own, self.layers, self.outputs, self.notes = own, layers, outputs, notes
+
+    def build(self) -> Built:
+        """Copied where it was asked for, or where the shapes allow it; else random."""
+        source = self.block.copy_from
+        if source == "none":
+            return self._random("as asked")
+        if source is None and self.own is not None:
+            other = [p for p in check_same_shape(self.teacher.config, self.own) if _is_error(p)]
+            if other:
+                return self._random(f"its shape is not the teacher's ({other[0].message})")
+        if source == "pretrained":
+            if self.config.pretrained_architectures is None:
+                raise UserError(_no_pretrained())
+            given = load_network(
+                self.config.pretrained_architectures,
+                self.config,
+                self.task,
+                "pretrained",
+                self.notes,
+                **self.outputs,
+            )
+            return self._copied(given, "the pre-trained model's", "its classifier is new")
+        return self._copied(self.teacher, "the teacher's", "embeddings and classifier too")
+
+    def _copied(self, source: PreTrainedModel, whose: str, rest: str) -> Built:
+        total = num_layers_of(source.config)
+        if self.own is not None:
+            problems = [p for p in check_same_shape(source.config, self.own) if _is_error(p)]
+            if problems:
+                hint = "Layers can only be copied between equal shapes; see copy_from."
+                raise UserError([Problem(p.place, p.message, hint) for p in problems])
+        indices = initial_layers(total, self.layers, self.block.copy_layers or "first")
+        student = copy_layers(source, self.layers, indices, config=self.own)
+        return student, [f"the student starts as {whose} layers {indices} (0-based); {rest}"]
+
+    def _random(self, why: str) -> Built:
+        own = self.own
+        if own is None:
+            own = cut_config(self.teacher.config, self.layers, list(range(self.layers)))
+        set_labels(own, problem=self.task.labels.kind, **self.outputs)
+        own.problem_type = self.teacher.config.problem_type
+        return new_classifier(own, self.config.seed), [f"the student starts at random: {why}"]
+
+
+def _is_error(problem: Problem) -> bool:
+    return problem.severity == "error"
+
+
+def _no_pretrained() -> Problem:
+    return Problem(
+        f"{STUDENT}.copy_from",
+        "the student is to start from the pre-trained model, and pretrained_architectures is missing",
+        'Name it: "pretrained_architectures": {"model_name_or_path": …}, or start from the teacher: '
+        '"copy_from": "teacher".',
+    )
+
+
+def _check_order(own: PretrainedConfig, teacher: PretrainedConfig) -> None:
+    """A student's folder that knows the teacher's labels in another order would be read wrongly."""
+    mine, theirs = output_names(own), output_names(teacher)
+    if mine != theirs and sorted(mine) == sorted(theirs):
+        message = f"its labels are {', '.join(mine)}, the teacher's {', '.join(theirs)}"
+        hint = "Take a student or a teacher whose labels stand in the same order."
+        raise UserError(Problem(f"{STUDENT}.model_name_or_path", message, hint))

@@ -1,0 +1,160 @@
+"""A term's sum and count for one micro-batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from torch import Tensor
+
+from .. import losses
+from ..features.base import Features
+from ..tasks.base import Objective
+from .spec import Pair, Shape, TermSpec
+
+Project = Callable[[TermSpec, Pair, Tensor], Tensor]
+
+
+def term_count(
+    spec: TermSpec,
+    batch: Mapping[str, Tensor],
+    objective: Objective,
+    *,
+    student: Shape,
+    teacher: Shape,
+) -> float:
+    """What the term's sum is divided by, counted over one micro-batch; known before any forward pass.
+
+    A term over several pairs sums them: its count is that of one.
+    """
+    row, mask = spec.row, batch["attention_mask"]
+    rows, positions = len(mask), row.positions or "valid"
+    if row.loss == "hard":
+        return losses.hard_label_count(batch.get("labels"), student.outputs, objective)
+    if row.loss in ("kl", "cross_entropy"):
+        reduction: Literal["batchmean", "mean"] = "mean" if row.reduction == "mean" else "batchmean"
+        return losses.soft_label_count(rows, student.outputs, objective, reduction=reduction)
+    if row.loss == "patience":
+        return losses.patience_count(
+            rows, len(spec.pairs), teacher.width, reduction=row.reduction or "sum"
+        )
+    if row.feature == "hidden_states":
+        width = teacher.width if row.loss == "mse" else 1
+        return losses.hidden_count(mask, width, positions=positions)
+    if row.feature == "attention_scores":
+        per = "score" if row.loss == "mse" else "row"
+        return losses.attention_count(mask, teacher.heads, per=per, positions=positions)
+    if row.loss == "cos":
+        return float(rows)
+    return float(rows * (student.outputs if row.feature == "logits" else teacher.width))
+
+
+def term_sum(
+    spec: TermSpec,
+    batch: Mapping[str, Tensor],
+    student: Features,
+    teacher: Features,
+    objective: Objective,
+    temperature: float,
+    project: Project,
+) -> Tensor:
+    """The term's loss summed over one micro-batch.
+
+    Args:
+        spec: The term.
+        batch: With ``attention_mask`` and, where there are any, ``labels``.
+        student: Its features.
+        teacher: Its features; of a term on labels alone nothing is read.
+        objective: How the networks answer the task.
+        temperature: Of soft labels, where the term names none.
+        project: (term, pair, the student's tensor) -> the tensor in the teacher's width.
+    """
+    feature = spec.row.feature
+    if feature == "logits":
+        return _logits(spec, batch, student, teacher, objective, temperature)
+    total: Tensor | None = None
+    for pair in spec.pairs:
+        if feature == "hidden_states":
+            share = _hidden(spec, pair, batch, student, teacher, project)
+        elif feature == "attention_scores":
+            share = _scores(spec, pair, batch, student, teacher)
+        else:
+            share = _vectors(spec, pair, student, teacher, project)
+        total = share if total is None else total + share
+    assert total is not None, "a term without layers"
+    return total
+
+
+def _logits(
+    spec: TermSpec,
+    batch: Mapping[str, Tensor],
+    student: Features,
+    teacher: Features,
+    objective: Objective,
+    temperature: float,
+) -> Tensor:
+    row, own = spec.row, student.logits
+    assert own is not None
+    if row.loss == "hard":
+        if "labels" not in batch:  # rows for the other terms
+            return own.float().sum() * 0.0
+        return losses.hard_label_loss(own, batch["labels"], objective)
+    aim = teacher.logits
+    assert aim is not None
+    if row.loss == "mse":
+        return losses.logits_mse(own, aim, temperature=row.temperature or 1.0)
+    if row.loss == "cos":
+        return losses.cosine_distance(own, aim)
+    return losses.soft_label_loss(
+        own,
+        aim,
+        objective,
+        temperature=row.temperature or temperature,
+        kind="kl" if row.loss == "kl" else "cross_entropy",
+        temperature_squared=row.temperature_squared is not False,
+    )
+
+
+def _hidden(
+    spec: TermSpec,
+    pair: Pair,
+    batch: Mapping[str, Tensor],
+    student: Features,
+    teacher: Features,
+    project: Project,
+) -> Tensor:
+    own = project(spec, pair, student.hidden_states[pair[0]])
+    aim = teacher.hidden_states[pair[1]]
+    mask = None if spec.row.positions == "all" else batch["attention_mask"]
+    loss = losses.hidden_mse if spec.row.loss == "mse" else losses.hidden_cosine
+    return loss(own, aim, mask)
+
+
+def _scores(
+    spec: TermSpec, pair: Pair, batch: Mapping[str, Tensor], student: Features, teacher: Features
+) -> Tensor:
+    sides = (student.attention[pair[0]], teacher.attention[pair[1]])
+    own, aim = (losses.raw_scores(side.query, side.key, side.scaling) for side in sides)
+    mask = batch["attention_mask"]
+    if spec.row.loss == "cos":
+        return losses.attention_cosine(own, aim, mask)
+    positions, floor = spec.row.positions or "valid", spec.row.zero_below
+    return losses.attention_mse(own, aim, mask, positions=positions, zero_below=floor)
+
+
+def _vectors(
+    spec: TermSpec, pair: Pair, student: Features, teacher: Features, project: Project
+) -> Tensor:
+    if spec.row.feature == "cls":
+        own, aim = student.cls[pair[0]], teacher.cls[pair[1]]
+    else:
+        assert student.vector is not None and teacher.vector is not None
+        own, aim = student.vector, teacher.vector
+    own = project(spec, pair, own)
+    if spec.row.loss == "patience":
+        return losses.patience_loss(own, aim, normalize=spec.row.normalize is not False)
+    return (
+        losses.hidden_mse(own, aim, None)
+        if spec.row.loss == "mse"
+        else (losses.cosine_distance(own, aim))
+    )

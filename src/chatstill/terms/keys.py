@@ -1,0 +1,100 @@
+"""The keys that users' method files already have, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from ..layer_map import MatchType
+from .rows import Row
+
+Weight = bool | float
+_HIDDEN_TYPE = Literal["linear", "top", "bottom", "only_top", "only_bottom"]
+PRETRAINING = ("alpha_ce", "alpha_mlm", "alpha_clm")
+
+
+class OldKeys(BaseModel):
+    """Names and formulas of existing method files; a weight may be true (1) or false (0).
+
+    Attributes:
+        alpha_ce: Pre-training level: soft labels over the vocabulary.
+        alpha_mlm: Pre-training level: masked tokens.
+        alpha_clm: Pre-training level: next tokens.
+        alpha_mse: Squared difference of logits.
+        alpha_cos: 1 - cos of the last hidden states.
+        use_hidden_states: False takes ``hidden_mse`` and ``hidden_cos`` out.
+        hidden_match_type: Their layer map.
+        hidden_mse: Squared difference of hidden states.
+        hidden_cos: 1 - cos of hidden states.
+        use_attentions: False takes ``att_mse`` and ``att_cos`` out.
+        att_match_type: Their layer map.
+        att_mse: Squared difference of raw attention scores.
+        att_cos: 1 - cos of a query's raw scores.
+        task_ce: Soft labels, temperature² x KL; regression: squared difference.
+        task_cos: 1 - cos of the logits.
+        task_cros: Hard labels.
+        task_pkd: Patience over PKD's map.
+        pkd_match_type: ``skip`` or ``last``.
+        reduction: Of ``task_pkd``: ``mean`` is the public code's.
+        temperature: Of ``task_ce``, and of every soft term that names none.
+    """
+
+    alpha_ce: Weight = 0.0
+    alpha_mlm: Weight = 0.0
+    alpha_clm: Weight = 0.0
+    alpha_mse: Weight = 0.0
+    alpha_cos: Weight = 0.0
+    use_hidden_states: bool | None = None
+    hidden_match_type: _HIDDEN_TYPE = "linear"
+    hidden_mse: Weight = 0.0
+    hidden_cos: Weight = 0.0
+    use_attentions: bool | None = None
+    att_match_type: _HIDDEN_TYPE = "linear"
+    att_mse: Weight = 0.0
+    att_cos: Weight = 0.0
+    task_ce: Weight = 0.0
+    task_cos: Weight = 0.0
+    task_cros: Weight = 0.0
+    task_pkd: Weight = 0.0
+    pkd_match_type: Literal["skip", "last"] = "skip"
+    reduction: Literal["sum", "mean"] = "sum"
+    temperature: float | None = Field(default=None, gt=0)
+
+    def old_rows(self) -> dict[str, Row]:
+        """The terms of these keys, by key; weight 0 is left out.
+
+        Raises:
+            ValueError: a key of the pre-training level has a weight, or a weight is below 0.
+        """
+        for key in PRETRAINING:
+            if getattr(self, key):
+                instead = " (on the task it is task_ce)" if key == "alpha_ce" else ""
+                raise ValueError(f"'{key}' belongs to the pre-training level{instead}; set it to 0")
+        hidden, scores = self.hidden_match_type, self.att_match_type
+        table: dict[str, Mapping[str, Any]] = {
+            "alpha_mse": {"feature": "logits", "loss": "mse"},
+            "alpha_cos": _layers("hidden_states", "cos", "only_top"),
+            "task_ce": {"feature": "logits", "loss": "kl", "temperature": self.temperature},
+            "task_cos": {"feature": "logits", "loss": "cos"},
+            "task_cros": {"feature": "logits", "loss": "hard"},
+            "task_pkd": _layers("cls", "patience", self.pkd_match_type)
+            | {"reduction": self.reduction},
+        }
+        if self.use_hidden_states is not False:
+            table |= {f"hidden_{x}": _layers("hidden_states", x, hidden) for x in ("mse", "cos")}
+        if self.use_attentions is not False:
+            table |= {f"att_{x}": _layers("attention_scores", x, scores) for x in ("mse", "cos")}
+        rows = {}
+        for key, values in table.items():
+            weight = float(getattr(self, key))
+            if weight < 0:
+                raise ValueError(f"'{key}' is a weight and cannot be below 0")
+            if weight:
+                rows[key] = Row(**values, weight=weight)
+        return rows
+
+
+def _layers(feature: str, loss: str, layer_map: MatchType) -> dict[str, Any]:
+    return {"feature": feature, "loss": loss, "layer_map": layer_map}

@@ -1,0 +1,154 @@
+"""A row of a distillation loss as a method file writes it. Nothing here loads torch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..layer_map import MatchType
+
+Feature = Literal["logits", "hidden_states", "attention_scores", "cls", "vector"]
+Loss = Literal["hard", "kl", "cross_entropy", "mse", "cos", "patience"]
+
+LOSSES: dict[str, tuple[str, ...]] = {
+    "logits": ("hard", "kl", "cross_entropy", "mse", "cos"),
+    "hidden_states": ("mse", "cos"),
+    "attention_scores": ("mse", "cos"),
+    "cls": ("patience", "cos"),
+    "vector": ("mse", "cos"),
+}
+"""Feature -> the losses that it can be compared by."""
+
+WITH_LAYERS = ("hidden_states", "attention_scores", "cls")
+_SOFT = ("kl", "cross_entropy")
+_REDUCTIONS = {"kl": ("batchmean", "mean"), "cross_entropy": ("batchmean", "mean")}
+_REDUCTIONS |= {"patience": ("sum", "mean")}
+
+
+class Compared(BaseModel):
+    """What is compared and how: the keys that a row and a match have in common (see ``Row``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    note: Any = None
+    feature: Feature
+    loss: Loss
+    weight: float = Field(default=1.0, ge=0)
+    temperature: float | None = Field(default=None, gt=0)
+    temperature_squared: bool | None = None
+    reduction: Literal["batchmean", "sum", "mean"] | None = None
+    positions: Literal["valid", "all"] | None = None
+    zero_below: float | None = None
+    projection: Literal["auto", "shared", "per_layer", "none"] | None = None
+    normalize: bool | None = None
+
+
+class Row(Compared):
+    """One term: which feature is compared, by which loss, over which layers, with which weight.
+
+    A key that has no meaning for the feature and loss is an error. Weight 0 takes the term out.
+
+    Attributes:
+        feature: ``logits``, ``hidden_states``, ``attention_scores`` (before the softmax), ``cls`` (the
+            first token's hidden state) or ``vector`` (mean of the last hidden states).
+        loss: ``hard`` (gold labels), ``kl``, ``cross_entropy``, ``mse``, ``cos`` or ``patience``.
+        weight: Factor in the total.
+        layer_map: Which layers face each other, by name; default ``linear``, for ``cls`` ``skip``.
+        pairs: The same by hand: [student, teacher], hidden state 0 is the embedding output.
+        temperature: Of ``kl`` and ``cross_entropy`` (default 1), and a divisor of ``mse`` of logits.
+        temperature_squared: Whether soft labels are multiplied by temperature²; default true.
+        reduction: ``mean`` divides soft labels by the number of classes too, and patience by layers x
+            width; defaults ``batchmean`` and ``sum``.
+        positions: ``valid`` (default), or ``all``: padding counts, as in TinyBERT's code.
+        zero_below: Raw attention scores up to this value count as 0.
+        projection: Linear map with bias from the student's width to the teacher's. ``auto`` (default):
+            a shared one where widths differ; ``shared``: always; ``per_layer``: one for each pair;
+            ``none``.
+        normalize: Patience on vectors of length 1; default true.
+    """
+
+    layer_map: MatchType | None = None
+    pairs: tuple[tuple[int, int], ...] | None = None
+
+    @model_validator(mode="after")
+    def _keys_have_a_meaning(self) -> Self:
+        known = LOSSES[self.feature]
+        if self.loss not in known:
+            raise ValueError(
+                f"the loss '{self.loss}' does not compare {self.feature}; it takes {', '.join(known)}"
+            )
+        meaningless = [
+            key
+            for key, meant in _meant(self.feature, self.loss).items()
+            if not meant and getattr(self, key) is not None
+        ]
+        if meaningless:
+            raise ValueError(
+                f"'{meaningless[0]}' has no meaning for the loss '{self.loss}' of {self.feature}"
+            )
+        if self.layer_map is not None and self.pairs is not None:
+            raise ValueError("'layer_map' and 'pairs' are both set; keep one of them")
+        allowed = _REDUCTIONS.get(self.loss, ())
+        if self.reduction is not None and self.reduction not in allowed:
+            raise ValueError(f"'reduction' of the loss '{self.loss}' is {' or '.join(allowed)}")
+        if self.pairs is not None and (
+            not self.pairs or any(layer < 0 for pair in self.pairs for layer in pair)
+        ):
+            raise ValueError("'pairs' needs at least one pair [student, teacher], none below 0")
+        return self
+
+
+class Match(Compared):
+    """One pair of layers and what is compared there: a row of the list ``matches``.
+
+    Attributes:
+        student_layer: Hidden state or layer of the student; not for logits and vectors.
+        teacher_layer: That of the teacher.
+
+    The other attributes are those of ``Row``.
+    """
+
+    student_layer: int | None = Field(default=None, ge=0)
+    teacher_layer: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _is_a_row(self) -> Self:
+        layers = (self.student_layer, self.teacher_layer)
+        if self.feature in WITH_LAYERS and None in layers:
+            raise ValueError(f"{self.feature} needs 'student_layer' and 'teacher_layer'")
+        if self.feature not in WITH_LAYERS and layers != (None, None):
+            raise ValueError(f"{self.feature} has no layers")
+        self.row()
+        return self
+
+    def row(self) -> Row:
+        """The same as a term of one pair."""
+        values = self.model_dump(exclude={"student_layer", "teacher_layer"})
+        if self.student_layer is not None and self.teacher_layer is not None:
+            values["pairs"] = ((self.student_layer, self.teacher_layer),)
+        return Row(**values)
+
+    @property
+    def name(self) -> str:
+        """``hidden_states_mse_1_2``: how the term is called in the log."""
+        parts: list[str] = [self.feature, self.loss]
+        if self.student_layer is not None:
+            parts += [str(self.student_layer), str(self.teacher_layer)]
+        return "_".join(parts)
+
+
+def _meant(feature: str, loss: str) -> dict[str, bool]:
+    """Which of the optional keys say something for this feature and loss."""
+    with_layers = feature in WITH_LAYERS
+    return {
+        "layer_map": with_layers,
+        "pairs": with_layers,
+        "temperature": loss in _SOFT or (feature == "logits" and loss == "mse"),
+        "temperature_squared": loss in _SOFT,
+        "reduction": loss in _REDUCTIONS,
+        "positions": feature == "hidden_states"
+        or (feature == "attention_scores" and loss == "mse"),
+        "zero_below": feature == "attention_scores" and loss == "mse",
+        "projection": feature in ("hidden_states", "cls", "vector"),
+        "normalize": loss == "patience",
+    }

@@ -1,0 +1,151 @@
+"""Rows against two networks: which layers face each other, what is read, and what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import Problem, UserError
+from ..features.base import Needs
+from ..layer_map import describe_pairs, match_layers
+from .rows import WITH_LAYERS, Row
+
+Pair = tuple[int, int]
+SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a network decides whether a term fits: depth, width, heads and outputs."""
+
+    layers: int
+    width: int
+    heads: int
+    outputs: int
+
+    @classmethod
+    def of(cls, config: Any) -> Shape:
+        """From a transformers config."""
+        return cls(
+            int(config.num_hidden_layers),
+            int(config.hidden_size),
+            int(config.num_attention_heads),
+            int(config.num_labels),
+        )
+
+
+@dataclass(frozen=True)
+class TermSpec:
+    """A row with its layers found.
+
+    Attributes:
+        name: In the log and the plan.
+        row: What it says.
+        pairs: (student, teacher) layers; of a vector (0, 0); empty for logits.
+        projections: Pair -> key of the projection that it goes through; empty without one.
+    """
+
+    name: str
+    row: Row
+    pairs: tuple[Pair, ...]
+    projections: Mapping[Pair, str]
+
+    def describe(self, student: Shape, teacher: Shape) -> str:
+        """One line of the plan."""
+        row = self.row
+        text = f"{row.loss} of {row.feature}, weight {row.weight:g}"
+        if row.temperature is not None:
+            text += f", temperature {row.temperature:g}"
+        if row.feature in WITH_LAYERS:
+            text += f"; layers {describe_pairs(self.pairs)}"
+        if self.projections:
+            kind = SHARED if SHARED in self.projections.values() else "per layer"
+            text += f"; projection {student.width}→{teacher.width} ({kind})"
+        return text
+
+
+def resolve(
+    name: str, row: Row, student: Shape, teacher: Shape
+) -> tuple[TermSpec | None, list[Problem]]:
+    """Finds a row's layers and projections.
+
+    Returns:
+        The term, None if its layers could not be found, and everything that does not fit.
+    """
+    place = f"distillation.terms.{name}"
+    problems: list[Problem] = []
+    pairs: tuple[Pair, ...] = ()
+    if row.feature == "vector":
+        pairs = ((0, 0),)
+    if row.feature in WITH_LAYERS:
+        try:
+            pairs = _pairs(row, student, teacher)
+        except UserError as error:
+            return None, [Problem(place, p.message, p.hint) for p in error.problems]
+        problems += _out_of_range(place, row, pairs, student, teacher)
+    if row.feature == "attention_scores" and student.heads != teacher.heads:
+        message = (
+            f"the student has {student.heads} attention heads, the teacher {teacher.heads}: scores "
+            "are compared head by head"
+        )
+        hint = f"Give the student {teacher.heads} heads, or take the term out (weight 0)."
+        problems.append(Problem(place, message, hint))
+    if row.feature == "logits" and row.loss == "cos" and student.outputs == 1:
+        message = "the cosine of a single output says nothing about it"
+        problems.append(Problem(place, message, "Use mse, or kl."))
+    wider = student.width != teacher.width
+    projected = row.projection in ("shared", "per_layer") or (
+        wider and row.projection in (None, "auto")
+    )
+    if row.projection == "none" and wider:
+        message = f"the student's width is {student.width}, the teacher's {teacher.width}"
+        problems.append(Problem(place, message, 'Leave "projection" at "auto".'))
+    keys: dict[Pair, str] = {}
+    if projected and row.feature in ("hidden_states", "cls", "vector"):
+        for own, other in pairs:
+            each = f"{name}_{own}_{other}" if row.projection == "per_layer" else SHARED
+            keys[own, other] = each
+    return TermSpec(name, row, pairs, keys), problems
+
+
+def _pairs(row: Row, student: Shape, teacher: Shape) -> tuple[Pair, ...]:
+    if row.pairs is not None:
+        return row.pairs
+    kind = row.layer_map or ("skip" if row.feature == "cls" else "linear")
+    feature = "attention" if row.feature == "attention_scores" else "hidden_states"
+    return tuple(match_layers(kind, student.layers, teacher.layers, feature))  # type: ignore[arg-type]
+
+
+def _out_of_range(
+    place: str, row: Row, pairs: Iterable[Pair], student: Shape, teacher: Shape
+) -> list[Problem]:
+    lowest = 1 if row.feature == "attention_scores" else 0
+    what = "attention layers" if lowest else "hidden states (0 is the embedding output)"
+    problems = []
+    for role, side, shape in (("student", 0, student), ("teacher", 1, teacher)):
+        wrong = sorted({p[side] for p in pairs if not lowest <= p[side] <= shape.layers})
+        if wrong:
+            names = ", ".join(map(str, wrong))
+            message = f"the {role} has no {names}: its {what} go from {lowest} to {shape.layers}"
+            problems.append(Problem(place, message))
+    return problems
+
+
+def needs_of(specs: Iterable[TermSpec], side: int) -> Needs:
+    """What these terms read of the student (side 0) or the teacher (side 1)."""
+    logits = vector = False
+    layers: dict[str, set[int]] = {feature: set() for feature in WITH_LAYERS}
+    for spec in specs:
+        feature = spec.row.feature
+        logits |= feature == "logits" and (side == 0 or spec.row.loss != "hard")
+        vector |= feature == "vector"
+        if feature in WITH_LAYERS:
+            layers[feature] |= {pair[side] for pair in spec.pairs}
+    return Needs(
+        logits=logits,
+        vector=vector,
+        hidden_states=tuple(sorted(layers["hidden_states"])),
+        attention=tuple(sorted(layers["attention_scores"])),
+        cls=tuple(sorted(layers["cls"])),
+    )

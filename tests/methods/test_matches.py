@@ -1,0 +1,184 @@
+"""A method of rows on real tiny networks: sums, projections, frozen parts, and what does not fit."""
+
+import json
+
+import pytest
+import torch
+
+from chatstill.methods.base import Context, RunValues
+from chatstill.methods.matches import Config, Matches
+from chatstill.train.stage import StageModule
+from chatstill.train.teachers import live_source
+
+from ..models.tiny_models import tiny_batch, tiny_model
+
+HIDDEN = {"feature": "hidden_states", "loss": "mse"}
+SCORES = {"feature": "attention_scores", "loss": "mse"}
+SOFT = {"feature": "logits", "loss": "kl", "temperature": 4}
+HARD = {"feature": "logits", "loss": "hard"}
+CTX = Context(1, 0, 0, 0, 0, 10)
+
+
+def method(terms=None, *, student=None, teacher=None, objective="cross_entropy", **knobs):
+    student = student or tiny_model("bert", 2, seed=1, dropout=0.0)
+    teacher = teacher or tiny_model("bert", 4, dropout=0.0)
+    knobs = {"terms": terms or {}, **knobs}
+    config = Config.model_validate_json(json.dumps(knobs), strict=True)
+    run = RunValues(num_train_epochs=1, learning_rate=1e-3)
+    return Matches(config, student, teacher, objective=objective, run=run)
+
+
+def batch():
+    return {**tiny_batch(), "labels": torch.tensor([0, 1, 1]), "index": torch.arange(3)}
+
+
+def narrow(layers=2):
+    return tiny_model("bert", layers, hidden_size=8, intermediate_size=12, dropout=0.0)
+
+
+def step(own):
+    stage = StageModule(own, own.phases()[0])
+    loss, shares = stage(batch(), CTX, own.counts(batch(), CTX), 1.0)
+    return stage, loss, shares
+
+
+def test_the_total_is_the_weighted_sum_of_means():
+    own = method({"soft": {**SOFT, "weight": 0.3}, "hidden": {**HIDDEN, "weight": 2}})
+    _, loss, shares = step(own)
+    data = tiny_batch()
+    with torch.no_grad():
+        s = own.student(**data, output_hidden_states=True)
+        t = own.teacher(**data, output_hidden_states=True)
+        p = (t.logits / 4).softmax(-1)
+        kl = (p * ((t.logits / 4).log_softmax(-1) - (s.logits / 4).log_softmax(-1))).sum(-1).mean()
+        valid = data["attention_mask"].bool()
+        mse = sum(
+            ((s.hidden_states[i][valid] - t.hidden_states[2 * i][valid]) ** 2).mean()
+            for i in range(3)
+        )
+    assert shares["soft"].item() == pytest.approx(16 * kl.item(), rel=1e-4)
+    assert shares["hidden"].item() == pytest.approx(mse.item(), rel=1e-4)
+    assert shares["hidden_weighted"].item() == pytest.approx(2 * mse.item(), rel=1e-4)
+    assert loss.item() == pytest.approx(0.3 * 16 * kl.item() + 2 * mse.item(), rel=1e-4)
+
+
+def test_more_padding_changes_no_term():
+    terms = {"soft": SOFT, "hidden": HIDDEN, "scores": SCORES, "hard": HARD}
+    own = method({**terms, "cls": {"feature": "cls", "loss": "patience"}})
+    stage = StageModule(own, own.phases()[0])
+    plain = batch()
+    longer = {
+        key: torch.nn.functional.pad(value, (0, 5)) if value.ndim == 2 else value
+        for key, value in plain.items()
+    }
+    assert own.counts(plain, CTX) == own.counts(longer, CTX)
+    shares = [stage(rows, CTX, own.counts(rows, CTX), 1.0)[1] for rows in (plain, longer)]
+    for name, value in shares[0].items():
+        assert shares[1][name].item() == pytest.approx(value.item(), rel=1e-4), name
+
+
+@pytest.mark.parametrize("name", ["soft", "hidden", "scores", "cls", "vector"])
+def test_a_term_that_is_cut_off_from_the_student_is_seen(name):
+    """Planted fault: a detached term has no gradient for any parameter."""
+    terms = {
+        "soft": SOFT,
+        "hidden": HIDDEN,
+        "scores": SCORES,
+        "cls": {"feature": "cls", "loss": "patience"},
+        "vector": {"feature": "vector", "loss": "cos"},
+    }
+    own = method({name: terms[name]})
+    _, loss, _ = step(own)
+    loss.backward()
+    trained = [p for p in own.student.parameters() if p.requires_grad]
+    assert trained and any(p.grad is not None and p.grad.abs().sum() > 0 for p in trained)
+    assert all(p.grad is None for p in own.teacher.parameters())
+
+
+@pytest.mark.parametrize("kind", ["shared", "per_layer"])
+def test_a_narrow_student_gets_projections_that_are_trained(kind):
+    own = method({"hidden": {**HIDDEN, "projection": kind}}, student=narrow())
+    assert own.problems() == []
+    assert len(own.projections) == (1 if kind == "shared" else 3)
+    assert all(p.weight.shape == (16, 8) for p in own.projections.values())
+    stage, loss, _ = step(own)
+    loss.backward()
+    state = stage.trained_state()
+    names = [name for name in state if "projections" in name]
+    assert len(names) == 2 * len(own.projections), "weight and bias, in every checkpoint"
+    assert all(state[name].grad.abs().sum() > 0 for name in names)
+    again = method({"hidden": {**HIDDEN, "projection": kind}}, student=narrow())
+    for left, right in zip(
+        own.projections.parameters(), again.projections.parameters(), strict=True
+    ):
+        assert torch.equal(left, right), "the same start on every process"
+
+
+def test_a_projection_between_equal_widths_starts_as_the_identity():
+    own = method({"hidden": {**HIDDEN, "projection": "shared"}})
+    assert torch.equal(own.projections["shared"].weight, torch.eye(16))
+
+
+def test_what_no_term_reads_is_not_trained():
+    own = method({"hidden": HIDDEN, "scores": SCORES})
+    own.begin(own.phases()[0])
+    frozen = {name for name, p in own.student.named_parameters() if not p.requires_grad}
+    assert frozen == {
+        *(f"classifier.{part}" for part in ("weight", "bias")),
+        *(f"bert.pooler.dense.{part}" for part in ("weight", "bias")),
+    }
+    assert not own.trains_outputs
+    warnings = own.plan(own.phases()[0], 10)[1]
+    assert "classifier is not trained" in warnings[0]
+
+
+def test_weight_zero_costs_no_forward_pass_of_the_teacher():
+    own = method({"hard": HARD, "soft": {**SOFT, "weight": 0}})
+    assert live_source(own, own.phases()[0]) is None
+    step(own)
+
+
+def test_everything_that_does_not_fit_comes_at_once():
+    student = tiny_model("bert", 3, hidden_size=8, num_attention_heads=4)
+    own = method({"hidden": HIDDEN, "scores": {**SCORES, "pairs": [[1, 5]]}}, student=student)
+    found = " | ".join(map(str, own.problems()))
+    assert "4 is no whole multiple of 3" in found
+    assert "the teacher has no 5" in found
+    assert "4 attention heads, the teacher 2" in found
+
+
+def test_scores_are_refused_by_name_where_they_cannot_be_read():
+    own = method({"scores": SCORES}, teacher=tiny_model("deberta", 4))
+    (problem,) = own.problems()
+    assert problem.place == "teacher_architectures" and "deberta" in problem.message
+    assert method({"hidden": HIDDEN}, teacher=tiny_model("deberta", 4)).problems() == []
+
+
+def test_nothing_to_learn():
+    (problem,) = method().problems()
+    assert "no term has a weight above 0" in problem.message
+
+
+def test_rows_without_labels():
+    own = method({"hard": HARD, "soft": SOFT})
+    rows = {**batch(), "labels": torch.tensor([1, -100, -100])}
+    assert own.counts(rows, CTX) == {"hard": 1.0, "soft": 3.0}
+    del rows["labels"]
+    stage = StageModule(own, own.phases()[0])
+    counts = own.counts(rows, CTX)
+    loss, shares = stage(rows, CTX, counts, 1.0)
+    assert counts["hard"] == 0 and shares["hard"].item() == 0 and torch.isfinite(loss)
+    assert not own.needs_labels and method({"hard": HARD}).needs_labels
+
+
+@pytest.mark.parametrize("kind", ["llama", "modernbert", "roberta", "distilbert", "electra"])
+def test_other_families(kind):
+    own = method(
+        {"hidden": HIDDEN, "scores": SCORES, "soft": SOFT},
+        student=tiny_model(kind, 2, seed=1),
+        teacher=tiny_model(kind, 4),
+    )
+    assert own.problems() == []
+    _, loss, _ = step(own)
+    loss.backward()
+    assert torch.isfinite(loss)
