@@ -270,6 +270,7 @@ def _load(
 
 
 def standard_output() -> "Console":
+    """Tables and colours on a terminal, plain elsewhere."""
     from rich.console import Console
 
     return Console()
