@@ -1,8 +1,9 @@
 """`make demo`: the main job on real chat data in some minutes on two CPU cores.
 
 A 6-layer network is fine-tuned to tell replies from others: the teacher. BERT-of-Theseus makes a
-student of 3 layers from it, and beside it the same 3 layers are fine-tuned alone. A table, a page and
-the student come out. Started again, an interrupted demo goes on and a finished one shows its results.
+student of 3 layers from it. Beside it 3 layers are fine-tuned without replacing: the pretrained ones,
+and the teacher's own first ones, where Theseus starts. A table, a page and the student come out.
+Started again, an interrupted demo goes on and a finished one shows its results.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def one_device() -> None:
 
 
 def demo(work: Path, console: "Console", *, fresh: bool = False) -> None:
-    """Data, three runs, table, page.
+    """Data, four runs, table, page.
 
     Raises:
         UserError: a package is missing, or the folder holds runs of another configuration.

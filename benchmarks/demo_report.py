@@ -26,7 +26,7 @@ def build_report(
     """The whole report.
 
     Args:
-        runs: Teacher, student fine-tuned alone, Theseus; all finished.
+        runs: Teacher, two students fine-tuned without replacing, Theseus; all finished.
         loaded: Their configurations.
         counts: Of the data, from ``chat_corpus.build``.
         speed: From ``demo_latency.latencies``.
@@ -89,29 +89,34 @@ def _history(run: Run, metrics: Mapping[str, Any]) -> History:
 
 def summary(rows: Sequence[ResultRow]) -> str:
     """What came out, in a sentence, whoever won."""
-    teacher, alone, theseus = (row.metrics[MAIN].value for row in rows)
-    assert rows[0].parameters and rows[2].parameters
-    share = 100 * rows[2].parameters / rows[0].parameters
-    faster = rows[0].latency_ms["batch 1"] / rows[2].latency_ms["batch 1"]
+    teacher, alone, truncated, theseus = (row.metrics[MAIN].value for row in rows)
+    first, last = rows[0], rows[-1]
+    assert first.parameters and last.parameters
+    share = 100 * last.parameters / first.parameters
+    faster = first.latency_ms["batch 1"] / last.latency_ms["batch 1"]
     return (
         f"With half of the teacher's layers, {share:.0f} % of its parameters and {faster:.1f} times its "
         f"speed (batch 1), the Theseus student keeps {100 * theseus / teacher:.1f} % of its MRR "
-        f"({theseus:.3f} of {teacher:.3f}); the same network fine-tuned alone "
+        f"({theseus:.3f} of {teacher:.3f}); without replacing, the teacher's first layers fine-tuned keep "
+        f"{100 * truncated / teacher:.1f} % ({truncated:.3f}), the pretrained ones "
         f"{100 * alone / teacher:.1f} % ({alone:.3f})."
     )
 
 
 def comparison(found: Sequence[Predictions], runs: Sequence[Run]) -> str:
-    """Theseus against fine-tuning alone on the same queries."""
-    metric, (alone, theseus) = get_task("chat").metric(MAIN), found[1:]
-    difference, low, high = paired_bootstrap(
-        metric, theseus.scores, alone.scores, alone.labels, alone.groups, n=RESAMPLES
-    )
+    """Theseus against both students without replacing, on the same queries."""
+    metric, theseus = get_task("chat").metric(MAIN), found[-1]
+    parts = []
+    for run, other in zip(runs[1:-1], found[1:-1], strict=True):
+        difference, low, high = paired_bootstrap(
+            metric, theseus.scores, other.scores, other.labels, other.groups, n=RESAMPLES
+        )
+        parts.append(f"less “{run.name}” {difference:+.3f} [{low:+.3f}, {high:+.3f}]")
     return (
-        f"MRR of “{runs[2].name}” less that of “{runs[1].name}”: {difference:+.3f}, "
-        f"95 % interval [{low:+.3f}, {high:+.3f}] (paired bootstrap over queries). One seed; "
-        "both students were trained for the same number of epochs. Learning rates were chosen on this "
-        "dev set, the best of several for the one fine-tuned alone."
+        f"MRR of “{runs[-1].name}” {', '.join(parts)} (95 % intervals, paired bootstrap over queries). "
+        f"“{runs[1].name}” starts from the pretrained network, “{runs[2].name}” from the teacher, as "
+        "Theseus does. One seed; all students were trained for the same number of epochs. Learning rates "
+        "were chosen on this dev set, the best of several for those without replacing."
     )
 
 

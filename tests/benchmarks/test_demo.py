@@ -62,7 +62,12 @@ def tiny(tmp_path_factory):
         patch.setattr(chat_corpus, "corpus_folder", lambda language: room / "corpus")
         patch.setattr(demo_runs, "model_folder", lambda: room / "model")
         patch.setattr(demo_runs, "MAX_TRAIN_ROWS", 120)
-        for settings in (demo_runs.TEACHER, demo_runs.ALONE, demo_runs.THESEUS):
+        for settings in (
+            demo_runs.TEACHER,
+            demo_runs.ALONE,
+            demo_runs.TRUNCATED,
+            demo_runs.THESEUS,
+        ):
             patch.setitem(settings, "num_train_epochs", 2)
         patch.setitem(demo_runs.COMMON, "allow_weak_teacher", True)
         patch.setitem(demo_runs.COMMON, "logging_steps", 1)
@@ -83,11 +88,12 @@ def said(tiny) -> str:
     return run()
 
 
-def test_the_table_names_three_networks_and_all_figures(said):
+def test_the_table_names_four_networks_and_all_figures(said):
     table = said[said.rindex("results") :]
     for text in (
         "teacher",
         "3 layers alone",
+        "3 teacher layers",
         "3 layers Theseus",
         "accuracy",
         "MRR",
@@ -96,8 +102,8 @@ def test_the_table_names_three_networks_and_all_figures(said):
     ):
         assert text in table
     assert "ms, batch 32" in table and "100.0 % MRR" in table and "1 thread" in table
-    assert len(re.findall(r"\[[01]\.\d{3}, [01]\.\d{3}\]", table)) >= 9
-    assert max(map(len, table.splitlines()[:22])) <= 80
+    assert len(re.findall(r"\[[01]\.\d{3}, [01]\.\d{3}\]", table)) >= 12
+    assert max(map(len, table.splitlines()[:26])) <= 80
     for text in ("output_demo/report.html", "output_demo/theseus/student", demo.EXAMPLE):
         assert text in table
 
@@ -110,16 +116,16 @@ def test_the_page_is_whole(said, tiny):
     assert (tiny / "output_demo" / "theseus" / "report.html").is_file()
 
 
-def test_both_students_have_half_the_layers_and_the_same_number_of_steps(said, tiny):
+def test_all_students_have_half_the_layers_and_the_same_number_of_steps(said, tiny):
     found = [
         json.loads((tiny / "output_demo" / name / "metrics.json").read_text(encoding="utf-8"))
-        for name in ("teacher", "alone", "theseus")
+        for name in ("teacher", "alone", "truncated", "theseus")
     ]
-    assert [one["model"]["layers"] for one in found] == [6, 3, 3]
+    assert [one["model"]["layers"] for one in found] == [6, 3, 3, 3]
     steps = [one["training"]["phases"][0]["steps"] for one in found]
-    assert steps[1] == steps[2]
-    assert found[1]["model"]["parameters"] == found[2]["model"]["parameters"]
-    assert found[2]["teacher"]["metrics"] == found[0]["dev"]["metrics"]
+    assert steps[1] == steps[2] == steps[3]
+    assert len({one["model"]["parameters"] for one in found[1:]}) == 1
+    assert found[3]["teacher"]["metrics"] == found[0]["dev"]["metrics"]
 
 
 def test_a_finished_demo_trains_and_measures_nothing_again(said, tiny, monkeypatch):
@@ -132,7 +138,7 @@ def test_a_finished_demo_trains_and_measures_nothing_again(said, tiny, monkeypat
         monkeypatch.setattr(owner, name, never)
     monkeypatch.setattr(demo_latency, "measure", never)
     again = run()
-    assert again.count("finished before") == 3
+    assert again.count("finished before") == 4
     figures = re.compile(r"\d+\.\d{3}")
     assert figures.findall(again) == figures.findall(said[said.rindex("results") :])
 
@@ -160,9 +166,11 @@ def test_the_summary_says_who_won_either_way():
     def row(value: float, parameters: int, ms: float) -> ResultRow:
         return ResultRow("n", parameters, 1.0, {"mrr": Measure(value)}, {"batch 1": ms})
 
-    text = demo_report.summary([row(0.8, 200, 6.0), row(0.75, 150, 3.0), row(0.6, 150, 3.0)])
+    students = [row(value, 150, 3.0) for value in (0.75, 0.7, 0.6)]
+    text = demo_report.summary([row(0.8, 200, 6.0), *students])
     assert "75 % of its parameters" in text and "2.0 times" in text
-    assert "keeps 75.0 %" in text and "alone 93.8 % (0.750)" in text
+    assert "keeps 75.0 %" in text and "pretrained ones 93.8 % (0.750)" in text
+    assert "fine-tuned keep 87.5 % (0.700)" in text
 
 
 def test_one_of_several_gpus_is_used(monkeypatch):

@@ -99,7 +99,11 @@ def terminal_table(report: Report) -> RichTable:
 
     table = build_table(report)
     shown = RichTable(
-        box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1), collapse_padding=True
+        box=box.SIMPLE_HEAD,
+        header_style="bold",
+        padding=(0, 1),
+        collapse_padding=True,
+        pad_edge=False,
     )
     shown.add_column("", overflow="fold")
     for cells, highlighted in zip(table.rows, table.highlighted, strict=True):
