@@ -124,3 +124,9 @@ def test_a_mistyped_folder_is_not_taken_for_a_name_of_the_hub(world, name, meant
     (world.folder / "teacher" / "bert").mkdir()
     report = world.report(f"teacher_architectures.model_name_or_path={json.dumps(name)}")
     assert report.startswith("error") and f"Did you mean {meant}?" in report
+
+
+def test_training_rows_without_labels_are_a_word_where_dev_rows_have_them(described):
+    (described.folder / "train.csv").write_text("title\nx\n", encoding="utf-8")
+    (warning,) = described.load().warnings
+    assert "'data.label': train.csv has no column 'class': rows without labels." in warning.message

@@ -6,9 +6,11 @@ import json
 
 import numpy as np
 import pytest
-from transformers import AutoConfig
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from chatstill import pipeline
+from chatstill.errors import UserError
 from chatstill.tasks.predictions import read_predictions
 
 from . import world
@@ -178,3 +180,71 @@ def test_every_kind_through_every_verb(tmp_path, name, ending):
     predicted = read_predictions(target, words, multi_label=name == "sets")
     np.testing.assert_allclose(predicted.scores, again.scores, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(predicted.labels, again.labels)
+
+
+def test_training_rows_without_labels_where_the_method_needs_none(tmp_path, monkeypatch):
+    from chatstill.methods.finetune import FineTune
+
+    columns, block = KINDS["classes"][1:3]
+    rows = [(text, label if n % 2 else "") for n, (text, label) in enumerate(classes(48, 0))]
+    write(tmp_path / "train.csv", columns, rows)
+    write(tmp_path / "dev.csv", columns, classes(48, 1))
+    files = {split: str(tmp_path / f"{split}.csv") for split in ("train", "dev")}
+    start = world.build_network(tmp_path / "start", layers=2)
+    values = {
+        "data": {**block, **files},
+        "output_dir": str(tmp_path / "out"),
+        "teacher_architectures": {"model_name_or_path": str(start)},
+        "max_seq_length": 32,
+        "per_gpu_train_batch_size": 2,
+        "max_steps": 12,
+    }
+    loaded = world.loaded(values, tmp_path, "teach")
+    with pytest.raises(UserError, match="line 2: found no label"):
+        pipeline.teach(loaded, console=world.console())
+    monkeypatch.setattr(FineTune, "needs_labels", False)
+    where = world.console()
+    pipeline.teach(loaded, console=where)
+    metrics = metrics_of(tmp_path / "out")
+    assert metrics["training"]["rows"] == 48 and metrics["dev"]["rows"] == 48
+    text = (tmp_path / "out" / "run.log").read_text(encoding="utf-8")
+    assert "train: 24 of 48 rows have a label" in text
+
+
+def test_bad_rows_are_listed_in_the_run_folder(tmp_path):
+    columns, block = KINDS["classes"][1:3]
+    for split, count in (("train", 48), ("dev", 24)):
+        write(tmp_path / f"{split}.tsv", columns, classes(count, 0))
+    with open(tmp_path / "train.tsv", "a", encoding="utf-8") as stream:
+        stream.write("only one field\n")
+    files = {split: str(tmp_path / f"{split}.tsv") for split in ("train", "dev")}
+    values = {
+        "data": {**block, **files, "on_bad_row": "skip"},
+        "output_dir": str(tmp_path / "out"),
+        "teacher_architectures": {
+            "model_name_or_path": str(world.build_network(tmp_path / "start", layers=2))
+        },
+        "max_seq_length": 32,
+        "max_steps": 2,
+    }
+    where = world.console()
+    pipeline.teach(world.loaded(values, tmp_path, "teach"), console=where)
+    assert "1 of 49 rows are malformed and left out" in world.said(where)
+    lines = (tmp_path / "out" / "bad_rows.tsv").read_text(encoding="utf-8").split("\n")
+    assert lines[0] == "split\trow"
+    assert lines[1].startswith(f"train\t{tmp_path / 'train.tsv'}: line 50: found 1 field")
+
+
+def test_a_teacher_with_its_labels_in_another_order(tmp_path):
+    folder, loaded, _ = run_through(tmp_path, "sets", "csv")
+    before = metrics_of(folder)["teacher"]["metrics"]
+    teacher = tmp_path / "taught" / "teacher"
+    model = AutoModelForSequenceClassification.from_pretrained(teacher)
+    with torch.no_grad():
+        for parameter in model.classifier.parameters():
+            parameter.copy_(parameter.flip(0))
+    model.config.id2label = {0: "good", 1: "bad"}
+    model.config.label2id = {"good": 0, "bad": 1}
+    model.save_pretrained(teacher)
+    scored = pipeline.evaluate(teacher, loaded.config, console=world.console())
+    assert scored["dev"]["metrics"] == pytest.approx(before)

@@ -94,3 +94,19 @@ def test_a_real_configuration():
     transformers = pytest.importorskip("transformers")
     config = transformers.BertConfig(id2label={0: "POS", 1: "NEG"}, label2id={"POS": 0, "NEG": 1})
     assert match_labels(config, SENTIMENT).order == [1, 0]
+
+
+TAGS = Labels("multi_label", ("art", "money", "sport"))
+
+
+def test_sets_of_labels_by_name():
+    match = match_labels(model("Sport", "art", "money"), TAGS)
+    assert (match.order, match.objective, match.problems) == ([1, 2, 0], "multi_label", [])
+    assert match_labels(model("a", "b"), TAGS).errors
+
+
+def test_a_model_that_chooses_one_label_is_told_of():
+    config = model("art", "money", "sport")
+    config.problem_type = "single_label_classification"
+    (warning,) = match_labels(config, TAGS).warnings
+    assert "was trained to choose one label of 3" in warning.message

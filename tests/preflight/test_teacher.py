@@ -170,3 +170,18 @@ def test_no_global_generator_is_touched():
     sample_rows(9000, np.arange(9000) // 9)
     check_teacher(np.zeros((90, 3)), np.arange(90) % 3, THREE)
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_sets_of_labels():
+    generator = np.random.default_rng(3)
+    labels = (generator.random((400, 3)) < [0.5, 0.1, 0.02]).astype(float)
+    labels[0] = np.nan
+    noise = generator.normal(size=labels.shape)
+    tags = Labels("multi_label", ("a", "b", "c"))
+    good = check_teacher(noise + np.nan_to_num(labels) * 2, labels, tags)
+    assert good.problem is None and good.value > 0.85 and good.num_rows == 399
+    assert "is not above chance" in check_teacher(noise, labels, tags).problem.message
+    assert (
+        "below chance"
+        in check_teacher(noise - np.nan_to_num(labels) * 2, labels, tags).problem.message
+    )

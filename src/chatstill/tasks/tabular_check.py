@@ -125,6 +125,16 @@ def _files(keys: DataKeys, splits: Sequence[str]) -> list[Finding]:
     return found
 
 
+def _labelled_elsewhere(keys: DataKeys) -> bool:
+    """Whether the dev file has the label column, so that its name is no slip."""
+    path = split_path(keys, "dev")
+    files = files_of(path) if path is not None and keys.dataset is None else []
+    try:
+        return bool(files) and keys.label in Table(files[0], layout_of(keys)).columns
+    except UserError:
+        return False
+
+
 def _file(keys: DataKeys, split: str, path: Path) -> list[Finding]:
     """The first file of a split: there, of a known format, with the columns."""
     files = files_of(path)
@@ -146,5 +156,8 @@ def _file(keys: DataKeys, split: str, path: Path) -> list[Finding]:
         message = f"{files[0]} has no column {name!r}."
         if lines:
             message = f"the first row of {files[0]} has no key {name!r}."
-        found.append(Finding(key, message, hint, lines and bool(table.columns)))
+        unlabelled = not lines and (key, split) == ("label", "train") and _labelled_elsewhere(keys)
+        if unlabelled:
+            message, hint = f"{files[0]} has no column {name!r}: rows without labels.", ""
+        found.append(Finding(key, message, hint, unlabelled or (lines and bool(table.columns))))
     return found

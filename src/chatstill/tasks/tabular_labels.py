@@ -91,13 +91,25 @@ def labels_of(keys: DataKeys) -> Labels:
     kind = "multi_label" if keys.kind == "multi_label" else "classification"
     names = listed_names(keys)
     if names is None:
-        path = split_path(keys, "train")
-        if path is None:
-            message = "names no classes, and there are no training rows to take them from"
+        names = _found_in_rows(keys)
+        if len(names) < (1 if kind == "multi_label" else 2):
+            found = f"only {names[0]!r} stands" if names else "no label stands"
+            message = f"names no classes, and {found} in the rows to take them from"
             raise UserError(Problem("data.labels", message, 'For example: "labels": ["no", "yes"]'))
-        files = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files_of(path))
-        names = _found_names(keys.model_dump_json(exclude={"note"}), files)
     return Labels(kind, names)  # type: ignore[arg-type]
+
+
+def _found_in_rows(keys: DataKeys) -> tuple[str, ...]:
+    """The names in the training rows; in the dev rows where training rows have no labels."""
+    for split in ("train", "dev"):
+        path = split_path(keys, split)
+        if path is None or (keys.dataset is None and not files_of(path)):
+            continue
+        files = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files_of(path))
+        names = _found_names(keys.model_dump_json(exclude={"note"}), split, files)
+        if names:
+            return names
+    return ()
 
 
 def listed_names(keys: DataKeys) -> tuple[str, ...] | None:
@@ -120,13 +132,15 @@ def listed_names(keys: DataKeys) -> tuple[str, ...] | None:
 
 
 @functools.lru_cache(maxsize=4)
-def _found_names(keys_json: str, files: tuple[tuple[str, int, int], ...]) -> tuple[str, ...]:
-    """The labels in the training rows: whole numbers in their order, else sorted as text.
+def _found_names(
+    keys_json: str, split: str, files: tuple[tuple[str, int, int], ...]
+) -> tuple[str, ...]:
+    """The labels in the rows of a split: whole numbers in their order, else sorted as text.
 
     ``files`` (name, time, size) makes a changed file a new question.
     """
     keys = DataKeys.model_validate_json(keys_json)
-    path = split_path(keys, "train")
+    path = split_path(keys, split)
     assert path is not None and keys.label is not None
     seen: set[str] = set()
     for table in tables(keys, path):
