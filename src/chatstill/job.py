@@ -113,9 +113,13 @@ class Job:
         return preprocessed(rows, self.config.preprocess)
 
     def view(
-        self, split: Split, folder: Path, progress: Callable[[int], None] | None = None
+        self,
+        split: Split,
+        folder: Path,
+        progress: Callable[[int], None] | None = None,
+        user: Path | None = None,
     ) -> View:
-        """The tokenised rows of a split, prepared once under ``folder``."""
+        """The tokenised rows of a split, prepared once under ``folder`` for the run in ``user``."""
         source = rows_fingerprint(self.task, self.path(split), split, self.labelled(split))
         return prepare_view(
             self.rows(split),
@@ -125,6 +129,7 @@ class Job:
             source_fingerprint=source + preprocess_version(self.config.preprocess),
             label_width=label_width(self.task),
             progress=progress,
+            user=user,
         )
 
 

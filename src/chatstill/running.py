@@ -70,7 +70,7 @@ def prepare_views(job: Job, folder: Path, console: Console) -> Views:
         UserError: a row without a label where the method needs it.
     """
     cache = Path(job.config.cache_dir) / "views" if job.config.cache_dir else folder / "cache"
-    views = Views(*(_prepare(job, split, cache, console) for split in ("train", "dev")))
+    views = Views(*(_prepare(job, split, cache, folder, console) for split in ("train", "dev")))
     for split, view in (("train", views.train), ("dev", views.dev)):
         if not view.has_labels:
             say(f"{split}: {view.num_labelled:,} of {len(view):,} rows have a label")
@@ -92,13 +92,13 @@ def _list_bad_rows(views: Views, folder: Path) -> None:
         write_text(folder / "bad_rows.tsv", "split\trow\n" + "".join(lines))
 
 
-def _prepare(job: Job, split: Split, cache: Path, console: Console) -> View:
+def _prepare(job: Job, split: Split, cache: Path, folder: Path, console: Console) -> View:
     with console.status(f"tokenising {split}") as status:
 
         def show(rows: int) -> None:
             status.update(f"tokenising {split}: {rows:,} rows")
 
-        return job.view(split, cache, show)
+        return job.view(split, cache, show, user=folder if rank() == 0 else None)
 
 
 def train_job(

@@ -37,7 +37,7 @@ LOW = {
 }
 # Modules of the root put the rooms together; only the command line may import these.
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
-ROOT |= {"kept", "submission", "splits", "scored", "chain", "chain_outcome"}
+ROOT |= {"kept", "clearing", "submission", "splits", "scored", "chain", "chain_outcome"}
 ROOT |= {"networks"}
 QUICK = (
     "model_types",

@@ -9,6 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import Problem, UserError
+from .caches import cache
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -193,6 +194,9 @@ def submit(
         say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
     )
     show_problems(warnings)
+
+
+app.command()(cache)
 
 
 def _of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from ..errors import Problem, UserError
 from ..tasks.base import Example
 from ..text.encoding import Lengths, RowEncoder
 from ..text.tokenizers import tokenizer_fingerprint
+from .caches import note_user
 from .fingerprint import fingerprint
 from .preparing import build_view
 from .store import locked, open_array, read_manifest
@@ -113,6 +114,7 @@ def prepare_view(
     source_fingerprint: str,
     label_width: int = 0,
     progress: Callable[[int], None] | None = None,
+    user: Path | None = None,
 ) -> View:
     """Tokenise rows once into ``folder/<fingerprint>``, or open what is there already.
 
@@ -124,6 +126,7 @@ def prepare_view(
         source_fingerprint: Of the source file and of how it is read.
         label_width: C of multi-label rows; 0 for one number a row.
         progress: Called with the number of rows done after each chunk.
+        user: The run folder, noted beside the view for whoever clears up.
 
     Raises:
         UserError: whatever reading the examples raises, lengths without room for a text, or a
@@ -133,6 +136,8 @@ def prepare_view(
     name = view_fingerprint(tokenizer, lengths, source_fingerprint)
     target = Path(folder) / name
     lock = target.with_name(f"{name}.lock")
+    if user is not None:
+        note_user(target, user)
     try:
         with locked(lock, shared=True):
             manifest = read_manifest(target)

@@ -1,7 +1,7 @@
 """One pass over a file: counts, lengths, characters, unknown words, and what repeats.
 
 Nothing grows with the file but 32 bytes a row (hashes of its texts and label, its line number). Tokens
-are counted on all rows of a small file and on blocks spread over a large one, in a second thread.
+are counted at the end, on all rows of a small file and on blocks spread over a large one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     Tokenizer = PreTrainedTokenizerBase
 
-TOKEN_BLOCKS = 32  # of up to 2048 rows: at most twice as many are counted
+TOKEN_BLOCKS = 16  # of up to 2048 rows: at most twice as many are counted
 SAMPLE_ROWS = 2048
 MOST_WORDS = 20_000
 LONGEST = 1 << 16  # lengths above count as this one in medians; the longest itself is exact
@@ -169,15 +168,19 @@ class Survey:
 
     def add(self, chunk: Sequence[Example]) -> None:
         """Everything of further rows but their tokens."""
+        firsts, seconds = [row.first_text for row in chunk], [row.text_b for row in chunk]
+        labels = [row.label for row in chunk]
         self.num_rows += len(chunk)
-        self.unlabelled += sum(row.label is None for row in chunk)
-        self._pairs.extend([hash((row.first_text, row.text_b)) for row in chunk])
-        self._queries.extend([hash(row.first_text) for row in chunk])
-        self._labels.extend([label_key(row.label) for row in chunk])
+        self.unlabelled += labels.count(None)
+        self._pairs.extend(map(hash, zip(firsts, seconds, strict=True)))
+        self._queries.extend(map(hash, firsts))
+        self._labels.extend(map(label_key, labels))
         self._lines.extend([row.line for row in chunk])
-        self.characters.add([row.first_text + (row.text_b or "") for row in chunk])
-        self.text_a.add(np.array([len(row.first_text) for row in chunk]))
-        self.text_b.add(np.array([len(row.text_b) for row in chunk if row.text_b is not None]))
+        both = zip(firsts, seconds, strict=True)
+        self.characters.add([first + (second or "") for first, second in both])
+        self.text_a.add(np.fromiter(map(len, firsts), np.int64, len(firsts)))
+        present = [second for second in seconds if second is not None]
+        self.text_b.add(np.fromiter(map(len, present), np.int64, len(present)))
 
 
 NO_LABEL = -7_046_029_254_386_353_131
@@ -207,21 +210,19 @@ def survey(rows: Rows, tokenizer: Tokenizer, lengths: Lengths, *, with_groups: b
     numbers: dict[int, int] = {}
     groups = array("i")
     sample, blocks = Thinning(SAMPLE_ROWS), Thinning(TOKEN_BLOCKS)
-    with ThreadPoolExecutor(1, "chatstill-survey") as pool:
-        for chunk in chunked(rows):
-            result.add(chunk)
-            if with_groups:
-                names = [hash(row.group) for row in chunk]
-                groups.extend([numbers.setdefault(name, len(numbers)) for name in names])
-            for row in chunk:
-                if sample.wants():
-                    sample.keep(row)
-            if blocks.wants():
-                blocks.keep(pool.submit(_count, tokenizer, chunk))
-                _wait_for(blocks.kept[:-3])
-        for block in blocks.kept:
-            found, pairs, turns = block.result()
-            result.tokens.add(found, pairs, lengths, specials[pairs.astype(np.int64)] + turns)
+    for chunk in chunked(rows):
+        result.add(chunk)
+        if with_groups:
+            names = [hash(row.group) for row in chunk]
+            groups.extend([numbers.setdefault(name, len(numbers)) for name in names])
+        for row in chunk:
+            if sample.wants():
+                sample.keep(row)
+        if blocks.wants():
+            blocks.keep(chunk)
+    for block in blocks.kept:
+        found, pairs, turns = _count(tokenizer, block)
+        result.tokens.add(found, pairs, lengths, specials[pairs.astype(np.int64)] + turns)
     result.token_sample = not blocks.whole
     result.sample = sample.kept
     result.groups = np.frombuffer(groups, np.int32) if with_groups else None
@@ -236,9 +237,3 @@ def _count(tokenizer: Tokenizer, chunk: Sequence[Example]) -> tuple[Tally, np.nd
     texts += [row.text_b for row in chunk if row.text_b is not None]
     turns = np.array([len(row.context) for row in chunk])  # a separator stands after each
     return tally(tokenizer, texts), pairs, turns
-
-
-def _wait_for(blocks: Sequence[Future[Any]]) -> None:
-    """Keeps the reader from running far ahead of the tokenizer: waiting texts are memory."""
-    if blocks:
-        blocks[-1].result()

@@ -1,0 +1,158 @@
+"""What lies in cache folders: prepared rows and stored teachers, who used them, and their removal."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .store import MANIFEST, locked
+
+USERS = ".users"
+STAGING = ".staging"
+DESCRIPTION = "cache.json"
+NOT_SEARCHED = frozenset(("checkpoints", "tensorboard", "student", "teacher_model", "node_modules"))
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One cache.
+
+    Attributes:
+        path: Its folder.
+        kind: ``rows`` or ``teacher``.
+        complete: False for a preparation that was interrupted, or is under way.
+        size: Bytes.
+        used: Time of the last use, in seconds since the epoch.
+        users: Run folders that used it, as they noted themselves.
+    """
+
+    path: Path
+    kind: str
+    complete: bool
+    size: int
+    used: float
+    users: tuple[Path, ...]
+
+
+def note_user(cache: Path, run: Path) -> None:
+    """Writes beside a cache which run uses it, now; a folder that cannot be written is left alone."""
+    path = _users_file(cache)
+    line = f"{run.resolve()}\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a+", encoding="utf-8") as file:
+            file.seek(0)
+            if line not in file.readlines():
+                file.write(line)
+        os.utime(path)
+    except OSError:
+        return
+
+
+def find_caches(folder: Path) -> list[Cache]:
+    """All caches at and below a folder, the largest first; links and hidden folders are passed over."""
+    found = [cache for path in _folders(folder) if (cache := _as_cache(path)) is not None]
+    by_name = {_name(cache.path): cache for cache in found if cache.kind == "rows"}
+    whole = [cache if cache.kind == "rows" else _with_rows_users(cache, by_name) for cache in found]
+    return sorted(whole, key=lambda cache: -cache.size)
+
+
+def remove_cache(cache: Cache) -> bool:
+    """Removes a cache; False where a process is preparing it. Its lock file stays, as all locks do.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if cache.kind == "teacher":
+        shutil.rmtree(cache.path)
+        return True
+    with locked(cache.path.with_name(f"{_name(cache.path)}.lock"), wait=False) as mine:
+        if not mine:
+            return False
+        shutil.rmtree(cache.path)
+        if not cache.path.with_name(_name(cache.path)).exists():
+            _users_file(cache.path).unlink(missing_ok=True)
+    return True
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    """The folder and those below it that may be caches; nothing inside a cache."""
+    for place, names, _ in os.walk(folder):
+        path = Path(place)
+        if _as_cache_kind(path) is not None:
+            names.clear()
+            yield path
+            continue
+        names[:] = sorted(
+            name for name in names if not name.startswith(".") and name not in NOT_SEARCHED
+        )
+
+
+def _as_cache_kind(path: Path) -> str | None:
+    """By its files and its name: nothing else is ever listed, let alone removed."""
+    if len(_name(path)) < 32 or set(_name(path)) - set("0123456789abcdef"):
+        return None
+    if path.name.endswith(STAGING):
+        return "rows"
+    if (path / DESCRIPTION).is_file():
+        return "teacher"
+    return "rows" if (path / MANIFEST).is_file() else None
+
+
+def _as_cache(path: Path) -> Cache | None:
+    kind = _as_cache_kind(path)
+    if kind is None:
+        return None
+    size, used = 0, 0.0
+    try:
+        for file in path.rglob("*"):
+            facts = file.stat()
+            if file.is_file():
+                size += facts.st_size
+        mark = path / DESCRIPTION if kind == "teacher" else path
+        used = max(mark.stat().st_mtime, _changed(_users_file(path)))
+    except OSError:  # it goes while it is looked at
+        return None
+    return Cache(path, kind, not path.name.endswith(STAGING), size, used, _users(path))
+
+
+def _with_rows_users(cache: Cache, rows: dict[str, Cache]) -> Cache:
+    """A stored teacher is used by the runs on its rows."""
+    known = rows.get(str(_description(cache.path).get("sources", {}).get("rows")))
+    if known is None:
+        return cache
+    users = tuple(dict.fromkeys((*cache.users, *known.users)))
+    return Cache(cache.path, cache.kind, cache.complete, cache.size, cache.used, users)
+
+
+def _description(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _name(path: Path) -> str:
+    return path.name.removesuffix(STAGING)
+
+
+def _users_file(cache: Path) -> Path:
+    return cache.with_name(f"{_name(cache)}{USERS}")
+
+
+def _users(cache: Path) -> tuple[Path, ...]:
+    try:
+        lines = _users_file(cache).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return ()
+    return tuple(Path(line) for line in lines if line)
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
