@@ -9,13 +9,14 @@ TORCH_INDEX ?=
 # Test processes: each one pays for importing torch, so few tests run faster in one.
 WORKERS ?= 0
 PYTEST_ARGS ?=
+FUZZ ?= 1
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.chatstill-ready
 TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),-c constraints.txt)
 IN_PROCESSES := $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadfile,)
 
-.PHONY: help setup demo test test-all bench lint format wheel-check clean
+.PHONY: help setup demo test test-all fuzz bench lint format wheel-check clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -40,6 +41,9 @@ test: $(STAMP) ## The tests
 
 test-all: $(STAMP) ## The tests, the slow ones too
 	$(BIN)/python -m pytest $(IN_PROCESSES) $(PYTEST_ARGS)
+
+fuzz: $(STAMP) ## Tens of thousands of made-up configurations and data files (FUZZ=0.1 for a tenth)
+	CHATSTILL_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz tests/config/test_any_input.py $(PYTEST_ARGS)
 
 bench: $(STAMP) ## Training speed on this machine (needs GLUE's SST-2 files; see --help)
 	$(BIN)/python benchmarks/train_speed.py $(BENCH_ARGS)

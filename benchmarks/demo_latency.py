@@ -51,7 +51,7 @@ def measure(runs: Sequence[Run], config: RunConfig) -> dict[str, Any]:
     assert path is not None
     networks, readers = {}, {}
     for run in runs:
-        networks[run.folder.name], tokenizer, match = open_model(run.network, config)
+        networks[run.folder.name], tokenizer, match, *_ = open_model(run.network, config)
         readers[run.folder.name] = reader_for(networks[run.folder.name], tokenizer, match)
     rows = task.read(path, "dev")
     with TemporaryDirectory(prefix="chatstill-") as cache:

@@ -17,16 +17,14 @@ from .features.capture import takes_token_types
 from .fingerprint import rows_fingerprint
 from .methods.base import Method, RunValues
 from .models.custom import register
-from .models.layers import num_embeddings
 from .models.load import load_config
 from .networks import load_network, load_start, student_spec
 from .preflight.labels import LabelMatch, match_labels, output_names
-from .preflight.shapes import check_lengths
+from .preflight.reading import reading_problems
 from .splits import label_width, lengths_of, must_have_labels, path_of
 from .tasks.base import Rows, Split, Task
 from .text.preprocess import preprocess_version, preprocessed
 from .text.tokenizers import resolve_tokenizer
-from .text.vocabulary import check_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,18 +210,7 @@ def _check_tables(
 ) -> list[Problem]:
     """Positions and word embeddings of a network against lengths and tokenizer; sets its padding."""
     set_padding(model, tokenizer)
-    problems = check_lengths(
-        config.max_seq_length,
-        model.config,
-        model,
-        role=role,
-        num_special=tokenizer.num_special_tokens_to_add(pair=True),
-        max_query_length=config.max_query_length,
-        max_reply_length=config.max_reply_length,
-    )
-    rows = num_embeddings(model)
-    vocabulary = check_vocabulary(tokenizer, rows) if rows is not None else None
-    return [*problems, vocabulary] if vocabulary is not None else problems
+    return reading_problems(model, tokenizer, config, role=role)
 
 
 def _check_selection(config: RunConfig, method: Method) -> list[Problem]:

@@ -21,6 +21,8 @@ from .models.custom import register
 from .models.load import load_classifier
 from .models.own import own_block
 from .preflight.labels import LabelMatch, match_labels
+from .preflight.reading import reading_problems
+from .preflight.shapes import usable_positions
 from .splits import label_width, lengths_of
 from .tasks.base import Split, Task
 from .tasks.tabular import TabularTask
@@ -39,8 +41,22 @@ def task_for(folder: Path, config: RunConfig) -> Task:
     return task
 
 
-def open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, LabelMatch]:
-    """(network, tokenizer, label match) of a folder, on the best device."""
+class Opened(NamedTuple):
+    """A network that is ready to score: on its device, with the lengths that it serves."""
+
+    model: Any
+    tokenizer: Any
+    match: LabelMatch
+    config: RunConfig
+    warnings: list[Problem]
+
+
+def open_model(folder: Path, config: RunConfig) -> Opened:
+    """The network of a folder, on the best device.
+
+    Raises:
+        UserError: it cannot be loaded, does not answer the task, or cannot read rows.
+    """
     task = task_for(folder, config)
     register(config.plugins)
     block = Architecture(model_name_or_path=str(folder))
@@ -72,8 +88,27 @@ def open_model(folder: Path, config: RunConfig) -> tuple[Any, Any, LabelMatch]:
     if match.errors:
         raise UserError(match.errors)
     set_padding(loaded.model, tokenizer)
+    config, warnings = fitting_length(config, loaded.model)
+    found = reading_problems(loaded.model, tokenizer, config, role="model")
+    if errors := [problem for problem in found if problem.severity == "error"]:
+        raise UserError(errors)
+    warnings += [*match.warnings, *found]
     torch.nn.Module.to(loaded.model, device_of(config))
-    return loaded.model, tokenizer, match
+    return Opened(loaded.model, tokenizer, match, config, warnings)
+
+
+def fitting_length(config: RunConfig, model: Any) -> tuple[RunConfig, list[Problem]]:
+    """The default length cut down to what the network serves, with a warning.
+
+    A length that was asked for stays as it is.
+    """
+    usable = usable_positions(model.config, model)
+    default = RunKeys.model_fields["max_seq_length"].default
+    if usable is None or usable < 4 or not config.max_seq_length == default > usable:
+        return config, []
+    message = f"rows are cut to {usable} tokens: the network's position table serves no more"
+    warning = Problem("max_seq_length", message, severity="warning")
+    return config.model_copy(update={"max_seq_length": usable}), [warning]
 
 
 class Scored(NamedTuple):
@@ -91,8 +126,7 @@ def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelle
     from .data.views import prepare_view
 
     task = task_for(folder, config)
-    config = as_trained(folder, config)
-    model, tokenizer, match = open_model(folder, config)
+    model, tokenizer, match, config, warnings = open_model(folder, as_trained(folder, config))
     with tempfile.TemporaryDirectory(prefix="chatstill-") as cache:
         known = own_block(model.config).get("preprocess")
         rows = preprocessed(task.read(path, split, labelled), config.preprocess or known)
@@ -106,7 +140,7 @@ def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelle
         )
         reader = reader_for(model, tokenizer, match)
         scores = score(model, view, reader, batch_size=config.per_gpu_eval_batch_size)
-        return Scored(scores, view, [*match.warnings, *rows.warnings])
+        return Scored(scores, view, [*warnings, *rows.warnings])
 
 
 def as_trained(folder: Path, config: RunConfig) -> RunConfig:

@@ -4,12 +4,13 @@ import copy
 import json
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chatstill.config import Loaded, load
 from chatstill.errors import UserError
 
+from ..cases import cases, tried
 from .conftest import EXAMPLE
 
 TEXT = EXAMPLE.read_text(encoding="utf-8")
@@ -51,12 +52,7 @@ anything = st.recursive(
     ),
     max_leaves=6,
 )
-SETTINGS = settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+SETTINGS = cases(150, 5000)
 VERBS = st.sampled_from(["distill", "teach", "check", "evaluate", "predict"])
 
 
@@ -66,10 +62,12 @@ def ends_well(path: Path, overrides: list[str], verb: str) -> None:
         loaded = load(path, overrides, verb=verb)
         assert isinstance(loaded, Loaded)
         json.dumps(loaded.resolved())
+        tried("schema report: went through")
     except UserError as error:
         assert any(problem.severity == "error" for problem in error.problems)
         assert all(problem.place and problem.message for problem in error.problems)
         str(error).encode("utf-8")
+        tried("schema report: refused")
     assert sorted(Path().rglob("*")) == before
 
 

@@ -19,6 +19,7 @@ from .weights import Weights, find_weights
 
 # Switches of single runs that some config files carry; they would change what a forward pass
 # returns.
+MOST_LAYERS = 1000
 RUN_SWITCHES = (
     "output_attentions",
     "output_hidden_states",
@@ -78,7 +79,20 @@ def load_config(
                 "Give config_file (the architecture), model_name_or_path (the weights), or both.",
             )
         )
+    check_depth(config, block)
     return _with_depth(config, architecture, block)
+
+
+def check_depth(config: PretrainedConfig, place: str) -> None:
+    """Building millions of layers would not end.
+
+    Raises:
+        UserError: a number of layers that no network has.
+    """
+    layers = getattr(config, "num_hidden_layers", None)
+    if isinstance(layers, int) and not 1 <= layers <= MOST_LAYERS:
+        message = f"{layers} layers, expected 1 to {MOST_LAYERS:,}"
+        raise UserError(Problem(place, message))
 
 
 def config_of_weights(
@@ -140,6 +154,9 @@ def config_from_dict(
 def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place: str) -> str:
     block = place.split(".")[0]
     inside = data.get("model_type")
+    if inside is not None and not isinstance(inside, str):
+        message = f"{file}: model_type is no text but a JSON {type(inside).__name__}"
+        raise UserError(Problem(place, message))
     own = own_type(given)
     wanted = own.name if own else _normalised(given) if given else None
     if own is not None and extends(own, inside):

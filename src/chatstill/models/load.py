@@ -1,6 +1,7 @@
 """Loading a classifier: architecture from a JSON file, weights from a folder, a file or the hub."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from ..errors import Problem, UserError
 from ..tasks.base import LabelKind
 from .architecture import Architecture, load_config
-from .custom import own_faults, probe
+from .custom import own_faults, own_type, probe
 from .heads import check_head, wanted_outputs
 from .hub import hub_errors, quiet_transformers
 from .labels import set_labels
@@ -89,7 +90,7 @@ def new_classifier(config: PretrainedConfig, seed: int) -> PreTrainedModel:
     """A classifier of random weights, in eval mode; the global generator is not touched."""
     with torch.random.fork_rng(devices=[]), quiet_transformers():
         torch.default_generator.manual_seed(seed)
-        with own_faults(config, "can't be built"):
+        with own_faults(config, "can't be built"), building(config, "config_file"):
             model: PreTrainedModel = _model_class(config)._from_config(config, dtype=torch.float32)
         probe(model)
     return model.eval()
@@ -115,14 +116,31 @@ def _from_weights(
         with hub_errors(path, place):
             return model_class.from_pretrained(path, cache_dir=cache_dir, **options)
     tensors = read_tensors(weights, place)
-    try:
+    with building(config, place, path):
         return model_class.from_pretrained(None, state_dict=tensors, **options)
-    except RuntimeError as error:  # tensors of a name that cannot be brought into the model's form
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        reason = lines[0] if lines else "unknown"
-        raise UserError(
-            Problem(place, f"{path} does not load into {config.model_type}: {reason}")
-        ) from error
+
+
+@contextmanager
+def building(
+    config: PretrainedConfig, place: str, path: str = "the architecture"
+) -> Iterator[None]:
+    """Whatever a network raises while it is built or filled is about its config or its weights.
+
+    Raises:
+        UserError: in place of any other exception.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # RuntimeError, ValueError, KeyError, TypeError, ZeroDivisionError …
+        if own_type(config.model_type) is not None:
+            raise  # for ``own_faults``, which knows the user's file and line
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[0] if lines else "no reason given"
+        kind = type(error).__name__
+        message = f"{path} does not make a network of type {config.model_type} ({kind}: {reason})"
+        raise UserError(Problem(place, message)) from error
 
 
 def _require_layers(model: PreTrainedModel, report: LoadReport, place: str) -> None:

@@ -1,0 +1,76 @@
+"""Can a network read what its tokenizer gives: ids, lengths, and one row tried out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..errors import Problem
+from ..models.layers import num_embeddings
+from ..text.vocabulary import check_vocabulary
+from .shapes import check_lengths
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ..config.schema import RunConfig
+
+
+def reading_problems(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    config: RunConfig,
+    *,
+    role: str,
+) -> list[Problem]:
+    """Everything that keeps a network from reading rows, and warnings.
+
+    Args:
+        model: On the CPU.
+        tokenizer: That makes its ids.
+        config: The lengths that rows are cut to.
+        role: ``teacher``, ``model`` …, for messages.
+    """
+    problems = check_lengths(
+        config.max_seq_length,
+        model.config,
+        model,
+        role=role,
+        num_special=tokenizer.num_special_tokens_to_add(pair=True),
+        max_query_length=config.max_query_length,
+        max_reply_length=config.max_reply_length,
+    )
+    rows = num_embeddings(model)
+    if rows is not None:
+        problems += filter(None, [check_vocabulary(tokenizer, rows)])
+    if not any(problem.severity == "error" for problem in problems):
+        problems += filter(None, [try_a_row(model, tokenizer, role)])
+    return problems
+
+
+@torch.no_grad()
+def try_a_row(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, role: str
+) -> Problem | None:
+    """One short pair of texts through the network: a configuration can be valid and fit nothing.
+
+    The train/eval flag is restored; no generator is touched.
+    """
+    training = model.training
+    model.eval()
+    try:
+        ids = torch.tensor([tokenizer("a", "b")["input_ids"]])
+        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        shape = tuple(logits.shape)
+    except Exception as error:  # whatever a network raises that its configuration does not fit
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        message = f"the {role} cannot read a row ({type(error).__name__}: {reason})"
+        hint = "Its config.json or its tokenizer's files do not fit its weights."
+        return Problem(role, message, hint)
+    finally:
+        model.train(training)
+    if shape != (1, model.config.num_labels):
+        message = f"the {role} gives {shape} numbers for a row, its config says num_labels "
+        return Problem(role, f"{message}{model.config.num_labels}")
+    return None
