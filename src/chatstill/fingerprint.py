@@ -114,7 +114,10 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     values.update(_flat("tokenizer", content_of(config.tokenizer_name_or_path)))
     for number, name in enumerate(config.plugins):
         values[f"plugins.{number}"] = file_sha256(Path(name)) if Path(name).is_file() else name
-    values.pop("data.test", None)  # never trained on, never selected by
+    if config.data is not None:
+        for key in ("data.test", "data.note"):  # never trained on, never selected by
+            values.pop(key, None)
+        values["data.labels"] = list(task.labels.names)
     for split in ("train", "dev"):
         path = locate(task, split, Path(config.data_dir)).path
         values[f"data.{split}"] = content_of_split(task, path, split)

@@ -10,7 +10,10 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from chatstill import pipeline
+from chatstill.cli.verbs import _block_of_run
+from chatstill.config import load
 from chatstill.errors import UserError
+from chatstill.fingerprint import run_fingerprint
 from chatstill.tasks.predictions import read_predictions
 
 from . import world
@@ -248,3 +251,39 @@ def test_a_teacher_with_its_labels_in_another_order(tmp_path):
     model.save_pretrained(teacher)
     scored = pipeline.evaluate(teacher, loaded.config, console=world.console())
     assert scored["dev"]["metrics"] == pytest.approx(before)
+
+
+def test_a_run_is_known_by_what_its_files_hold_and_found_again_by_its_folder(tmp_path):
+    columns, block = KINDS["classes"][1:3]
+    start = world.build_network(tmp_path / "start", layers=2)
+
+    def loaded(where, **changes):
+        where.mkdir(exist_ok=True)
+        files = {}
+        for split in ("train", "dev"):
+            files[split] = str(where / f"{split}.csv")
+            write(where / f"{split}.csv", columns, classes(24, 0))
+        values = {
+            "data": {**block, **files, "note": str(where), **changes},
+            "output_dir": str(tmp_path / "out"),
+            "teacher_architectures": {"model_name_or_path": str(start)},
+            "max_seq_length": 32,
+            "max_steps": 1,
+        }
+        return world.loaded(values, tmp_path, "teach")
+
+    here, there = loaded(tmp_path / "here"), loaded(tmp_path / "there")
+    assert run_fingerprint(here, "teach") == run_fingerprint(there, "teach")
+    other = loaded(tmp_path / "here", labels=["plain", "fine", "bad"])
+    assert run_fingerprint(other, "teach") != run_fingerprint(here, "teach")
+    pipeline.teach(here, console=world.console())
+    found = load(None, [*_block_of_run(tmp_path / "out"), "task_name=data"], verb="evaluate").config
+    assert found.data.train == here.config.data.train
+    scored = pipeline.evaluate(tmp_path / "out", found, console=world.console())
+    assert scored["dev"]["rows"] == 24
+    for name in ("train", "dev"):  # without training rows the model's own names serve
+        (tmp_path / "here" / f"{name}.csv").rename(tmp_path / f"{name}.csv")
+    target = pipeline.predict(
+        tmp_path / "out", tmp_path / "dev.csv", found, console=world.console()
+    )
+    assert len(read_predictions(target, CLASSES).scores) == 24
