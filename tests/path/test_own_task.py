@@ -58,7 +58,7 @@ def test_a_teacher_and_a_student_are_trained_on_it(ran, folder):
     teacher = json.loads((folder / "output_teacher" / "metrics.json").read_text("utf-8"))
     student = json.loads((folder / "output_topics" / "metrics.json").read_text("utf-8"))
     assert teacher["dev"]["main"] == student["dev"]["main"] == "accuracy"
-    assert {*student["dev"]["metrics"]} == {"accuracy", "macro_f1"}
+    assert {*student["dev"]["metrics"]} == {"accuracy", "macro_f1", "mcc"}
     assert teacher["dev"]["value"] > 0.6, "chance is 1/3"
     config = json.loads((folder / "output_topics" / "student" / "config.json").read_text("utf-8"))
     assert [*config["id2label"].values()] == ["sport", "money", "weather"]

@@ -12,8 +12,8 @@ from ..errors import Problem, UserError
 from ..plugins import faults, line_of
 from . import metrics as m
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
-from .plain import PlainMetrics
 from .processor_rows import Reader, plain_rows
+from .tabular_metrics import scorer_for
 
 METHODS: dict[Split, str] = {split: f"get_{split}_examples" for split in ("train", "dev", "test")}
 NEEDED = (METHODS["train"], METHODS["dev"], "get_labels")
@@ -67,9 +67,9 @@ class ProcessorTask:
             found = self.own.get_labels()
         self.labels = _labels(found, line_of(path, cls.get_labels))  # type: ignore[attr-defined]
         self.label_words = self.labels.names
-        self._plain = PlainMetrics(self.labels)
+        self._plain = scorer_for(self.labels.kind, len(self.labels.names), ranking=False)
         self._seen: dict[tuple[str, str], str] = {}
-        self.main_metric: str = getattr(cls, "main_metric", None) or self._plain.main
+        self.main_metric: str = getattr(cls, "main_metric", None) or self._plain.main_metric
         if callable(getattr(cls, "metrics", None)):
             self._try_metrics()
 
@@ -109,7 +109,7 @@ class ProcessorTask:
             UserError: its own fails or gives no numbers.
         """
         if not callable(getattr(self.cls, "metrics", None)):
-            return self._plain.metrics(scores, labels)
+            return self._plain.metrics(scores, labels, groups)
         scores, labels = m.checked(scores, labels, self.labels.num_outputs)
         found = self._own_metrics(scores, labels)
         kept = {name: value for name, value in found.items() if math.isfinite(value)}
@@ -119,7 +119,8 @@ class ProcessorTask:
         return kept
 
     def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
-        return {}
+        own = callable(getattr(self.cls, "metrics", None))
+        return {} if own else self._plain.missing(labels, groups)
 
     def metric(self, name: str) -> MetricFunction:
         """One metric; those of the class's own are called anew for each resample."""
