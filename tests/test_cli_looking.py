@@ -67,4 +67,4 @@ def test_the_schema_goes_to_standard_output_or_to_a_file_that_is_a_schema(elsewh
     assert cli.main(["schema", "--output", "mine.json"]) == 2
     assert "mine.json exists and holds no schema" in capsys.readouterr().err
     assert cli.main(["schema", "--method-file"]) == 0
-    assert json.loads(capsys.readouterr().out)["required"] == ["model_type", "method"]
+    assert json.loads(capsys.readouterr().out)["required"] == ["model_type"]

@@ -8,8 +8,9 @@ from .config.schema import Architecture, RunConfig, StudentArchitecture
 from .errors import Problem, UserError
 from .layer_map import initial_layers
 from .methods.base import Method, MethodConfig, StudentSpec
+from .models.custom import own_type
 from .models.labels import set_labels
-from .models.layers import copy_layers, cut_config, num_layers_of
+from .models.layers import copy_layers, count_layers, cut_config, num_layers_of
 from .models.load import load_classifier, load_config, new_classifier
 from .models.shape import check_same_shape
 from .preflight.labels import output_names
@@ -79,18 +80,19 @@ def student_spec(
         UserError: a depth below 1; another shape than the teacher's where the method replaces layers.
     """
     block = config.student_architectures or StudentArchitecture()
-    own = load_config(block, "student", config.cache_dir) if block.config_file else None
+    described = block.config_file or (own_type(block.model_type) and not block.model_name_or_path)
+    own = load_config(block, "student", config.cache_dir) if described else None
     if own is not None and method_class.same_shape:
         if problems := check_same_shape(teacher.config, own):
             raise UserError(problems)
-    total = num_layers_of(teacher.config)
+    total = count_layers(teacher.config)
     layers = block.num_hidden_layers or 0
     if own is not None:
-        layers = num_layers_of(own)
+        layers = count_layers(own)
     elif not layers and isinstance(block.copy_layers, tuple):
         layers = len(block.copy_layers)
     layers = layers or method_class.default_depth(method_config, total)
-    if layers < 1:
+    if layers < 1 and own is None and not block.model_name_or_path:
         raise UserError(Problem(STUDENT, f"half of {total} layers leaves no student"))
     outputs = {"num_labels": teacher.config.num_labels, "label_names": output_names(teacher.config)}
 

@@ -29,6 +29,8 @@ def folder(tmp_path_factory):
     (folder / "scorer.json").write_text(fences(PAGE, "json")[-1], encoding="utf-8")
     world.write_chat(folder / "data", train=24)
     (folder / "rows.tsv").write_text("where is the box\tsure\n", encoding="utf-8")
+    world.build_network(folder / "output_teacher" / "teacher", layers=2, dropout=0.0)
+    world.teach_quickly(folder / "output_teacher" / "teacher", *world.chat_examples())
     bert = world.build_network(folder / "bert-base-uncased", layers=2, dropout=0.0)
     config = json.loads((bert / "config.json").read_text("utf-8"))
     config["architectures"] = ["BertModel"]
@@ -54,6 +56,29 @@ def test_the_kept_one_is_evaluated_and_predicts_given_the_plugin(ran, folder, mo
     metrics = json.loads((folder / "output_words" / "metrics.json").read_text("utf-8"))
     assert f"mrr = {metrics['dev']['metrics']['mrr']:g}" in ran["evaluate"]
     assert (folder / "scores.tsv").read_text("utf-8").count("\n") == 2
+
+
+def test_it_is_the_student_of_a_bert_and_kept_as_it_is(ran, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (command,) = fences(PAGE, "sh")[1].splitlines()
+    program, *words = command.split()
+    assert program == "chatstill"
+    assert cli.main([*words, *(word for value in SMALL for word in ("--set", value))]) == 0
+    config = json.loads((folder / "output_student" / "student" / "config.json").read_text("utf-8"))
+    assert config["model_type"] == "words-cnn"
+    metrics = json.loads((folder / "output_student" / "metrics.json").read_text("utf-8"))
+    assert (metrics["method"], metrics["model"]["layers"]) == ("KD", 0)
+    assert cli.main(["evaluate", "output_student", "--config", "distill.json"]) == 0
+
+
+def test_terms_of_hidden_states_are_refused_for_a_network_without_layers(
+    folder, monkeypatch, capsys
+):
+    monkeypatch.chdir(folder)
+    term = '{"feature": "hidden_states", "loss": "mse", "weight": 1}'
+    command = ["check", "distill.json", "--set", f"distillation.terms.states={term}"]
+    assert cli.main([*command, "--set", "output_dir=other", "--set", "max_seq_length=16"]) == 2
+    assert "the student counts no layers" in capsys.readouterr().err
 
 
 def test_without_the_plugin_a_run_folder_says_which_it_had(ran, folder, monkeypatch, capsys):

@@ -7,7 +7,7 @@ another case of a choice of words.
 import inspect
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -61,7 +61,7 @@ def run_schema(plugins: Sequence[str] = ()) -> dict[str, Any]:
     keys["pipeline"] = {**keys["pipeline"], "items": links}
     keys["$schema"] = {"type": "string", "description": "Where editors find this schema."}
     head = {"$schema": DIALECT, "title": "A run of chatstill"}
-    return head | schema | {"$defs": shared}
+    return _without_required(head | schema | {"$defs": shared})
 
 
 def method_file_schema() -> dict[str, Any]:
@@ -73,14 +73,18 @@ def method_file_schema() -> dict[str, Any]:
     properties = {
         key: types.get(key, {"type": "string"}) | {"description": described[key]} for key in keys
     }
-    return {
+    shared: dict[str, Any] = {}
+    knobs: dict[str, Any] = {}
+    for name in lookup.method_names():  # knobs may stand at the top
+        knobs = _block(lookup.method(name).Config, shared)["properties"] | knobs
+    properties = knobs | properties | {"note": _NOTE, "$schema": {"type": "string"}}
+    found: dict[str, Any] = {
         "$schema": DIALECT,
         "title": "A method file of chatstill",
         "type": "object",
-        "properties": {**properties, "note": _NOTE, "$schema": {"type": "string"}},
-        "required": ["model_type", "method"],
-        "additionalProperties": False,
     }
+    found |= {"properties": properties, "additionalProperties": False, "$defs": shared}
+    return _without_required(found) | {"required": ["model_type"]}
 
 
 def method_names(plugins: Sequence[str] = ()) -> list[str]:
@@ -118,11 +122,27 @@ def _block(model: type[BaseModel], shared: dict[str, Any]) -> dict[str, Any]:
 
 def _models_in(model: type[BaseModel]) -> list[type[BaseModel]]:
     found = []
-    for field in model.model_fields.values():
-        for part in getattr(field.annotation, "__args__", (field.annotation,)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                found += [part, *_models_in(part)]
+    parts = [field.annotation for field in model.model_fields.values()]
+    while parts:
+        part = parts.pop()
+        parts += get_args(part)
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            found += [part, *_models_in(part)]
     return found
+
+
+def _without_required(schema: Any) -> Any:
+    """Nothing is required: a method file may hold what a run's file leaves out."""
+    if isinstance(schema, list):
+        return [_without_required(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if not _lists_required(key, value)}
+    return {key: _without_required(value) for key, value in kept.items()}
+
+
+def _lists_required(key: str, value: Any) -> bool:
+    return key == "required" and isinstance(value, list)
 
 
 def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
@@ -138,9 +158,13 @@ def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
 
 
 def _described(model: type) -> dict[str, str]:
-    """Attribute -> its text in the docstring of a class or of one of its bases."""
+    """Attribute -> its text in the docstring of a class, of its bases, or of others of the same base."""
     found: dict[str, str] = {}
-    for cls in reversed(model.__mro__):
+    bases = [cls for cls in model.__mro__[1:] if getattr(cls, "model_fields", None)]
+    relatives: list[type] = []
+    for base in bases:
+        relatives += base.__subclasses__()
+    for cls in [*relatives, *reversed(model.__mro__)]:
         text = (inspect.cleandoc(cls.__doc__ or "")).partition("Attributes:")[2]
         for name, words in _ATTRIBUTE.findall(text):
             found[name] = " ".join(words.split()).replace("``", "`")

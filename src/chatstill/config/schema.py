@@ -70,6 +70,7 @@ class RunKeys(Block):
         do_train: false evaluates the student in output_dir.
         do_eval: Score the network on the dev set.
         teacher_architectures: The teacher, or what `chatstill teach` starts from.
+        pretrained_architectures: The pre-trained model that a student may start from.
         student_architectures: The student; left out: half of the teacher's layers.
         tokenizer_name_or_path: Else the folder of the weights.
         do_lower_case: Else the tokenizer's own.

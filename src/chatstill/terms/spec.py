@@ -26,11 +26,11 @@ class Shape:
 
     @classmethod
     def of(cls, config: Any) -> Shape:
-        """From a transformers config."""
+        """From a transformers config; 0 for what a model of a user's own does not have."""
         return cls(
-            int(config.num_hidden_layers),
-            int(config.hidden_size),
-            int(config.num_attention_heads),
+            int(getattr(config, "num_hidden_layers", 0)),
+            int(getattr(config, "hidden_size", 0)),
+            int(getattr(config, "num_attention_heads", 0)),
             int(config.num_labels),
         )
 
@@ -76,6 +76,11 @@ def resolve(
     place = f"distillation.terms.{name}"
     problems: list[Problem] = []
     pairs: tuple[Pair, ...] = ()
+    for role, shape in (("student", student), ("teacher", teacher)):
+        if row.feature != "logits" and not shape.layers:
+            message = f"the {role} counts no layers, so its {row.feature} can't be read"
+            hint = "Its config needs num_hidden_layers; terms of logits take any network."
+            return None, [Problem(place, message, hint)]
     if row.feature == "vector":
         pairs = ((0, 0),)
     if row.feature in WITH_LAYERS:
