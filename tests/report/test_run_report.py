@@ -150,3 +150,58 @@ def test_a_rate_that_is_one_from_the_start_has_no_mark():
 @pytest.mark.parametrize("value", [float("nan"), None, "0.3"])
 def test_a_curve_holds_finite_numbers_only(value):
     assert History([record("p", 0, 5, loss=value)]).curve("loss") == []
+
+
+def test_rows_of_disagreement_are_shown_and_escaped(run):
+    lines = ["split\tline\tlabel\tteacher\tprobability\ttext_a\ttext_b"]
+    lines += [f"dev\t{n}\t0\t1\t0.0{n}\t<b>{n}</b>\t{'x' * 500}" for n in range(1, 30)]
+    (run / "label_noise.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    page = write_run_report(run).read_text(encoding="utf-8")
+    assert "dev, line 1: label 0, teacher 1 (it gives the label 0.01)" in page
+    assert "&lt;b&gt;10&lt;/b&gt;" in page
+    assert "line 11:" not in page
+    assert "x" * 121 not in page
+    (run / "label_noise.tsv").write_text(lines[0] + "\n", encoding="utf-8")
+    assert "disagree most" not in write_run_report(run).read_text(encoding="utf-8")
+
+
+def test_the_data_report_is_shown_and_escaped(run):
+    lengths = {"median": 3, "percentile_95": 9, "longest": 1234}
+    nothing = {"characters": 0, "share_of_characters": 0, "rows": 0, "share_of_rows": 0}
+    split = {
+        "rows": 12345,
+        "labels": {"10": {"rows": 5, "share": 0.5}, "9": {"rows": 5, "share": 0.5}},
+        "tokens": {"row": lengths, "share_of_rows_cut": 0.25, "rows": 100, "all_rows": False},
+        "characters": {"text_a": lengths, "text_b": {**lengths, "longest": 0}},
+        "unknown": {"share_of_tokens": 0.00001, "commonest": [{"text": "<i>", "count": 7}]},
+        "kinds": {"emoji": {**nothing, "rows": 3, "share_of_rows": 0.003}, "control": nothing},
+        "duplicates": {"rows": 0, "share": 0.0},
+        "contradictions": {"pairs": 2, "rows": 4, "share": 0.01},
+    }
+    for kind in (
+        "full_width",
+        "full_width_alphanumeric",
+        "traditional",
+        "zero_width",
+        "replacement",
+    ):
+        split["kinds"][kind] = nothing
+    both = {"pairs": {"share": 0.02}, "queries": {"share": 0.5}}
+    report = {"train": split, "dev": split, "dev_in_train": both, "warnings": ["dev: <too> good"]}
+    (run / "data_report.json").write_text(json.dumps(report), encoding="utf-8")
+    page = write_run_report(run).read_text(encoding="utf-8")
+    for words in (
+        "12,345",
+        "longest 1,234",
+        "&lt; 0.01 %",
+        "of 100 rows",
+        "0.30 %",
+        "4 rows, 1.0 %",
+    ):
+        assert words in page, words
+    assert "&lt;i&gt;</code>&nbsp;×&nbsp;7" in page
+    assert "&lt;too&gt;" in page
+    assert "<too>" not in page
+    assert page.index("label 9") < page.index("label 10")
+    assert "second text" not in page
+    assert "control characters" not in page

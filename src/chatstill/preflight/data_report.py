@@ -24,6 +24,7 @@ Row = tuple[str, str]
 NAMES = {
     "emoji": "emoji",
     "full_width": "full-width",
+    "full_width_alphanumeric": "full-width letters or digits",
     "traditional": "traditional",
     "zero_width": "zero-width",
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .run import NAMES
+from .run import NAMES, NOT_SHOWN
 
 PREPROCESS = {
     "t2s": "traditional characters to simplified ones",
@@ -72,8 +72,9 @@ def _figures(metrics: Mapping[str, Any]) -> str:
     own = [key for key, value in dev["metrics"].items() if value is not None]
     shown = [
         main,
-        *(key for key in own if key != main and not key.startswith(("random_", "group"))),
+        *(key for key in own if key != main and not key.startswith(NOT_SHOWN)),
     ]
+    shown = [key for key in shown if "@" not in key or key in (main, "r10@1", "p@1")]
     head = "| | this network |" + (" teacher |" if teacher else "")
     lines = ["## Figures\n", head, "|---|---:|" + ("---:|" if teacher else "")]
     model = metrics["model"]

@@ -45,16 +45,22 @@ def _table(report: Part) -> Table:
         rows.append([Cell(name), *(cell(split) for split in splits)])
 
     add("rows", lambda split: Cell(f"{split['rows']:,}"))
-    labels = list(dict.fromkeys(label for split in splits for label in split["labels"]))
+    labels = sorted({label for split in splits for label in split["labels"]}, key=_natural)
     for label in labels[:MOST_LABELS]:
         add(f"label {label}", partial(_label, label=label))
     if len(labels) > MOST_LABELS:
         rows.append([Cell(f"… and {len(labels) - MOST_LABELS} more labels"), Cell(""), Cell("")])
-    add("tokens of a row", lambda split: _lengths(split["tokens"]["row"]))
+    add("tokens of a row, median", lambda split: _lengths(split["tokens"]["row"]))
     add("rows cut", lambda split: Cell(percent(split["tokens"]["share_of_rows_cut"])))
-    add("characters, first text", lambda split: _lengths(split["characters"]["text_a"]))
+    add(
+        "characters of the first text, median",
+        lambda split: _lengths(split["characters"]["text_a"]),
+    )
     if any(split["characters"]["text_b"]["longest"] for split in splits):
-        add("characters, second text", lambda split: _lengths(split["characters"]["text_b"]))
+        add(
+            "characters of the second text, median",
+            lambda split: _lengths(split["characters"]["text_b"]),
+        )
     add("exact duplicates", lambda split: _counted(split["duplicates"], "rows"))
     add("contradictory labels", _contradictory)
     add("unknown tokens", _unknown_share)
@@ -62,6 +68,14 @@ def _table(report: Part) -> Table:
         if any(split["kinds"][kind]["rows"] for split in splits):
             add(name, partial(_kind, kind=kind))
     return Table(["", "train", "dev"], rows, [False] * len(rows))
+
+
+def _natural(label: str) -> tuple[int, float, str]:
+    """Numbers by size, then words by the alphabet."""
+    try:
+        return 0, float(label), label
+    except ValueError:
+        return 1, 0.0, label
 
 
 def _label(split: Part, label: str) -> Cell:
@@ -107,7 +121,9 @@ def _unknown(report: Part) -> str:
     common = report["train"]["unknown"]["commonest"]
     if not common:
         return ""
-    words = " ".join(f"<code>{escape(item['text'])}</code> {item['count']:,}" for item in common)
+    words = ", ".join(
+        f"<code>{escape(item['text'])}</code>&nbsp;×&nbsp;{item['count']:,}" for item in common
+    )
     return f'<p class="soft">Commonest unknowns in train: {words}</p>'
 
 

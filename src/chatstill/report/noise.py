@@ -1,6 +1,6 @@
 """The rows on which teacher and labels disagree most, as a part of the page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -18,24 +18,24 @@ def read_noise(folder: Path) -> list[list[str]]:
 
 
 def noise_section(rows: Sequence[Sequence[str]]) -> str:
-    """The section, empty without rows."""
+    """The section, a list that wraps on any screen; empty without rows."""
     if len(rows) < 2:
         return ""
-    head = "".join(f'<th scope="col">{escape(name.replace("_", " "))}</th>' for name in rows[0])
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td data-label="{escape(name)}"><span>{escape(_short(cell))}</span></td>'
-            for name, cell in zip(rows[0], row, strict=False)
-        )
-        + "</tr>"
-        for row in rows[1:]
-    )
+    items = "".join(_item(dict(zip(rows[0], row, strict=False))) for row in rows[1:])
     return (
         "<details><summary>Rows on which teacher and label disagree most</summary>"
-        f'<div class="texts"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        f'<p class="soft">More in {FILE}; probability: what the teacher gives to the label.</p></details>'
+        f'<ul class="notes">{items}</ul><p class="soft">More in {FILE}.</p></details>'
     )
+
+
+def _item(row: Mapping[str, str]) -> str:
+    answer = f"label {row['label']}, teacher {row['teacher']}"
+    if row["probability"]:
+        answer += f" (it gives the label {row['probability']})"
+    texts = "".join(
+        f"<br>{escape(_short(text))}" for text in (row["text_a"], row["text_b"]) if text
+    )
+    return f"<li>{escape(row['split'])}, line {escape(row['line'])}: {escape(answer)}{texts}</li>"
 
 
 def _short(text: str, limit: int = 120) -> str:

@@ -14,7 +14,7 @@ from .page import render_report
 
 FILE = "report.html"
 NAMES = {"mrr": "MRR", "map": "MAP", "auc": "AUC", "f1": "F1", "r10@1": "R10@1", "p@1": "P@1"}
-_NOT_SHOWN = ("random_", "groups")  # what a metric is compared with, and counts
+NOT_SHOWN = ("random_", "groups")  # what a metric is compared with, and counts
 
 
 def write_run_report(folder: Path) -> Path:
@@ -103,7 +103,7 @@ def measures(judged: Mapping[str, Any]) -> dict[str, Measure]:
     measures = {}
     for key in keys:
         value = found.get(key)
-        if key.startswith(_NOT_SHOWN) or value is None or ("@" in key and key != cutoff):
+        if key.startswith(NOT_SHOWN) or value is None or ("@" in key and key != cutoff):
             continue
         main = key == judged["main"]
         measures[key] = Measure(value, low, high) if main else Measure(value)
