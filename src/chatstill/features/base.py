@@ -17,18 +17,23 @@ class Needs:
         logits: The task's logits.
         hidden_states: Indices; 0 is the embedding output, i the output of layer i (1-based), before a
             final norm.
-        attention: Layers (1-based) whose queries, keys and values are kept.
+        attention: Layers (1-based) whose queries and keys are kept.
+        values: Their values as well.
         cls: Hidden-state indices of which only the first token of each row is kept.
         vector: A sentence vector: the mean of the last layer's states over the tokens of the text.
         layers: The network must have a plain list of layers that can be replaced.
+        padding: Hidden states and attention at padded positions are read too, as some reference forms
+            of losses do.
     """
 
     logits: bool = False
     hidden_states: tuple[int, ...] = ()
     attention: tuple[int, ...] = ()
+    values: bool = False
     cls: tuple[int, ...] = ()
     vector: bool = False
     layers: bool = False
+    padding: bool = False
 
     @property
     def any(self) -> bool:
@@ -55,13 +60,13 @@ class QueryKeyValue:
     Attributes:
         query: (B, H, L, d), rotary positions applied.
         key: (B, H, L, d); heads that share keys hold them each.
-        value: (B, H, L, d).
+        value: (B, H, L, d); None where ``Needs.values`` did not ask for it.
         scaling: Usually d ** -0.5.
     """
 
     query: Tensor
     key: Tensor
-    value: Tensor
+    value: Tensor | None
     scaling: float
 
 
