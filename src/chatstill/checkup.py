@@ -8,37 +8,33 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .data.sampler import steps_per_epoch
-from .data.views import View
+from .costs import cache_decisions, job_costs, phase_steps, rehearse_job
 from .errors import Problem, UserError
 from .evaluate.scoring import score
 from .job import Job, device_of
 from .methods.base import Phase
 from .models.layers import count_layers
 from .models.own import own_block
-from .preflight.cost import check_memory, estimate, estimate_memory
+from .preflight.caching import CacheDecision
 from .preflight.data_report import data_report, plan_rows
 from .preflight.data_report import warnings as report_warnings
 from .preflight.labels import check_label_values
 from .preflight.machine import check_launcher, check_precision
-from .preflight.plan import Plan, Section, byte_size, network_rows
-from .preflight.resources import available_memory, check_disk, disk_needs
+from .preflight.plan import Plan, Section, network_rows
 from .preflight.sample import sample_rows
 from .preflight.survey import Survey, survey
 from .preflight.teacher import TeacherCheck, check_preprocess, check_teacher
-from .rehearsal import Rehearsal, rehearse
 from .splits import lengths_of, sample_view
 from .tasks.base import Example, Split
 from .tasks.files import listed
 from .text.casing import casing_report
 from .train.launch import world_size
-from .train.phases import num_steps
-from .train.progress import clock
 
 SAMPLE = 512
 
@@ -62,15 +58,6 @@ def pick(job: Job, split: Split, wanted: np.ndarray) -> list[Example]:
             if len(rows) == len(numbers):
                 break
     return rows
-
-
-def phase_steps(job: Job, phase: Phase, num_rows: int) -> tuple[int, int]:
-    """(steps of the phase, steps per epoch)."""
-    config = job.config
-    per_epoch = steps_per_epoch(
-        num_rows, config.per_gpu_train_batch_size * world_size(), config.gradient_accumulation_steps
-    )
-    return num_steps(phase, per_epoch), per_epoch
 
 
 def check_machine(job: Job) -> list[Problem]:
@@ -111,8 +98,11 @@ def preflight(job: Job) -> Plan:
             problems.append(check.problem)
         if errors := [p for p in problems if p.severity == "error"]:
             raise UserError(errors)
-        rehearsal = _rehearse(job, view, train.num_rows)
-        costs, cost_problems = _costs(job, view, rehearsal, train.num_rows, dev.num_rows)
+        decisions = cache_decisions(job, view, train.num_rows)
+        rehearsal = rehearse_job(job, view, train.num_rows, decisions)
+        costs, cost_problems = job_costs(
+            job, view, rehearsal, train.num_rows, dev.num_rows, decisions
+        )
         problems += cost_problems
     if errors := [p for p in problems if p.severity == "error"]:
         raise UserError(errors)
@@ -123,7 +113,7 @@ def preflight(job: Job) -> Plan:
     data = Section("data", plan_rows(report, job.config.max_seq_length))
     sections = [_networks(job, check), data]
     for phase in job.method.phases():
-        section, warnings = _phase_section(job, phase, train.num_rows)
+        section, warnings = _phase_section(job, phase, train.num_rows, decisions)
         sections.append(section)
         problems += [Problem(phase.name, text, severity="warning") for text in warnings]
     sections.append(costs)
@@ -148,85 +138,6 @@ def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:
     )
 
 
-def num_evaluations(job: Job, num_rows: int) -> int:
-    """How often dev is scored: in every phase, then once more, and by the teacher."""
-    config = job.config
-    during = config.do_eval or config.keep == "best" or config.patience is not None
-    count = (1 if job.teacher is None else 2) if config.do_eval else 0
-    for phase in job.method.phases() if during else []:
-        total, per_epoch = phase_steps(job, phase, num_rows)
-        count += -(-total // (config.eval_steps or per_epoch))
-    return count
-
-
-def _rehearse(job: Job, view: View, num_rows: int) -> Rehearsal:
-    """Three small batches: short, middling and long rows."""
-    size = min(job.config.per_gpu_train_batch_size, 8, len(view))
-    order = np.argsort(view.lengths, kind="stable")
-    starts = [0, (len(order) - size) // 2, len(order) - size]
-    reader = job.reader(job.student)
-    batches = [reader.batch_of(view, order[s : s + size]) for s in sorted(set(starts))]
-    steps, _ = phase_steps(job, job.method.phases()[0], num_rows)
-    return rehearse(
-        job.method, batches, device_of(job.config), seed=job.config.seed, num_steps=steps
-    )
-
-
-def _costs(
-    job: Job, view: View, rehearsal: Rehearsal, train_rows: int, dev_rows: int
-) -> tuple[Section, list[Problem]]:
-    """Time, memory and disk of the whole run."""
-    config, steps, rows = job.config, 0, 0
-    batch = config.per_gpu_train_batch_size
-    row_tokens = float(view.lengths.mean()) * 1.06  # grouped by length, padding adds little
-    for phase in job.method.phases():
-        total, _ = phase_steps(job, phase, train_rows)
-        micro = total * config.gradient_accumulation_steps
-        steps, rows = steps + micro, rows + micro * batch
-    scored = num_evaluations(job, train_rows) * dev_rows
-    if config.do_eval and job.teacher is not None and "train" in config.label_noise:
-        scored += train_rows
-    time = estimate(
-        rehearsal.timings,
-        int(rows * row_tokens),
-        steps,
-        evaluation_tokens=int(scored * row_tokens / world_size()),
-    )
-    largest = int(view.lengths.max()) * batch
-    memory = estimate_memory(
-        parameter_bytes=rehearsal.parameter_bytes,
-        trained_parameters=rehearsal.trained_parameters,
-        measured_peak=rehearsal.memory_peak,
-        measured_before=rehearsal.memory_before,
-        measured_tokens=rehearsal.largest_tokens,
-        largest_tokens=largest,
-    )
-    device = device_of(job.config).type
-    student_bytes = sum(p.numel() * p.element_size() for p in job.student.parameters())
-    needs = disk_needs(
-        Path(config.output_dir),
-        student_bytes=student_bytes,
-        trained_parameters=rehearsal.trained_parameters,
-        save_total_limit=config.save_total_limit,
-        keep_best=config.keep == "best",
-        cache_dir=Path(config.cache_dir) if config.cache_dir else None,
-        cache_bytes=int((train_rows + dev_rows) * row_tokens * 5),
-    )
-    problems = [
-        *check_disk(needs),
-        *check_memory(memory.total, available_memory(device), device=device),
-    ]
-    section = Section(
-        "estimates",
-        [
-            ("time", f"{clock(time.low)} to {clock(time.high)}"),
-            ("memory", f"{byte_size(memory.total)} per process on {device}"),
-            ("disk", byte_size(sum(need.size for need in needs))),
-        ],
-    )
-    return section, problems
-
-
 def _networks(job: Job, check: TeacherCheck | None) -> Section:
     rows = []
     for role, model in (("teacher", job.teacher), ("student", job.student)):
@@ -247,7 +158,9 @@ def _networks(job: Job, check: TeacherCheck | None) -> Section:
     return Section("networks", rows)
 
 
-def _phase_section(job: Job, phase: Phase, num_rows: int) -> tuple[Section, list[str]]:
+def _phase_section(
+    job: Job, phase: Phase, num_rows: int, decisions: Mapping[str, CacheDecision]
+) -> tuple[Section, list[str]]:
     config = job.config
     total, per_epoch = phase_steps(job, phase, num_rows)
     whole = config.per_gpu_train_batch_size * world_size() * config.gradient_accumulation_steps
@@ -263,5 +176,7 @@ def _phase_section(job: Job, phase: Phase, num_rows: int) -> tuple[Section, list
         ("precision", precision),
         ("trained", phase.train),
     ]
+    if phase.name in decisions:
+        rows.append(("teacher", decisions[phase.name].text))
     own_rows, warnings = job.method.plan(phase, total)
     return Section(f"phase: {phase.name}", rows + own_rows), warnings

@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from .features.base import Features
 from .methods.base import Context, Method
 from .preflight.cost import StepTiming
 from .preflight.resources import memory_in_use
 from .train.stage import StageModule
+from .train.teachers import LiveTeacher, live_source
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Rehearsal:
         memory_before: Bytes in use before the first step.
         memory_peak: Highest so far after the last.
         largest_tokens: Tokens of the largest batch measured.
+        teacher: One for each batch, the teacher alone; empty where it runs inside the steps.
     """
 
     timings: list[StepTiming]
@@ -35,6 +38,7 @@ class Rehearsal:
     memory_before: int
     memory_peak: int
     largest_tokens: int
+    teacher: list[StepTiming] = field(default_factory=list)
 
 
 def rehearse(
@@ -44,6 +48,7 @@ def rehearse(
     *,
     seed: int,
     num_steps: int,
+    stored: bool = False,
 ) -> Rehearsal:
     """Runs forward, backward and update on copies of the networks.
 
@@ -55,11 +60,15 @@ def rehearse(
         device: Where to.
         seed: Of the copy's draws.
         num_steps: Of the planned phase; the batches stand for steps spread over it.
+        stored: The teacher's features will come from a cache: the steps are timed without it, and it
+            is timed by itself.
     """
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):
         double = copy.deepcopy(method)
-        stage = StageModule(double, double.phases()[0]).to(device).train()
+        live = live_source(double, double.phases()[0])
+        source = _Remembered(live, batches, device) if stored and live is not None else None
+        stage = StageModule(double, double.phases()[0], source).to(device).train()
         trained = [p for p in stage.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=0.0)
         before = memory_in_use(device.type)[0]
@@ -75,7 +84,34 @@ def rehearse(
         memory_before=before,
         memory_peak=peak,
         largest_tokens=max(timing.tokens for timing in timings),
+        teacher=source.timings if source is not None else [],
     )
+
+
+class _Remembered:
+    """Stands for a cache: the features of a few batches, with how long the teacher took for them."""
+
+    def __init__(
+        self, live: LiveTeacher, batches: Sequence[Mapping[str, Tensor]], device: torch.device
+    ) -> None:
+        self.features_of: dict[bytes, Features] = {}
+        self.timings: list[StepTiming] = []
+        for batch in [batches[0], *batches]:
+            inputs = {name: tensor.to(device) for name, tensor in batch.items()}
+            started = time.perf_counter()
+            self.features_of[_key(batch)] = live.features(inputs)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            tokens = int(batch["input_ids"].numel())
+            self.timings.append(StepTiming(tokens, time.perf_counter() - started))
+        del self.timings[0]  # the warm-up
+
+    def features(self, batch: Mapping[str, Tensor]) -> Features:
+        return self.features_of[_key(batch)]
+
+
+def _key(batch: Mapping[str, Tensor]) -> bytes:
+    return batch["index"].cpu().numpy().tobytes()
 
 
 def _step(

@@ -13,6 +13,8 @@ import torch
 import torch.distributed as dist
 from transformers import TrainerCallback, TrainingArguments
 
+from .caching import open_sources, settle
+from .costs import phase_steps
 from .data.views import View
 from .errors import Interrupted
 from .evaluate.results import write_text
@@ -77,6 +79,10 @@ def prepare_views(job: Job, folder: Path, console: Console) -> Views:
         cut = f"{100 * view.cut_share:.1f} % of rows cut"
         say(f"{split}: {len(view):,} rows, longest {int(view.lengths.max())} tokens, {cut}")
     _list_bad_rows(views, folder)
+    if rank() == 0:
+        steps = {p.name: phase_steps(job, p, len(views.train)) for p in job.method.phases()}
+        passes = {name: total / per_epoch for name, (total, per_epoch) in steps.items()}
+        settle(job, views.train, folder, passes)
     return views
 
 
@@ -110,8 +116,12 @@ def train_job(
         Interrupted: asked to stop by a signal.
         RunFailure: NaN, full disk, out of memory.
     """
+    newest, _ = store.newest()
+    first = 0 if newest is None else newest.phase + newest.done
+    sources = open_sources(job, views.train, folder, console, first_phase=first)
     run = _Run(job, views, folder, console)
     engine = run.engine(store)
+    engine.source_for = lambda phase: sources.get(phase.name)
     if rank() == 0:
         run.open_records(store)
     try:

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from chatstill.checkup import num_evaluations
 from chatstill.config.schema import RunConfig
+from chatstill.costs import num_evaluations
 from chatstill.methods.base import Phase
 
 

@@ -72,6 +72,8 @@ class RunKeys(Block):
         teacher_architectures: The teacher, or what `chatstill teach` starts from.
         pretrained_architectures: The pre-trained model that a student may start from.
         student_architectures: The student; left out: half of the teacher's layers.
+        teacher_cache: Whether the teacher's outputs are stored for later epochs; "auto" goes by cost.
+        teacher_cache_budget_gb: The most that they may take.
         tokenizer_name_or_path: Else the folder of the weights.
         do_lower_case: Else the tokenizer's own.
         normalize: Unicode normalisation inside the student's tokenizer.
@@ -121,6 +123,8 @@ class RunKeys(Block):
     teacher_architectures: Architecture | None = None
     student_architectures: StudentArchitecture | None = None
     pretrained_architectures: Architecture | None = None
+    teacher_cache: bool | Literal["auto"] = "auto"
+    teacher_cache_budget_gb: float = Field(default=10.0, ge=0)
     tokenizer_name_or_path: str | None = None
     do_lower_case: bool | None = None
     normalize: Literal["nfkc"] | None = None

@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 CHUNK = 1 << 20
 
@@ -22,6 +25,16 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 def files_sha256(paths: Iterable[str | os.PathLike[str]]) -> dict[str, str]:
     """The sha256 of several files by file name with its path as given."""
     return {str(path): file_sha256(path) for path in sorted(map(Path, paths))}
+
+
+def state_sha256(state: Mapping[str, Tensor]) -> str:
+    """The sha256 of a network's weights: names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        digest.update(plain.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def fingerprint(value: Any) -> str:

@@ -120,3 +120,60 @@ class ProgressDisplay(TrainerCallback):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+class FillDisplay:
+    """Progress of the pass that stores the teacher's outputs: rows, rate and time left.
+
+    Args:
+        console: Where to.
+        total: Rows.
+        shown: Whether this process speaks.
+    """
+
+    def __init__(self, console: Console, total: int, shown: bool = True) -> None:
+        self.console, self.total, self.shown = console, total, shown
+        self.started = self._last_line = time.monotonic()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "FillDisplay":
+        if self.shown and self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn("[bold]{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.completed:,.0f}/{task.total:,.0f} rows"),
+                TextColumn("{task.fields[facts]}"),
+                console=self.console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("teacher's outputs", total=self.total, facts="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, done: int, computed: int) -> None:
+        """``done`` rows are there, ``computed`` of them were made by this process since it began."""
+        if not self.shown:
+            return
+        now = time.monotonic()
+        rate = computed / max(now - self.started, 1e-9)
+        facts = (
+            "" if not computed else f"{rate:,.0f} rows/s  {clock((self.total - done) / rate)} left"
+        )
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, facts=facts)
+        elif computed and now - self._last_line >= 10:
+            self._last_line = now
+            line = f"teacher's outputs {done:,}/{self.total:,} rows  {facts}"
+            self.console.print(line, highlight=False, soft_wrap=True)
+
+    def summary(self, computed: int, num_bytes: int) -> str:
+        """``20,000 rows in 14 s, 0.2 MB`` or that all were there."""
+        size = f"{num_bytes / 1e6:,.1f} MB"
+        if not computed:
+            return f"all {self.total:,} rows were there, {size}"
+        return f"{computed:,} of {self.total:,} rows in {clock(time.monotonic() - self.started)}, {size}"

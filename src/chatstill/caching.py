@@ -1,0 +1,257 @@
+"""The teacher of a run, live or stored: what was decided, and the pass that stores it.
+
+The decision is written into the run folder when the run begins, so a run that goes on keeps to it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .data.fingerprint import state_sha256
+from .data.teacher_cache import Layout, TeacherCache, cache_fingerprint
+from .data.views import View
+from .errors import Problem, UserError
+from .evaluate.results import write_json
+from .job import Job, device_of
+from .methods.base import Phase
+from .models.layers import num_layers_of
+from .preflight.caching import CacheCost, CacheDecision, decide, in_words
+from .preflight.resources import existing_parent
+from .train.cached_teacher import CachedTeacher, compute_with, layout_of
+from .train.launch import rank, world_size
+from .train.progress import FillDisplay
+from .train.teachers import LiveTeacher, TeacherSource, live_source
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+log = logging.getLogger("chatstill")
+FILE = "teacher_cache.json"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a phase's teacher features are stored.
+
+    Attributes:
+        live: What computes them.
+        layout: What is kept.
+        scaling: Of each layer's attention.
+    """
+
+    live: LiveTeacher
+    layout: Layout
+    scaling: Mapping[int, float]
+
+
+def cache_folder(job: Job, folder: Path) -> Path:
+    """Where caches lie: with the other prepared data."""
+    home = Path(job.config.cache_dir) if job.config.cache_dir else folder / "cache"
+    return home / "teacher"
+
+
+def storable(job: Job, phase: Phase, view: View) -> Stored | None:
+    """What a phase would store, found by asking the teacher about two rows; None if it asks nothing."""
+    live = live_source(job.method, phase)
+    if live is None:
+        return None
+    batch = job.reader(job.student).batch_of(view, np.arange(min(2, len(view))))
+    device = device_of(job.config)
+    features = live.features({name: tensor.to(device) for name, tensor in batch.items()})
+    scaling = {layer: kept.scaling for layer, kept in features.attention.items()}
+    return Stored(live, layout_of(features, live.needs), scaling)
+
+
+def decide_phase(
+    job: Job,
+    stored: Stored,
+    folder: Path,
+    *,
+    num_rows: int,
+    num_tokens: int,
+    passes: float,
+    present: float = 0.0,
+) -> CacheDecision:
+    """The rule of ``preflight.caching`` on what a phase would store.
+
+    Raises:
+        UserError: ``teacher_cache`` is true and it cannot be.
+    """
+    live, config = stored.live, job.config
+    layers = num_layers_of(live.teacher.config)
+    highest = live.needs.highest
+    inside = _inner_parameters(live.teacher) * (1 if highest is None else highest / layers)
+    cost = CacheCost(
+        num_bytes=stored.layout.total_bytes(num_rows, num_tokens),
+        num_tokens=num_tokens,
+        passes=passes,
+        flops_per_token=2.0 * inside,
+        parts=in_words([part.name for part in stored.layout.parts]),
+        present=present,
+    )
+    refusal = "a term reads padded positions, which are not stored" if live.needs.padding else ""
+    decision = decide(
+        config.teacher_cache,
+        config.teacher_cache_budget_gb,
+        cost,
+        device=device_of(config).type,
+        free_bytes=shutil.disk_usage(existing_parent(cache_folder(job, folder))).free,
+        refusal=refusal,
+    )
+    if decision.wanted and not decision.use:
+        hint = 'Set it to "auto" or false, or raise teacher_cache_budget_gb.'
+        message = f"the teacher's outputs cannot be stored: {decision.text}"
+        raise UserError(Problem("teacher_cache", message, hint))
+    return decision
+
+
+def open_cache(job: Job, stored: Stored, view: View, folder: Path) -> tuple[TeacherCache, Any]:
+    """The cache of a phase and what decides its contents, in words."""
+    teacher = stored.live.teacher
+    config = {k: v for k, v in teacher.config.to_dict().items() if not k.startswith("_")}
+    sources = {
+        "teacher": state_sha256(teacher.state_dict()),
+        "architecture": json.loads(json.dumps(config, default=str)),
+        "rows": view.fingerprint,
+        "token_types": job.reader(job.student).with_token_types,
+        "padding": job.reader(job.student).pad_token_id,
+        "needs": {k: v for k, v in asdict(stored.live.needs).items() if v},
+        "precision": _precision(job),
+    }
+    sources = json.loads(json.dumps(sources))
+    name = cache_fingerprint(stored.layout, sources)
+    cache = TeacherCache(cache_folder(job, folder), name, stored.layout, view.lengths)
+    return cache, sources
+
+
+def settle(job: Job, view: View, folder: Path, passes: Mapping[str, float]) -> None:
+    """Decides for every phase of a new run and writes ``teacher_cache.json``; the first process alone.
+
+    Args:
+        job: The run.
+        view: The training rows.
+        folder: The run folder.
+        passes: How often each phase reads the rows, by its name.
+    """
+    path = folder / FILE
+    if path.is_file():
+        return
+    found = {}
+    for phase in job.method.phases():
+        stored = storable(job, phase, view)
+        if stored is None:
+            continue
+        cache, _ = open_cache(job, stored, view, folder)
+        decision = decide_phase(
+            job,
+            stored,
+            folder,
+            num_rows=len(view),
+            num_tokens=int(view.lengths.sum()),
+            passes=passes[phase.name],
+            present=cache.num_present() / len(view),
+        )
+        found[phase.name] = {
+            "stored": decision.use,
+            "text": decision.text,
+            "bytes": cache.num_bytes if decision.use else 0,
+            "cache": str(cache.folder) if decision.use else None,
+        }
+        log.info("teacher in phase '%s': %s", phase.name, decision.text)
+    if found:
+        write_json(path, {"format": 1, "phases": found})
+
+
+def open_sources(
+    job: Job, view: View, folder: Path, console: Console, *, first_phase: int = 0
+) -> dict[str, TeacherSource]:
+    """The stored teacher of each phase that has one, filled; phases by name, the others run it live.
+
+    All processes fill together; it comes before they join, since a rendezvous would time out.
+
+    Args:
+        job: The run.
+        view: The training rows.
+        folder: The run folder.
+        console: For the progress.
+        first_phase: Phases before it are finished.
+
+    Raises:
+        RunFailure: the disk is full.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    settled = json.loads(path.read_text(encoding="utf-8"))["phases"]
+    sources: dict[str, TeacherSource] = {}
+    for phase in job.method.phases()[first_phase:]:
+        if not settled.get(phase.name, {}).get("stored"):
+            continue
+        stored = storable(job, phase, view)
+        assert stored is not None, phase.name
+        cache, facts = open_cache(job, stored, view, folder)
+        if rank() == 0:
+            cache.describe(facts)
+        _fill(job, stored, cache, view, console)
+        sources[phase.name] = CachedTeacher(cache, stored.scaling)
+    return sources
+
+
+def _fill(job: Job, stored: Stored, cache: TeacherCache, view: View, console: Console) -> None:
+    device = _own_device(job)
+    reader = job.reader(job.student)
+
+    def features(batch: Mapping[str, Tensor]) -> Any:
+        with _autocast(job, device):
+            return stored.live.features(batch)
+
+    compute = compute_with(
+        features, stored.live.needs, lambda rows: reader.batch_of(view, rows), device
+    )
+    first = rank() * cache.num_shards // world_size()
+    with FillDisplay(console, len(view), rank() == 0) as shown:
+        computed = cache.fill(compute, first=first, progress=shown.update)
+    if device.type != "cpu":  # room for the student; scoring moves it back
+        torch.nn.Module.to(stored.live.teacher, torch.device("cpu"))
+    if rank() == 0:
+        log.info("teacher's outputs: %s", shown.summary(computed, cache.num_bytes))
+
+
+def _own_device(job: Job) -> torch.device:
+    """Each process its own GPU, which nothing has chosen yet."""
+    device = device_of(job.config)
+    if device.type == "cuda" and world_size() > 1:
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return device
+
+
+def _precision(job: Job) -> str:
+    return "fp16" if job.config.fp16 else "bf16" if job.config.bf16 else "float32"
+
+
+def _autocast(job: Job, device: torch.device) -> Any:
+    """The precision that the training step would run the teacher in."""
+    kinds = {"fp16": torch.float16, "bf16": torch.bfloat16}
+    kind = kinds.get(_precision(job))
+    return torch.autocast(device.type, dtype=kind) if kind is not None else nullcontext()
+
+
+def _inner_parameters(model: Any) -> int:
+    """Parameters that every token is multiplied with: all but the embeddings."""
+    inside = sum(p.numel() for p in model.parameters())
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            inside -= module.weight.numel()
+    return inside

@@ -1,0 +1,147 @@
+"""What a run will cost: its steps, evaluations, the teacher's outputs, time, memory and disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+
+from .caching import decide_phase, storable
+from .data.sampler import steps_per_epoch
+from .data.views import View
+from .errors import Problem
+from .job import Job, device_of
+from .methods.base import Phase
+from .preflight.caching import CacheDecision
+from .preflight.cost import TimeEstimate, check_memory, estimate, estimate_memory
+from .preflight.plan import Section, byte_size
+from .preflight.resources import available_memory, check_disk, disk_needs
+from .rehearsal import Rehearsal, rehearse
+from .train.launch import world_size
+from .train.phases import num_steps
+from .train.progress import clock
+
+
+def phase_steps(job: Job, phase: Phase, num_rows: int) -> tuple[int, int]:
+    """(steps of the phase, steps per epoch)."""
+    config = job.config
+    per_epoch = steps_per_epoch(
+        num_rows, config.per_gpu_train_batch_size * world_size(), config.gradient_accumulation_steps
+    )
+    return num_steps(phase, per_epoch), per_epoch
+
+
+def num_evaluations(job: Job, num_rows: int) -> int:
+    """How often dev is scored: in every phase, then once more, and by the teacher."""
+    config = job.config
+    during = config.do_eval or config.keep == "best" or config.patience is not None
+    count = (1 if job.teacher is None else 2) if config.do_eval else 0
+    for phase in job.method.phases() if during else []:
+        total, per_epoch = phase_steps(job, phase, num_rows)
+        count += -(-total // (config.eval_steps or per_epoch))
+    return count
+
+
+def cache_decisions(job: Job, view: View, num_rows: int) -> dict[str, CacheDecision]:
+    """By phase, whether the teacher's outputs are going to be stored; phases without a teacher not."""
+    found = {}
+    for phase in job.method.phases():
+        stored = storable(job, phase, view)
+        if stored is not None:
+            total, per_epoch = phase_steps(job, phase, num_rows)
+            found[phase.name] = decide_phase(
+                job,
+                stored,
+                Path(job.config.output_dir),
+                num_rows=num_rows,
+                num_tokens=int(view.lengths.mean() * num_rows),
+                passes=total / per_epoch,
+            )
+    return found
+
+
+def rehearse_job(
+    job: Job, view: View, num_rows: int, decisions: Mapping[str, CacheDecision]
+) -> Rehearsal:
+    """Three small batches: short, middling and long rows."""
+    size = min(job.config.per_gpu_train_batch_size, 8, len(view))
+    order = np.argsort(view.lengths, kind="stable")
+    starts = [0, (len(order) - size) // 2, len(order) - size]
+    reader = job.reader(job.student)
+    batches = [reader.batch_of(view, order[s : s + size]) for s in sorted(set(starts))]
+    first = job.method.phases()[0]
+    steps, _ = phase_steps(job, first, num_rows)
+    return rehearse(
+        job.method,
+        batches,
+        device_of(job.config),
+        seed=job.config.seed,
+        num_steps=steps,
+        stored=first.name in decisions and decisions[first.name].use,
+    )
+
+
+def job_costs(
+    job: Job,
+    view: View,
+    rehearsal: Rehearsal,
+    train_rows: int,
+    dev_rows: int,
+    decisions: Mapping[str, CacheDecision],
+) -> tuple[Section, list[Problem]]:
+    """Time, memory and disk of the whole run."""
+    config, steps, rows = job.config, 0, 0
+    batch = config.per_gpu_train_batch_size
+    row_tokens = float(view.lengths.mean()) * 1.06  # grouped by length, padding adds little
+    for phase in job.method.phases():
+        total, _ = phase_steps(job, phase, train_rows)
+        micro = total * config.gradient_accumulation_steps
+        steps, rows = steps + micro, rows + micro * batch
+    scored = num_evaluations(job, train_rows) * dev_rows
+    if config.do_eval and job.teacher is not None and "train" in config.label_noise:
+        scored += train_rows
+    time = estimate(
+        rehearsal.timings,
+        int(rows * row_tokens),
+        steps,
+        evaluation_tokens=int(scored * row_tokens / world_size()),
+    )
+    if rehearsal.teacher:  # once over all rows, before the steps
+        once = estimate(rehearsal.teacher, int(train_rows * row_tokens / world_size()), 0)
+        time = TimeEstimate(*(a + b for a, b in zip(astuple(time), astuple(once), strict=True)))
+    largest = int(view.lengths.max()) * batch
+    memory = estimate_memory(
+        parameter_bytes=rehearsal.parameter_bytes,
+        trained_parameters=rehearsal.trained_parameters,
+        measured_peak=rehearsal.memory_peak,
+        measured_before=rehearsal.memory_before,
+        measured_tokens=rehearsal.largest_tokens,
+        largest_tokens=largest,
+    )
+    device = device_of(job.config).type
+    student_bytes = sum(p.numel() * p.element_size() for p in job.student.parameters())
+    needs = disk_needs(
+        Path(config.output_dir),
+        student_bytes=student_bytes,
+        trained_parameters=rehearsal.trained_parameters,
+        save_total_limit=config.save_total_limit,
+        keep_best=config.keep == "best",
+        cache_dir=Path(config.cache_dir) if config.cache_dir else None,
+        cache_bytes=int((train_rows + dev_rows) * row_tokens * 5)
+        + sum(decision.num_bytes for decision in decisions.values()),
+    )
+    problems = [
+        *check_disk(needs),
+        *check_memory(memory.total, available_memory(device), device=device),
+    ]
+    section = Section(
+        "estimates",
+        [
+            ("time", f"{clock(time.low)} to {clock(time.high)}"),
+            ("memory", f"{byte_size(memory.total)} per process on {device}"),
+            ("disk", byte_size(sum(need.size for need in needs))),
+        ],
+    )
+    return section, problems
