@@ -1,11 +1,14 @@
 """One file, several runs: each has the file's keys with its own on top."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from chatstill.config import load_chain
+from chatstill.config import load, load_chain
 from chatstill.errors import UserError
+
+from .conftest import EXAMPLE
 
 
 @pytest.fixture
@@ -208,3 +211,49 @@ def test_names_by_number_where_none_is_given(chain):
     del chain.links[0]["name"]
     chain.links[1]["teacher_architectures"]["model_name_or_path"] = "link:link1"
     assert [link.name for link in chain.load().links] == ["link1", "step2"]
+
+
+ASSISTANTS = [
+    {"name": "assistant", "student_architectures": {"num_hidden_layers": 4}},
+    {"name": "middle", "student_architectures": {"num_hidden_layers": 3}},
+    {"name": "student", "student_architectures": {"num_hidden_layers": 2}},
+]
+
+
+def test_each_assistant_teaches_the_next(chain):
+    chain.values |= {"model_type": "TAKD", "pipeline": ASSISTANTS, "compare_direct": True}
+    del chain.values["theseus_scheduler"]
+    links = chain.load().links
+    teachers = [link.loaded.config.teacher_architectures.model_name_or_path for link in links]
+    assert teachers == ["teacher", "out/assistant/student", "out/middle/student", "teacher"]
+    assert [link.after for link in links] == [(), ("assistant",), ("middle",), ()]
+    assert {link.loaded.config.model_type for link in links} == {"TAKD-BertDistill"}
+
+
+def test_a_link_may_name_another_teacher(chain):
+    own = {"teacher_architectures": {"model_name_or_path": "link:assistant"}}
+    chain.values |= {"model_type": "TAKD", "pipeline": [*ASSISTANTS[:2], {**ASSISTANTS[2], **own}]}
+    links = chain.load().links
+    assert links[2].after == ("assistant",)
+
+
+def test_assistants_without_a_pipeline_are_told_what_to_paste(chain):
+    chain.values["model_type"] = "TAKD-BertDistill"
+    del chain.values["pipeline"]
+    assert chain.load() is None
+    with pytest.raises(UserError) as caught:
+        load(Path("my.json"), [], verb="distill")
+    (problem,) = [p for p in caught.value.problems if "chain of runs" in p.message]
+    assert '"pipeline": [' in problem.hint and problem.place.startswith("my.json: line")
+
+
+@pytest.mark.parametrize("name", ["takd", "tinybert"])
+def test_the_shipped_examples_need_the_teacher_alone(name, world):
+    path = EXAMPLE.with_name(f"distill.example.{name}.json")
+    with pytest.raises(UserError) as caught:
+        load_chain(path, [], verb="distill")
+    found = [p for p in caught.value.problems if p.severity == "error"]
+    assert len(found) == 1, found
+    assert "model_name_or_path' is still to be filled in" in found[0].message
+    filled = load_chain(path, ["teacher_architectures.model_name_or_path=teacher"], verb="distill")
+    assert len(filled.links) == {"takd": 3, "tinybert": 2}[name]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from .. import lookup
 from ..errors import Problem, UserError
+from .placeholders import is_placeholder
 from .places import KeyPath
 from .source import Source, apply_override
 
@@ -169,9 +170,10 @@ def _lay_over(
 
 def _follow_on(link: Source, before: str) -> None:
     """In a chain of assistants the link before is the teacher where a link names none of its own."""
+    own = link.get(("configuration_file",))
     try:
         file = lookup.find_method_file(
-            link.get(("model_type",)), link.get(("configuration_file",)), lookup.method_names()
+            link.get(("model_type",)), None if is_placeholder(own) else own, lookup.method_names()
         )
     except (UserError, AttributeError, TypeError):  # said when the link is checked
         return
@@ -196,9 +198,9 @@ def _direct(source: Source, drafts: list[Draft]) -> tuple[list[Problem], list[Dr
         return [source.problem(("compare_direct",), message, hint)], []
     link = Source(f"{source.name}: link {DIRECT}", copy.deepcopy(last.source.values))
     link.link, link.places = DIRECT, dict(last.source.places)
-    link.put(
-        (TEACHER,), copy.deepcopy(first.source.get((TEACHER,))), first.source.place((TEACHER,))
-    )
+    teacher = first.source
+    link.put((TEACHER,), copy.deepcopy(teacher.get((TEACHER,))), teacher.place((TEACHER,)))
+    link.places |= {path: place for path, place in teacher.places.items() if path[0] == TEACHER}
     _place_in_folder(link, source.get(("output_dir",)))
     return [], [Draft(DIRECT, last.verb, link)]
 

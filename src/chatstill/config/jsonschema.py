@@ -69,7 +69,8 @@ def method_file_schema() -> dict[str, Any]:
     described = _described(lookup.MethodFile)
     types: dict[str, Any] = {"aliases": {"type": "array", "items": {"type": "string"}}}
     types |= {"defaults": {"type": "object"}, "example": {"type": "object"}}
-    keys = ("model_type", "method", "aliases", "description", "defaults", "example")
+    types["chain"] = {"enum": ["teacher"]}
+    keys = ("model_type", "method", "aliases", "description", "defaults", "example", "chain")
     properties = {
         key: types.get(key, {"type": "string"}) | {"description": described[key]} for key in keys
     }

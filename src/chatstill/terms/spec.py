@@ -139,12 +139,13 @@ def _out_of_range(
 
 def needs_of(specs: Iterable[TermSpec], side: int) -> Needs:
     """What these terms read of the student (side 0) or the teacher (side 1)."""
-    logits = vector = False
+    logits = vector = padding = False
     layers: dict[str, set[int]] = {feature: set() for feature in WITH_LAYERS}
     for spec in specs:
         feature = spec.row.feature
         logits |= feature == "logits" and (side == 0 or spec.row.loss != "hard")
         vector |= feature == "vector"
+        padding |= spec.row.positions == "all"
         if feature in WITH_LAYERS:
             layers[feature] |= {pair[side] for pair in spec.pairs}
     return Needs(
@@ -153,4 +154,5 @@ def needs_of(specs: Iterable[TermSpec], side: int) -> Needs:
         hidden_states=tuple(sorted(layers["hidden_states"])),
         attention=tuple(sorted(layers["attention_scores"])),
         cls=tuple(sorted(layers["cls"])),
+        padding=padding,
     )
