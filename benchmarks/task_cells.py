@@ -127,7 +127,7 @@ def _networks(
         path = str(after[1].folder / "student")
         blocks["student_architectures"] = {"model_name_or_path": path}
     elif student == "small":
-        blocks["student_architectures"] = small
+        blocks["student_architectures"] = {**small, "copy_from": "none"}
     else:
         blocks["pretrained_architectures"] = {"model_name_or_path": str(start)}
         copied = {"num_hidden_layers": glue_cells.LAYERS, "copy_from": "pretrained"}
@@ -138,11 +138,11 @@ def _networks(
 def _method(student: str, arm: str, epochs: float) -> dict[str, Any]:
     """What the shipped method files leave to the user."""
     if arm == "pkd":
-        more = (
-            {"layer_map": "pairs", "pairs": SMALL_PAIRS["patience"]} if student == "small" else {}
-        )
-        terms = {"terms": {"patience": more}} if more else {}
-        return {"model_type": "PKD-BertDistill", **({"distillation": terms} if terms else {})}
+        method: dict[str, Any] = {"model_type": "PKD-BertDistill"}
+        if student == "small":
+            terms = {"patience": {"pairs": SMALL_PAIRS["patience"]}}
+            method["distillation"] = {"terms": terms}
+        return method
     if arm == "tinybert-step1":
         method = {"model_type": "TinyBertTaskDistillStep1", "num_train_epochs": epochs / 2}
         method |= {"do_eval": False, "keep": "last"}  # the classifier is not trained yet

@@ -278,3 +278,13 @@ def test_a_grouping_is_by_size_or_by_layer(world, grouping):
     world.values["theseus_scheduler"]["grouping"] = grouping
     found = world.load().config.method.grouping
     assert json.loads(json.dumps(found)) == grouping
+
+
+def test_pairs_of_ones_own_put_the_files_layer_map_out_of_force(world):
+    del world.values["theseus_scheduler"]
+    world.values["model_type"] = "TinyBertTaskDistillStep1"
+    terms = {"hidden": {"pairs": [[0, 0], [1, 2]]}, "attention": {"weight": 0}}
+    world.values["distillation"] = {"terms": terms}
+    rows = world.load().config.method.terms
+    assert rows["hidden"].pairs == ((0, 0), (1, 2)) and rows["hidden"].layer_map is None
+    assert rows["attention"].layer_map == "linear"

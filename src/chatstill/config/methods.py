@@ -81,7 +81,7 @@ def choose_method(
     if file.chain and not source.link:
         return MethodChoice(), [_chain_alone(source, file)]
     place = Place(origin=file.label, where=file.label)
-    _lay_under(source, (), dict(file.defaults), place)
+    _lay_under(source, (), dict(file.defaults), place, method.alternatives)
     return MethodChoice(file.method, file.model_type, method, file.example), []
 
 
@@ -165,11 +165,19 @@ def _where(source: Source, method: "type[Method]", key: str) -> str:
     return f"line {place.line}" if place.line else place.where
 
 
-def _lay_under(source: Source, path: KeyPath, values: Mapping[str, Any], place: Place) -> None:
-    """Values of the method file where the user's file says nothing."""
+def _lay_under(
+    source: Source,
+    path: KeyPath,
+    values: Mapping[str, Any],
+    place: Place,
+    alternatives: Mapping[str, str],
+) -> None:
+    """Values of the method file where the user's file says nothing, nor gives an alternative."""
     for key, value in values.items():
+        if key in alternatives and source.has((*path, alternatives[key])):
+            continue
         if isinstance(value, dict) and source.has((*path, key)):
-            _lay_under(source, (*path, key), value, place)
+            _lay_under(source, (*path, key), value, place, alternatives)
         elif not source.has((*path, key)) and isinstance(source.get(path), dict):
             source.put((*path, key), json.loads(json.dumps(value)), place)
 

@@ -133,6 +133,7 @@ class Method:
         needs_teacher: Whether a run without a teacher makes no sense.
         needs_labels: Whether every training row must have a label.
         same_shape: Whether the student's layers must be of the teacher's shape.
+        alternatives: Knob of a method file -> the knob of the user's file that puts it out of force.
         unused_parameters: Whether a step may leave trained parameters without a gradient (DDP has to
             look for them).
     """
@@ -144,6 +145,7 @@ class Method:
     needs_labels: bool = True
     same_shape: ClassVar[bool] = False
     unused_parameters: ClassVar[bool] = False
+    alternatives: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -69,6 +69,7 @@ class Matches(Method):
 
     Config = Config
     block = "distillation"
+    alternatives: ClassVar[Mapping[str, str]] = {"layer_map": "pairs", "pairs": "layer_map"}
     top_level = tuple(OldKeys.model_fields)
     config: MatchesConfig
 
