@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import Problem
 from ..tasks.base import Task
 from ..text.characters import KINDS
-from .repeats import contradictions, duplicates, overlap
+from .repeats import overlap, repeats
 from .survey import Survey
 
 FORMAT = 1
@@ -93,8 +93,7 @@ def _split(found: Survey, file: str) -> dict[str, Any]:
             ],
         },
         "kinds": kinds,
-        "duplicates": duplicates(found),
-        "contradictions": contradictions(found),
+        **repeats(found),
     }
 
 

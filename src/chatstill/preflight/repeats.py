@@ -11,54 +11,79 @@ from .survey import NO_LABEL, Survey
 MOST_LISTED = 20
 
 
-def duplicates(found: Survey) -> dict[str, Any]:
-    """Rows whose texts and label stood before, and rows whose texts alone did."""
-    texts = len(found.pairs) - len(np.unique(found.pairs))
-    both = np.stack([found.pairs, found.labels], axis=1)
-    whole = len(both) - len(np.unique(_mixed(both)))
-    return {"rows": whole, "share": _share(whole, found.num_rows), "rows_of_equal_texts": texts}
+def repeats(found: Survey) -> dict[str, dict[str, Any]]:
+    """``duplicates`` and ``contradictions`` of a split.
 
-
-def contradictions(found: Survey) -> dict[str, Any]:
-    """Texts that stand with more than one label; rows without a label do not count.
-
-    ``lines`` names the rows of the first of them by line number.
+    Duplicates are rows whose texts and label stood before; ``rows_of_equal_texts`` those whose texts
+    alone did. Contradictions are texts that stand with more than one label (rows without one do not
+    count); ``lines`` names the rows of the first of them by line number.
     """
-    labelled = np.flatnonzero(found.labels != NO_LABEL)
-    pairs, labels = found.pairs[labelled], found.labels[labelled]
+    rows = _repeated(found.pairs)  # few, as a rule: all further sorting is of these
+    pairs, labels = found.pairs[rows], found.labels[rows]
+    order = np.lexsort((found.lines[rows], labels, pairs))
+    same_texts = pairs[order][1:] == pairs[order][:-1]
+    same_label = labels[order][1:] == labels[order][:-1]
+    whole = int((same_texts & same_label).sum())
+    return {
+        "duplicates": {
+            "rows": whole,
+            "share": _share(whole, found.num_rows),
+            "rows_of_equal_texts": int(same_texts.sum()),
+        },
+        "contradictions": _contradictions(found, rows[labels != NO_LABEL]),
+    }
+
+
+def _contradictions(found: Survey, rows: np.ndarray) -> dict[str, Any]:
+    """Of labelled rows whose texts stand more than once."""
+    pairs, labels, lines = found.pairs[rows], found.labels[rows], found.lines[rows]
     order = np.lexsort((labels, pairs))
     same = pairs[order][1:] == pairs[order][:-1]
     differ = same & (labels[order][1:] != labels[order][:-1])
-    number = np.concatenate([[0], np.cumsum(~same)]) if len(order) else np.empty(0, np.int64)
-    at_odds = np.unique(number[1:][differ]) if len(order) else number
-    rows = np.isin(number, at_odds)
-    lines = found.lines[labelled][order]
-    # lexsort is stable, so the lines of one pair rise; pairs are listed by their first line.
-    starts = np.searchsorted(number, at_odds)
-    by_line = at_odds[np.argsort(np.minimum.reduceat(lines, starts))] if len(starts) else at_odds
-    listed = [sorted(lines[number == one].tolist()) for one in by_line[:MOST_LISTED]]
+    number = np.cumsum(np.concatenate([[0], ~same])) if len(order) else order
+    at_odds = np.unique(number[1:][differ])
+    inside = np.isin(number, at_odds)
+    own = lines[order][inside]
+    starts = np.searchsorted(number[inside], at_odds)
+    first = np.minimum.reduceat(own, starts) if len(starts) else starts
+    ends = np.append(starts[1:], len(own))
+    listed = [
+        np.sort(own[starts[text] : ends[text]])[:MOST_LISTED].tolist()
+        for text in np.argsort(first)[:MOST_LISTED].tolist()
+    ]
     return {
         "pairs": len(at_odds),
-        "rows": int(rows.sum()),
-        "share": _share(int(rows.sum()), found.num_rows),
-        "lines": [one[:MOST_LISTED] for one in listed],
+        "rows": int(inside.sum()),
+        "share": _share(int(inside.sum()), found.num_rows),
+        "lines": listed,
     }
+
+
+def _among(dev: np.ndarray, train: np.ndarray) -> int:
+    """How many of the dev hashes stand in train; nothing as large as train is sorted."""
+    known = np.unique(dev)
+    if not len(known):
+        return 0
+    at = np.minimum(np.searchsorted(known, train), len(known) - 1)
+    present = np.zeros(len(known), np.bool_)
+    present[at[known[at] == train]] = True
+    return int(present[np.searchsorted(known, dev)].sum())
+
+
+def _repeated(pairs: np.ndarray) -> np.ndarray:
+    """Numbers of the rows whose texts stand in another row too."""
+    order = np.argsort(pairs)
+    same = pairs[order][1:] == pairs[order][:-1]
+    return order[np.concatenate([same, [False]]) | np.concatenate([[False], same])]
 
 
 def overlap(dev: Survey, train: Survey) -> dict[str, Any]:
     """Dev rows whose texts, and whose first text, stand in train; the labels do not matter."""
-    pairs = int(np.isin(dev.pairs, np.unique(train.pairs)).sum())
-    queries = int(np.isin(dev.queries, np.unique(train.queries)).sum())
+    pairs, queries = _among(dev.pairs, train.pairs), _among(dev.queries, train.queries)
     return {
         "pairs": {"rows": pairs, "share": _share(pairs, dev.num_rows)},
         "queries": {"rows": queries, "share": _share(queries, dev.num_rows)},
     }
-
-
-def _mixed(hashes: np.ndarray) -> np.ndarray:
-    """One number of two hashes (N,); collisions are as unlikely as those of 64-bit hashes."""
-    left, right = hashes.view(np.uint64).T
-    return left * np.uint64(0x9E3779B97F4A7C15) ^ (right + (left >> np.uint64(32)))
 
 
 def _share(part: int, whole: int) -> float:
