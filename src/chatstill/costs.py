@@ -37,6 +37,7 @@ def num_evaluations(job: Job, num_rows: int) -> int:
     """How often dev is scored: in every phase, then once more, and by the teacher."""
     config = job.config
     during = config.do_eval or config.keep == "best" or config.patience is not None
+    during = during and job.method.trains_outputs
     count = (1 if job.teacher is None else 2) if config.do_eval else 0
     for phase in job.method.phases() if during else []:
         total, per_epoch = phase_steps(job, phase, num_rows)

@@ -218,6 +218,7 @@ class _Run:
     def settings(self, index: int, steps_per_epoch: int) -> PhaseSettings:
         config = self.job.config
         needed = config.do_eval or config.keep == "best" or config.patience is not None
+        needed &= self.job.method.trains_outputs
         return PhaseSettings(
             index=index,
             seed=config.seed,

@@ -22,6 +22,6 @@ from chatstill.methods.base import Phase
 )
 def test_number_of_evaluations(settings, teacher, expected):
     config = RunConfig(per_gpu_train_batch_size=10, **settings)
-    method = SimpleNamespace(phases=lambda: [Phase("training", 3.0, 1e-3)])
+    method = SimpleNamespace(phases=lambda: [Phase("training", 3.0, 1e-3)], trains_outputs=True)
     job = SimpleNamespace(config=config, method=method, teacher=teacher)
     assert num_evaluations(job, 100) == expected

@@ -11,6 +11,8 @@ from transformers import BertConfig, BertForSequenceClassification
 from chatstill.methods.base import RunValues
 from chatstill.methods.finetune import Config as FineTuneConfig
 from chatstill.methods.finetune import FineTune
+from chatstill.methods.matches import Config as MatchesConfig
+from chatstill.methods.matches import Matches
 from chatstill.methods.theseus import Config as TheseusConfig
 from chatstill.methods.theseus import Theseus
 from chatstill.train.arguments import training_arguments
@@ -22,12 +24,12 @@ from chatstill.train.settings import PhaseSettings
 torch.set_num_threads(1)
 
 
-def tiny_bert(layers: int = 4, dropout: float = 0.1, seed: int = 0):
-    """A BERT of width 16 over 40 word pieces."""
+def tiny_bert(layers: int = 4, dropout: float = 0.1, seed: int = 0, width: int = 16):
+    """A BERT over 40 word pieces."""
     torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=40,
-        hidden_size=16,
+        hidden_size=width,
         num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=24,
@@ -75,12 +77,19 @@ class ToySteps:
         }
 
 
+EVERYTHING = {"task_ce": 1, "task_cros": 1, "hidden_mse": 1, "att_mse": 0.5, "task_pkd": 1}
+
+
 def build_method(name: str, dropout: float = 0.1, epochs: float = 2, **knobs):
-    """``finetune``, or ``theseus`` from 4 layers to 2."""
+    """``finetune``; ``theseus`` from 4 layers to 2; ``matches`` from 4 x 16 to 2 x 8, projected."""
     run = RunValues(num_train_epochs=epochs, learning_rate=1e-2)
     if name == "finetune":
         student = tiny_bert(2, dropout)
         return FineTune(FineTuneConfig(), student, None, objective="cross_entropy", run=run)
+    if name == "matches":
+        student, teacher = tiny_bert(2, dropout, seed=1, width=8), tiny_bert(4, dropout)
+        terms = MatchesConfig(**(knobs or EVERYTHING))
+        return Matches(terms, student, teacher, objective="cross_entropy", run=run)
     from chatstill.models.layers import copy_layers
 
     teacher = tiny_bert(4, dropout)

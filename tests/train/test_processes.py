@@ -13,6 +13,8 @@ CASES = {
     "finetune, last batch smaller": ("finetune", {"rows": 22}),
     "finetune, accumulation": ("finetune", {"accumulation": 3}),
     "theseus": ("theseus", {}),
+    "matches, last batch smaller": ("matches", {"rows": 22}),
+    "matches, accumulation": ("matches", {"accumulation": 2}),
     "theseus, accumulation": ("theseus", {"accumulation": 2}),
 }
 SGD = {"optim": "sgd"}  # Adam divides by gradients near 0, which blows tolerance up
@@ -70,7 +72,7 @@ FSDP2 = {
 }
 
 
-@pytest.mark.parametrize("name", ["finetune", "theseus"])
+@pytest.mark.parametrize("name", ["finetune", "theseus", "matches"])
 def test_fsdp2_equals_one_process(tmp_path, name):
     """Smoke test of sharded training, its checkpoints, and the kept network."""
     one, _ = train(tmp_path / "one", name, batch=4)

@@ -16,6 +16,7 @@ METHODS = [
     ("finetune", {}),
     ("theseus", {"replacing_rate": 0.3, "successor_num_train_epochs": 1}),
     ("theseus", {"replacing_rate": 0.3, "train": "all"}),
+    ("matches", {}),
 ]
 
 

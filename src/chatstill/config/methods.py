@@ -149,6 +149,9 @@ def _lift(source: Source, method: "type[Method]", blocks: Blocks, *, warning: bo
     for key in method.top_level:
         if not source.has((key,)):
             continue
+        inside = (method.block, key)
+        if source.has(inside) and not source.written(inside) and source.written((key,)):
+            source.drop(inside)  # the method's file gives way
         clash = merge(source, (key,), (method.block, key))
         if clash is not None:
             message = (

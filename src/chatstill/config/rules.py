@@ -150,7 +150,7 @@ def _without_effect(keys: RunKeys, source: Source) -> list[Problem]:
     if keys.max_steps == 0 or keys.max_steps < -1:
         message = f"'max_steps' is {keys.max_steps}: it must be above 0, or -1 to go by epochs."
         problems.append(source.problem(("max_steps",), message))
-    if keys.max_steps > 0 and source.has(("num_train_epochs",)):
+    if keys.max_steps > 0 and source.written(("num_train_epochs",)):
         message = "'num_train_epochs' has no effect: 'max_steps' is set and decides."
         problems.append(source.problem(("num_train_epochs",), message, warning=True))
     return problems

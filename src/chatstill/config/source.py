@@ -58,6 +58,11 @@ class Source:
                 return None
         return value
 
+    def written(self, path: KeyPath) -> bool:
+        """Whether the user wrote the key, in the file or by ``--set``; not the method's file."""
+        place = self.place(path)
+        return self.has(path) and (place.line > 0 or place.where.startswith("--set"))
+
     def has(self, path: KeyPath) -> bool:
         """Whether the key stands there, be it with the value null."""
         block = self.get(path[:-1])

@@ -27,7 +27,26 @@ _REDUCTIONS |= {"patience": ("sum", "mean")}
 
 
 class Compared(BaseModel):
-    """What is compared and how: the keys that a row and a match have in common (see ``Row``)."""
+    """What is compared and how: the keys that a row and a match have in common.
+
+    A key that has no meaning for the feature and loss is an error. Weight 0 takes the term out.
+
+    Attributes:
+        feature: ``logits``, ``hidden_states``, ``attention_scores`` (before the softmax), ``cls`` (the
+            first token's hidden state) or ``vector`` (mean of the last hidden states).
+        loss: ``hard`` (gold labels), ``kl``, ``cross_entropy``, ``mse``, ``cos`` or ``patience``.
+        weight: Factor in the total.
+        temperature: Of ``kl`` and ``cross_entropy`` (default 1), and a divisor of ``mse`` of logits.
+        temperature_squared: Whether soft labels are multiplied by temperature²; default true.
+        reduction: ``mean`` divides soft labels by the number of classes too, and patience by layers x
+            width; defaults ``batchmean`` and ``sum``.
+        positions: ``valid`` (default), or ``all``: padding counts, as in TinyBERT's code.
+        zero_below: Raw attention scores up to this value count as 0.
+        projection: Linear map with bias from the student's width to the teacher's. ``auto`` (default):
+            a shared one where widths differ; ``shared``: always; ``per_layer``: one for each pair;
+            ``none``.
+        normalize: Patience on vectors of length 1; default true.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     note: Any = None
@@ -44,27 +63,11 @@ class Compared(BaseModel):
 
 
 class Row(Compared):
-    """One term: which feature is compared, by which loss, over which layers, with which weight.
-
-    A key that has no meaning for the feature and loss is an error. Weight 0 takes the term out.
+    """One term: what is compared, and over which layers.
 
     Attributes:
-        feature: ``logits``, ``hidden_states``, ``attention_scores`` (before the softmax), ``cls`` (the
-            first token's hidden state) or ``vector`` (mean of the last hidden states).
-        loss: ``hard`` (gold labels), ``kl``, ``cross_entropy``, ``mse``, ``cos`` or ``patience``.
-        weight: Factor in the total.
         layer_map: Which layers face each other, by name; default ``linear``, for ``cls`` ``skip``.
         pairs: The same by hand: [student, teacher], hidden state 0 is the embedding output.
-        temperature: Of ``kl`` and ``cross_entropy`` (default 1), and a divisor of ``mse`` of logits.
-        temperature_squared: Whether soft labels are multiplied by temperature²; default true.
-        reduction: ``mean`` divides soft labels by the number of classes too, and patience by layers x
-            width; defaults ``batchmean`` and ``sum``.
-        positions: ``valid`` (default), or ``all``: padding counts, as in TinyBERT's code.
-        zero_below: Raw attention scores up to this value count as 0.
-        projection: Linear map with bias from the student's width to the teacher's. ``auto`` (default):
-            a shared one where widths differ; ``shared``: always; ``per_layer``: one for each pair;
-            ``none``.
-        normalize: Patience on vectors of length 1; default true.
     """
 
     layer_map: MatchType | None = None
@@ -104,8 +107,6 @@ class Match(Compared):
     Attributes:
         student_layer: Hidden state or layer of the student; not for logits and vectors.
         teacher_layer: That of the teacher.
-
-    The other attributes are those of ``Row``.
     """
 
     student_layer: int | None = Field(default=None, ge=0)

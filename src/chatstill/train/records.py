@@ -1,8 +1,13 @@
 """``history.jsonl`` and TensorBoard: every log record of a run."""
 
 import json
+import logging
 from pathlib import Path
 from typing import IO, Any
+
+from .balance import Balance
+
+log = logging.getLogger("chatstill")
 
 
 class Records:
@@ -17,6 +22,7 @@ class Records:
         self._file: IO[str] | None = None
         self._writer: Any = None
         self._steps_before: dict[int, int] = {}
+        self._balance = Balance()
 
     def open(self, steps_before: dict[int, int], after: tuple[int, int]) -> None:
         """Goes on after a checkpoint; later records of an interrupted run are dropped.
@@ -40,7 +46,10 @@ class Records:
         self._writer = SummaryWriter(str(self.folder), purge_step=purge)
 
     def add(self, record: dict[str, Any]) -> None:
-        """Appends a record; every number in it becomes a TensorBoard curve."""
+        """Appends a record; every number in it becomes a TensorBoard curve.
+
+        Where one term of the loss drowns another, a warning says so.
+        """
         assert self._file is not None
         self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
         self._file.flush()
@@ -48,6 +57,8 @@ class Records:
         for name, value in record.items():
             if isinstance(value, int | float) and name not in ("step", "phase_index"):
                 self._writer.add_scalar(name, value, step)
+        if (text := self._balance.look(record)) is not None:
+            log.warning("%s", text)
 
     def close(self) -> None:
         """Closes both files."""

@@ -1,0 +1,190 @@
+"""Whole runs of the methods that train a student beside its teacher, as a user starts them."""
+
+import json
+
+import pytest
+import torch
+
+from chatstill.errors import UserError
+
+from . import world
+
+PLAIN = {"theseus_scheduler": None, "num_train_epochs": 1}
+
+
+def metrics_of(result):
+    return json.loads((result.folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+def terms_logged(result):
+    lines = (result.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    return {key for record in records for key in record if key.startswith("term/")}
+
+
+@pytest.fixture
+def narrow(teacher_of, tmp_path):
+    """A config file: 2 layers of width 8, as many heads as the teacher."""
+    values = json.loads((teacher_of() / "config.json").read_text(encoding="utf-8"))
+    values.update(num_hidden_layers=2, hidden_size=8, intermediate_size=12)
+    path = tmp_path / "narrow.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    return str(path)
+
+
+def problems_of(run, **changes):
+    with pytest.raises(UserError) as caught:
+        run(**PLAIN, **changes)
+    return "\n".join(map(str, caught.value.problems))
+
+
+def test_kd(run):
+    terms = {"soft": {"weight": 0.7}}
+    result = run(model_type="kd", **PLAIN, distillation={"terms": terms})
+    assert metrics_of(result)["method"] == "KD"
+    assert terms_logged(result) == {
+        "term/soft",
+        "term/soft_weighted",
+        "term/hard",
+        "term/hard_weighted",
+    }
+    assert "kl of logits, weight 0.7, temperature 10" in result.text
+    resolved = json.loads((result.folder / "config.resolved.json").read_text(encoding="utf-8"))
+    weight = resolved["distillation.terms.soft.weight"]
+    assert weight["value"] == 0.7 and weight["origin"].startswith(result.loaded.name)
+    temperature = resolved["distillation.terms.soft.temperature"]
+    assert temperature == {"value": 10, "origin": "config/models_config/KDDistill.json"}
+    assert resolved["distillation.terms.soft.reduction"]["origin"] == "default"
+
+
+def test_pkd_starts_from_the_pretrained_model(run, teacher_of):
+    pretrained = {"model_name_or_path": str(teacher_of())}
+    result = run(model_type="PKD-BertDistill", **PLAIN, pretrained_architectures=pretrained)
+    assert "starts as the pre-trained model's layers [0, 1] (0-based)" in result.text
+    assert "patience of cls, weight 100; layers 1→2" in result.text
+
+
+def test_pkd_without_the_pretrained_model(run):
+    found = problems_of(run, model_type="PKD-BertDistill")
+    assert "'pretrained_architectures.model_name_or_path' is missing" in found
+    student = {"copy_from": "teacher", "copy_layers": [1, 3]}
+    result = run("check", model_type="PKD-BertDistill", **PLAIN, student_architectures=student)
+    assert "starts as the teacher's layers [1, 3]" in result.text
+
+
+def test_tinybert_in_two_steps_with_a_narrow_student(run, narrow):
+    first = run(
+        model_type="TinyBertTaskDistillStep1",
+        name="first",
+        **PLAIN,
+        student_architectures={"config_file": narrow},
+    )
+    assert "projection 8→16 (shared)" in first.text
+    assert "attention_scores, weight 1; layers 1→2, 2→4" in first.text
+    assert "its classifier is not trained" in first.text
+    second = run(
+        model_type="TinyBertTaskDistillStep2",
+        name="second",
+        **PLAIN,
+        student_architectures={"model_name_or_path": str(first.folder / "student")},
+    )
+    before, after = (world.weights_of(r.folder / "student") for r in (first, second))
+    assert before.keys() == after.keys() and not [name for name in after if "projection" in name]
+    assert not torch.equal(before["classifier.weight"], after["classifier.weight"])
+    assert after["bert.embeddings.word_embeddings.weight"].shape[1] == 8
+
+
+def test_a_file_of_ones_own_with_the_keys_of_existing_files(run, tmp_path):
+    own = tmp_path / "own.json"
+    keys = {
+        "model_type": "my-distil",
+        "level": "task",
+        "temperature": 4,
+        "task_ce": 0.5,
+        "task_cros": 0.5,
+        "alpha_mlm": 0.0,
+        "use_hidden_states": True,
+        "hidden_match_type": "top",
+        "hidden_mse": 1,
+        "use_attentions": False,
+        "att_mse": 1,
+    }
+    own.write_text(json.dumps(keys), encoding="utf-8")
+    result = run(model_type=None, configuration_file=str(own), **PLAIN, hidden_mse=0.25)
+    assert metrics_of(result)["method"] == "my-distil"
+    assert terms_logged(result) >= {"term/task_ce", "term/task_cros", "term/hidden_mse"}
+    assert "term/att_mse" not in terms_logged(result)
+    assert "mse of hidden_states, weight 0.25; layers 0→2, 1→3, 2→4" in result.text
+
+
+def test_slips_in_a_file_of_ones_own(run, tmp_path):
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps({"model_type": "a", "task_ce": 1, "hiden_mse": 1}), encoding="utf-8")
+    found = problems_of(run, model_type=None, configuration_file=str(own))
+    assert "unknown key 'hiden_mse'" in found and "Did you mean 'hidden_mse'?" in found
+
+
+def test_slips_in_a_term(run):
+    terms = {"soft": {"temprature": 3}, "hard": {"weight": "0.5"}}
+    found = problems_of(run, model_type="KD", distillation={"terms": terms})
+    assert "unknown key 'temprature' in distillation.terms.soft." in found
+    assert "Did you mean 'temperature'?" in found
+    assert "'distillation.terms.hard.weight' must be a number" in found
+
+
+def test_what_does_not_fit_comes_at_once_before_training(run, narrow, tmp_path):
+    values = json.loads(open(narrow, encoding="utf-8").read())
+    path = tmp_path / "three.json"
+    path.write_text(json.dumps({**values, "num_hidden_layers": 3, "num_attention_heads": 4}))
+    found = problems_of(
+        run,
+        model_type="TinyBertTaskDistillStep1",
+        keep="best",
+        student_architectures={"config_file": str(path)},
+    )
+    assert "4 is no whole multiple of 3" in found
+    assert "figures on dev say nothing" in found
+    pairs = {"hidden": {"layer_map": "top"}, "attention": {"layer_map": "top"}}
+    found = problems_of(
+        run,
+        model_type="TinyBertTaskDistillStep1",
+        distillation={"terms": pairs},
+        student_architectures={"config_file": str(path)},
+    )
+    assert "the student has 4 attention heads, the teacher 2" in found
+
+
+def test_copied_layers_of_another_shape(run, narrow):
+    student = {"config_file": narrow, "copy_from": "teacher"}
+    found = problems_of(run, model_type="KD", student_architectures=student)
+    assert "the student's width is 8, the teacher's is 16" in found
+    assert "Layers can only be copied between equal shapes" in found
+
+
+@pytest.mark.parametrize(
+    ("student", "words"),
+    [
+        ({"num_hidden_layers": 2, "copy_layers": "last"}, "the teacher's layers [2, 3]"),
+        ({"num_hidden_layers": 2, "copy_layers": "evenly"}, "the teacher's layers [0, 3]"),
+        ({"copy_layers": [0, 1, 3]}, "the teacher's layers [0, 1, 3]"),
+        ({"copy_from": "none"}, "the student starts at random: as asked"),
+    ],
+)
+def test_where_a_student_starts(run, student, words):
+    assert words in run("check", model_type="KD", **PLAIN, student_architectures=student).text
+
+
+def test_regression(run, shared, tmp_path):
+    teacher = world.build_network(tmp_path / "scorer", outputs=1)
+    world.teach_quickly(teacher, *world.stsb_examples())
+    result = run(model_type="KD", task_name="stsb", teacher=teacher, **PLAIN)
+    assert metrics_of(result)["task"] == "stsb"
+    assert terms_logged(result) >= {"term/soft", "term/hard"}
+
+
+def test_a_run_with_other_terms_is_another_run(run):
+    run(model_type="KD", **PLAIN)
+    with pytest.raises(UserError, match=r"distillation|terms|weight"):
+        run(model_type="KD", **PLAIN, distillation={"terms": {"soft": {"weight": 0.9}}})
+    again = run(model_type="KD", **PLAIN)
+    assert "holds this run, finished" in again.text
