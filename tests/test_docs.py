@@ -155,7 +155,8 @@ def test_every_key_of_the_configuration_is_documented():
     page = text_of("docs/configuration.md")
     listed = documented(page)
     assert listed == {*RunKeys.model_fields} - {"note"}
-    assert {*Architecture.model_fields} - {"note"} <= {*names(page)}
+    text = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    assert {*Architecture.model_fields} - {"note"} <= {*names(text)}
 
 
 def test_defaults_of_the_configuration_are_the_documented_ones():

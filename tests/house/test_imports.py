@@ -32,6 +32,7 @@ LOW = {
     "train": {"methods", "data", "models", "features"},
     "preflight": {"data", "models", "tasks", "config", "text"},
     "evaluate": {"data", "models", "tasks", "config", "text"},
+    "draft": {"config", "tasks", "text", "preflight"},
     "report": {"data", "models", "tasks", "config", "text"},
     "deploy": {"data", "models", "tasks", "config", "text"},
 }

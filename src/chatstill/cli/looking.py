@@ -15,6 +15,27 @@ Kind = Annotated[
 ]
 
 
+@app.command()
+def init(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="The training file, or the folder that holds it.")
+    ],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Folder of a teacher, or of a pre-trained model.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="The file; default: distill.jsonc or teach.jsonc.")
+    ] = None,
+) -> None:
+    """Look at data and a model, and write a configuration with comments."""
+    from ..draft.write import draft
+
+    target, lines = draft(data, model, output)
+    screen = standard_output()
+    for line in (*lines, f"written: {target}"):
+        screen.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 @app.command("list")
 def list_(kind: Kind = None, plugins: Plugins = None) -> None:
     """List tasks, methods and kinds of students."""

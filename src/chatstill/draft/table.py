@@ -1,0 +1,260 @@
+"""A file of any kind as a ``data`` block: its format, encoding, header, columns and other splits."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import Problem, UserError
+from ..preflight.survey import Thinning
+from ..tasks.base import Labels
+from ..tasks.cells import Bad, cell_text
+from ..tasks.tables import ENDINGS, Layout, Table
+from ..tasks.tabular_keys import DataKeys
+from ..tasks.tabular_labels import labels_of
+from .columns import SECOND_NAMES, Column, Roles, roles_of
+
+SAMPLE, READ = 2000, 200_000
+ENCODINGS = ("utf-8", "gb18030")
+DEV = ("dev", "valid", "validation", "val", "eval", "test")
+Item = TypeVar("Item")
+CLASS_FILES = ("class.txt", "classes.txt", "labels.txt")
+
+
+@dataclass
+class Drafted:
+    """What the data say of a configuration.
+
+    Attributes:
+        name: For the output folder.
+        keys: Key, value and comment of each key that describes them.
+        num_outputs: Of a network for them: classes, or 1 for a score.
+        texts: First and second text of sampled rows.
+        seen: Lines that say what was seen.
+    """
+
+    name: str
+    keys: list[tuple[str, Any, str]]
+    num_outputs: int
+    texts: list[tuple[str, str | None]] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+
+
+def draft_table(file: Path) -> Drafted:
+    """The ``data`` block of a training file.
+
+    Raises:
+        UserError: the file can't be read, its columns can't be told, or there is no dev file.
+    """
+    layout = _layout(file)
+    rows = _sample(file, layout)
+    names = Table(file, layout).columns
+    columns = [Column.of(name, [row[n] for row in rows]) for n, name in enumerate(names)]
+    roles = roles_of(columns)
+    if isinstance(roles, str):
+        listed = ", ".join(names)
+        hint = "Write the block by hand: docs/data.md. Or make it query TAB reply TAB label."
+        raise UserError(Problem(str(file), f"{roles}. Columns: {listed}.", hint))
+    if layout.columns is not None:
+        layout, roles, columns = _named(layout, roles, columns)
+    label = next(column for column in columns if column.name == roles.label)
+    dev, comment = _dev(file)
+    keys = _keys(file, layout, roles, label, (str(dev), comment))
+    order = [column.name for column in columns]
+    at = [order.index(name) for name in (roles.text, roles.text_pair) if name]
+    texts = [(row[at[0]], row[at[1]] if len(at) > 1 else None) for row in rows]
+    labels = _labels(keys)
+    listed = ", ".join(order)
+    seen = [f"data: {file}, columns {listed}; {_told(roles, labels)}"]
+    block = [("data", dict_of(keys), "")]
+    return Drafted(file.parent.name or file.stem, block, labels.num_outputs, texts, seen)
+
+
+def dict_of(keys: Sequence[tuple[str, Any, str]]) -> dict[str, tuple[Any, str]]:
+    """Key -> value and comment."""
+    return {key: (value, comment) for key, value, comment in keys}
+
+
+def _layout(file: Path) -> Layout:
+    """Encoding, delimiter and header of a file, by its first rows."""
+    kind = ENDINGS.get(file.suffix.lower())
+    if kind == "parquet":
+        return Layout()
+    encoding = _encoding(file)
+    if kind == "jsonl":
+        return Layout(encoding=encoding)
+    with file.open(encoding=encoding, newline="") as stream:
+        first = stream.readline().removeprefix("\ufeff").rstrip("\r\n")
+    delimiter = None
+    if kind is None or (
+        kind == "csv" and first.count(",") < max(first.count(";"), first.count("\t"))
+    ):
+        delimiter = max(",;\t", key=first.count)
+        kind = kind or ("tsv" if delimiter == "\t" else "csv")
+    sign = delimiter or ("," if kind == "csv" else "\t")
+    fields = next(csv.reader([first], delimiter=sign, quoting=0 if kind == "csv" else 3), [])
+    shown = None if ENDINGS.get(file.suffix.lower()) == kind else kind
+    plain = delimiter if delimiter and not (shown and sign in ",\t") else None
+    numbered = tuple(f"column{n}" for n in range(1, len(fields) + 1))
+    without = Layout(shown, numbered, plain, encoding)
+    if _is_header(fields, _sample(file, without)[1:]):
+        return Layout(shown, None, plain, encoding)
+    return without
+
+
+def _encoding(file: Path) -> str:
+    """The first encoding that takes the beginning of the file.
+
+    Raises:
+        UserError: none does.
+    """
+    with file.open("rb") as stream:
+        start = stream.read(1 << 20)
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    start = start[: start.rfind(b"\n") + 1] or start
+    for encoding in ENCODINGS:
+        try:
+            start.decode(encoding)
+            return encoding
+        except UnicodeDecodeError:
+            continue
+    hint = f"Tried {' and '.join(ENCODINGS)}."
+    raise UserError(Problem(str(file), "its encoding can't be told.", hint))
+
+
+def _is_header(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Names stand in the first line: none is a number, none long, none comes back in its column."""
+    if len(set(fields)) < len(fields) or any(len(f) > 40 or not f.strip() for f in fields):
+        return False
+    columns = [Column.of("", [row[n] for row in rows]) for n in range(len(fields))]
+    if any(Column.of("", [name]).numeric for name in fields):
+        return False
+    return not any(name.strip() in c.values for name, c in zip(fields, columns, strict=True))
+
+
+def _sample(file: Path, layout: Layout) -> list[list[str]]:
+    """The cells of rows spread over the file, as text; malformed rows are passed over."""
+    table = Table(file, layout)
+    found = [
+        [cell_text(cell) or "" for cell in row.cells]
+        for row in spread(table.rows(table.columns))
+        if not isinstance(row.cells, Bad)
+    ]
+    if not found:
+        raise UserError(Problem(str(file), "no row of it can be read"))
+    return found
+
+
+def spread(rows: Iterable[Item]) -> list[Item]:
+    """Some 2,000 rows or a few more, evenly over the first 200,000."""
+    thinned = Thinning(SAMPLE)
+    for row in islice(rows, READ):
+        if thinned.wants():
+            thinned.keep(row)
+    return thinned.kept
+
+
+def _named(
+    layout: Layout, roles: Roles, columns: Sequence[Column]
+) -> tuple[Layout, Roles, list[Column]]:
+    """Telling names for the columns of a file without a header line."""
+    names = {roles.text: "text_a" if roles.text_pair else "text", roles.label: "label"}
+    if roles.text_pair:
+        names[roles.text_pair] = "text_b"
+    renamed = [replace(column, name=names.get(column.name, column.name)) for column in columns]
+    pair = names[roles.text_pair] if roles.text_pair else None
+    given = tuple(column.name for column in renamed)
+    return (
+        Layout(layout.format, given, layout.delimiter, layout.encoding),
+        Roles(names[roles.text], pair, "label", None),
+        renamed,
+    )
+
+
+def _dev(file: Path) -> tuple[Path, str]:
+    """The dev file beside a training file, and a comment.
+
+    Raises:
+        UserError: there is none.
+    """
+    stem = file.stem.casefold()
+    for word in DEV:
+        name = stem.replace("train", word) if "train" in stem else word
+        for other in sorted(file.parent.iterdir()):
+            if other.stem.casefold() == name and other.suffix == file.suffix and other != file:
+                return other, "figures on it are of a test set" if word == "test" else ""
+    names = ", ".join(f"{word}{file.suffix}" for word in DEV[:3])
+    message = f"there are no dev rows beside it: looked for {names} …"
+    hint = "Take some rows out of the training file (a tenth, whole groups) and put them there."
+    raise UserError(Problem(str(file), message, hint))
+
+
+def _keys(
+    file: Path, layout: Layout, roles: Roles, label: Column, dev: tuple[str, str]
+) -> list[tuple[str, Any, str]]:
+    keys: list[tuple[str, Any, str]] = [("train", str(file), ""), ("dev", *dev)]
+    if layout.format:
+        keys.append(("format", layout.format, ""))
+    if layout.columns:
+        keys.append(("columns", list(layout.columns), "the file has no header line"))
+    if layout.delimiter:
+        keys.append(("delimiter", layout.delimiter, ""))
+    if layout.encoding != "utf-8":
+        keys.append(("encoding", layout.encoding, ""))
+    keys.append(("text", roles.text, ""))
+    if roles.text_pair:
+        told = layout.columns is not None or roles.text_pair.casefold() in SECOND_NAMES
+        guess = "" if told else "a guess: take it out if it is no second text"
+        keys.append(("text_pair", roles.text_pair, guess))
+    keys.append(("label", roles.label, _values(label)))
+    if roles.group:
+        keys.append(("group", roles.group, "rows of one group are ranked against each other"))
+    if label.numeric and not (label.whole and label.few):
+        keys.append(("kind", "regression", "the labels are numbers of many values"))
+        return keys
+    parts = {part.strip() for value in label.values for part in value.split(",")}
+    if any("," in value for value in label.values) and len(parts) < len(label.values):
+        keys.append(("kind", "multi_label", "several labels a row, with commas between them"))
+    if label.whole:
+        names = _class_file(file, label)
+        if names is not None:
+            keys.append(
+                ("labels", str(names), "one class name a line; the rows hold their numbers")
+            )
+    return keys
+
+
+def _class_file(file: Path, label: Column) -> Path | None:
+    """A file of class names beside the rows, if it has one for each number."""
+    for name in CLASS_FILES:
+        path = file.with_name(name)
+        if path.is_file():
+            lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+            if max(int(float(value)) for value in label.values) < len(lines):
+                return path
+    return None
+
+
+def _values(label: Column) -> str:
+    shown = ", ".join(f"{value} ({count})" for value, count in label.values.most_common(6))
+    more = f" … {len(label.values)} values" if len(label.values) > 6 else ""
+    return f"in {label.filled:,} rows: {shown}{more}"
+
+
+def _labels(keys: Sequence[tuple[str, Any, str]]) -> Labels:
+    """The label space of the block: of classes that no file lists, those of all training rows."""
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value, _ in keys
+    }
+    return labels_of(DataKeys(**values))
+
+
+def _told(roles: Roles, labels: Labels) -> str:
+    texts = f"text '{roles.text}'" + (f" and '{roles.text_pair}'" if roles.text_pair else "")
+    what = f"{len(labels.names)} classes" if labels.names else "a score"
+    if labels.kind == "multi_label":
+        what = f"any of {len(labels.names)}"
+    return f"{texts}, label '{roles.label}' ({what})"

@@ -1,0 +1,115 @@
+"""A model's folder: what it is, whether it answers a task already, and how long rows may be."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..config.weights import kind_of, looks_like_hub_name, read_json, weights_fault
+from ..errors import Problem, UserError
+from ..text.tokenizers import resolve_tokenizer
+
+LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+SHARED_LAYERS = ("albert", "t5", "mt5", "umt5", "longt5")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a folder says of its model.
+
+    Attributes:
+        path: As it was named.
+        kind: Its ``model_type``; empty for a name on the hub.
+        layers: Its depth; 0 if unknown.
+        outputs: Of its classifier; 0 without a trained one.
+        positions: Longest row that it takes; 0 if unknown.
+        seen: A line that says what was seen.
+    """
+
+    path: str
+    kind: str
+    layers: int
+    outputs: int
+    positions: int
+    seen: str
+
+
+def look_at_model(path: str) -> Model:
+    """What a folder holds; of a name on the hub nothing but its name.
+
+    Raises:
+        UserError: there is no such folder, or it holds no model.
+    """
+    folder = Path(path)
+    if kind_of(folder) != "folder":
+        if looks_like_hub_name(path) and not kind_of(folder):
+            return Model(
+                path, "", 0, 0, 0, f"model: {path}, taken as a name on the hub, not looked at"
+            )
+        hint = "Name the folder with config.json and the weights, or a name on the hub."
+        raise UserError(Problem(path, "there is no such folder.", hint))
+    fault = weights_fault(folder)
+    values, found = read_json(folder / "config.json")
+    if fault is not None or values is None:
+        message, hint = fault or (f"{folder / 'config.json'} {found}.", "")
+        raise UserError(Problem(path, message, hint))
+    kind = str(values.get("model_type", ""))
+    layers = values.get("num_hidden_layers", values.get("n_layers", values.get("n_layer", 0)))
+    outputs = _outputs(folder, values)
+    what = f"a classifier of {outputs} outputs" if outputs > 1 else "a scorer of one output"
+    what = what if outputs else "pre-trained, without a classifier"
+    seen = f"model: {path}, {kind or 'of unknown type'}, {layers} layers, {what}"
+    positions = values.get("max_position_embeddings", 0)
+    return Model(path, kind, int(layers or 0), outputs, int(positions or 0), seen)
+
+
+def _outputs(folder: Path, values: dict) -> int:
+    """Outputs of a trained classifier: the class that was saved has one, or its tensors are there."""
+    names = _tensor_names(folder)
+    saved = [str(name) for name in values.get("architectures") or ()]
+    by_class = any(name.endswith("ForSequenceClassification") for name in saved)
+    by_tensor = any(name.startswith(("classifier.", "score.")) for name in names)
+    if not (by_tensor if names else by_class):
+        return 0
+    labels = values.get("id2label") or {}
+    return len(labels) or int(values.get("num_labels") or 2)
+
+
+def _tensor_names(folder: Path) -> Sequence[str]:
+    """Names in a safetensors file's header; empty for other weights."""
+    file = folder / "model.safetensors"
+    if not file.is_file():
+        return ()
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        return tuple(json.loads(stream.read(length)))
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many tokens a row may have, and why."""
+
+    value: int
+    comment: str
+
+
+def length_for(model: Model, texts: Sequence[tuple[str, str | None]]) -> Length | None:
+    """A length that leaves 99 % of the sampled rows whole; None where no tokenizer is at hand."""
+    if not model.kind or not texts:
+        return None
+    try:
+        tokenizer = resolve_tokenizer(None, model.path, None)
+    except UserError:
+        return None
+    first, second = zip(*texts, strict=True)
+    pairs = any(second)
+    encoded = tokenizer(list(first), [text or "" for text in second] if pairs else None)
+    lengths = np.array([len(ids) for ids in encoded["input_ids"]])
+    wanted = int(np.quantile(lengths, 0.99))
+    most = model.positions or LENGTHS[-1]
+    value = min(next((n for n in LENGTHS if n >= wanted), LENGTHS[-1]), most)
+    cut = float((lengths > value).mean())
+    comment = f"tokens: half of {len(lengths):,} rows have at most {int(np.median(lengths))}, "
+    return Length(value, f"{comment}99 % at most {wanted}; {100 * cut:.1f} % are cut")

@@ -1,0 +1,182 @@
+"""``chatstill init``: what is seen in files stands in the configuration, and the check passes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from chatstill import cli
+from chatstill.config.source import read_source
+
+from ..pages import ROOT, fences
+from ..path import world
+
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A taught teacher of two classes, and a body without a head."""
+    folder = tmp_path_factory.mktemp("models")
+    world.build_network(folder / "teacher", layers=4, dropout=0.0)
+    world.teach_quickly(folder / "teacher", *world.chat_examples())
+    import transformers as tf
+
+    body = world.build_network(folder / "body", layers=4)
+    tf.AutoModel.from_pretrained(body).save_pretrained(body)
+    return folder
+
+
+def values_of(name):
+    from pathlib import Path
+
+    source, problems, _ = read_source(Path(name), [])
+    assert problems == []
+    return source.values
+
+
+def write_rows(folder, name, lines, encoding="utf-8"):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("\n".join(lines) + "\n", encoding=encoding)
+
+
+def reviews(count, sign=",", seed=0):
+    generator = np.random.default_rng(seed)
+    return [
+        f"{world.sentence(generator, good=n % 2, bad=1 - n % 2)} {world.WORDS[n % 13]}"
+        f"{sign}{('bad', 'good')[n % 2]}"
+        for n in range(count)
+    ]
+
+
+def test_chat_and_a_teacher_make_a_configuration_that_passes_the_check(elsewhere, models, capsys):
+    world.write_chat(elsewhere / "data")
+    teacher = str(models / "teacher")
+    assert cli.main(["init", "data", teacher]) == 0
+    said = capsys.readouterr().out
+    assert "the task chat (no_match, match)" in said and "a classifier of 2 outputs" in said
+    values = values_of("distill.jsonc")
+    assert (values["task_name"], values["data_dir"]) == ("chat", "data")
+    assert values["student_architectures"] == {"num_hidden_layers": 2}
+    assert values["max_seq_length"] == 16, "the longest row has 15 tokens"
+    text = (elsewhere / "distill.jsonc").read_text("utf-8")
+    assert "// of the teacher's 4; each replaces 2" in text and "// tokens: half of" in text
+    assert cli.main(["check", "distill.jsonc"]) == 0
+    assert "replacing rate" in capsys.readouterr().out
+
+
+def test_it_is_never_overwritten(elsewhere, models, capsys):
+    world.write_chat(elsewhere / "data")
+    (elsewhere / "distill.jsonc").write_text("mine", encoding="utf-8")
+    assert cli.main(["init", "data", str(models / "teacher")]) == 2
+    assert "distill.jsonc: exists; nothing was written." in capsys.readouterr().err
+    assert (elsewhere / "distill.jsonc").read_text("utf-8") == "mine"
+    assert cli.main(["init", "data", str(models / "teacher"), "--output", "other.jsonc"]) == 0
+
+
+def test_the_page_s_csv_and_a_body_make_a_teacher_first(elsewhere, models, capsys):
+    header = fences("docs/configuration.md", "csv")[0].splitlines()[0]
+    for split, count in (("train", 40), ("dev", 20)):
+        write_rows(elsewhere / "reviews", f"{split}.csv", [header, *reviews(count)])
+    (elsewhere / "my_model").symlink_to(models / "body")
+    for command in fences("docs/configuration.md", "sh")[0].splitlines():
+        assert cli.main(command.split()[1:]) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert "text 'review', label 'stars' (2 classes)" in said
+    assert "chatstill init reviews/train.csv output_reviews_teacher/teacher" in said
+    values = values_of("teach.jsonc")
+    assert values["data"]["text"] == "review" and "model_type" not in values
+
+
+def test_tabs_without_a_header_numbers_with_names_beside_and_gb18030(elsewhere, models):
+    rows = [f"你好 {n} 再见\t{n % 2}" for n in range(30)]
+    for split in ("train", "dev"):
+        write_rows(elsewhere / "rows", f"{split}.txt", rows, "gb18030")
+    write_rows(elsewhere / "rows", "class.txt", ["bad", "good"])
+    assert cli.main(["init", "rows", str(models / "teacher")]) == 0
+    data = values_of("distill.jsonc")["data"]
+    assert data["columns"] == ["text", "label"] and data["encoding"] == "gb18030"
+    assert data["labels"] == "rows/class.txt"
+
+
+def test_pairs_in_json_lines_with_a_score(elsewhere, models):
+    generator = np.random.default_rng(0)
+    for name in ("train", "validation"):
+        lines = [
+            json.dumps(
+                {
+                    "premise": world.sentence(generator),
+                    "hypothesis": world.sentence(generator) + f" {n}",
+                    "score": n / 7,
+                }
+            )
+            for n in range(40)
+        ]
+        write_rows(elsewhere / "pairs", f"{name}.jsonl", lines)
+    assert cli.main(["init", "pairs", str(models / "body")]) == 0
+    data = values_of("teach.jsonc")["data"]
+    assert data["dev"] == "pairs/validation.jsonl" and data["kind"] == "regression"
+    assert (data["text"], data["text_pair"], data["label"]) == ("premise", "hypothesis", "score")
+
+
+def test_semicolons_and_several_labels_a_row(elsewhere, models):
+    kinds = ["news", "news,sports", "sports", "news,money", "money"]
+    rows = [f"title {n} of many;{kinds[n % 5]}" for n in range(40)]
+    for split in ("train", "dev"):
+        write_rows(elsewhere / "rows", f"{split}.csv", ["title;kinds", *rows])
+    assert cli.main(["init", "rows", str(models / "body")]) == 0
+    data = values_of("teach.jsonc")["data"]
+    assert (data["delimiter"], data["kind"], data["label"]) == (";", "multi_label", "kinds")
+
+
+def test_a_teacher_of_another_number_of_labels_is_no_teacher_of_this_task(
+    elsewhere, models, capsys
+):
+    rows = [f"{world.WORDS[n % 13]} number {n}\t{'abc'[n % 3]}" for n in range(40)]
+    for split in ("train", "dev"):
+        write_rows(elsewhere / "rows", f"{split}.tsv", ["text\tclass", *rows])
+    assert cli.main(["init", "rows", str(models / "teacher")]) == 0
+    assert "the data need 3 outputs: it is a teacher of another task" in capsys.readouterr().out
+    assert (elsewhere / "teach.jsonc").is_file()
+
+
+def test_all_that_is_missing_is_said_at_once(elsewhere, capsys):
+    write_rows(elsewhere / "rows", "train.csv", ["review,stars", *reviews(30)])
+    assert cli.main(["init", "rows/train.csv", "./nowhere"]) == 2
+    error = capsys.readouterr().err
+    assert "there are no dev rows beside it: looked for dev.csv" in error
+    assert "./nowhere: there is no such folder." in error
+    assert list(elsewhere.iterdir()) == [elsewhere / "rows"]
+
+
+def test_a_folder_with_several_tasks_is_not_guessed_about(elsewhere, models, capsys):
+    world.write_sst2(elsewhere / "data")
+    world.write_stsb(elsewhere / "data")
+    assert cli.main(["init", "data", str(models / "teacher")]) == 2
+    assert "the files of several tasks: sst2, stsb" in capsys.readouterr().err
+    assert cli.main(["init", "data/SST-2", str(models / "teacher")]) == 0
+    assert values_of("distill.jsonc")["task_name"] == "sst2"
+
+
+REAL = {
+    "wikiqa": {"task_name": "chat"},
+    "kdconv/chat": {"task_name": "chat"},
+    "glue/RTE": {"task_name": "rte"},
+    "thucnews_titles": {"text": "text", "label": "label", "text_pair": None},
+    "lcqmc": {"text": "text_a", "text_pair": "text_b", "label": "label"},
+}
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="real data are not here")
+@pytest.mark.parametrize("name", REAL)
+def test_real_files(name, models):
+    assert cli.main(["init", str(SHARED / name), str(models / "body"), "--output", "x.jsonc"]) == 0
+    values = values_of("x.jsonc")
+    found = {**values, **values.get("data", {})}
+    assert {key: found.get(key) for key in REAL[name]} == REAL[name]
