@@ -28,6 +28,7 @@ from .job import Job, device_of
 from .methods.base import Phase
 from .models.layers import num_layers_of
 from .preflight.caching import CacheCost, CacheDecision, decide, in_words
+from .preflight.plan import byte_size
 from .preflight.resources import existing_parent
 from .train.cached_teacher import CachedTeacher, compute_with, layout_of
 from .train.launch import rank, world_size
@@ -221,12 +222,14 @@ def _fill(job: Job, stored: Stored, cache: TeacherCache, view: View, console: Co
         features, stored.live.needs, lambda rows: reader.batch_of(view, rows), device
     )
     first = rank() * cache.num_shards // world_size()
-    with FillDisplay(console, len(view), rank() == 0) as shown:
+    tokens = int(view.lengths.sum())
+    with FillDisplay(console, len(view), tokens, rank() == 0) as shown:
         computed = cache.fill(compute, first=first, progress=shown.update)
     if device.type != "cpu":  # room for the student; scoring moves it back
         torch.nn.Module.to(stored.live.teacher, torch.device("cpu"))
     if rank() == 0:
-        log.info("teacher's outputs: %s", shown.summary(computed, cache.num_bytes))
+        size = byte_size(cache.num_bytes)
+        log.info("teacher's outputs: %s, %s", shown.summary(computed), size)
 
 
 def _own_device(job: Job) -> torch.device:

@@ -175,7 +175,7 @@ def overview(chain: Chain, plans: list[Plan], console: Console) -> None:
     sections = []
     for number, plan in enumerate(plans):
         found = [row for section in plan.sections for row in section.rows]
-        kept = ("teacher", "student", "network", "steps", "time")
+        kept = ("teacher", "student", "network", "steps", "teacher's outputs", "time")
         rows = [(label, value) for label, value in found if label in kept]
         sections.append(Section(heading(chain, number), rows))
     warnings = list(dict.fromkeys(w for plan in plans for w in plan.warnings))

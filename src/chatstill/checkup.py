@@ -177,6 +177,6 @@ def _phase_section(
         ("trained", phase.train),
     ]
     if phase.name in decisions:
-        rows.append(("teacher", decisions[phase.name].text))
+        rows.append(("teacher's outputs", decisions[phase.name].text))
     own_rows, warnings = job.method.plan(phase, total)
     return Section(f"phase: {phase.name}", rows + own_rows), warnings

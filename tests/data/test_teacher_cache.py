@@ -12,7 +12,7 @@ from tests.path.children import fork, wait
 
 from chatstill.data import teacher_cache_layout as layout_module
 from chatstill.data.store import locked
-from chatstill.data.teacher_cache import Layout, Part, TeacherCache, cache_fingerprint
+from chatstill.data.teacher_cache import Filled, Layout, Part, TeacherCache, cache_fingerprint
 from chatstill.errors import RunFailure
 
 LENGTHS = np.random.default_rng(0).integers(3, 30, 97)
@@ -287,15 +287,16 @@ def test_a_shard_that_another_process_is_at_comes_last(tmp_path):
     assert sorted(asked[77:]) == sorted(cache.rows_of(0).tolist())
 
 
-def test_progress_ends_at_the_number_of_rows(tmp_path):
+def test_progress_ends_at_the_number_of_rows_and_tokens(tmp_path):
     seen = []
-    cache = cache_in(tmp_path)
-    cache.fill(outputs, progress=lambda done, computed: seen.append((done, computed)))
-    assert seen[-1] == (97, 97)
-    assert seen == sorted(seen)
+    cache_in(tmp_path).fill(outputs, progress=seen.append)
+    tokens = int(LENGTHS.sum())
+    assert seen[-1] == Filled(97, tokens, 97, tokens)
+    assert [state.rows for state in seen] == sorted(state.rows for state in seen)
+    assert seen[0].rows == 8, "after each batch"
     seen.clear()
-    cache_in(tmp_path).fill(outputs, progress=lambda done, computed: seen.append((done, computed)))
-    assert seen[-1] == (97, 0)
+    cache_in(tmp_path).fill(outputs, progress=seen.append)
+    assert seen[-1] == Filled(97, tokens, 0, 0)
 
 
 def test_a_value_that_the_type_cannot_hold_is_said(tmp_path):

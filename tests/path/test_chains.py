@@ -93,6 +93,7 @@ def test_each_link_is_an_ordinary_run_and_the_chain_has_a_summary(chained):
     assert "link 1 of 3: assistant" in said
     assert "link 2 of 3: student (after assistant)" in said
     assert kept_folder(chained.output) == chained.output / "student" / "student"
+    assert cli.main(["evaluate", str(chained.output)]) == 0, "the last link's network and task"
 
 
 def test_a_finished_link_is_never_run_again(chained):

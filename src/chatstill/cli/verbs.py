@@ -199,13 +199,23 @@ def submit(
 app.command()(cache)
 
 
+def _folders_of_run(model: Path) -> list[Path]:
+    """Where a network's run may have left its configuration: a chain's is that of its last link."""
+    try:
+        links = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["links"]
+        last = [link["name"] for link in links if link["name"] != "direct"][-1]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return [model, model.parent]
+    return [model / last]
+
+
 def _of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
     """What the run that made a network says of its task and data; empty for other networks.
 
     Raises:
         UserError: it had plugins and none is named: they are code, which is not run unasked.
     """
-    for folder in (model, model.parent):
+    for folder in _folders_of_run(model):
         try:
             text = (folder / "config.resolved.json").read_text(encoding="utf-8")
             found = json.loads(text)
@@ -223,7 +233,7 @@ def _of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
 
 def _block_of_run(model: Path) -> list[str]:
     """The ``data`` block of the run that made a network, as overrides; empty for other networks."""
-    for folder in (model, model.parent):
+    for folder in _folders_of_run(model):
         try:
             text = (folder / "config.resolved.json").read_text(encoding="utf-8")
             values = {key: entry["value"] for key, entry in json.loads(text).items()}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,29 @@ from .teacher_cache_layout import (
     ranges,
 )
 
-__all__ = ["Layout", "Part", "TeacherCache", "cache_fingerprint"]
+__all__ = ["Filled", "Layout", "Part", "TeacherCache", "cache_fingerprint"]
 
 Arrays = dict[str, np.ndarray]
 Compute = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """How far a filling is: rows and valid tokens that are there, and those computed here."""
+
+    rows: int = 0
+    tokens: int = 0
+    computed_rows: int = 0
+    computed_tokens: int = 0
+
+    def then(self, rows: int, tokens: int, *, computed: bool) -> Filled:
+        """With further rows."""
+        return Filled(
+            self.rows + rows,
+            self.tokens + tokens,
+            self.computed_rows + rows * computed,
+            self.computed_tokens + tokens * computed,
+        )
 
 
 class TeacherCache:
@@ -96,7 +116,7 @@ class TeacherCache:
         compute: Compute,
         *,
         first: int = 0,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Callable[[Filled], None] | None = None,
     ) -> int:
         """Checks every shard and computes those that are missing, stale or damaged.
 
@@ -107,7 +127,7 @@ class TeacherCache:
             compute: ``row numbers -> arrays by part``; a part per token holds the valid tokens of
                 the rows one after another.
             first: The shard to begin with, to keep processes apart.
-            progress: Called with (rows done, rows computed here) after each batch or checked shard.
+            progress: Called after each batch or checked shard.
 
         Returns:
             The number of rows computed here.
@@ -115,27 +135,30 @@ class TeacherCache:
         Raises:
             RunFailure: the disk is full, or a value is not finite in its stored type.
         """
-        done = computed = 0
+        so_far = Filled()
         numbers = np.roll(np.arange(self.num_shards), -first).tolist()
         later: list[int] = []
         for wait, shards in ((False, numbers), (True, later)):
             for shard in shards:
-                lock = self.folder / "locks" / f"{shard:06d}"
-                with locked(lock, wait=wait) as mine:
+                with locked(self.folder / "locks" / f"{shard:06d}", wait=wait) as mine:
                     if not mine:
                         later.append(shard)
                         continue
-                    if not self._open_shard(shard):
-                        for number in self._fill_shard(shard, compute):
-                            done, computed = done + number, computed + number
-                            if progress is not None:
-                                progress(done, computed)
-                        assert self._open_shard(shard), "a shard just written cannot be read"
-                    else:
-                        done += len(self.rows_of(shard))
+                    for state in self._make_sure(shard, compute, so_far):
+                        so_far = state
                         if progress is not None:
-                            progress(done, computed)
-        return computed
+                            progress(state)
+        return so_far.computed_rows
+
+    def _make_sure(self, shard: int, compute: Compute, so_far: Filled) -> Iterator[Filled]:
+        """Opens a shard, computing it first if need be; gives the state after each batch."""
+        if self._open_shard(shard):
+            yield so_far.then(*self._sizes(shard), computed=False)
+            return
+        for rows in self._fill_shard(shard, compute):
+            so_far = so_far.then(len(rows), int(self.lengths[rows].sum()), computed=True)
+            yield so_far
+        assert self._open_shard(shard), "a shard just written cannot be read"
 
     def read(self, rows: np.ndarray) -> Arrays:
         """The stored values of some rows, in the order asked.
@@ -199,7 +222,7 @@ class TeacherCache:
         rows = self.rows_of(shard)
         return len(rows), int(self.lengths[rows].sum())
 
-    def _fill_shard(self, shard: int, compute: Compute) -> Iterator[int]:
+    def _fill_shard(self, shard: int, compute: Compute) -> Iterator[np.ndarray]:
         """Computes a shard batch by batch; gives the rows of each batch when they are written."""
         types = {part.name: np.dtype(part.dtype).type for part in self.layout.parts}
         rows = self.rows_of(shard)
@@ -211,7 +234,7 @@ class TeacherCache:
                 for part in self.layout.parts:
                     number = tokens if part.per_token else len(part_rows)
                     writer.append(part.name, _stored(values[part.name], part, number))
-                yield len(part_rows)
+                yield part_rows
             writer.publish(self._expected(shard))
 
 

@@ -53,13 +53,12 @@ def name_of(link: Mapping[str, Any]) -> str:
 
 
 def notes(metrics: Mapping[str, Any]) -> list[str]:
-    """Where each link's network lies, what it cost, and the direct run beside the chain's."""
+    """How each link's network came about, where it lies, and the direct run beside the chain's."""
     lines = []
     for link in metrics["links"]:
         after = f" after {', '.join(link['after'])}" if link["after"] else ""
         lines.append(
-            f"{link['name']}: {link['method']}{after}, {link['steps']:,} steps in "
-            f"{link['seconds']:.0f} s; {link['network']}"
+            f"{link['name']}: {link['method']}{after}, {link['steps']:,} steps; {link['network']}"
         )
     direct = metrics.get("direct")
     if direct is not None:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from ..data.teacher_cache import Filled
 from ..methods.base import Context, Method, Phase
 
 
@@ -127,12 +128,13 @@ class FillDisplay:
 
     Args:
         console: Where to.
-        total: Rows.
+        rows: All of them.
+        tokens: Their valid tokens.
         shown: Whether this process speaks.
     """
 
-    def __init__(self, console: Console, total: int, shown: bool = True) -> None:
-        self.console, self.total, self.shown = console, total, shown
+    def __init__(self, console: Console, rows: int, tokens: int, shown: bool = True) -> None:
+        self.console, self.rows, self.tokens, self.shown = console, rows, tokens, shown
         self.started = self._last_line = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -147,7 +149,7 @@ class FillDisplay:
                 console=self.console,
                 transient=True,
             )
-            self._task = self._bar.add_task("teacher's outputs", total=self.total, facts="")
+            self._task = self._bar.add_task("teacher's outputs", total=self.rows, facts="")
             self._bar.start()
         return self
 
@@ -155,25 +157,25 @@ class FillDisplay:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, done: int, computed: int) -> None:
-        """``done`` rows are there, ``computed`` of them were made by this process since it began."""
+    def update(self, state: Filled) -> None:
+        """After each batch. The time left goes by tokens: the rows come shortest first."""
         if not self.shown:
             return
         now = time.monotonic()
-        rate = computed / max(now - self.started, 1e-9)
-        facts = (
-            "" if not computed else f"{rate:,.0f} rows/s  {clock((self.total - done) / rate)} left"
-        )
+        seconds = max(now - self.started, 1e-9)
+        facts = ""
+        if state.computed_tokens:
+            left = (self.tokens - state.tokens) * seconds / state.computed_tokens
+            facts = f"{state.computed_rows / seconds:,.0f} rows/s  {clock(left)} left"
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, facts=facts)
-        elif computed and now - self._last_line >= 10:
+            self._bar.update(self._task, completed=state.rows, facts=facts)
+        elif facts and now - self._last_line >= 10:
             self._last_line = now
-            line = f"teacher's outputs {done:,}/{self.total:,} rows  {facts}"
+            line = f"teacher's outputs {state.rows:,}/{self.rows:,} rows  {facts}"
             self.console.print(line, highlight=False, soft_wrap=True)
 
-    def summary(self, computed: int, num_bytes: int) -> str:
-        """``20,000 rows in 14 s, 0.2 MB`` or that all were there."""
-        size = f"{num_bytes / 1e6:,.1f} MB"
+    def summary(self, computed: int) -> str:
+        """``20,000 of 20,000 rows in 0:14``, or that all were there."""
         if not computed:
-            return f"all {self.total:,} rows were there, {size}"
-        return f"{computed:,} of {self.total:,} rows in {clock(time.monotonic() - self.started)}, {size}"
+            return f"all {self.rows:,} rows were there"
+        return f"{computed:,} of {self.rows:,} rows in {clock(time.monotonic() - self.started)}"
