@@ -68,7 +68,7 @@ def storable(job: Job, phase: Phase, view: View) -> Stored | None:
     live = live_source(job.method, phase)
     if live is None:
         return None
-    batch = job.reader(job.student).batch_of(view, np.arange(min(2, len(view))))
+    batch = job.teacher_reader.batch_of(view, np.arange(min(2, len(view))))
     device = device_of(job.config)
     features = live.features({name: tensor.to(device) for name, tensor in batch.items()})
     scaling = {layer: kept.scaling for layer, kept in features.attention.items()}
@@ -126,8 +126,8 @@ def open_cache(job: Job, stored: Stored, view: View, folder: Path) -> tuple[Teac
         "teacher": state_sha256(teacher.state_dict()),
         "architecture": json.loads(json.dumps(config, default=str)),
         "rows": view.fingerprint,
-        "token_types": job.reader(job.student).with_token_types,
-        "padding": job.reader(job.student).pad_token_id,
+        "token_types": job.teacher_reader.with_token_types,
+        "padding": job.teacher_reader.pad_token_id,
         "needs": {k: v for k, v in asdict(stored.live.needs).items() if v},
         "precision": _precision(job),
     }
@@ -212,7 +212,7 @@ def open_sources(
 
 def _fill(job: Job, stored: Stored, cache: TeacherCache, view: View, console: Console) -> None:
     device = _own_device(job)
-    reader = job.reader(job.student)
+    reader = job.teacher_reader
 
     def features(batch: Mapping[str, Tensor]) -> Any:
         with _autocast(job, device):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -96,6 +96,21 @@ class Job:
     def reader(self, model: PreTrainedModel) -> Reader:
         """How a network of this job reads rows."""
         return reader_for(model, self.tokenizer, self.match)
+
+    @property
+    def teacher_reader(self) -> Reader:
+        """How the teacher reads rows."""
+        assert self.teacher is not None
+        return self.reader(self.teacher)
+
+    @property
+    def training_reader(self) -> Reader:
+        """How rows are read for both networks: with token types if either takes them."""
+        own = self.reader(self.student)
+        either = own.with_token_types or (
+            self.teacher is not None and takes_token_types(self.teacher)
+        )
+        return replace(own, with_token_types=either)
 
     def path(self, split: Split) -> Path:
         """The file of a split, or of the one that stands in for it."""

@@ -173,7 +173,7 @@ class _Run:
         assert phase.data == "train", phase.data
         return ViewSteps(
             self.views.train,
-            self.job.reader(self.job.student).batch_of,
+            self.job.training_reader.batch_of,
             batch_size=config.per_gpu_train_batch_size,
             accumulation=config.gradient_accumulation_steps,
             seed=config.seed,

@@ -188,3 +188,26 @@ def test_a_run_with_other_terms_is_another_run(run):
         run(model_type="KD", **PLAIN, distillation={"terms": {"soft": {"weight": 0.9}}})
     again = run(model_type="KD", **PLAIN)
     assert "holds this run, finished" in again.text
+
+
+def test_a_student_without_token_types_leaves_them_to_its_teacher(run, tmp_path, monkeypatch):
+    """A DistilBERT reads no segments; its BERT teacher must still get them, or it answers worse."""
+    from chatstill.train.teachers import LiveTeacher
+
+    seen = []
+    original = LiveTeacher.features
+
+    def watched(self, batch):
+        seen.append(batch["token_type_ids"].sum().item())
+        return original(self, batch)
+
+    monkeypatch.setattr(LiveTeacher, "features", watched)
+    path = tmp_path / "distilbert.json"
+    config = world.config_of("distilbert", len(world.PIECES), 2, 0.1)
+    path.write_text(config.to_json_string(), encoding="utf-8")
+    student = {"config_file": str(path)}
+    for name, cached in (("live", False), ("cached", True)):
+        changes = {"student_architectures": student, "teacher_cache": cached, "name": name}
+        result = run(model_type="KD", **PLAIN, **changes)
+        assert result.folder.is_dir() and len(seen) > 3 and min(seen) > 0
+        seen.clear()
