@@ -12,6 +12,7 @@ from .evaluate.calibration import calibrate, threshold_like
 from .evaluate.noise import as_lines, disagreements
 from .evaluate.results import write_text
 from .job import Job
+from .models.custom import own_type
 from .models.save import save_student
 from .report.card import CardFacts, model_card
 from .running import Trained, Views
@@ -59,6 +60,10 @@ def write_card(job: Job, folder: Path, own: dict[str, Any], metrics: dict[str, A
     block = job.config.teacher_architectures
     teacher = (block.model_name_or_path or block.config_file or "") if block is not None else ""
     parts = Path(teacher).parts if Path(teacher).exists() else ()
+    custom = own_type(job.method.kept().config.model_type)
+    known = (
+        {"file": Path(custom.plugin).name, "class_name": custom.model.__name__} if custom else {}
+    )
     facts = CardFacts(
         task=job.task.name,
         method=str(job.config.model_type) if job.verb == "distill" else "finetune",
@@ -69,6 +74,7 @@ def write_card(job: Job, folder: Path, own: dict[str, Any], metrics: dict[str, A
         normalize=normalizes(job.tokenizer),
         preprocess=job.config.preprocess,
         own=own,
+        **known,
     )
     write_text(folder / "README.md", model_card(facts, metrics))
 

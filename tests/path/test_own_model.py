@@ -81,6 +81,16 @@ def test_terms_of_hidden_states_are_refused_for_a_network_without_layers(
     assert "the student counts no layers" in capsys.readouterr().err
 
 
+def test_the_card_names_the_file_and_its_code_runs(ran, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    card = (folder / "output_words" / "teacher" / "README.md").read_text("utf-8")
+    assert "The class of this network is in the file `words_cnn.py`" in card
+    code = card.split("```python\n")[1].split("```")[0]
+    exec(compile(code.replace("path/to/this/folder", "output_words/teacher"), "card", "exec"), {})
+    assert capsys.readouterr().out.startswith("tensor([[")
+
+
 def test_without_the_plugin_a_run_folder_says_which_it_had(ran, folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     assert cli.main(["evaluate", "output_words"]) == 2

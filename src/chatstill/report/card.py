@@ -30,6 +30,8 @@ class CardFacts:
         normalize: Whether the tokenizer applies NFKC.
         preprocess: What was done to texts before the tokenizer, or None.
         own: The block ``chatstill`` of its config.
+        file: The user's file that holds the network's class; empty for a network of transformers.
+        class_name: That class.
     """
 
     task: str
@@ -41,6 +43,8 @@ class CardFacts:
     normalize: bool = False
     preprocess: str | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
+    file: str = ""
+    class_name: str = "AutoModelForSequenceClassification"
 
 
 def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
@@ -113,16 +117,26 @@ def _use(facts: CardFacts) -> str:
         imports = f'from opencc import OpenCC\n\nconvert = OpenCC("{facts.preprocess}").convert\n'
         convert = "convert({})"
     texts = [convert.format('"…"')] * (2 if facts.pairs else 1)
+    classes, inputs, needed = f"{facts.class_name}, AutoTokenizer", "**inputs", ""
+    if facts.file:
+        needed = (
+            f"The class of this network is in the file `{facts.file}`: transformers needs it beside the "
+            "code below, and `chatstill` as `--plugin`.\n\n"
+        )
+        classes = (
+            f"AutoTokenizer\n\nfrom {facts.file.removesuffix('.py')} import {facts.class_name}"
+        )
+        inputs = 'inputs["input_ids"], inputs["attention_mask"]'
     return (
-        "## Use\n\n```python\n"
+        f"## Use\n\n{needed}```python\n"
         f"{imports}import torch\n"
-        "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
+        f"from transformers import {classes}\n\n"
         'folder = "path/to/this/folder"\n'
         "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
-        "model = AutoModelForSequenceClassification.from_pretrained(folder)\n"
+        f"model = {facts.class_name}.from_pretrained(folder)\n"
         f"inputs = tokenizer({', '.join(texts)}, truncation=True, max_length={facts.max_seq_length}, "
         'return_tensors="pt")\n'
-        "with torch.no_grad():\n    print(model(**inputs).logits)\n```\n"
+        f"with torch.no_grad():\n    print(model({inputs}).logits)\n```\n"
     )
 
 
