@@ -47,14 +47,14 @@ def test_every_configuration_loads(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     prepare(tmp_path, page)
     blocks = fences(page, "json")
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     verbs = []
     for number, block in enumerate(blocks):
         path = tmp_path / f"{number}.json"
         path.write_text(block, encoding="utf-8")
         verbs.append("distill" if "model_type" in json.loads(block) else "teach")
         assert load(path, [], verb=verbs[-1]).warnings == []
-    assert verbs == ["distill", "distill", "teach"]
+    assert verbs == ["distill", "distill", "distill", "teach"]
 
 
 def test_the_rows_shown_are_chat_rows(page, tmp_path):
