@@ -8,6 +8,7 @@ import shlex
 import pytest
 from typer.main import get_command
 
+from chatstill.cli import looking  # noqa: F401 (its verbs)
 from chatstill.cli.verbs import app
 from chatstill.config import load
 from chatstill.tasks import get_task
@@ -86,7 +87,8 @@ def is_possible(command):
         return True
     if words[0] == "chatstill":
         verb = get_command(app).commands[words[1]]
-        verb.make_context(words[1], words[2:] or ["my.json"])
+        reads_a_file = words[1] in ("distill", "teach", "check")
+        verb.make_context(words[1], words[2:] or (["my.json"] if reads_a_file else []))
         return True
     if words[0] == "make":
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
