@@ -85,6 +85,9 @@ def student_spec(
     if own is not None and method_class.same_shape:
         if problems := check_same_shape(teacher.config, own):
             raise UserError(problems)
+    if block.num_labels not in (None, teacher.config.num_labels):
+        message = f"the teacher has {teacher.config.num_labels} outputs, and so has its student"
+        raise UserError(Problem(f"{STUDENT}.num_labels", message, "Leave it out."))
     total = count_layers(teacher.config)
     layers = block.num_hidden_layers or 0
     if own is not None:

@@ -135,6 +135,25 @@ def test_a_scorer_of_replies_is_a_plain_classifier_of_one_logit(folder, monkeypa
     assert (config.num_hidden_layers, config.num_labels) == (1, 1)
 
 
+def test_a_student_has_the_outputs_of_its_teacher(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    values = {
+        "model_type": "KD",
+        "task_name": "chat",
+        "output_dir": "output_qa",
+        "distillation": {},
+    }
+    values["teacher_architectures"] = {"model_name_or_path": "output_teacher/teacher"}
+    student = {"model_type": "qa", "model_name_or_path": "bert-base-uncased"}
+    for number, (more, code) in enumerate((({}, 0), ({"num_labels": 1}, 2))):
+        name = f"qa{number}.json"
+        values["student_architectures"] = {**student, **more}
+        (folder / name).write_text(json.dumps(values), encoding="utf-8")
+        sets = [word for value in SMALL for word in ("--set", value)]
+        assert cli.main(["check", name, *sets]) == code
+    assert "the teacher has 2 outputs, and so has its student" in capsys.readouterr().err
+
+
 def test_an_unknown_model_type_brings_the_nearest_of_the_plugin(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     command = ["check", "teach.json", "--set", "teacher_architectures.model_type=word-cnn"]

@@ -63,7 +63,8 @@ def load_classifier(
             fit, and a strict head that does not.
     """
     config = load_config(architecture, role, cache_dir)
-    outputs = wanted_outputs(architecture, config, num_labels)
+    # A student answers with the outputs of its teacher.
+    outputs = wanted_outputs(architecture, config, num_labels) if role == "teacher" else num_labels
     check_head(architecture, outputs or len(config.id2label or ()), role, num_labels, problem)
     fits = outputs == num_labels or (outputs == 1 and len(label_names or ()) == 2)
     set_labels(config, outputs, label_names if fits else None, problem)
