@@ -68,6 +68,7 @@ def storable(job: Job, phase: Phase, view: View) -> Stored | None:
     live = live_source(job.method, phase)
     if live is None:
         return None
+    view = view.as_teacher_reads
     batch = job.teacher_reader.batch_of(view, np.arange(min(2, len(view))))
     device = device_of(job.config)
     features = live.features({name: tensor.to(device) for name, tensor in batch.items()})
@@ -120,7 +121,7 @@ def decide_phase(
 
 def open_cache(job: Job, stored: Stored, view: View, folder: Path) -> tuple[TeacherCache, Any]:
     """The cache of a phase and what decides its contents, in words."""
-    teacher = stored.live.teacher
+    view, teacher = view.as_teacher_reads, stored.live.teacher
     config = {k: v for k, v in teacher.config.to_dict().items() if not k.startswith("_")}
     sources = {
         "teacher": state_sha256(teacher.state_dict()),
@@ -211,7 +212,7 @@ def open_sources(
 
 
 def _fill(job: Job, stored: Stored, cache: TeacherCache, view: View, console: Console) -> None:
-    device = _own_device(job)
+    device, view = _own_device(job), view.as_teacher_reads
     reader = job.teacher_reader
 
     def features(batch: Mapping[str, Tensor]) -> Any:

@@ -86,7 +86,10 @@ def preflight(job: Job) -> Plan:
     with tempfile.TemporaryDirectory(prefix="chatstill-") as name:
         folder = Path(name)
         rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
-        view = sample_view(job.task, rows, job.tokenizer, lengths_of(job.config), folder / "train")
+        lengths = lengths_of(job.config)
+        view = sample_view(job.task, rows, job.tokenizer, lengths, folder / "train")
+        if (own := job.teacher_tokenizer) is not None:
+            view.teacher = sample_view(job.task, rows, own, lengths, folder / "teacher")
         texts = [row.text_a for row in rows[:64]]
         casing = casing_report(job.tokenizer, job.config.do_lower_case, texts)
         problems += [casing] if casing is not None else []
@@ -126,7 +129,8 @@ def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:
         return None
     wanted = sample_rows(dev.num_rows, dev.groups, SAMPLE)
     rows = pick(job, "dev", wanted)
-    view = sample_view(job.task, rows, job.tokenizer, lengths_of(job.config), folder)
+    tokenizer = job.teacher_tokenizer or job.tokenizer
+    view = sample_view(job.task, rows, tokenizer, lengths_of(job.config), folder)
     torch.nn.Module.to(job.teacher, device_of(job.config))
     scores = score(job.teacher, view, job.reader(job.teacher))
     return check_teacher(

@@ -70,8 +70,7 @@ def rehearse_job(
     size = min(job.config.per_gpu_train_batch_size, 8, len(view))
     order = np.argsort(view.lengths, kind="stable")
     starts = [0, (len(order) - size) // 2, len(order) - size]
-    reader = job.training_reader
-    batches = [reader.batch_of(view, order[s : s + size]) for s in sorted(set(starts))]
+    batches = [job.training_batch(view, order[s : s + size]) for s in sorted(set(starts))]
     first = job.method.phases()[0]
     steps, _ = phase_steps(job, first, num_rows)
     return rehearse(

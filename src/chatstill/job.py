@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,7 @@ from .config.task import task_of
 from .data.views import View, prepare_view
 from .errors import Problem, UserError
 from .evaluate.scoring import Reader
-from .features.capture import takes_token_types
+from .features.capture import NOT_INPUTS, TEACHERS, takes_token_types
 from .fingerprint import rows_fingerprint
 from .methods.base import Method, RunValues
 from .models.custom import register
@@ -22,6 +23,7 @@ from .networks import load_network, load_start, student_spec
 from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.reading import reading_problems
 from .splits import label_width, lengths_of, must_have_labels, path_of
+from .student_tokens import student_tokenizer, token_problems
 from .tasks.base import Rows, Split, Task
 from .text.preprocess import preprocess_version, preprocessed
 from .text.tokenizers import resolve_tokenizer
@@ -29,6 +31,7 @@ from .text.tokenizers import resolve_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Verb = Literal["distill", "teach"]
@@ -67,13 +70,14 @@ class Job:
         config: The configuration.
         verb: ``distill`` or ``teach``.
         task: The task.
-        tokenizer: Read by teacher and student alike.
+        tokenizer: The student's, and the teacher's unless it has one of its own.
         teacher: None for ``teach``.
         method: Holds the student.
         match: Columns of the task's labels in the networks' outputs.
         names: Label names by output column, for the kept checkpoint.
         notes: Lines for the plan about how the networks were made.
         warnings: What the user should know.
+        teacher_tokenizer: The teacher's own; None where both share one.
         teacher_is_trained: False where a network of the same shape stands in for one to come.
     """
 
@@ -87,6 +91,7 @@ class Job:
     names: list[str]
     notes: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    teacher_tokenizer: PreTrainedTokenizerBase | None = None
     teacher_is_trained: bool = True
 
     @property
@@ -95,7 +100,8 @@ class Job:
 
     def reader(self, model: PreTrainedModel) -> Reader:
         """How a network of this job reads rows."""
-        return reader_for(model, self.tokenizer, self.match)
+        own = self.teacher_tokenizer if model is self.teacher else None
+        return reader_for(model, own or self.tokenizer, self.match)
 
     @property
     def teacher_reader(self) -> Reader:
@@ -107,10 +113,20 @@ class Job:
     def training_reader(self) -> Reader:
         """How rows are read for both networks: with token types if either takes them."""
         own = self.reader(self.student)
+        if self.teacher_tokenizer is not None:
+            return own
         either = own.with_token_types or (
             self.teacher is not None and takes_token_types(self.teacher)
         )
         return replace(own, with_token_types=either)
+
+    def training_batch(self, view: View, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        """Rows as both networks read them; a teacher with a tokenizer of its own gets its own view."""
+        batch = self.training_reader.batch_of(view, rows)
+        if view.teacher is not None:
+            theirs = self.teacher_reader.batch_of(view.teacher, rows)
+            batch |= {f"{TEACHERS}{k}": theirs[k] for k in theirs.keys() - set(NOT_INPUTS)}
+        return batch
 
     def path(self, split: Split) -> Path:
         """The file of a split, or of the one that stands in for it."""
@@ -134,16 +150,19 @@ class Job:
     ) -> View:
         """The tokenised rows of a split, prepared once under ``folder`` for the run in ``user``."""
         source = rows_fingerprint(self.task, self.path(split), split, self.labelled(split))
-        return prepare_view(
-            self.rows(split),
-            self.tokenizer,
-            lengths_of(self.config),
-            folder,
+        prepare = partial(
+            prepare_view,
+            lengths=lengths_of(self.config),
+            folder=folder,
             source_fingerprint=source + preprocess_version(self.config.preprocess),
             label_width=label_width(self.task),
             progress=progress,
             user=user,
         )
+        view = prepare(self.rows(split), self.tokenizer)
+        if self.teacher_tokenizer is not None:
+            view.teacher = prepare(self.rows(split), self.teacher_tokenizer)
+        return view
 
 
 def reader_for(
@@ -205,19 +224,31 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     problems = [*match.errors, *_check_tables(config, model, tokenizer, "teacher")]
     if errors := [p for p in problems if p.severity == "error"]:
         raise UserError(errors)
-    student = model
+    student, own = model, tokenizer
     if teacher is not None:
         spec = student_spec(config, teacher, task, method_class, method_config, notes)
         student, lines = method_class.build_student(method_config, teacher, spec)
         notes += lines
-        problems += _check_tables(config, student, tokenizer, "student")
+        own = tokenizer
+        if not method_class.same_shape:
+            own = student_tokenizer(config, tokenizer, student, teacher)
+        problems += _check_tables(config, student, own, "student")
     method = method_class(method_config, student, teacher, objective=match.objective, run=run)
     problems += [*method.problems(), *_check_selection(config, method)]
+    theirs = None
+    if own is not tokenizer:
+        problems += token_problems(method, own, tokenizer)
+        notes.append(
+            f"the student reads its own tokens: {len(own):,} entries, not {len(tokenizer):,}"
+        )
+        tokenizer, theirs = own, tokenizer
     if errors := [p for p in problems if p.severity == "error"]:
         raise UserError(errors)
     warnings = list(dict.fromkeys([*match.warnings, *problems]))
     names = column_names(student, task, match)
-    return Job(config, verb, task, tokenizer, teacher, method, match, names, notes, warnings)
+    return Job(
+        config, verb, task, tokenizer, teacher, method, match, names, notes, warnings, theirs
+    )
 
 
 def _check_tables(

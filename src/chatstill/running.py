@@ -173,7 +173,7 @@ class _Run:
         assert phase.data == "train", phase.data
         return ViewSteps(
             self.views.train,
-            self.job.training_reader.batch_of,
+            self.job.training_batch,
             batch_size=config.per_gpu_train_batch_size,
             accumulation=config.gradient_accumulation_steps,
             seed=config.seed,
@@ -285,7 +285,7 @@ def score_dev(job: Job, view: View, model: Any) -> np.ndarray:
     agreement = Agreement()
     return score(
         model,
-        view,
+        view.as_teacher_reads if model is job.teacher else view,
         job.reader(model),
         batch_size=job.config.per_gpu_eval_batch_size,
         rank=rank() if agreement.active else 0,

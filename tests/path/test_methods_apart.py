@@ -4,8 +4,11 @@ import json
 
 import pytest
 import torch
+import transformers as tf
 
+from chatstill import running
 from chatstill.errors import UserError
+from chatstill.train.stage import StageModule
 
 from . import world
 
@@ -211,3 +214,66 @@ def test_a_student_without_token_types_leaves_them_to_its_teacher(run, tmp_path,
         result = run(model_type="KD", **PLAIN, **changes)
         assert result.folder.is_dir() and len(seen) > 3 and min(seen) > 0
         seen.clear()
+
+
+@pytest.fixture
+def other_tokens(tmp_path):
+    """A student's folder with a vocabulary of its own: letters in place of words."""
+    folder = tmp_path / "letters"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *world.LETTERS]
+    pieces += [f"##{letter}" for letter in world.LETTERS]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tf.BertTokenizer(vocab=vocabulary).save_pretrained(folder)
+    config = world.config_of("bert", len(pieces), 2, 0.1)
+    tf.BertForSequenceClassification(config).save_pretrained(folder)
+    return {"model_name_or_path": str(folder)}
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_student_with_a_tokenizer_of_its_own(run, other_tokens, teacher_of, monkeypatch, cached):
+    """Logits and [CLS] states of the same row, each network on its own view of the texts."""
+    teacher = tf.AutoModelForSequenceClassification.from_pretrained(teacher_of()).eval()
+    rows = [line.split("\t") for line in world.chat_rows(12)]
+    inputs = tf.AutoTokenizer.from_pretrained(teacher_of())(
+        [row[0] for row in rows], [row[1] for row in rows], padding=True, return_tensors="pt"
+    )
+    with torch.no_grad():
+        right = teacher(**inputs).logits
+    checked = []
+    original = StageModule.forward
+
+    def watched(self, batch, *args):
+        if self._source is not None:
+            found = self._source.features(batch).logits
+            torch.testing.assert_close(found, right[batch["index"]], rtol=1e-4, atol=1e-4)
+            checked.append(len(found))
+        return original(self, batch, *args)
+
+    changes = {"student_architectures": other_tokens, "teacher_cache": cached}
+    changes |= {"max_seq_length": 64, "task_pkd": 1}
+    train = running.train_job
+
+    def from_here_on(*args):  # the pre-flight's sample has row numbers of its own
+        monkeypatch.setattr(StageModule, "forward", watched)
+        return train(*args)
+
+    monkeypatch.setattr(running, "train_job", from_here_on)
+    result = run(model_type="KD", **PLAIN, **changes)
+    assert sum(checked) >= 48
+    assert "the student reads its own tokens: 57 entries" in result.text
+    assert metrics_of(result)["teacher"]["value"] > 0.9, "scored on its own tokens"
+    kept = tf.AutoTokenizer.from_pretrained(result.folder / "student")
+    assert len(kept) == 57
+
+
+def test_terms_by_token_need_one_tokenizer(run, other_tokens):
+    changes = {"student_architectures": other_tokens, "max_seq_length": 64}
+    found = problems_of(run, model_type="TinyBertTaskDistillStep1", **changes)
+    assert "the student's tokenizer (57 entries) is not the teacher's" in found
+    assert "compared token by token" in found
+
+
+def test_another_tokenizer_does_not_fit_copied_embeddings(run, other_tokens):
+    student = {"tokenizer_name_or_path": other_tokens["model_name_or_path"]}
+    found = problems_of(run, model_type="KD", student_architectures=student)
+    assert "starts as the teacher's embeddings" in found

@@ -54,6 +54,7 @@ class View:
         has_labels: Whether every row has a label.
         num_labelled: Rows with a label.
         num_rows_cut: Rows that lost tokens to the lengths.
+        teacher: The same rows as a teacher with a tokenizer of its own reads them.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
@@ -66,6 +67,7 @@ class View:
         self.has_labels: bool = facts["has_labels"]
         self.num_labelled: int = facts["num_labelled"]
         self.num_rows_cut: int = facts["num_rows_cut"]
+        self.teacher: View | None = None
         # Plain arrays over the maps: indexing a np.memmap costs several times as much.
         self.ids = arrays["ids"].view(np.ndarray)
         self.types = arrays["types"].view(np.ndarray)
@@ -79,6 +81,11 @@ class View:
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    @property
+    def as_teacher_reads(self) -> View:
+        """The teacher's view of the rows: this one, where both networks share a tokenizer."""
+        return self if self.teacher is None else self.teacher
 
     @property
     def cut_share(self) -> float:

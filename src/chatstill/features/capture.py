@@ -14,6 +14,7 @@ from .attention import Sink, listening
 from .base import Features, Needs
 
 NOT_INPUTS = ("labels", "index")
+TEACHERS = "teacher_"  # before a key of a batch: the teacher's view of the rows
 
 
 class _Enough(Exception):
@@ -29,10 +30,24 @@ def takes_token_types(model: nn.Module) -> bool:
 
 def inputs_of(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What of a batch a network reads."""
-    inputs = {key: value for key, value in batch.items() if key not in NOT_INPUTS}
+    inputs = {
+        key: value
+        for key, value in batch.items()
+        if key not in NOT_INPUTS and not key.startswith(TEACHERS)
+    }
     if "token_type_ids" in inputs and not takes_token_types(model):
         del inputs["token_type_ids"]
     return inputs
+
+
+def teachers_view(batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """What of a batch is the teacher's: its own view where it has one, else all."""
+    own = {
+        key.removeprefix(TEACHERS): value
+        for key, value in batch.items()
+        if key.startswith(TEACHERS)
+    }
+    return own or batch
 
 
 def capture(

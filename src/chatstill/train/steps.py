@@ -37,7 +37,8 @@ class ViewSteps:
         world_size: int,
     ) -> None:
         self.view, self.make_batch, self.rank = view, make_batch, rank
-        self.plan = BatchPlan(view.lengths, batch_size, world_size, accumulation, seed)
+        cost = view.lengths if view.teacher is None else view.lengths + view.teacher.lengths
+        self.plan = BatchPlan(cost, batch_size, world_size, accumulation, seed)
         self.num_rows = len(view)
         self.rows_per_step = len(view) / self.steps_per_epoch
 

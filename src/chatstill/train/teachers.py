@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..features.base import Features, Needs
+from ..features.capture import teachers_view
 from ..methods.base import Method, Phase
 from ..models.reading import read_features
 
@@ -49,7 +50,7 @@ class LiveTeacher:
             torch.nn.Module.to(self.teacher, device)
             self._device = device
         self.teacher.eval()
-        return read_features(self.teacher, batch, self.needs, stop_early=True)
+        return read_features(self.teacher, teachers_view(batch), self.needs, stop_early=True)
 
 
 def live_source(method: Method, phase: Phase) -> LiveTeacher | None:

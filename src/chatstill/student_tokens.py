@@ -1,0 +1,87 @@
+"""A student that reads other tokens than its teacher: when that is so, and which terms allow it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from .config.schema import RunConfig
+from .config.weights import TOKENIZER_FILES
+from .errors import Problem, UserError
+from .methods.base import Method
+from .text.tokenizers import resolve_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PLACE = "student_architectures"
+
+
+def student_tokenizer(
+    config: RunConfig,
+    teachers: PreTrainedTokenizerBase,
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+) -> PreTrainedTokenizerBase:
+    """The tokenizer that is named for the student or lies in its folder; the teacher's else.
+
+    One of the same vocabulary is the teacher's.
+
+    Raises:
+        UserError: it cannot be loaded, or the student starts as the teacher's own embeddings.
+    """
+    block = config.student_architectures
+    if block is None:
+        return teachers
+    named, weights = block.tokenizer_name_or_path, block.model_name_or_path
+    if named is None and not _brings_one(weights):
+        return teachers
+    own = resolve_tokenizer(
+        named,
+        weights,
+        block.config_file,
+        config.do_lower_case,
+        config.cache_dir,
+        config.normalize,
+    )
+    if own.get_vocab() == teachers.get_vocab():
+        return teachers
+    if weights is None and _same_embeddings(student, teacher):
+        message = "names another tokenizer, but the student starts as the teacher's embeddings"
+        hint = 'Give the student weights of its own, or random ones: "copy_from": "none".'
+        raise UserError(Problem(f"{PLACE}.tokenizer_name_or_path", message, hint))
+    return own
+
+
+def token_problems(
+    method: Method, own: PreTrainedTokenizerBase, teachers: PreTrainedTokenizerBase
+) -> list[Problem]:
+    """Terms that compare token by token need one tokenizer; logits, [CLS] and vectors do not."""
+    needs = [method.needs(phase)["teacher"] for phase in method.phases()]
+    if not any(need.hidden_states or need.attention for need in needs):
+        return []
+    message = (
+        f"the student's tokenizer ({len(own):,} entries) is not the teacher's ({len(teachers):,}), "
+        "and hidden states and attention scores are compared token by token"
+    )
+    hint = "Take those terms out (weight 0), or give the student the teacher's vocabulary."
+    return [Problem(PLACE, message, hint)]
+
+
+def _brings_one(weights: str | None) -> bool:
+    """Whether a folder holds a tokenizer; a name on the hub is taken to have one."""
+    if weights is None:
+        return False
+    place = Path(weights)
+    if not place.exists():
+        return True
+    return any((place / name).is_file() for name in TOKENIZER_FILES)
+
+
+def _same_embeddings(student: PreTrainedModel, teacher: PreTrainedModel) -> bool:
+    left, right = student.get_input_embeddings(), teacher.get_input_embeddings()
+    mine, theirs = left.weight, right.weight
+    assert isinstance(mine, torch.Tensor) and isinstance(theirs, torch.Tensor)
+    return mine.shape == theirs.shape and torch.equal(mine, theirs)
