@@ -77,10 +77,10 @@ def test_full_disk_while_a_checkpoint_is_saved(run, unbroken, tmp_path, monkeypa
 
 @pytest.mark.parametrize("kind", ["safetensors", "system"])
 def test_full_disk_while_the_student_is_saved(run, unbroken, tmp_path, monkeypatch, kind):
-    from chatstill import outcome
+    from chatstill import kept
 
     with monkeypatch.context() as patch:
-        patch.setattr(outcome, "save_student", failing(NO_SPACE[kind], 1)(outcome.save_student))
+        patch.setattr(kept, "save_student", failing(NO_SPACE[kind], 1)(kept.save_student))
         with pytest.raises(RunFailure, match="disk is full"):
             run()
     assert not (tmp_path / "out" / "metrics.json").exists()
