@@ -6,8 +6,8 @@ VENV := .venv
 # The build of torch: `make setup TORCH_INDEX=<index of the wanted build>` for another one.
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
-# Test processes: each one pays for importing torch, so few tests run faster in one.
-WORKERS ?= 0
+# Test processes: each one pays for importing torch, so a single file runs faster in one (WORKERS=1).
+WORKERS ?= 2
 PYTEST_ARGS ?=
 FUZZ ?= 1
 
