@@ -91,7 +91,9 @@ def test_every_place_that_was_tried_is_named(tmp_path):
         str(tmp_path / "w.bin"),
         str(tmp_path / "c.json"),
     ]
-    with pytest.raises(UserError, match=r"nobody/nothing is no folder here (?s:.)*tokenizer's files"):
+    with pytest.raises(
+        UserError, match=r"nobody/nothing is no folder here (?s:.)*tokenizer's files"
+    ):
         own.resolve_tokenizer("nobody/nothing", None, None)
     with pytest.raises(UserError, match="there is none to load"):
         own.resolve_tokenizer(None, None, None)
