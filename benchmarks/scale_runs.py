@@ -133,7 +133,9 @@ class Watched:
                 raise SystemExit(f"the run ended before step {step}: see {self._log.name}")
             self._look()
             time.sleep(POLL)
-        return time.perf_counter() - self.started
+        seconds = time.perf_counter() - self.started
+        self._look()
+        return seconds
 
     def peaks(self) -> list[int]:
         """Peak resident bytes of each training process."""
