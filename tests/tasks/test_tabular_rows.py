@@ -264,4 +264,4 @@ def test_skipping_everything_is_an_error(tmp_path):
 def test_empty_texts_are_noticed(tmp_path):
     rows = task_of().read(file(tmp_path, "a.csv", "text,label\n,yes\nb,no\n"), "train")
     assert len(list(rows)) == 2
-    assert "1 rows have an empty text, the first is" in rows.warnings[0].message
+    assert "empty texts in 1 rows, the first is" in rows.warnings[0].message

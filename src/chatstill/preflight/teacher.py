@@ -41,7 +41,12 @@ class TeacherCheck:
     problem: Problem | None = None
 
     def __str__(self) -> str:
-        text = f"{self.measure} {self.value:.3f} on {self.num_rows} rows (chance {self.chance:g})"
+        if self.value == self.value:
+            text = (
+                f"{self.measure} {self.value:.3f} on {self.num_rows} rows (chance {self.chance:g})"
+            )
+        else:
+            text = f"no {self.measure} on {self.num_rows} rows"
         if self.accuracy is not None:
             text += f", accuracy {self.accuracy:.3f} (largest class {self.majority:.3f})"
         return text

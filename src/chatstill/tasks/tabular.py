@@ -168,7 +168,7 @@ class TabularTask:
         if num_bad:
             warnings.append(_left_out(path, number, num_bad, bad))
         if num_empty:
-            message = f"{num_empty:,} rows have an empty text, the first is {first_empty}"
+            message = f"empty texts in {num_empty:,} rows, the first is {first_empty}"
             warnings.append(Problem(str(path), message, severity="warning"))
 
     def _count(self, row: Example, values: Counter[str]) -> None:
