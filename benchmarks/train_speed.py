@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,19 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class Worker:
-    """One arm's process. It waits between its turns."""
+    """One arm's process. It waits between its turns.
 
-    def __init__(self, setting: Setting) -> None:
+    Args:
+        setting: What it is told; ``threads`` among it.
+        work: What runs in it.
+    """
+
+    def __init__(self, setting: Any, work: Callable[..., None] = worker) -> None:
         self.setting = setting
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(setting.threads)
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
-        self.process = context.Process(target=worker, args=(other, setting), daemon=True)
+        self.process = context.Process(target=work, args=(other, setting), daemon=True)
         self.process.start()
         other.close()
         self.error = ""
