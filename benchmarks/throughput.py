@@ -7,7 +7,7 @@ scores of every second layer (`inner`). `textbrewer` runs as its documentation h
 live and from a filled cache; the pass that fills it is measured beside. The arms take turns in one
 run, each in a process of its own; medians over the turns. Tokenising and saving are not counted.
 
-    pip install --no-deps textbrewer==0.2.1.post1
+    pip install -c constraints.txt -e ".[throughput]"
     python benchmarks/throughput.py --data path/to/glue
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
+from chatstill.preflight.plan import byte_size
 from speed_arms import UNCOUNTED
 from throughput_arms import ARMS, FEATURES, Setting, worker
 from train_speed import Worker, forward_flops
@@ -168,9 +169,8 @@ def as_markdown(results: dict[str, Any]) -> str:
                 f"| {row['share_of_peak']:.0%} | {row['peak_bytes'] / 2**20:.0f} MiB |"
             )
         if part["three_epochs"]:
-            size = (part["cache_bytes"] or 0) / 1e6
             lines.append(f"| {NAMES['three_epochs']} | {part['three_epochs']:.1f} | | | | |")
-            lines += ["", f"The cache takes {size:,.1f} MB."]
+            lines += ["", f"The cache takes {byte_size(part['cache_bytes'] or 0)}."]
         lines.append("")
         for factor in part["factors"]:
             aim = f" (aim {factor['aim']:g})" if factor["aim"] else ""

@@ -13,7 +13,7 @@ from .fingerprint import fingerprint
 FORMAT = 1
 SHARD_ROWS = 16_384  # also what an interruption can cost at most
 SHARD_BYTES = 64_000_000
-BATCH_ROWS = 256
+BATCH_ROWS = 64  # more rows of small data sets would mean more padding
 BATCH_TOKENS = 4_096
 
 
