@@ -12,6 +12,7 @@ from chatstill.config import load_chain
 from chatstill.errors import UserError
 from chatstill.outcome import kept_folder
 
+from ..processes import run_processes
 from . import world
 from .children import fork, wait
 
@@ -101,7 +102,7 @@ def test_a_finished_link_is_never_run_again(chained):
     before = {p: p.stat().st_mtime_ns for p in chained.output.rglob("student/model.safetensors")}
     said = chained.distill()
     assert "assistant: finished before" in said and "(after assistant): finished before" in said
-    assert "student (1 layers)" in said, "the summary again"
+    assert "student (1 layer)" in said, "the summary again"
     assert before == {
         p: p.stat().st_mtime_ns for p in chained.output.rglob("student/model.safetensors")
     }
@@ -202,3 +203,18 @@ def test_links_share_the_prepared_rows(chained):
     chained.distill()
     assert len(list((chained.output / "cache" / "views").glob("*/manifest.json"))) == 2
     assert not list(chained.output.glob("*/cache"))
+
+
+def test_two_processes_run_every_link_and_one_speaks(chained):
+    """Each link is a process group of its own in the same processes."""
+    chained.values["per_gpu_train_batch_size"] = 4
+    loaded = chained.load()
+
+    def work(rank):
+        where = world.console()
+        chains.distill_chain(loaded, console=where)
+        return world.said(where)
+
+    first, second = run_processes(work, 2, seconds=240)
+    assert "student (1 layer)" in first and not second.strip()
+    assert [link["steps"] for link in chained.metrics()["links"]] == [6, 6]

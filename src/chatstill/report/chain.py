@@ -34,7 +34,7 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
             configuration[f"{link['name']}: {key}"] = entry["value"]
             origins[f"{link['name']}: {key}"] = entry["origin"]
     return Report(
-        title=f"{len(links)} links on {metrics['task']}",
+        title=f"{' → '.join(dict.fromkeys(link['method'] for link in links))} on {metrics['task']}",
         summary=" → ".join(_step(link) for link in links if link["name"] != "direct"),
         rows=rows,
         main_metric=links[-1]["main"],
@@ -49,7 +49,8 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
 
 def name_of(link: Mapping[str, Any]) -> str:
     """``step1 (3 layers)``."""
-    return f"{link['name']} ({link['layers']} layers)"
+    layers = link["layers"]
+    return f"{link['name']} ({layers} {'layer' if layers == 1 else 'layers'})"
 
 
 def notes(metrics: Mapping[str, Any]) -> list[str]:
