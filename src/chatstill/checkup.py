@@ -102,6 +102,9 @@ def preflight(job: Job) -> Plan:
         if errors := [p for p in problems if p.severity == "error"]:
             raise UserError(errors)
         decisions = cache_decisions(job, view, train.num_rows)
+        if job.config.teacher_cache is True and not decisions:
+            text = "has no effect: this method reads nothing of a teacher beside the student"
+            problems.append(Problem("teacher_cache", text, severity="warning"))
         rehearsal = rehearse_job(job, view, train.num_rows, decisions)
         costs, cost_problems = job_costs(
             job, view, rehearsal, train.num_rows, dev.num_rows, decisions

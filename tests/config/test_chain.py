@@ -257,3 +257,8 @@ def test_the_shipped_examples_need_the_teacher_alone(name, world):
     assert "model_name_or_path' is still to be filled in" in found[0].message
     filled = load_chain(path, ["teacher_architectures.model_name_or_path=teacher"], verb="distill")
     assert len(filled.links) == {"takd": 3, "tinybert": 2}[name]
+
+
+def test_compare_direct_without_a_pipeline_is_told(world):
+    world.values["compare_direct"] = True
+    assert "'compare_direct' has no effect without a pipeline." in world.report()

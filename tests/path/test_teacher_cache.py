@@ -256,6 +256,12 @@ def test_auto_says_what_it_decided_with_bytes(values, tmp_path):
     assert not (tmp_path / "cache").exists(), "a check writes nothing"
 
 
+def test_a_method_that_asks_no_teacher_says_so(run):
+    said = run("check", teacher_cache=True).text
+    assert "teacher_cache: has no effect" in said
+    assert "teacher_cache" not in run("check", teacher_cache="auto").text
+
+
 def test_two_processes_store_and_read_one_cache(values, tmp_path):
     alone = values("alone", teacher_cache=True, per_gpu_train_batch_size=8)
     distil(alone, tmp_path / "c1")

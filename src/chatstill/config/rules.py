@@ -137,6 +137,9 @@ def _lengths(keys: RunKeys, source: Source) -> list[Problem]:
 
 def _without_effect(keys: RunKeys, source: Source) -> list[Problem]:
     problems = []
+    if keys.compare_direct and not keys.pipeline:
+        message = "'compare_direct' has no effect without a pipeline."
+        problems.append(source.problem(("compare_direct",), message, warning=True))
     if not keys.do_eval and keys.do_train:
         if keys.keep == "best":
             message = "'keep' is \"best\", but 'do_eval' is false: nothing tells which is the best."
