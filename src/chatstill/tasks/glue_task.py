@@ -3,18 +3,19 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import Problem, UserError
+from . import by_scores as by
 from . import metrics as m
 from .base import Example, Groups, MetricFunction, Rows, Split
 from .files import task_folder
 from .glue import GlueRow, Layout, plain_layout
-from .intervals import Parts, Ratio
+from .intervals import Ratio
 from .reading import malformed, read_rows, shorten, show
 
 MOST_COLUMNS_SHOWN = 6
@@ -100,7 +101,7 @@ class GlueTask:
         if name not in self.row.metrics:
             raise KeyError(name)
         if name in ("acc", "f1"):
-            return Ratio(_accuracy_parts) if name == "acc" else Ratio(_f1_parts, empty=0.0)
+            return Ratio(by.accuracy_parts) if name == "acc" else Ratio(by.f1_parts, empty=0.0)
         return lambda scores, labels, groups: FUNCTIONS[name](scores, labels)
 
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
@@ -221,38 +222,12 @@ def _with_header(layouts: tuple[Layout, ...], names: tuple[str, ...]) -> Layout 
     return None
 
 
-def _accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
-    return m.accuracy(m.decide(scores), labels)
-
-
-def _f1(scores: np.ndarray, labels: np.ndarray) -> float:
-    return m.f1(m.decide(scores), labels)
-
-
-def _pearson(scores: np.ndarray, labels: np.ndarray) -> float:
-    return m.pearson(m.margin(scores), labels)
-
-
-def _spearman(scores: np.ndarray, labels: np.ndarray) -> float:
-    return m.spearman(m.margin(scores), labels)
-
-
-FUNCTIONS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "acc": _accuracy,
-    "f1": _f1,
-    "acc_and_f1": lambda scores, labels: (_accuracy(scores, labels) + _f1(scores, labels)) / 2,
-    "mcc": lambda scores, labels: m.matthews(m.decide(scores), labels),
-    "pearson": _pearson,
-    "spearmanr": _spearman,
-    "corr": lambda scores, labels: (_pearson(scores, labels) + _spearman(scores, labels)) / 2,
+FUNCTIONS: dict[str, by.Function] = {
+    "acc": by.accuracy,
+    "f1": by.f1,
+    "acc_and_f1": lambda scores, labels: (by.accuracy(scores, labels) + by.f1(scores, labels)) / 2,
+    "mcc": by.matthews,
+    "pearson": by.pearson,
+    "spearmanr": by.spearman,
+    "corr": by.correlation,
 }
-
-
-def _accuracy_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
-    right = m.decide(scores) == np.asarray(labels)
-    return right.astype(np.float64), np.ones(len(right))
-
-
-def _f1_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
-    called, positive = m.decide(scores) == 1, np.asarray(labels) == 1
-    return 2.0 * (called & positive), called.astype(np.float64) + positive

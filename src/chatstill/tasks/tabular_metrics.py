@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
+from . import by_scores as by
 from . import gain
 from . import metrics as m
 from .base import Groups, MetricFunction
@@ -58,11 +59,14 @@ class ClassScorer:
 
     def __init__(self, num_labels: int) -> None:
         self.num_labels = num_labels
-        self._functions: dict[str, Function] = {"accuracy": _accuracy}
+        self._functions: dict[str, Function] = {"accuracy": by.accuracy}
         if num_labels == 2:
-            self._functions |= {"f1": _f1, "mcc": _mcc, "auc": _auc}
+            self._functions |= {"f1": by.f1, "mcc": by.matthews, "auc": by.auc}
         else:
-            self._functions |= {"macro_f1": partial(macro_f1, num_labels=num_labels), "mcc": _mcc}
+            self._functions |= {
+                "macro_f1": partial(macro_f1, num_labels=num_labels),
+                "mcc": by.matthews,
+            }
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         scores, labels = m.checked(scores, labels, self.num_labels)
@@ -77,9 +81,9 @@ class ClassScorer:
 
     def metric(self, name: str) -> MetricFunction:
         if name == "accuracy":
-            return Ratio(_accuracy_parts)
+            return Ratio(by.accuracy_parts)
         if name == "f1" and name in self._functions:
-            return Ratio(_f1_parts, empty=0.0)
+            return Ratio(by.f1_parts, empty=0.0)
         function = self._functions[name]
         return lambda scores, labels, groups: function(scores, labels)
 
@@ -155,7 +159,7 @@ class RelevanceScorer:
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         scores, labels = m.checked(scores, labels, self.num_labels)
-        result = {"accuracy": _accuracy(scores, labels)}
+        result = {"accuracy": by.accuracy(scores, labels)}
         if self.missing(labels, groups) or groups is None:
             return result
         score = gain.expected_grade(scores)
@@ -202,51 +206,17 @@ def label_f1(called: np.ndarray, positive: np.ndarray) -> np.ndarray:
     return np.divide(hits, total, out=np.zeros(len(hits)), where=total > 0)
 
 
-def _accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
-    return m.accuracy(m.decide(scores), labels)
-
-
-def _f1(scores: np.ndarray, labels: np.ndarray) -> float:
-    return m.f1(m.decide(scores), labels)
-
-
-def _mcc(scores: np.ndarray, labels: np.ndarray) -> float:
-    return m.matthews(m.decide(scores), labels)
-
-
-def _auc(scores: np.ndarray, labels: np.ndarray) -> float:
-    return m.auc(m.margin(scores), labels == 1)
-
-
-def _pearson(scores: np.ndarray, labels: np.ndarray) -> float:
-    return m.pearson(m.margin(scores), labels)
-
-
-def _spearman(scores: np.ndarray, labels: np.ndarray) -> float:
-    return m.spearman(m.margin(scores), labels)
-
-
 _REGRESSION: dict[str, Function] = {
-    "pearson": _pearson,
-    "spearmanr": _spearman,
-    "corr": lambda scores, labels: (_pearson(scores, labels) + _spearman(scores, labels)) / 2,
+    "pearson": by.pearson,
+    "spearmanr": by.spearman,
+    "corr": by.correlation,
     "rmse": lambda scores, labels: float(np.sqrt(np.mean((m.margin(scores) - labels) ** 2))),
 }
 
 
-def _accuracy_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
-    right = m.decide(scores) == np.asarray(labels)
-    return right.astype(np.float64), np.ones(len(right))
-
-
 def _grouped_accuracy_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
-    right, count = _accuracy_parts(scores, labels, groups)
+    right, count = by.accuracy_parts(scores, labels, groups)
     return sums_by_group(right, groups), sums_by_group(count, groups)
-
-
-def _f1_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
-    called, positive = m.decide(scores) == 1, np.asarray(labels) == 1
-    return 2.0 * (called & positive), called.astype(np.float64) + positive
 
 
 def _micro_f1_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
