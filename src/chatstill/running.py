@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from transformers import TrainerCallback, TrainingArguments
 
 from .caching import open_sources, settle
@@ -26,7 +25,7 @@ from .train.arguments import training_arguments
 from .train.checkpoints import CheckpointStore
 from .train.control import Agreement, StopRequest
 from .train.failures import failures
-from .train.launch import Gate, rank, world_size
+from .train.launch import Gate, leave_group, rank, world_size
 from .train.phases import Engine, PhaseResult, num_steps, run_phases
 from .train.progress import ProgressDisplay
 from .train.records import Records
@@ -142,8 +141,7 @@ def train_job(
                         train_scores = score_dev(job, views.train, job.teacher)
     finally:
         run.records.close()
-        if dist.is_available() and dist.is_initialized():
-            dist.destroy_process_group()
+        leave_group()
     return Trained(results, scores, teacher_scores, train_scores)
 
 

@@ -31,6 +31,14 @@ def small_shards(monkeypatch):
     monkeypatch.setattr(layout_module, "BATCH_ROWS", 8)
 
 
+def until(file, seconds=60):
+    """Waits for a file that another process writes."""
+    end = time.monotonic() + seconds
+    while not file.exists():
+        assert time.monotonic() < end, f"{file} did not come within {seconds} s"
+        time.sleep(0.01)
+
+
 def outputs(rows):
     """A pretended teacher: every number tells its row, token and column."""
     tokens = [
@@ -269,12 +277,10 @@ def test_a_shard_that_another_process_is_at_comes_last(tmp_path):
     def elsewhere():
         with locked(cache.folder / "locks" / "000000"):
             (tmp_path / "held").touch()
-            while not (tmp_path / "go").exists():
-                time.sleep(0.01)
+            until(tmp_path / "go")
 
     child = fork(elsewhere, tmp_path / "child.txt")
-    while not (tmp_path / "held").exists():
-        time.sleep(0.01)
+    until(tmp_path / "held")
 
     def compute(rows):
         asked.extend(rows.tolist())

@@ -1,9 +1,11 @@
 """Runs in forked children that can be killed: at a chosen file operation, or from outside."""
 
+import faulthandler
 import gc
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -11,6 +13,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+STACKS: dict[BaseProcess, tuple[Path, Path]] = {}
+"""What each child prints to, and where it writes its stacks when it is asked to."""
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link"}
 
 
@@ -18,6 +22,7 @@ def fork(action: Callable[[], Any], output: Path) -> BaseProcess:
     """Starts ``action`` in a child; what it prints goes to ``output``, its result is the exit code."""
 
     def child() -> None:
+        faulthandler.register(signal.SIGUSR1, file=open(stacks, "w"), all_threads=True)
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for stream in (1, 2):
             os.dup2(descriptor, stream)
@@ -38,7 +43,9 @@ def fork(action: Callable[[], Any], output: Path) -> BaseProcess:
             os._exit(code)
 
     process = get_context("fork").Process(target=child)
+    stacks = f"{output}.stacks-{id(process)}"
     process.start()
+    STACKS[process] = (output, Path(stacks))
     return process
 
 
@@ -46,10 +53,25 @@ def wait(process: BaseProcess, seconds: float = 120) -> int:
     """The exit code; negative for a signal."""
     process.join(seconds)
     if process.exitcode is None:
+        report = _state(process)
         process.kill()
         process.join()
-        raise AssertionError(f"a child did not end within {seconds} s")
+        raise AssertionError(f"a child did not end within {seconds} s\n{report}")
     return process.exitcode
+
+
+def _state(process: BaseProcess) -> str:
+    """Where a hanging child and its siblings stand, and what they printed."""
+    output, _ = STACKS[process]
+    lines = [output.read_text(encoding="utf-8", errors="replace")[-3000:]]
+    for sibling, (where, stacks) in STACKS.items():
+        if where == output:
+            lines.append(f"-- process {sibling.pid}, exit code {sibling.exitcode}")
+            if sibling.exitcode is None:
+                os.kill(sibling.pid, signal.SIGUSR1)
+                time.sleep(1)
+                lines.append(stacks.read_text())
+    return "\n".join(lines)
 
 
 def count_changes(folder: Path, on_change: Callable[[int, str], None]) -> Callable[[], int]:

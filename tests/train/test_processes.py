@@ -1,8 +1,12 @@
 """Two processes with half the batch each equal one process, to float tolerance (dropout 0)."""
 
+import sys
+import threading
+
 import pytest
 import torch
 
+from chatstill.train.launch import leave_group
 from chatstill.train.phases import run_phases
 
 from ..processes import run_processes
@@ -96,3 +100,31 @@ def test_fsdp2_equals_one_process(tmp_path, name):
     two = run_processes(sharded, 2)
     assert two[0][2] and all(two[0][2]), "the parameters were not sharded"
     close(one, two[0][0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_group_is_left_when_its_threads_are_done_with_python(monkeypatch):
+    """Its destructor joins them with Python's lock held, which they need to end: a hang for good."""
+    dist, order, go = torch.distributed, [], threading.Event()
+
+    def last_work():
+        go.wait()
+        order.append("the last work is let go of")
+
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: order.append("left"))
+    thread = threading.Thread(target=last_work)
+    thread.start()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # this thread gives the lock away only where it waits
+    try:
+        go.set()
+        leave_group()
+    finally:
+        sys.setswitchinterval(interval)
+    thread.join()
+    assert order == ["the last work is let go of", "left"]
+
+
+def test_without_a_group_there_is_nothing_to_leave():
+    leave_group()
+    assert not torch.distributed.is_initialized()

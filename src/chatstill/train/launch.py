@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+_LAST_WORK_SECONDS = 0.2
+
 
 def rank() -> int:
     """This process's rank, from the environment that torchrun and accelerate set."""
@@ -83,6 +85,19 @@ def meet_again(number: int) -> None:
     first = os.environ.setdefault("CHATSTILL_FIRST_PORT", os.environ["MASTER_PORT"])
     os.environ["MASTER_PORT"] = str(int(first) + number)
     os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
+
+
+def leave_group() -> None:
+    """Ends the process group of a run, if there is one.
+
+    The group's own threads need Python's lock to let go of the tensors of their last work, and its
+    destructor waits for these threads with that lock held: whoever leaves at once may hang for good.
+    """
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        time.sleep(_LAST_WORK_SECONDS)  # the lock is free meanwhile
+        dist.destroy_process_group()
 
 
 class Gate:
