@@ -90,7 +90,7 @@ def preflight(job: Job) -> Plan:
         view = sample_view(job.task, rows, job.tokenizer, lengths, folder / "train")
         if (own := job.teacher_tokenizer) is not None:
             view.teacher = sample_view(job.task, rows, own, lengths, folder / "teacher")
-        texts = [row.text_a for row in rows[:64]]
+        texts = [text for row in rows[:64] for text in (row.first_text, row.text_b) if text]
         casing = casing_report(job.tokenizer, job.config.do_lower_case, texts)
         problems += [casing] if casing is not None else []
         if job.teacher is not None:

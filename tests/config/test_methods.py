@@ -243,7 +243,10 @@ def test_a_plugin_that_fails_is_named(text, message, own):
 
 def test_a_plugin_that_is_not_there(own):
     own.values["plugins"] = ["mine.py", "nowhere.py"]
-    assert "nowhere.py: a plugin is a Python file, and there is none of that name" in own.report()
+    own.values["task_name"] = "one-of-nowhere"
+    report = own.report()
+    assert "nowhere.py: a plugin is a Python file, and there is none of that name" in report
+    assert "one-of-nowhere" not in report, "the task may be in the plugin that fails"
 
 
 def test_teach_needs_no_model_type(world):

@@ -155,6 +155,22 @@ def test_all_that_is_missing_is_said_at_once(elsewhere, capsys):
     assert list(elsewhere.iterdir()) == [elsewhere / "rows"]
 
 
+def test_a_mistyped_folder_of_a_model_is_not_taken_for_a_name_of_the_hub(elsewhere, models, capsys):
+    world.write_chat(elsewhere / "data")
+    (elsewhere / "models" / "teacher").mkdir(parents=True)
+    for name in ("models/techer", "model/teacher"):
+        assert cli.main(["init", "data", name]) == 2
+        error = " ".join(capsys.readouterr().err.split())
+        assert f"{name}: there is no such folder. Did you mean models/teacher?" in error
+
+
+def test_a_file_that_is_no_table_is_told_what_tables_are(elsewhere, models, capsys):
+    write_rows(elsewhere, "all.jsonl", ["[", "1,", "]"])
+    assert cli.main(["init", "all.jsonl", str(models / "body")]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "all.jsonl: no row of it can be read as one of a table. Tables are files" in error
+
+
 def test_a_folder_with_several_tasks_is_not_guessed_about(elsewhere, models, capsys):
     world.write_sst2(elsewhere / "data")
     world.write_stsb(elsewhere / "data")

@@ -13,6 +13,7 @@ from chatstill.evaluate.calibration import (
     probabilities,
     threshold_like,
 )
+from chatstill.figures import fitted
 
 
 def test_probabilities_are_a_softmax_of_divided_logits():
@@ -69,6 +70,13 @@ def test_the_temperature_is_the_smallest_loss_around():
 def test_where_all_is_right_the_temperature_stays_within_its_bounds():
     assert 0.1 <= fit_temperature(np.array([[2.0, 0.0]]), np.array([0])) < 0.11
     assert 19 < fit_temperature(np.array([[2.0, 0.0]]), np.array([1])) <= 20
+
+
+def test_a_temperature_at_the_end_of_its_range_is_said_so():
+    assert fitted(1.3) == "fitted on the same rows"
+    right, wrong = (fit_temperature(np.array([[2.0, 0.0]]), np.array([row])) for row in (0, 1))
+    for temperature in (right, wrong):
+        assert "the end of its range, 0.1 to 20" in fitted(temperature, "dev rows")
 
 
 # -- threshold -------------------------------------------------------------------------------------

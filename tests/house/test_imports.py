@@ -15,6 +15,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "chatstill"
 LOW = {
     "errors": set(),
     "names": set(),
+    "figures": set(),
     "losses": set(),
     "layer_map": set(),
     "plugins": set(),
@@ -30,10 +31,10 @@ LOW = {
     "lookup": {"names", "methods", "tasks", "plugins"},
     "config": {"lookup", "methods", "tasks", "model_types"},
     "train": {"methods", "data", "models", "features"},
-    "preflight": {"data", "models", "tasks", "config", "text"},
-    "evaluate": {"data", "models", "tasks", "config", "text"},
+    "preflight": {"figures", "data", "models", "tasks", "config", "text"},
+    "evaluate": {"figures", "data", "models", "tasks", "config", "text"},
     "draft": {"config", "tasks", "text", "preflight"},
-    "report": {"data", "models", "tasks", "config", "text"},
+    "report": {"figures", "data", "models", "tasks", "config", "text"},
     "deploy": {"data", "models", "tasks", "config", "text"},
 }
 # Modules of the root put the rooms together; only the command line may import these.

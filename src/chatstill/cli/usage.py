@@ -80,5 +80,5 @@ def _or(words: Sequence[str]) -> str:
 
 
 def _near(word: str, known: Sequence[str]) -> str:
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"Did you mean {found[0]}?" if found else ""

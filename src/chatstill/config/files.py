@@ -56,6 +56,8 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
                 if ".py" in found.place:  # in a task of the user's own
                     problems.append(found)
                     continue
+                if _a_plugin_fails(source, plugins):
+                    continue  # it is said, and the task may be in it
                 message = f"'task_name': {found.message.rstrip('.')}."
                 problems.append(source.problem(("task_name",), message, found.hint))
     folder = Path(keys.data_dir)
@@ -73,6 +75,11 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
         except UserError as error:
             problems += [source.problem(path, p.message, p.hint) for p in error.problems]
     return problems
+
+
+def _a_plugin_fails(source: Source, plugins: tuple[str, ...]) -> bool:
+    named = source.get(("plugins",))
+    return isinstance(named, list) and len(plugins) < len(named)
 
 
 def _split(task: Any, split: str, folder: Path, source: Source) -> list[Problem]:

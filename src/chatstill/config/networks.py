@@ -115,21 +115,23 @@ def _weights(network: Architecture, source: Source, block: str) -> list[Problem]
 
 def _absent(name: str, source: Source, path: KeyPath) -> Problem:
     """A path that is not there: a mistake, or a name of the hub."""
-    first = Path(name).parts[0] if Path(name).parts else ""
     prefix = Path(name + ".index")
     if kind_of(prefix):
         message = f"'{dotted(path)}': {name} is a TensorFlow checkpoint."
         return source.problem(path, message, weights_fault(prefix)[1])  # type: ignore[index]
-    meant = _mistyped(name)
-    if meant is not None:
-        message = f"'{dotted(path)}': there is no folder {name}."
-        return source.problem(path, message, f"Did you mean {meant}?")
-    if looks_like_hub_name(name) and not ("/" in name and kind_of(Path(first))):
+    if means_hub(name):
         message = f"'{dotted(path)}': no folder {name} here, so it is taken as a name on the hub."
         return source.problem(path, message, near_file(name), warning=True)
     return source.problem(
         path, f"'{dotted(path)}': there is no file or folder {name}.", near_file(name)
     )
+
+
+def means_hub(name: str) -> bool:
+    """Whether a name that is no folder here may be one of the hub: not where its first part is one."""
+    if not looks_like_hub_name(name) or _mistyped(name) is not None:
+        return False
+    return not ("/" in name and kind_of(Path(Path(name).parts[0])))
 
 
 def _mistyped(name: str) -> Path | None:
@@ -157,6 +159,9 @@ def _folders(place: Path) -> list[str]:
 
 def near_file(name: str) -> str:
     """The nearest name in the folder where the path ends to exist, or where paths count from."""
+    meant = _mistyped(name)
+    if meant is not None:
+        return f"Did you mean {meant}?"
     path = Path(name)
     parent = next((p for p in path.parents if kind_of(p) == "folder"), Path())
     if path.parent == parent and parent.is_dir():

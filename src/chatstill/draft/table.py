@@ -144,7 +144,9 @@ def _sample(file: Path, layout: Layout) -> list[list[str]]:
         if not isinstance(row.cells, Bad)
     ]
     if not found:
-        raise UserError(Problem(str(file), "no row of it can be read"))
+        kinds = ", ".join(sorted(ENDINGS))
+        hint = f"Tables are files of rows: {kinds}. Or name the folder of a built-in task's files."
+        raise UserError(Problem(str(file), "no row of it can be read as one of a table.", hint))
     return found
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config.weights import kind_of, looks_like_hub_name, read_json, weights_fault
+from ..config.networks import means_hub, near_file
+from ..config.weights import kind_of, read_json, weights_fault
 from ..errors import Problem, UserError
 from ..text.tokenizers import resolve_tokenizer
 
@@ -44,12 +45,13 @@ def look_at_model(path: str) -> Model:
     """
     folder = Path(path)
     if kind_of(folder) != "folder":
-        if looks_like_hub_name(path) and not kind_of(folder):
-            return Model(
-                path, "", 0, 0, 0, f"model: {path}, taken as a name on the hub, not looked at"
-            )
+        if not kind_of(folder) and means_hub(path):
+            near = near_file(path)
+            seen = f"model: {path}, no folder here, taken as a name on the hub, not looked at"
+            hint = f". {near}" if near.startswith("Did you mean") else ""
+            return Model(path, "", 0, 0, 0, seen + hint)
         hint = "Name the folder with config.json and the weights, or a name on the hub."
-        raise UserError(Problem(path, "there is no such folder.", hint))
+        raise UserError(Problem(path, "there is no such folder.", f"{near_file(path)} {hint}"))
     fault = weights_fault(folder)
     values, found = read_json(folder / "config.json")
     if fault is not None or values is None:

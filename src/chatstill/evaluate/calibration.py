@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..figures import COLDEST, HOTTEST
 from ..tasks.metrics import decide, margin, matrix
 
 BINS = 15
-COLDEST, HOTTEST = 0.1, 20.0
 
 
 def probabilities(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..figures import fitted
 from ..tasks.base import Task
 from ..tasks.intervals import bootstrap
 from ..tasks.metrics import agreement, decide
@@ -97,7 +98,7 @@ def _calibration_lines(metrics: Mapping[str, Any]) -> list[str]:
     if found:
         lines.append(
             f"calibration error = {found['ece']:.4f}  ({found['ece_scaled']:.4f} after logits / "
-            f"{found['temperature']:.4g}, fitted on the same rows)"
+            f"{found['temperature']:.4g}, {fitted(found['temperature'])})"
         )
     if threshold and threshold["probability"] is not None:
         lines.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import Problem
+from ..figures import percent
 from ..tasks.base import Task
 from ..text.characters import KINDS
 from .repeats import overlap, repeats
@@ -173,7 +174,7 @@ def plan_rows(report: dict[str, Any], max_seq_length: int) -> list[Row]:
         (
             "lengths",
             f"median {row['median']}, 95 % up to {row['percentile_95']}, longest {row['longest']:,} "
-            f"tokens; {percent(tokens['share_of_rows_cut'])} of rows cut to {max_seq_length}",
+            f"tokens; {percent(tokens['share_of_rows_cut'])} of train's rows cut to {max_seq_length}",
         )
     )
     rows.append(("repeated", _both(train, dev, _repeated)))
@@ -216,15 +217,6 @@ def _kinds(split: dict[str, Any]) -> str:
         if split["kinds"][kind]["rows"]
     ]
     return ", ".join(found) + " of rows" if found else "plain"
-
-
-def percent(share: float) -> str:
-    """``0``, ``< 0.01 %``, ``0.04 %``, ``2.3 %``: a small share is not shown as none."""
-    if share == 0:
-        return "0"
-    if share < 0.0001:
-        return "< 0.01 %"
-    return f"{100 * share:.2f} %" if share < 0.01 else f"{100 * share:.1f} %"
 
 
 def _share(part: float, whole: float) -> float:

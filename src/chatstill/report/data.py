@@ -5,6 +5,7 @@ from functools import partial
 from html import escape
 from typing import Any
 
+from ..figures import percent
 from .table import Cell, Table, html_table
 
 KINDS = {
@@ -125,12 +126,3 @@ def _unknown(report: Part) -> str:
         f"<code>{escape(item['text'])}</code>&nbsp;×&nbsp;{item['count']:,}" for item in common
     )
     return f'<p class="soft">Commonest unknowns in train: {words}</p>'
-
-
-def percent(share: float) -> str:
-    """A share; one that is small is not shown as none."""
-    if share == 0:
-        return "0"
-    if share < 0.0001:
-        return "< 0.01 %"
-    return f"{100 * share:.2f} %" if share < 0.01 else f"{100 * share:.1f} %"

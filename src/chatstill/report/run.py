@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..figures import fitted
 from .history import RATE, read_history
 from .model import Measure, Report, ResultRow, Series
 from .noise import read_noise
@@ -149,7 +150,7 @@ def _calibration(metrics: Mapping[str, Any]) -> list[str]:
     if found:
         notes.append(
             f"Calibration error {_figure(found['ece'])}, {_figure(found['ece_scaled'])} with the logits "
-            f"divided by {found['temperature']:.3g} (fitted on the same dev rows)."
+            f"divided by {found['temperature']:.3g} ({fitted(found['temperature'], 'dev rows')})."
         )
     if threshold and threshold["probability"] is not None:
         notes.append(

@@ -1,0 +1,20 @@
+"""Figures as a reader takes them in."""
+
+COLDEST, HOTTEST = 0.1, 20.0
+"""Range of a fitted temperature."""
+
+
+def percent(share: float) -> str:
+    """``0``, ``< 0.01 %``, ``0.04 %``, ``2.3 %``: a small share is not shown as none."""
+    if share == 0:
+        return "0"
+    if share < 0.0001:
+        return "< 0.01 %"
+    return f"{100 * share:.2f} %" if share < 0.01 else f"{100 * share:.1f} %"
+
+
+def fitted(temperature: float, rows: str = "rows") -> str:
+    """``fitted on the same rows``, and that it stopped at an end of its range where it did."""
+    ends = temperature < COLDEST * 1.01 or temperature > HOTTEST * 0.99
+    limit = f"; the end of its range, {COLDEST:g} to {HOTTEST:g}: no scale fits these logits"
+    return f"fitted on the same {rows}{limit if ends else ''}"
