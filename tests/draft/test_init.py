@@ -165,10 +165,10 @@ def test_a_mistyped_folder_of_a_model_is_not_taken_for_a_name_of_the_hub(elsewhe
 
 
 def test_a_file_that_is_no_table_is_told_what_tables_are(elsewhere, models, capsys):
-    write_rows(elsewhere, "all.jsonl", ["[", "1,", "]"])
-    assert cli.main(["init", "all.jsonl", str(models / "body")]) == 2
+    write_rows(elsewhere, "all.csv", ["one", "a,b", "c,d,e"])
+    assert cli.main(["init", "all.csv", str(models / "body")]) == 2
     error = " ".join(capsys.readouterr().err.split())
-    assert "all.jsonl: no row of it can be read as one of a table. Tables are files" in error
+    assert "all.csv: no row of it can be read as one of a table. Tables are files" in error
 
 
 def test_a_folder_with_several_tasks_is_not_guessed_about(elsewhere, models, capsys):
