@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -192,6 +193,47 @@ def run_cell(cell: Cell, threads: int | None = None) -> int:
     code = run_and_wait(command(cell, path), environment)
     note_attempt(cell, time.time() - started)
     return code
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    threads: int | None,
+    *,
+    is_done: Callable[[Cell], bool],
+    before: Callable[[Cell], None],
+    after: Callable[[], None],
+) -> tuple[int, list[str]]:
+    """Runs what is not done, in order; cells whose own needs are not met are passed over.
+
+    Args:
+        cells: Those that a cell needs (its teacher, ``after``) stand before it.
+        threads: Of each run.
+        is_done: Whether nothing is left to do for a cell.
+        before: Called before a cell runs.
+        after: Called after each run.
+
+    Returns:
+        143 or 130 after a signal, else 0; and a line for each cell that failed.
+    """
+    failed: list[str] = []
+    for number, cell in enumerate(cells, start=1):
+        if is_done(cell):
+            continue
+        print(f"== cell {number} of {len(cells)}: {cell.name}", flush=True)
+        needs = [*([cell.teacher] if cell.teacher else []), *getattr(cell, "after", ())]
+        lacking = [needed.name for needed in needs if not is_done(needed)]
+        if lacking:
+            failed.append(f"{cell.name}: needs {', '.join(lacking)}")
+            continue
+        before(cell)
+        code = run_cell(cell, threads)
+        if code in (130, 143):
+            print("stopped; start it again to go on")
+            return code, failed
+        if code or not is_done(cell):
+            failed.append(f"{cell.name}: exit code {code}, see {cell.folder}")
+        after()
+    return 0, failed
 
 
 def run_and_wait(words: list[str], environment: dict[str, str]) -> int:

@@ -64,22 +64,15 @@ def main(arguments: list[str] | None = None) -> int:
     for task in options.tasks:
         glue_cells.cut_data(options, task)
     cells = task_cells.plan(options)
-    failed: list[str] = []
-    for number, cell in enumerate(cells, start=1):
-        if options.report_only or task_table.is_done(cell):
-            continue
-        print(f"== cell {number} of {len(cells)}: {cell.name}", flush=True)
-        lacking = [c.name for c in getattr(cell, "after", ()) if not task_table.is_done(c)]
-        if lacking:
-            failed.append(f"{cell.name}: needs {', '.join(lacking)}")
-            continue
-        code = glue_cells.run_cell(cell, options.threads)
-        if code in (130, 143):
-            print("stopped; start it again to go on")
-            return code
-        if code or not task_table.is_done(cell):
-            failed.append(f"{cell.name}: exit code {code}, see {cell.folder}")
-        write(cells, options.out)
+    code, failed = glue_cells.run_cells(
+        [] if options.report_only else cells,
+        options.threads,
+        is_done=task_table.is_done,
+        before=lambda cell: None,
+        after=lambda: write(cells, options.out),
+    )
+    if code:
+        return code
     print(write(cells, options.out))
     for line in failed:
         print(f"failed: {line}")

@@ -83,22 +83,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run what is missing; 0 if every cell is finished."""
     options = parse(arguments)
     cells = glue_cells.plan(options)
-    failed: list[str] = []
-    for number, cell in enumerate(cells, start=1):
-        if options.report_only or glue_cells.is_finished(cell):
-            continue
-        print(f"== cell {number} of {len(cells)}: {cell.name}", flush=True)
-        if cell.teacher is not None and not glue_cells.is_finished(cell.teacher):
-            failed.append(f"{cell.name}: has no teacher")
-            continue
-        glue_cells.cut_data(options, cell.task)
-        code = glue_cells.run_cell(cell, options.threads)
-        if code in (130, 143):
-            print("stopped; start it again to go on")
-            return code
-        if code or not glue_cells.is_finished(cell):
-            failed.append(f"{cell.name}: exit code {code}, see {cell.folder}")
-        write(cells, options.out)
+    code, failed = glue_cells.run_cells(
+        [] if options.report_only else cells,
+        options.threads,
+        is_done=glue_cells.is_finished,
+        before=lambda cell: glue_cells.cut_data(options, cell.task),
+        after=lambda: write(cells, options.out),
+    )
+    if code:
+        return code
     print(write(cells, options.out))
     for line in failed:
         print(f"failed: {line}")
