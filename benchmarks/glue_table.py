@@ -191,7 +191,7 @@ def as_markdown(results: dict[str, Any]) -> str:
         "students have the same number of epochs. "
         "Every network is the best of its run on the same dev set. Differences: Theseus minus the "
         "other, 95 % interval of a paired bootstrap over dev rows and seeds. On THUCNews the network "
-        "that is cut and fine-tuned was not pretrained: a 6-layer BERT of width 256 with random weights.",
+        "that is cut and fine-tuned was not pretrained: a 6-layer BERT of width 384 with random weights.",
         "",
         *HEADER,
     ]

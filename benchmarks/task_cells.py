@@ -22,8 +22,6 @@ ARMS = {
 }
 SMALL = {"num_hidden_layers": 4, "hidden_size": 312, "num_attention_heads": 12}
 SMALL |= {"intermediate_size": 1200}
-# Widths that four heads share, where the teacher is narrower.
-SMALL_CHINESE = {**SMALL, "hidden_size": 208, "num_attention_heads": 4, "intermediate_size": 832}
 SMALL_RATE = 3e-4  # nothing was learnt before
 # Four layers that face six: the last ones face each other, as everywhere.
 SMALL_PAIRS = {
@@ -118,7 +116,7 @@ def _networks(
     options: Any, task: str, student: str, arm: str, start: Path, after: tuple[Cell, ...]
 ) -> dict[str, Any]:
     """The blocks of teacher, pretrained model and student."""
-    small = {"config_file": str(small_file(options, task, start))}
+    small = {"config_file": str(small_file(options, start))}
     if arm == "alone":  # the small one: the larger is a cell of theseus_glue
         return {"teacher_architectures": {**small, "tokenizer_name_or_path": str(start)}}
     folder = after[0].folder / ("teacher" if after[0].verb == "teach" else "student")
@@ -155,12 +153,12 @@ def _method(student: str, arm: str, epochs: float) -> dict[str, Any]:
     return {"model_type": "KD"}
 
 
-def small_file(options: Any, task: str, start: Path) -> Path:
+def small_file(options: Any, start: Path) -> Path:
     """The small student's architecture, with the vocabulary of the network that the teacher was."""
     path: Path = options.work / "students" / f"{start.parent.name}-small.json"
     if (start / "config.json").is_file() and not path.is_file():
         values = json.loads((start / "config.json").read_text(encoding="utf-8"))
-        values |= SMALL_CHINESE if task == glue_cells.CHINESE else SMALL
+        values |= SMALL
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     return path

@@ -2,7 +2,7 @@
 
 ``title TAB class number`` without header, in ``train.txt`` and ``dev.txt``. The file is a plugin
 (``"plugins": ["benchmarks/thucnews.py"]``). Its teacher is trained from scratch, so the network that
-all arms start from is built here: a BERT of modest width with the characters and words of the
+all arms start from is built here: a BERT of the other tasks' size with the characters and words of the
 training titles.
 """
 
@@ -14,11 +14,11 @@ from chatstill.tasks.glue_task import GlueTask
 from chatstill.tasks.reading import read_rows
 
 NAMES = "finance realty stocks education science society politics sports game entertainment".split()
-NETWORK = "thucnews-bert-6x256"
+NETWORK = "thucnews-bert-6x384"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 COMMON = 2  # pieces that stand in fewer titles are left to [UNK]
 LENGTH = 64
-LAYERS, WIDTH = 6, 256
+LAYERS, WIDTH, HEADS = 6, 384, 12
 
 task = GlueTask(
     GlueRow(
@@ -58,7 +58,7 @@ def build_network(folder: Path, titles: Path, seed: int = 0) -> Path:
     """The random network and its tokenizer, made once; the same for the same titles.
 
     Returns:
-        ``folder/thucnews-bert-6x256/model``.
+        ``folder/thucnews-bert-6x384/model``.
     """
     import torch
     from transformers import BertConfig, BertModel, BertTokenizer
@@ -73,7 +73,7 @@ def build_network(folder: Path, titles: Path, seed: int = 0) -> Path:
         vocab_size=len(pieces),
         num_hidden_layers=LAYERS,
         hidden_size=WIDTH,
-        num_attention_heads=4,
+        num_attention_heads=HEADS,
         intermediate_size=4 * WIDTH,
         max_position_embeddings=LENGTH,
     )

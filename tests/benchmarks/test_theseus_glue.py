@@ -123,9 +123,9 @@ def test_titles_come_with_a_network_built_from_them(tmp_path):
     assert [(row.text_a, row.label) for row in rows] == [("楼市新闻", 1)]
     cells = glue_cells.plan(chosen)
     start = Path(cells[0].config["teacher_architectures"]["model_name_or_path"])
-    assert start == chosen.work / "thucnews-bert-6x256" / "model"
+    assert start == chosen.work / "thucnews-bert-6x384" / "model"
     config = json.loads((start / "config.json").read_text(encoding="utf-8"))
-    assert (config["num_hidden_layers"], config["hidden_size"]) == (6, 256)
+    assert (config["num_hidden_layers"], config["hidden_size"]) == (6, 384)
     pieces = thucnews.vocabulary(folder / "train.tsv")
     assert config["vocab_size"] == len(pieces)
     assert {"股", "市", "nba", "##n", "0"} <= {*pieces} and "楼" not in pieces
