@@ -63,3 +63,6 @@ def test_markdown_has_aims_bytes_and_what_is_missing():
     assert "The cache takes 2 kB." in text
     assert "- chatstill, filled cache: 4.00 times *textbrewer, padded to 128* (aim 12)" in text
     assert "not measured: textbrewer, chatstill's batches: OSError: no space" in text
+    assert "PARTIAL" not in text
+    partial = throughput.as_markdown({**results, "missing": ["mrpc, inner"]})
+    assert "PARTIAL: missing are mrpc, inner." in partial
