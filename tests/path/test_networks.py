@@ -85,6 +85,18 @@ def test_regression(run, tmp_path):
     assert model.config.problem_type == "regression"
 
 
+def test_a_new_head_of_a_regression_starts_at_the_mean_of_the_scores(run, shared, tmp_path):
+    """From 0 a shallow network may need all its epochs to get there: STS-B stayed at 0.5."""
+    start = world.build_network(tmp_path / "pretrained", outputs=2)
+    settings = {"model_type": None, "theseus_scheduler": None, "learning_rate": 1e-9}
+    done = run("teach", teacher=start, task_name="sts-b", max_steps=1, **settings)
+    lines = (shared / "data" / "STS-B" / "train.tsv").read_text(encoding="utf-8").splitlines()
+    mean = np.mean([float(line.split("\t")[-1]) for line in lines[1:]])
+    assert f"the new head starts at the mean of the scores, {mean:.3g}" in done.text
+    model = AutoModelForSequenceClassification.from_pretrained(done.folder / "teacher")
+    assert model.classifier.bias.item() == pytest.approx(mean, abs=1e-6)
+
+
 def test_teach_makes_a_teacher_that_distill_takes(run, tmp_path):
     """A pretrained folder without a head, no model_type, cut to fewer layers."""
     start = world.build_network(tmp_path / "pretrained", layers=4, seed=3)

@@ -1,8 +1,10 @@
-"""How many outputs a network's head has: what the block says, what the task needs, one or two for ``qa``."""
+"""A network's head: how many outputs it has, and where a new one of a regression starts."""
 
 from typing import Any
 
-from transformers import PretrainedConfig
+import torch
+from torch import nn
+from transformers import PretrainedConfig, PreTrainedModel
 
 from ..errors import Problem, UserError
 from ..model_types import QA, built_in
@@ -49,3 +51,26 @@ def check_head(
     if outputs not in (1, 2):
         message = f"'qa' has one or two logits; the network has {outputs}"
         raise UserError(Problem(place, message, hint))
+
+
+def start_at(model: PreTrainedModel, value: float) -> bool:
+    """Sets the bias of a new head of one output; a trained head, whose bias is not 0, is left alone.
+
+    A regression whose scores lie far from 0 otherwise spends its first epochs on moving every weight
+    towards their mean, and a shallow network may not recover from it.
+
+    Args:
+        model: A classifier.
+        value: The mean of the training scores.
+
+    Returns:
+        Whether the bias was set.
+    """
+    head = [child for child in model.children() if child is not model.base_model]
+    outputs = [part for child in head for part in child.modules() if isinstance(part, nn.Linear)]
+    bias = outputs[-1].bias if outputs else None
+    if bias is None or outputs[-1].out_features != 1 or bool(bias.any()):
+        return False
+    with torch.no_grad():
+        bias.fill_(value)
+    return True
