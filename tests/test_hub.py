@@ -61,6 +61,23 @@ def test_a_data_set_names_the_folder_to_fill(unreachable):
         next(task.read(task.find("train", None), "train"))
 
 
+def test_the_folder_to_fill_for_a_subset_is_one_that_works(unreachable, tmp_path):
+    pytest.importorskip("datasets")
+    task = TabularTask(DataKeys(**BLOCK, dataset="some/rows", subset="few", labels=("a", "b")))
+    path = task.find("train", None)
+    with pytest.raises(UserError, match=r"into the folder ./some/rows/few,"):
+        next(task.read(path, "train"))
+    (tmp_path / "some" / "rows").mkdir(parents=True)
+    (tmp_path / "some" / "rows" / "train.csv").write_text("text,label\nx,a\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"subset 'few' go into some/rows/few"):
+        next(task.read(path, "train"))
+    (tmp_path / "some" / "rows" / "few").mkdir()
+    (tmp_path / "some" / "rows" / "few" / "train.csv").write_text(
+        "text,label\ny,a\n", encoding="utf-8"
+    )
+    assert [row.text_a for row in task.read(path, "train")] == ["y"]
+
+
 def test_a_folder_takes_the_place_of_a_data_set(unreachable, tmp_path):
     pytest.importorskip("datasets")
     folder = tmp_path / "some" / "rows"

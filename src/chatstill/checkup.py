@@ -34,6 +34,7 @@ from .splits import lengths_of, sample_view
 from .tasks.base import Example, Split
 from .tasks.files import listed
 from .text.casing import casing_report
+from .text.normalize import normalizes
 from .train.launch import world_size
 
 SAMPLE = 512
@@ -114,8 +115,9 @@ def preflight(job: Job) -> Plan:
         raise UserError(errors)
     data_dir = Path(job.config.data_dir)
     files = {"train": listed(job.task, "train", data_dir), "dev": listed(job.task, "dev", data_dir)}
-    report = data_report(job.task, train, dev, files)
-    problems += report_warnings(report, job.task)
+    nfkc = normalizes(job.tokenizer)
+    report = data_report(job.task, train, dev, files, normalizes=nfkc)
+    problems += report_warnings(report, job.task, normalizes=nfkc)
     data = Section("data", plan_rows(report, job.config.max_seq_length))
     sections = [_networks(job, check), data]
     for phase in job.method.phases():

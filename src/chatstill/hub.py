@@ -24,7 +24,9 @@ def offline() -> bool:
     return named or bool(constants.HF_HUB_OFFLINE)
 
 
-def hub_problem(name: str, place: str, reason: str, wanted: str = MODEL_FILES) -> Problem:
+def hub_problem(
+    name: str, place: str, reason: str, wanted: str = MODEL_FILES, folder: str | None = None
+) -> Problem:
     """What a user is told when ``name`` is no folder here and can't be had from the hub.
 
     Args:
@@ -32,12 +34,13 @@ def hub_problem(name: str, place: str, reason: str, wanted: str = MODEL_FILES) -
         place: Key of the configuration that holds it.
         reason: What went wrong.
         wanted: The files that a local folder needs.
+        folder: The folder that takes the place of the name; None for one of that name.
     """
     state = "HF_HUB_OFFLINE is set" if offline() else f"asked {endpoint()}"
     return Problem(
         place,
         f"{name} is no folder here and could not be had from the hub ({state}): {reason}",
-        f"Put {wanted} into the folder ./{name}, or into another one and name that; or set "
+        f"Put {wanted} into the folder ./{folder or name}, or into another one and name that; or set "
         "HF_ENDPOINT to a mirror you can reach; or fetch it once with a connection (HF_TOKEN for "
         "what is private) and run with HF_HUB_OFFLINE=1.",
     )
@@ -48,6 +51,7 @@ def require_hub(
     place: str,
     *,
     wanted: str = MODEL_FILES,
+    folder: str | None = None,
     kind: str = "model",
     cache_dir: str | None = None,
 ) -> None:
@@ -62,7 +66,7 @@ def require_hub(
         return
     reason = _unreachable(endpoint())
     if reason:
-        raise UserError(hub_problem(name, place, reason, wanted))
+        raise UserError(hub_problem(name, place, reason, wanted, folder))
 
 
 def _fetched(name: str, kind: str, cache_dir: str | None) -> bool:

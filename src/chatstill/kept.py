@@ -90,8 +90,6 @@ def write_noise(job: Job, views: Views, trained: Trained, folder: Path) -> None:
         if scores is None or split not in job.config.label_noise:
             continue
         labels = np.asarray(view.labels)
-        if labels.ndim > 1:
-            continue
         rows = job.task.read(job.path(split), split, job.labelled(split))
         words = job.task.label_words
         found.append(disagreements(split, rows, scores, labels, job.task.labels, words))

@@ -26,6 +26,12 @@ def test_names_decide_which_text_is_first_and_which_column_is_the_label():
     assert found == ("query", "reply", "label", None)
 
 
+def test_a_query_that_stands_with_each_of_its_replies_is_a_text():
+    queries = [f"why {n // 4}" for n in range(60)]
+    assert roles(query=queries, text=TEXTS, grade=CLASSES)[:3] == ("query", "text", "grade")
+    assert roles(text=TEXTS, answer=["yes", "no"] * 30)[2] == "answer", "the only label there is"
+
+
 def test_numbers_and_ids_are_no_texts():
     ids = [str(n) for n in range(60)]
     assert roles(id=ids, text=TEXTS, label=CLASSES)[:2] == ("text", None)

@@ -125,6 +125,22 @@ def test_pairs_in_json_lines_with_a_score(elsewhere, models):
     assert (data["text"], data["text_pair"], data["label"]) == ("premise", "hypothesis", "score")
 
 
+def test_lists_of_turns_and_of_labels_in_json_lines(elsewhere, models):
+    generator = np.random.default_rng(0)
+    kinds = [["news"], ["news", "sports"], ["sports"], ["news", "money"], ["money"]]
+    for name in ("train", "dev"):
+        lines = []
+        for n in range(40):
+            talk = [world.sentence(generator), f"{world.sentence(generator)} {n}"]
+            row = {"talk": talk, "reply": world.sentence(generator), "label": kinds[n % 5]}
+            lines.append(json.dumps(row))
+        write_rows(elsewhere / "talks", f"{name}.jsonl", lines)
+    assert cli.main(["init", "talks", str(models / "body")]) == 0
+    data = values_of("teach.jsonc")["data"]
+    assert (data["text"], data["text_pair"], data["label"]) == ("talk", "reply", "label")
+    assert data["kind"] == "multi_label"
+
+
 def test_semicolons_and_several_labels_a_row(elsewhere, models):
     kinds = ["news", "news,sports", "sports", "news,money", "money"]
     rows = [f"title {n} of many;{kinds[n % 5]}" for n in range(40)]

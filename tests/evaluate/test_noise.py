@@ -41,6 +41,18 @@ def test_of_a_regression_the_scores_are_written():
     assert list(as_lines(found))[1:] == ["train\t2\t4\t2.25\t\ta\t"]
 
 
+def test_sets_of_labels_disagree_as_wholes():
+    sets = Labels("multi_label", ("news", "sport"))
+    scores = np.array([[3.0, -3.0], [np.log(3), -9e9], [np.log(4), np.log(4)], [1.0, 1.0]])
+    labels = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [np.nan, np.nan]])
+    assert most_disagreeing(scores, labels, "multi_label").tolist() == [2, 1]
+    found = disagreements("dev", rows(*"abcd"), scores, labels, sets, sets.names)
+    assert [line.split("\t") for line in as_lines(found)][1:] == [
+        ["dev", "4", "(none)", "news,sport", "0.04", "c", ""],
+        ["dev", "3", "(none)", "news", "0.25", "b", ""],
+    ]
+
+
 def test_the_file_is_read_no_further_than_needed():
     def read():
         yield from rows("a", "b")

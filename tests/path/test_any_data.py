@@ -162,6 +162,8 @@ def test_every_kind_through_every_verb(tmp_path, name, ending):
     assert metrics["task"] == "data" and metrics["dev"]["main"] == main
     assert np.isfinite(metrics["dev"]["interval"]).all()
     assert metrics["teacher"]["value"] > 0.4
+    noise = (folder / "label_noise.tsv").read_text(encoding="utf-8")
+    assert noise.startswith("split\tline\tlabel\tteacher\t")
     assert f"96 rows of {tmp_path / 'train'}" in plan
     student = AutoConfig.from_pretrained(folder / "student")
     words = tuple(student.id2label.values()) if name != "numbers" else ()

@@ -190,6 +190,8 @@ def test_temperature_and_threshold_stand_in_the_kept_config(finished):
     assert model.config.chatstill.get("threshold") == metrics["threshold"]["probability"]
     card = (finished.folder / "student" / "README.md").read_text(encoding="utf-8")
     assert 'model.config.chatstill["temperature"]' in card
+    before, after = (metrics["calibration"][name] for name in ("ece", "ece_scaled"))
+    assert f"calibration error {before:.4f} without it, {after:.4f} with it" in card
     lines = (finished.folder / "eval_results.txt").read_text(encoding="utf-8")
     assert "calibration error = " in lines
 

@@ -10,7 +10,7 @@ from chatstill.preflight.data_report import data_report, percent, plan_rows, war
 from chatstill.preflight.survey import Histogram, Thinning, survey
 from chatstill.tasks.base import Example, Rows
 from chatstill.tasks.chat import ChatTask
-from chatstill.text.encoding import Lengths
+from chatstill.text.encoding import Lengths, RowEncoder
 from chatstill.text.tally import tally
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##d", "好", "，"]
@@ -196,6 +196,14 @@ def test_what_is_likely_wrong_is_a_warning(tokenizer):
     ):
         assert word in said, word
     assert report["warnings"] == [str(problem) for problem in warnings(report, TASK)]
+    done = " ".join(map(str, warnings(report, TASK, normalizes=True)))
+    assert "contradict each other" in done and "nfkc" not in done, "it is applied already"
+
+
+def test_rows_without_label_are_in_the_plan(tokenizer):
+    shown = dict(plan_rows(report_of(TRAIN, TRAIN[:2], tokenizer), 8))
+    assert shown["train"] == "7 rows of t.txt (0: 2, 1: 3), 2 without label"
+    assert shown["dev"] == "2 rows of d.txt (1: 2)"
 
 
 def test_a_rare_class_is_a_warning(tokenizer):
@@ -223,3 +231,12 @@ def test_turns_before_the_first_text_count_with_their_separators(tokenizer):
     ]  # [CLS] a b [SEP] c [SEP] a [SEP] b [SEP]
     assert found.tokens.cut == 1
     assert found.pairs[0] != found.pairs[1]
+
+
+@pytest.mark.parametrize(("most", "cut"), [(5, 1), (6, 0)])
+def test_separators_count_for_the_length_of_the_query_as_when_rows_are_cut(tokenizer, most, cut):
+    row = Example("x-0", 1, "a", "b", 1, "q", ("a b", "c"))  # a b [SEP] c [SEP] a
+    lengths = Lengths(64, max_query_length=most)
+    found = survey(Rows(iter([row]), Counter({"1": 1}), []), tokenizer, lengths, with_groups=False)
+    encoded = RowEncoder(tokenizer, lengths)([row.text_a], [row.text_b], [row.context])
+    assert found.tokens.cut == int(encoded.cut.sum()) == cut

@@ -54,6 +54,20 @@ def test_quotes_are_text_in_tsv(tmp_path):
     assert texts(read(path)) == ['"a']
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030"])
+def test_lines_of_tsv_end_at_line_feeds_only(tmp_path, encoding):
+    text = "text\tlabel\r\na\rb\u2028c\x0b\x85d\tyes\r\n\x00\tno\r\n"
+    rows = read(file(tmp_path, "a.tsv", text.encode(encoding)), encoding=encoding)
+    assert texts(rows) == ["a\rb\u2028c\x0b\x85d", "\x00"]
+
+
+def test_where_no_row_can_be_read_the_first_fault_is_told_not_missing_labels(tmp_path):
+    path = file(tmp_path, "a.tsv", "text\tlabel\na\n")
+    task = TabularTask(DataKeys(text="text", label="label", train=str(path)))
+    with pytest.raises(UserError, match=r"a.tsv: line 2: found 1 field \('a'\), expected 2 fields"):
+        _ = task.labels
+
+
 def test_another_delimiter(tmp_path):
     path = file(tmp_path, "a.csv", "text;label\na,b;yes\n")
     assert texts(read(path, delimiter=";")) == ["a,b"]

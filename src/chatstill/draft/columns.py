@@ -55,8 +55,14 @@ class Column:
 
     @property
     def is_text(self) -> bool:
-        """Whether it holds language: no numbers, hardly a value twice, or long ones."""
-        return not self.numeric and bool(self.filled) and (not self.few or self.length > 40)
+        """Whether it holds language: no numbers, hardly a value twice, or long ones, or named so."""
+        named = self.name.casefold() in (
+            *FIRST_NAMES,
+            *SECOND_NAMES,
+        )  # a query stands in each reply's row
+        return (
+            not self.numeric and bool(self.filled) and (not self.few or self.length > 40 or named)
+        )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ..tasks.base import Labels
 from ..tasks.cells import Bad, cell_text
 from ..tasks.tables import ENDINGS, Layout, Table
 from ..tasks.tabular_keys import DataKeys
-from ..tasks.tabular_labels import labels_of
+from ..tasks.tabular_labels import SEPARATOR, labels_of
 from .columns import SECOND_NAMES, Column, Roles, roles_of
 
 SAMPLE, READ = 2000, 200_000
@@ -139,7 +139,7 @@ def _sample(file: Path, layout: Layout) -> list[list[str]]:
     """The cells of rows spread over the file, as text; malformed rows are passed over."""
     table = Table(file, layout)
     found = [
-        [cell_text(cell) or "" for cell in row.cells]
+        [_as_text(cell) for cell in row.cells]
         for row in spread(table.rows(table.columns))
         if not isinstance(row.cells, Bad)
     ]
@@ -148,6 +148,12 @@ def _sample(file: Path, layout: Layout) -> list[list[str]]:
         hint = f"Tables are files of rows: {kinds}. Or name the folder of a built-in task's files."
         raise UserError(Problem(str(file), "no row of it can be read as one of a table.", hint))
     return found
+
+
+def _as_text(cell: Any) -> str:
+    """A cell as text; of a list of turns or labels, its items with commas between them."""
+    items = cell if isinstance(cell, list) else [cell]
+    return SEPARATOR.join(cell_text(item) or "" for item in items)
 
 
 def spread(rows: Iterable[Item]) -> list[Item]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..tasks.base import Example, Labels
 from ..tasks.metrics import decide, matrix
+from ..tasks.predictions import label_set
 from .calibration import probabilities
 
 MOST = 1000
@@ -34,14 +35,19 @@ def most_disagreeing(
     """Row numbers, the clearest disagreement first.
 
     Classes: rows whose label is not the teacher's answer, by the probability of the label, lowest
-    first. Regression: by the distance of label and score.
+    first; so too sets of labels, as wholes. Regression: by the distance of label and score.
 
     Args:
         scores: (N, C) of the teacher in the task's label order.
-        labels: (N,), NaN for none.
+        labels: (N,), of sets (N, C) of 0 and 1; NaN for none.
         kind: Of the task's labels.
         limit: Most rows.
     """
+    if kind == "multi_label":
+        found = np.flatnonzero(
+            ((scores > 0) != (labels > 0)).any(axis=1) & ~np.isnan(labels).any(axis=1)
+        )
+        return found[np.argsort(_of_set(scores[found], labels[found]), kind="stable")][:limit]
     known = ~np.isnan(labels)
     if kind == "regression":
         distance = np.where(known, np.abs(matrix(scores)[:, 0] - labels), -np.inf)
@@ -66,7 +72,7 @@ def disagreements(
         split: Its name.
         rows: All of its rows, as they stand in the file.
         scores: (N, C) of the teacher.
-        labels: (N,).
+        labels: (N,), of sets (N, C).
         space: The task's labels.
         words: How the files write each class.
     """
@@ -78,14 +84,16 @@ def disagreements(
             texts[number] = row
         if number == last:
             break
-    own = _of_label(probabilities(scores), np.nan_to_num(labels)) if words else None
-    answers = decide(scores)
     for number in chosen.tolist():
-        if own is None:
-            label, answer, value = f"{labels[number]:g}", f"{scores[number, 0]:.4g}", ""
+        of, by = labels[number : number + 1], scores[number : number + 1]
+        if space.kind == "multi_label":
+            label, answer = label_set(of[0] > 0, words), label_set(by[0] > 0, words)
+            value = f"{_of_set(by, of)[0]:.4g}"
+        elif space.kind == "regression":
+            label, answer, value = f"{of[0]:g}", f"{by[0, 0]:.4g}", ""
         else:
-            label, answer = words[int(labels[number])], words[int(answers[number])]
-            value = f"{own[number]:.4g}"
+            label, answer = words[int(of[0])], words[int(decide(by)[0])]
+            value = f"{_of_label(probabilities(by), of)[0]:.4g}"
         yield Disagreement(split, texts[number], label, answer, value)
 
 
@@ -99,6 +107,12 @@ def as_lines(found: Iterable[Disagreement]) -> Iterator[str]:
 
 def _of_label(probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return probability[np.arange(len(labels)), labels.astype(np.int64)]
+
+
+def _of_set(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The probability of each row's whole set (N,): the product over all labels, applying or not."""
+    toward = np.where(labels > 0, scores, -scores).astype(np.float64)
+    return np.exp(-np.logaddexp(0, -toward).sum(axis=1))
 
 
 def _escaped(text: str) -> str:

@@ -31,7 +31,9 @@ NAMES = {
 }
 
 
-def data_report(task: Task, train: Survey, dev: Survey, files: dict[str, str]) -> dict[str, Any]:
+def data_report(
+    task: Task, train: Survey, dev: Survey, files: dict[str, str], *, normalizes: bool = False
+) -> dict[str, Any]:
     """Everything that is known of the data before training; docs/data_report.md has the schema.
 
     Args:
@@ -39,12 +41,13 @@ def data_report(task: Task, train: Survey, dev: Survey, files: dict[str, str]) -
         train: The survey of the training rows.
         dev: Of the dev rows.
         files: Paths of ``train`` and ``dev``.
+        normalizes: Whether the tokenizer applies NFKC.
     """
     report: dict[str, Any] = {"format": FORMAT, "task": task.name}
     for name, found in (("train", train), ("dev", dev)):
         report[name] = _split(found, files[name])
     report["dev_in_train"] = overlap(dev, train)
-    report["warnings"] = [str(problem) for problem in warnings(report, task)]
+    report["warnings"] = [str(problem) for problem in warnings(report, task, normalizes=normalizes)]
     return report
 
 
@@ -98,8 +101,8 @@ def _split(found: Survey, file: str) -> dict[str, Any]:
     }
 
 
-def warnings(report: dict[str, Any], task: Task) -> list[Problem]:
-    """What is likely wrong with the data."""
+def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) -> list[Problem]:
+    """What is likely wrong with the data; ``normalizes`` as in ``data_report``."""
     found = []
 
     def warn(place: str, message: str, hint: str) -> None:
@@ -142,7 +145,8 @@ def warnings(report: dict[str, Any], task: Task) -> list[Problem]:
                 "Convert the original file again.",
             )
     full = report["train"]["kinds"]["full_width_alphanumeric"]["share_of_rows"]
-    if full >= ALNUM and report["train"]["unknown"]["share_of_tokens"] > 0:
+    unknown = report["train"]["unknown"]["share_of_tokens"]
+    if full >= ALNUM and unknown > 0 and not normalizes:
         warn(
             "train",
             f"{percent(full)} of the rows hold full-width letters or digits",
@@ -168,7 +172,10 @@ def plan_rows(report: dict[str, Any], max_seq_length: int) -> list[Row]:
         shown = ", ".join(f"{label}: {of['rows']:,}" for label, of in sorted(labels[:8]))
         more = ", …" if len(labels) > 8 else ""
         text = f"{report[name]['rows']:,} rows of {report[name]['file']}"
-        rows.append((name, text + (f" ({shown}{more})" if shown else "")))
+        text += f" ({shown}{more})" if shown else ""
+        if lacking := report[name]["rows_without_label"]:
+            text += f", {lacking:,} without label"
+        rows.append((name, text))
     row, tokens = train["tokens"]["row"], train["tokens"]
     rows.append(
         (

@@ -105,10 +105,18 @@ class Tokens:
         self.text_a, self.text_b, self.row = Histogram(), Histogram(), Histogram()
         self.words: Counter[str] = Counter()
 
-    def add(self, found: Tally, pairs: np.ndarray, lengths: Lengths, specials: np.ndarray) -> None:
+    def add(
+        self,
+        found: Tally,
+        pairs: np.ndarray,
+        lengths: Lengths,
+        specials: np.ndarray,
+        turns: np.ndarray,
+    ) -> None:
         """Further rows: their first texts, then the second ones of the rows in ``pairs`` (bool).
 
-        ``specials`` (rows,) are the tokens that are put around the texts and between them.
+        ``specials`` (rows,) are the tokens that are put around the texts and between them; ``turns``
+        (rows,) of these stand inside the first text, and count for its length.
         """
         num = len(pairs)
         first, second = found.lengths[:num], np.zeros(num, np.int64)
@@ -117,7 +125,10 @@ class Tokens:
         unknown[pairs] += found.unknown[num:]
         whole = first + second + specials
         cut = whole > lengths.max_seq_length
-        for own, most in ((first, lengths.max_query_length), (second, lengths.max_reply_length)):
+        for own, most in (
+            (first + turns, lengths.max_query_length),
+            (second, lengths.max_reply_length),
+        ):
             cut |= own > most if most is not None else False
         self.text_a.add(first)
         self.text_b.add(second[pairs])
@@ -222,7 +233,8 @@ def survey(rows: Rows, tokenizer: Tokenizer, lengths: Lengths, *, with_groups: b
             blocks.keep(chunk)
     for block in blocks.kept:
         found, pairs, turns = _count(tokenizer, block)
-        result.tokens.add(found, pairs, lengths, specials[pairs.astype(np.int64)] + turns)
+        around = specials[pairs.astype(np.int64)]
+        result.tokens.add(found, pairs, lengths, around + turns, turns)
     result.token_sample = not blocks.whole
     result.sample = sample.kept
     result.groups = np.frombuffer(groups, np.int32) if with_groups else None

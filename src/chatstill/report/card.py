@@ -65,7 +65,7 @@ def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
         _figures(metrics) if metrics else "It was not scored: the run had no evaluation.\n",
         _texts(facts),
         _use(facts),
-        _calibration(facts.own),
+        _calibration(facts.own, metrics or {}),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -140,14 +140,21 @@ def _use(facts: CardFacts) -> str:
     )
 
 
-def _calibration(own: Mapping[str, Any]) -> str:
+def _calibration(own: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """How to get calibrated probabilities, where a temperature was fitted."""
     if "temperature" not in own:
         return ""
+    found = metrics.get("calibration")
+    errors = (
+        f"; calibration error {found['ece']:.4f} without it, {found['ece_scaled']:.4f} with it"
+        if found
+        else ""
+    )
     text = (
         "## Probabilities\n\nDivided by the temperature "
-        f"{own['temperature']:.4g} (fitted on dev), the logits give probabilities that match the share of "
-        'right answers better: `(logits / model.config.chatstill["temperature"]).softmax(-1)`, or '
+        f"{own['temperature']:.4g}, the logits give the probabilities with the smallest log-loss on "
+        f"dev{errors}: "
+        '`(logits / model.config.chatstill["temperature"]).softmax(-1)`, or '
         "`.sigmoid()` of a single logit. Which class is the likeliest does not change.\n"
     )
     if "threshold" in own:

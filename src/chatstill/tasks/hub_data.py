@@ -64,12 +64,13 @@ def _load(name: str, subset: str | None, split: str) -> Any:
         raise UserError(Problem(PLACE, f"{name} is read by `datasets`", hint)) from None
     datasets.disable_progress_bars()
     folder = Path(name)
-    if folder.is_dir() and subset and (folder / subset).is_dir():
-        folder, subset = folder / subset, None
+    to_fill = f"{name}/{subset}" if subset else name
+    if subset and Path(to_fill).is_dir():
+        folder, subset = Path(to_fill), None
     is_local = folder.is_dir()
     wanted = "data files named train.csv, validation.csv (or .jsonl, .parquet)"
     if not is_local:
-        require_hub(name, PLACE, wanted=wanted, kind="dataset")
+        require_hub(name, PLACE, wanted=wanted, folder=to_fill, kind="dataset")
     try:
         return datasets.load_dataset(str(folder) if is_local else name, subset, split=split)
     except Exception as error:
@@ -78,7 +79,8 @@ def _load(name: str, subset: str | None, split: str) -> Any:
         reason = " ".join(str(error).split()) or type(error).__name__
         if is_local:
             place = f"{PLACE}: {folder}"
+            hint = f"Files of the subset {subset!r} go into {to_fill}." if subset else ""
             raise UserError(
-                Problem(place, f"no rows of split {split!r}: {reason[:300]}")
+                Problem(place, f"no rows of split {split!r}: {reason[:300]}", hint)
             ) from error
-        raise UserError(hub_problem(name, PLACE, reason[:300], wanted)) from error
+        raise UserError(hub_problem(name, PLACE, reason[:300], wanted, to_fill)) from error

@@ -99,16 +99,17 @@ class PredictionsWriter:
             return [""] * num_rows
         numbers = np.asarray(values, dtype=np.float64).tolist()
         if self.multi_label:
-            return [self._label_set(row) for row in numbers]
+            return [label_set(row, self.words) for row in numbers]
         if not self.words:
             return ["" if value != value else repr(value) for value in numbers]
         return ["" if value != value else self.words[int(value)] for value in numbers]
 
-    def _label_set(self, row: list[float]) -> str:
-        """The labels of one row; empty where the row has none that are known."""
-        if row and row[0] != row[0]:
-            return ""
-        return ",".join(word for word, has in zip(self.words, row, strict=True) if has) or NO_LABELS
+
+def label_set(row: Sequence[float], words: Sequence[str]) -> str:
+    """The labels of one row, 0 or 1 each, as text; empty where none is known (NaN)."""
+    if len(row) and row[0] != row[0]:
+        return ""
+    return ",".join(word for word, has in zip(words, row, strict=True) if has) or NO_LABELS
 
 
 def write_predictions(

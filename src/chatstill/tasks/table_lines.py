@@ -43,7 +43,7 @@ class Lines(Iterator[str]):
             raise _unreadable(path, error) from None
         self._text: TextIOWrapper | None = None
         if "\n".encode(codecs.lookup(encoding).name) != b"\n":
-            self._text = TextIOWrapper(self._stream, encoding, newline="")
+            self._text = TextIOWrapper(self._stream, encoding, newline="\n")
 
     def __next__(self) -> str:
         line = self._decoded() if self._text is None else self._from_stream(self._text)

@@ -98,13 +98,10 @@ class _Delimited:
         csv.field_size_limit(LONGEST_LINE)
         self._lines = Lines(path, layout.encoding)
         self._delimiter = layout.delimiter or ("," if quoted else "\t")
-        self._reader = csv.reader(
-            self._lines,
-            delimiter=self._delimiter,
-            quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
-            strict=True,
-        )
         self._quoted = quoted
+        self._reader: Iterator[list[str]] = map(self._split, self._lines)
+        if quoted:
+            self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
         self._encoding = layout.encoding
         self._header = layout.columns is None
         if layout.columns is not None:
@@ -156,6 +153,11 @@ class _Delimited:
                 yield line, Bad("an empty line", "a row in every line")
             empty.clear()
             yield begins, fields
+
+    def _split(self, line: str) -> list[str]:
+        """The fields of a line without quoting; a lone \\r is text, as ``csv`` would not have it."""
+        line = line.removesuffix("\n").removesuffix("\r")
+        return line.split(self._delimiter) if line else []
 
     def _malformed(self, reason: str) -> Bad:
         if "unexpected end of data" in reason:

@@ -143,12 +143,19 @@ def _found_names(
     path = split_path(keys, split)
     assert path is not None and keys.label is not None
     seen: set[str] = set()
+    readable, first_bad = False, ("", Bad("", ""))
     for table in tables(keys, path):
         if isinstance(table, HubTable) and (names := table.class_names(keys.label)):
             return names
         for row in table.rows((keys.label,)):
             if isinstance(row.cells, Bad):
+                first_bad = (
+                    first_bad
+                    if first_bad[0]
+                    else (f"{table.path}: {table.unit} {row.number}", row.cells)
+                )
                 continue
+            readable = True
             cell = row.cells[0]
             if keys.kind == "multi_label":
                 items = cell if isinstance(cell, list) else (cell_text(cell) or "").split(SEPARATOR)
@@ -159,6 +166,9 @@ def _found_names(
                 message = f"column {keys.label!r} holds more than {MOST_CLASSES:,} different labels"
                 hint = 'If they are numbers: "kind": "regression".'
                 raise UserError(Problem(str(table.path), message, hint))
+    place, bad = first_bad
+    if place and not readable:  # no label stands anywhere, because no row can be read
+        raise UserError(Problem(place, f"found {bad.found}, expected {bad.expected}", bad.hint))
     seen.discard("")
     if all(_INTEGER.fullmatch(name) for name in seen):
         return tuple(sorted(seen, key=int))
