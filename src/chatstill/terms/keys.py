@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from ..errors import Problem
 from ..layer_map import MatchType
-from .rows import Row
+from .rows import SOFT, Row
 
 Weight = bool | float
 _HIDDEN_TYPE = Literal["linear", "top", "bottom", "only_top", "only_bottom"]
@@ -94,6 +96,44 @@ class OldKeys(BaseModel):
             if weight:
                 rows[key] = Row(**values, weight=weight)
         return rows
+
+    def softened(self, row: Row) -> Row:
+        """A term of soft labels that names no temperature takes this one."""
+        if row.loss not in SOFT or row.temperature is not None or self.temperature is None:
+            return row
+        return row.model_copy(update={"temperature": self.temperature})
+
+    def without_effect(self, rows: Mapping[str, Row]) -> list[Problem]:
+        """Warnings where the terms of a method file go by values of their own, not by these keys.
+
+        Args:
+            rows: All terms with a weight.
+        """
+        asked = {
+            "temperature": ("soft labels", SOFT, "temperature"),
+            "reduction": ("patience", ("patience",), "reduction"),
+            "pkd_match_type": ("patience", ("patience",), "layer_map"),
+        }
+        problems = []
+        for key, (what, losses, own) in asked.items():
+            value = getattr(self, key)
+            terms = {name: getattr(row, own) for name, row in rows.items() if row.loss in losses}
+            if key not in self.model_fields_set or value is None or not terms:
+                continue
+            if "task_pkd" in terms or value in terms.values():
+                continue
+            name, other = next(iter(terms.items()))
+            told = f"'{name}' has {other}" if other is not None else f"'{name}' does not read it"
+            shown = f'"terms": {{"{name}": {{"{own}": {json.dumps(value)}}}}}'
+            problems.append(
+                Problem(
+                    f"distillation.{key}",
+                    f"has no effect: every term of {what} has its own, {told}",
+                    f'Set it there: "distillation": {{{shown}}}',
+                    severity="warning",
+                )
+            )
+        return problems
 
 
 def _layers(feature: str, loss: str, layer_map: MatchType) -> dict[str, Any]:

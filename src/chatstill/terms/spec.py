@@ -57,6 +57,7 @@ class TermSpec:
         text = f"{row.loss} of {row.feature}, weight {row.weight:g}"
         if row.temperature is not None:
             text += f", temperature {row.temperature:g}"
+        text += "".join(f", {form}" for form in row.forms())
         if row.feature in WITH_LAYERS:
             text += f"; layers {describe_pairs(self.pairs)}"
         if self.projections:
