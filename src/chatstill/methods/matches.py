@@ -82,11 +82,16 @@ class Matches(Method):
         super().__init__(config, *args, **kwargs)
         from ..models.projections import make_projections
 
-        # Only where nothing but gold labels is learnt from.
-        self.needs_labels = all(spec.row.loss == "hard" for spec in self.specs)
+        self.needs_labels = self.all_labelled(config)
         keys = [key for spec in self.specs for key in spec.projections.values()]
         own, aim = self.shapes
         self.projections = make_projections(keys, own.width, aim.width, self.run.seed)
+
+    @classmethod
+    def all_labelled(cls, config: MethodConfig) -> bool:
+        """Only where nothing but gold labels is learnt from."""
+        assert isinstance(config, MatchesConfig)
+        return all(row.loss == "hard" for row in config.rows().values())
 
     @cached_property
     def shapes(self) -> tuple[Shape, Shape]:

@@ -167,6 +167,8 @@ def plan_rows(report: dict[str, Any], max_seq_length: int) -> list[Row]:
         labels = list(report[name]["labels"].items())
         shown = ", ".join(f"{label}: {of['rows']:,}" for label, of in sorted(labels[:8]))
         more = ", …" if len(labels) > 8 else ""
+        without = report[name]["rows_without_label"]
+        more += f"; {without:,} without label" if without and labels else ""
         text = f"{report[name]['rows']:,} rows of {report[name]['file']}"
         rows.append((name, text + (f" ({shown}{more})" if shown else "")))
     row, tokens = train["tokens"]["row"], train["tokens"]
