@@ -127,6 +127,13 @@ def test_slips_in_a_file_of_ones_own(run, tmp_path):
     assert "unknown key 'hiden_mse'" in found and "Did you mean 'hidden_mse'?" in found
 
 
+def test_old_keys_at_fault_are_told_where_they_stand(run):
+    found = problems_of(run, model_type="KD", alpha_mlm=2, task_cos=-1)
+    assert "distill.json: line 1" in found and "KDDistill.json" not in found
+    assert "'distillation.alpha_mlm': belongs to the pre-training level; set it to 0" in found
+    assert "'distillation.task_cos': is a weight and cannot be below 0" in found
+
+
 def test_slips_in_a_term(run):
     terms = {"soft": {"temprature": 3}, "hard": {"weight": "0.5"}}
     found = problems_of(run, model_type="KD", distillation={"terms": terms})

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from ..errors import Problem
 from ..layer_map import MatchType
@@ -15,6 +15,8 @@ from .rows import SOFT, Row
 Weight = bool | float
 _HIDDEN_TYPE = Literal["linear", "top", "bottom", "only_top", "only_bottom"]
 PRETRAINING = ("alpha_ce", "alpha_mlm", "alpha_clm")
+OF_LOGITS = ("alpha_mse", "task_ce", "task_cos", "task_cros")
+OF_LAYERS = ("alpha_cos", "hidden_mse", "hidden_cos", "att_mse", "att_cos", "task_pkd")
 
 
 class OldKeys(BaseModel):
@@ -64,16 +66,23 @@ class OldKeys(BaseModel):
     reduction: Literal["sum", "mean"] = "sum"
     temperature: float | None = Field(default=None, gt=0)
 
-    def old_rows(self) -> dict[str, Row]:
-        """The terms of these keys, by key; weight 0 is left out.
+    @field_validator(*PRETRAINING)
+    @classmethod
+    def _later(cls, weight: Weight, field: ValidationInfo) -> Weight:
+        if weight:
+            instead = " (on the task it is task_ce)" if field.field_name == "alpha_ce" else ""
+            raise ValueError(f"belongs to the pre-training level{instead}; set it to 0")
+        return weight
 
-        Raises:
-            ValueError: a key of the pre-training level has a weight, or a weight is below 0.
-        """
-        for key in PRETRAINING:
-            if getattr(self, key):
-                instead = " (on the task it is task_ce)" if key == "alpha_ce" else ""
-                raise ValueError(f"'{key}' belongs to the pre-training level{instead}; set it to 0")
+    @field_validator(*OF_LOGITS, *OF_LAYERS)
+    @classmethod
+    def _not_below_0(cls, weight: Weight) -> Weight:
+        if weight < 0:
+            raise ValueError("is a weight and cannot be below 0")
+        return weight
+
+    def old_rows(self) -> dict[str, Row]:
+        """The terms of these keys, by key; weight 0 is left out."""
         hidden, scores = self.hidden_match_type, self.att_match_type
         table: dict[str, Mapping[str, Any]] = {
             "alpha_mse": {"feature": "logits", "loss": "mse"},
@@ -91,8 +100,6 @@ class OldKeys(BaseModel):
         rows = {}
         for key, values in table.items():
             weight = float(getattr(self, key))
-            if weight < 0:
-                raise ValueError(f"'{key}' is a weight and cannot be below 0")
             if weight:
                 rows[key] = Row(**values, weight=weight)
         return rows
