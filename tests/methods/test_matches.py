@@ -154,6 +154,18 @@ def test_scores_are_refused_by_name_where_they_cannot_be_read():
     assert method({"hidden": HIDDEN}, teacher=tiny_model("deberta", 4)).problems() == []
 
 
+@pytest.mark.parametrize(("kind", "blind"), [("bert", 0), ("modernbert", 0), ("llama", 2)])
+def test_the_first_token_of_a_decoder_says_nothing_of_its_row(kind, blind):
+    own = method(
+        {"p": {"feature": "cls", "loss": "patience"}},
+        student=tiny_model(kind, 2, seed=1),
+        teacher=tiny_model(kind, 4),
+    )
+    found = own.problems()
+    assert [p.severity for p in found] == ["warning"] * blind
+    assert all("sees none of those behind it" in p.message for p in found)
+
+
 def test_nothing_to_learn():
     (problem,) = method().problems()
     assert "no term has a weight above 0" in problem.message

@@ -290,7 +290,7 @@ def turned_round(tmp_path):
     return folder
 
 
-def test_a_student_that_starts_as_the_pretrained_model_reads_its_tokens(run, turned_round):
+def test_a_student_of_pretrained_layers_has_its_tokens(run, turned_round):
     """Its embeddings are that model's: the teacher's ids would name other words."""
     pretrained = {"model_name_or_path": str(turned_round)}
     result = run(model_type="PKD-BertDistill", **PLAIN, pretrained_architectures=pretrained)

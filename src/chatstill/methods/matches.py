@@ -249,7 +249,7 @@ def _unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem
     """Whether hidden states, queries and keys can be taken out of a network."""
     if not needs.reads_layers:
         return []
-    from ..features.capture import lacks_attention
+    from ..features.capture import first_token_is_blind, lacks_attention
     from ..models.layers import layer_list
 
     try:
@@ -263,4 +263,11 @@ def _unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem
         )
         hint = "Take the attention terms out (weight 0); logits and hidden states work."
         return [Problem(f"{role}_architectures", message, hint)]
+    if needs.cls and first_token_is_blind(model, list(layers)):
+        message = (
+            f"the first token of a {model.config.model_type} sees none of those behind it, so its state "
+            "is the same in every row: a term of cls learns nothing of the texts"
+        )
+        hint = "Compare hidden_states or vector in place of cls."
+        return [Problem(f"{role}_architectures", message, hint, "warning")]
     return []
