@@ -32,7 +32,7 @@ from .preflight.survey import Survey, survey
 from .preflight.teacher import TeacherCheck, check_preprocess, check_teacher
 from .splits import lengths_of, sample_view
 from .tasks.base import Example, Split
-from .tasks.files import listed
+from .tasks.files import listed, transfer_files
 from .text.casing import casing_report
 from .text.normalize import normalizes
 from .train.launch import world_size
@@ -81,6 +81,10 @@ def preflight(job: Job) -> Plan:
         words = job.task.label_words
         problems += found.warnings
         problems += check_label_values(found.label_values, job.task.labels, words, split)
+    if job.labelled("train"):
+        message = "is not read: this method learns from gold labels alone"
+        unread = transfer_files(job.task, job.path("train"))
+        problems += [Problem(str(file), message, severity="warning") for file in unread]
     if train.num_rows < world_size():
         message = f"{train.num_rows} training rows for {world_size()} processes"
         problems.append(Problem("data", message))
@@ -114,7 +118,9 @@ def preflight(job: Job) -> Plan:
     if errors := [p for p in problems if p.severity == "error"]:
         raise UserError(errors)
     data_dir = Path(job.config.data_dir)
-    files = {"train": listed(job.task, "train", data_dir), "dev": listed(job.task, "dev", data_dir)}
+    files = {
+        split: listed(job.task, split, data_dir, job.labelled(split)) for split in ("train", "dev")
+    }
     nfkc = normalizes(job.tokenizer)
     report = data_report(job.task, train, dev, files, normalizes=nfkc)
     problems += report_warnings(report, job.task, normalizes=nfkc)

@@ -53,18 +53,19 @@ def content_of(path: str | None) -> Any:
     return {p.name: file_sha256(p) for p in files if p.name != "training_args.bin"}
 
 
-def content_of_split(task: Task, path: Path, split: Split) -> str:
+def content_of_split(task: Task, path: Path, split: Split, labelled: bool = True) -> str:
     """sha256 of every file that a split is read from, or what the task itself says of its rows."""
     own = getattr(task, "fingerprint", None)
     if own is not None:
         return own(path, split)
-    return "-".join(file_sha256(part) for part in parts(task, path, split))
+    return "-".join(file_sha256(part) for part in parts(task, path, split, labelled))
 
 
 def rows_fingerprint(task: Task, path: Path, split: Split, labelled: bool) -> str:
     """Of the rows of a split and of how they are read."""
     reading = getattr(task, "reading", "")
-    return f"{task.name}-{split}-{labelled}-{content_of_split(task, path, split)}{reading}"
+    content = content_of_split(task, path, split, labelled)
+    return f"{task.name}-{split}-{labelled}-{content}{reading}"
 
 
 def _architecture(block: Architecture | None) -> Any:
@@ -118,9 +119,11 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
         for key in ("data.test", "data.note"):  # never trained on, never selected by
             values.pop(key, None)
         values["data.labels"] = list(task.labels.names)
+    trains = loaded.trains
+    labelled = trains is None or trains.all_labelled(config.method or trains.Config())
     for split in ("train", "dev"):
         path = locate(task, split, Path(config.data_dir)).path
-        values[f"data.{split}"] = content_of_split(task, path, split)
+        values[f"data.{split}"] = content_of_split(task, path, split, labelled)
     return values
 
 

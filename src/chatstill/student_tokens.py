@@ -25,9 +25,10 @@ def student_tokenizer(
     student: PreTrainedModel,
     teacher: PreTrainedModel,
 ) -> PreTrainedTokenizerBase:
-    """The tokenizer that is named for the student or lies in its folder; the teacher's else.
+    """The tokenizer that is named for the student or lies with its weights; the teacher's else.
 
-    One of the same vocabulary is the teacher's.
+    A student that starts as the pre-trained model's layers has its embeddings, and so reads its
+    tokens. One of the same vocabulary is the teacher's.
 
     Raises:
         UserError: it cannot be loaded, or the student starts as the teacher's own embeddings.
@@ -36,12 +37,16 @@ def student_tokenizer(
     if block is None:
         return teachers
     named, weights = block.tokenizer_name_or_path, block.model_name_or_path
+    beside, start = block.config_file, config.pretrained_architectures
+    if named is None and weights is None and block.copy_from == "pretrained" and start is not None:
+        named, weights = start.tokenizer_name_or_path, start.model_name_or_path
+        beside = start.config_file
     if named is None and not _brings_one(weights):
         return teachers
     own = resolve_tokenizer(
         named,
         weights,
-        block.config_file,
+        beside,
         config.do_lower_case,
         config.cache_dir,
         config.normalize,
@@ -71,13 +76,14 @@ def token_problems(
 
 
 def _brings_one(weights: str | None) -> bool:
-    """Whether a folder holds a tokenizer; a name on the hub is taken to have one."""
+    """Whether a tokenizer lies with the weights; a name on the hub is taken to have one."""
     if weights is None:
         return False
     place = Path(weights)
     if not place.exists():
         return True
-    return any((place / name).is_file() for name in TOKENIZER_FILES)
+    folder = place if place.is_dir() else place.parent
+    return any((folder / name).is_file() for name in TOKENIZER_FILES)
 
 
 def _same_embeddings(student: PreTrainedModel, teacher: PreTrainedModel) -> bool:

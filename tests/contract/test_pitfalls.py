@@ -16,9 +16,13 @@
 | scores, not probabilities | features/test_capture.py::test_softmax_of_the_scores_is_eagers_attention |
 | no scores | methods/test_matches.py::test_scores_are_refused_by_name_where_they_cannot_be_read |
 | a detached term | methods/test_matches.py::test_a_term_that_is_cut_off_from_the_student_is_seen |
+| published settings, losses of another form | methods/test_published_forms.py::test_the_total_of_pkds_code |
+| a weight without its form | methods/test_matches.py::test_the_plan_says_which_form_a_term_has |
+| rows without labels | path/test_transfer_set.py::test_each_term_is_divided_by_the_rows_that_it_counts |
 | label order | path/test_networks.py::test_labels_are_matched_by_name |
 | teacher at chance | path/test_networks.py::test_teacher_with_swapped_labels_stops |
 | another vocabulary | contract/test_pitfalls.py::test_another_vocabulary_is_refused |
+| another start | path/test_methods_apart.py::test_a_student_of_pretrained_layers_has_its_tokens |
 | tokens without a row | text/test_tokenizers.py::test_vocabulary_against_the_embedding_table |
 | lower-casing | text/test_tokenizers.py::test_contradiction_is_reported_with_both_shares |
 | rows cached by position | data/test_views.py::test_prepared_once_and_again_when_anything_changes |

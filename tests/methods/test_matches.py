@@ -154,9 +154,68 @@ def test_scores_are_refused_by_name_where_they_cannot_be_read():
     assert method({"hidden": HIDDEN}, teacher=tiny_model("deberta", 4)).problems() == []
 
 
+@pytest.mark.parametrize(("kind", "blind"), [("bert", 0), ("modernbert", 0), ("llama", 2)])
+def test_the_first_token_of_a_decoder_says_nothing_of_its_row(kind, blind):
+    own = method(
+        {"p": {"feature": "cls", "loss": "patience"}},
+        student=tiny_model(kind, 2, seed=1),
+        teacher=tiny_model(kind, 4),
+    )
+    found = own.problems()
+    assert [p.severity for p in found] == ["warning"] * blind
+    assert all("sees none of those behind it" in p.message for p in found)
+
+
 def test_nothing_to_learn():
     (problem,) = method().problems()
     assert "no term has a weight above 0" in problem.message
+
+
+@pytest.mark.parametrize("name", ["", "my.term", "soft_weighted"])
+def test_a_name_that_modules_or_the_log_could_not_carry(name):
+    with pytest.raises(ValueError, match=f"'{name}' can't name a term"):
+        method({name: {**HIDDEN, "projection": "per_layer"}, "soft": SOFT})
+
+
+def test_a_term_and_a_key_of_one_name():
+    with pytest.raises(ValueError, match="'task_ce' stands there twice"):
+        method({"task_ce": HARD}, task_ce=1)
+
+
+PATIENCE = {"feature": "cls", "loss": "patience", "reduction": "mean"}
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [
+        ({"temperature": 3}, "'soft' has 4"),
+        ({"reduction": "sum"}, "'patience' has mean"),
+        ({"pkd_match_type": "last"}, "'patience' does not read it"),
+        ({"temperature": 4}, None),
+        ({"temperature": 3, "task_ce": 1}, None),
+        ({"reduction": "sum", "task_pkd": 1}, None),
+    ],
+)
+def test_keys_that_the_terms_of_a_file_do_not_go_by(knobs, said):
+    """A β in another form, or another temperature than was asked for, must not pass in silence."""
+    found = method({"soft": SOFT, "patience": PATIENCE}, **knobs).problems()
+    assert [problem.severity for problem in found] == ["warning"] * bool(said)
+    for problem in found:
+        assert problem.place == f"distillation.{next(iter(knobs))}" and said in problem.message
+
+
+def test_the_plan_says_which_form_a_term_has():
+    own = method({"soft": {"feature": "logits", "loss": "kl"}, "p": PATIENCE}, temperature=3)
+    rows = dict(own.plan(own.phases()[0], 10)[0])
+    assert rows["term soft"] == "kl of logits, weight 1, temperature 3"
+    assert "weight 1, mean over layers and width; layers 1→2" in rows["term p"]
+    code = {"reduction": "mean", "temperature_squared": False}
+    own = method(
+        {"soft": {**SOFT, **code}, "scores": {**SCORES, "positions": "all", "zero_below": -100}}
+    )
+    rows = dict(own.plan(own.phases()[0], 10)[0])
+    assert "temperature 4, no temperature², mean over classes too" in rows["term soft"]
+    assert "padding counts, scores up to -100.0 as 0; layers 1→2, 2→4" in rows["term scores"]
 
 
 def test_rows_without_labels():

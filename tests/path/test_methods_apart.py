@@ -64,7 +64,7 @@ def test_pkd_starts_from_the_pretrained_model(run, teacher_of):
     pretrained = {"model_name_or_path": str(teacher_of())}
     result = run(model_type="PKD-BertDistill", **PLAIN, pretrained_architectures=pretrained)
     assert "starts as the pre-trained model's layers [0, 1] (0-based)" in result.text
-    assert "patience of cls, weight 100; layers 1→2" in result.text
+    assert "patience of cls, weight 100, mean over layers and width; layers 1→2" in result.text
 
 
 def test_pkd_without_the_pretrained_model(run):
@@ -125,6 +125,13 @@ def test_slips_in_a_file_of_ones_own(run, tmp_path):
     own.write_text(json.dumps({"model_type": "a", "task_ce": 1, "hiden_mse": 1}), encoding="utf-8")
     found = problems_of(run, model_type=None, configuration_file=str(own))
     assert "unknown key 'hiden_mse'" in found and "Did you mean 'hidden_mse'?" in found
+
+
+def test_old_keys_at_fault_are_told_where_they_stand(run):
+    found = problems_of(run, model_type="KD", alpha_mlm=2, task_cos=-1)
+    assert "distill.json: line 1" in found and "KDDistill.json" not in found
+    assert "'distillation.alpha_mlm': belongs to the pre-training level; set it to 0" in found
+    assert "'distillation.task_cos': is a weight and cannot be below 0" in found
 
 
 def test_slips_in_a_term(run):
@@ -271,6 +278,41 @@ def test_terms_by_token_need_one_tokenizer(run, other_tokens):
     found = problems_of(run, model_type="TinyBertTaskDistillStep1", **changes)
     assert "the student's tokenizer (57 entries) is not the teacher's" in found
     assert "compared token by token" in found
+
+
+@pytest.fixture
+def turned_round(tmp_path):
+    """A pre-trained model with as many pieces as the teacher, in another order."""
+    folder = world.build_network(tmp_path / "pretrained")
+    pieces = [*world.PIECES[:5], *reversed(world.PIECES[5:])]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tf.BertTokenizer(vocab=vocabulary).save_pretrained(folder)
+    return folder
+
+
+def test_a_student_of_pretrained_layers_has_its_tokens(run, turned_round):
+    """Its embeddings are that model's: the teacher's ids would name other words."""
+    pretrained = {"model_name_or_path": str(turned_round)}
+    result = run(model_type="PKD-BertDistill", **PLAIN, pretrained_architectures=pretrained)
+    assert "the student reads its own tokens: 30 entries" in result.text
+    kept = tf.AutoTokenizer.from_pretrained(result.folder / "student")
+    assert kept.get_vocab() == tf.AutoTokenizer.from_pretrained(turned_round).get_vocab()
+    found = problems_of(
+        run,
+        model_type="TinyBertTaskDistillStep1",
+        pretrained_architectures=pretrained,
+        student_architectures={"copy_from": "pretrained"},
+        name="tiny",
+    )
+    assert "compared token by token" in found
+
+
+def test_a_student_in_one_file_reads_the_tokens_beside_it(run, other_tokens):
+    file = f"{other_tokens['model_name_or_path']}/model.safetensors"
+    changes = {"student_architectures": {"model_name_or_path": file}, "max_seq_length": 64}
+    assert (
+        "reads its own tokens: 57 entries" in run("check", model_type="KD", **PLAIN, **changes).text
+    )
 
 
 def test_another_tokenizer_does_not_fit_copied_embeddings(run, other_tokens):

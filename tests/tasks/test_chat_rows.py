@@ -114,6 +114,18 @@ def test_rows_without_labels(read):
     assert "the label 'x'" in fault(read, "a\tb\tx\n", labelled=False)
 
 
+def test_a_transfer_set_follows_where_rows_may_lack_labels(read, tmp_path):
+    (tmp_path / "unlabeled.data.txt").write_text("d\te\td\nf\tg\t1\n", encoding="utf-8")
+    examples, rows = read("a\tb\t1\na\tc\t0\n", labelled=False)
+    assert [e.label for e in examples] == [1, 0, None, None], "a third field there is no label"
+    assert [e.id for e in examples] == [f"train-{n}" for n in range(4)]
+    assert len({e.group for e in examples}) == 3 and examples[3].text_b == "g"
+    assert rows.label_values == {"1": 1, "0": 1} and not rows.warnings
+    for labelled in (None, True):
+        assert len(read("a\tb\t1\n", labelled=labelled)[0]) == 1
+    assert len(read("a\tb\n", split="test", labelled=False)[0]) == 1
+
+
 @pytest.mark.parametrize("folder", ["chat", "Chat", "ChatQA", "chat_qa", "."])
 def test_files_lie_in_a_folder_of_the_task_or_at_the_top(tmp_path, folder):
     (tmp_path / folder).mkdir(exist_ok=True)

@@ -33,6 +33,14 @@ def test_a_map_that_does_not_fit():
     assert "6 is no whole multiple of 4" in found
 
 
+def test_a_map_that_does_not_fit_hides_neither_heads_nor_widths():
+    own = Shape(4, 16, 2, 2)
+    found = problems(own, feature="attention_scores", loss="mse")
+    assert "6 is no whole multiple of 4" in found and "2 attention heads, the teacher 4" in found
+    found = problems(own, feature="hidden_states", loss="mse", projection="none")
+    assert "6 is no whole multiple of 4" in found and "width is 16, the teacher's 24" in found
+
+
 def test_widths_without_a_projection():
     found = problems(feature="hidden_states", loss="mse", projection="none")
     assert "width is 16, the teacher's 24" in found

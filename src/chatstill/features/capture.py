@@ -129,6 +129,18 @@ def lacks_attention(model: nn.Module, layers: Sequence[nn.Module]) -> bool:
     return False
 
 
+@torch.no_grad()
+def first_token_is_blind(model: nn.Module, layers: Sequence[nn.Module]) -> bool:
+    """Whether the first token sees none behind it, as in decoders: its state is that of every row."""
+    mode = model.training
+    rows = [probe_batch(next(model.parameters()).device) for _ in range(2)]
+    rows[1]["input_ids"][0, -1] += 1
+    needs = Needs(cls=(len(layers),))
+    one, other = (capture(model.eval(), layers, row, needs).cls[len(layers)] for row in rows)
+    model.train(mode)
+    return torch.equal(one, other)
+
+
 def probe_batch(device: torch.device) -> dict[str, Tensor]:
     """One row of four tokens, for finding out how a network behaves."""
     ids = torch.tensor([[2, 3, 4, 3]], device=device)

@@ -177,6 +177,11 @@ class Method:
         """
         return spec.build() if spec.build is not None else (spec.load(), [])
 
+    @classmethod
+    def all_labelled(cls, config: MethodConfig) -> bool:
+        """Whether every training row must have a label under these knobs."""
+        return cls.needs_labels
+
     @property
     def trains_outputs(self) -> bool:
         """Whether the kept network's classifier is trained: only then do figures on dev select weights."""

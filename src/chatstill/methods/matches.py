@@ -44,20 +44,25 @@ class Config(OldKeys, MethodConfig):
     matches: tuple[Match, ...] = ()
 
     def rows(self) -> dict[str, Row]:
-        """All terms with a weight, by name."""
+        """All terms with a weight, by name; soft labels with their temperature."""
         rows = {name: row for name, row in self.terms.items() if row.weight}
         for match in self.matches:
             if match.weight:
                 rows[match.name] = match.row()
-        return rows | self.old_rows()
+        return {name: self.softened(row) for name, row in rows.items()} | self.old_rows()
 
     @model_validator(mode="after")
-    def _something_is_learnt(self) -> Self:
-        names = [match.name for match in self.matches]
-        twice = [name for name in names if names.count(name) > 1 or name in self.terms]
+    def _names_are_terms_of_their_own(self) -> Self:
+        for name in self.terms:
+            # A point parts the names of modules, and the suffix those of the log.
+            if not name or "." in name or name.endswith("_weighted"):
+                raise ValueError(
+                    f"'{name}' can't name a term: no point, nothing that ends in _weighted, not empty"
+                )
+        names = [*self.terms, *(match.name for match in self.matches), *self.old_rows()]
+        twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise ValueError(f"the term '{twice[0]}' stands there twice")
-        self.old_rows()
         return self
 
 
@@ -77,11 +82,16 @@ class Matches(Method):
         super().__init__(config, *args, **kwargs)
         from ..models.projections import make_projections
 
-        # Only where nothing but gold labels is learnt from.
-        self.needs_labels = all(spec.row.loss == "hard" for spec in self.specs)
+        self.needs_labels = self.all_labelled(config)
         keys = [key for spec in self.specs for key in spec.projections.values()]
         own, aim = self.shapes
         self.projections = make_projections(keys, own.width, aim.width, self.run.seed)
+
+    @classmethod
+    def all_labelled(cls, config: MethodConfig) -> bool:
+        """Only where nothing but gold labels is learnt from."""
+        assert isinstance(config, MatchesConfig)
+        return all(row.loss == "hard" for row in config.rows().values())
 
     @cached_property
     def shapes(self) -> tuple[Shape, Shape]:
@@ -109,7 +119,7 @@ class Matches(Method):
 
     def problems(self) -> list[Problem]:
         """Terms that do not fit the two networks, all at once."""
-        problems = list(self._resolved[1])
+        problems = [*self._resolved[1], *self.config.without_effect(self.config.rows())]
         if not self.config.rows():
             message = "no term has a weight above 0: there is nothing to learn"
             problems.append(Problem("distillation", message, "Give a term, such as task_ce: 1."))
@@ -183,18 +193,9 @@ class Matches(Method):
         def project(spec: TermSpec, pair: Pair, tensor: Tensor) -> Tensor:
             return projected.get((spec.name, pair), tensor)
 
-        temperature = self.config.temperature or 1.0
         return {
             spec.name: Term(
-                term_sum(
-                    spec,
-                    batch,
-                    student,
-                    teacher or Features(),
-                    self.objective,
-                    temperature,
-                    project,
-                ),
+                term_sum(spec, batch, student, teacher or Features(), self.objective, project),
                 counts[spec.name],
                 spec.row.weight,
             )
@@ -248,7 +249,7 @@ def _unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem
     """Whether hidden states, queries and keys can be taken out of a network."""
     if not needs.reads_layers:
         return []
-    from ..features.capture import lacks_attention
+    from ..features.capture import first_token_is_blind, lacks_attention
     from ..models.layers import layer_list
 
     try:
@@ -262,4 +263,11 @@ def _unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem
         )
         hint = "Take the attention terms out (weight 0); logits and hidden states work."
         return [Problem(f"{role}_architectures", message, hint)]
+    if needs.cls and first_token_is_blind(model, list(layers)):
+        message = (
+            f"the first token of a {model.config.model_type} sees none of those behind it, so its state "
+            "is the same in every row: a term of cls learns nothing of the texts"
+        )
+        hint = "Compare hidden_states or vector in place of cls."
+        return [Problem(f"{role}_architectures", message, hint, "warning")]
     return []

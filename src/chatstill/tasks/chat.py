@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from .reading import malformed, read_rows, shorten, show
 
 FOLDERS = ("chat", "ChatQA")
 FILES: dict[Split, str] = {split: f"{split}.data.txt" for split in ("train", "dev", "test")}
+UNLABELLED = "unlabeled.data.txt"
 LAYOUTS = {
     2: "2 fields (query TAB reply)",
     3: "3 fields (query TAB reply TAB label)",
@@ -62,8 +64,14 @@ class ChatTask:
     def places(self, split: Split, data_dir: Path) -> list[Path]:
         return [data_dir / FOLDERS[0] / FILES[split], data_dir / FILES[split]]
 
+    def transfer(self, path: Path) -> list[Path]:
+        """``unlabeled.data.txt`` beside a training file: further rows, without labels."""
+        file = path.with_name(UNLABELLED)
+        return [file] if file.is_file() else []
+
     def read(self, path: Path, split: Split, labelled: bool | None = None) -> Rows:
-        """Rows of a file; with ``labelled=False`` also ``query TAB reply``, or an empty label.
+        """Rows of a file; with ``labelled=False`` also ``query TAB reply``, or an empty label, and,
+        of training rows, those of the transfer set behind them.
 
         A label is an integer, 0 or not 0; ``Rows.label_values`` counts each as it is written. The
         group is the fourth field, else neighbouring rows of equal query share ``q0``, ``q1``, ...
@@ -72,7 +80,11 @@ class ChatTask:
         optional = split == "test" if labelled is None else not labelled
         values: Counter[str] = Counter()
         warnings: list[Problem] = []
-        return Rows(_examples(path, split, optional, values, warnings), values, warnings)
+        more = self.transfer(path) if split == "train" and labelled is False else []
+        examples = _examples(path, split, optional, values, warnings)
+        if more:
+            examples = _followed(examples, more, warnings)
+        return Rows(examples, values, warnings)
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         """Accuracy, F1 and AUC over rows; ranking metrics and a random ranker's over groups.
@@ -131,8 +143,28 @@ class ChatTask:
         return next(name for name in ("mrr", "auc", "accuracy") if name in metrics)
 
 
+def _followed(
+    examples: Iterator[Example], files: list[Path], warnings: list[Problem]
+) -> Iterator[Example]:
+    """Training rows, then those of files whose labels, if they hold any, are passed over."""
+    number = 0
+    for example in examples:
+        number += 1
+        yield example
+    for file in files:
+        for row in _examples(file, "train", True, Counter(), warnings, with_labels=False):
+            yield replace(row, id=f"train-{number}", group=f"{UNLABELLED}-{row.group}")
+            number += 1
+
+
 def _examples(
-    path: Path, split: Split, optional: bool, values: Counter[str], warnings: list[Problem]
+    path: Path,
+    split: Split,
+    optional: bool,
+    values: Counter[str],
+    warnings: list[Problem],
+    *,
+    with_labels: bool = True,
 ) -> Iterator[Example]:
     """The rows of a file; fills the counter and the warnings on the way."""
     width, number, empty, group = 0, 0, [], -1
@@ -141,11 +173,11 @@ def _examples(
     for line, fields in read_rows(path):
         if len(fields) != width:
             width = _width(path, line, fields, width, optional)
-        text = fields[2] if width > 2 else ""
+        text = fields[2] if width > 2 and with_labels else ""
         if text not in known:
             if len(known) == MOST_VALUES_COUNTED:
                 known.clear()
-            known[text] = _label(path, line, fields, optional)
+            known[text] = _label(path, line, fields, optional) if with_labels else None
         if text:
             values[text if len(values) < MOST_VALUES_COUNTED or text in values else OTHERS] += 1
         if not fields[0] or not fields[1]:

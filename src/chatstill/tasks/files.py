@@ -45,17 +45,23 @@ def locate(task: Task, split: Split, data_dir: Path) -> Found:
     raise UserError(Problem("data_dir", message, _what_is_there(data_dir)))
 
 
-def parts(task: Task, path: Path, split: Split) -> list[Path]:
-    """All files that ``task.read(path, split)`` reads; most tasks read just the one."""
+def parts(task: Task, path: Path, split: Split, labelled: bool = True) -> list[Path]:
+    """All files that ``task.read(path, split, labelled)`` reads; most tasks read just the one."""
     own = getattr(task, "parts", None)
-    return own(path, split) if own is not None else [path]
+    files = own(path, split) if own is not None else [path]
+    return files if labelled or split != "train" else [*files, *transfer_files(task, path)]
 
 
-def listed(task: Task, split: Split, data_dir: Path) -> str:
+def transfer_files(task: Task, path: Path) -> list[Path]:
+    """Files of rows without labels that are read behind the training rows where none are needed."""
+    own = getattr(task, "transfer", None)
+    return own(path) if own is not None else []
+
+
+def listed(task: Task, split: Split, data_dir: Path, labelled: bool = True) -> str:
     """The files of a split, for the plan."""
-    return " and ".join(
-        str(part) for part in parts(task, locate(task, split, data_dir).path, split)
-    )
+    path = locate(task, split, data_dir).path
+    return " and ".join(str(part) for part in parts(task, path, split, labelled))
 
 
 def task_folder(data_dir: Path, names: tuple[str, ...], files: tuple[str, ...]) -> Path | None:

@@ -55,7 +55,6 @@ def term_sum(
     student: Features,
     teacher: Features,
     objective: Objective,
-    temperature: float,
     project: Project,
 ) -> Tensor:
     """The term's loss summed over one micro-batch.
@@ -66,12 +65,11 @@ def term_sum(
         student: Its features.
         teacher: Its features; of a term on labels alone nothing is read.
         objective: How the networks answer the task.
-        temperature: Of soft labels, where the term names none.
         project: (term, pair, the student's tensor) -> the tensor in the teacher's width.
     """
     feature = spec.row.feature
     if feature == "logits":
-        return _logits(spec, batch, student, teacher, objective, temperature)
+        return _logits(spec, batch, student, teacher, objective)
     total: Tensor | None = None
     for pair in spec.pairs:
         if feature == "hidden_states":
@@ -91,7 +89,6 @@ def _logits(
     student: Features,
     teacher: Features,
     objective: Objective,
-    temperature: float,
 ) -> Tensor:
     row, own = spec.row, student.logits
     assert own is not None
@@ -109,7 +106,7 @@ def _logits(
         own,
         aim,
         objective,
-        temperature=row.temperature or temperature,
+        temperature=row.temperature or 1.0,
         kind="kl" if row.loss == "kl" else "cross_entropy",
         temperature_squared=row.temperature_squared is not False,
     )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
+from ..errors import Problem
 from ..layer_map import MatchType
-from .rows import Row
+from .rows import SOFT, Row
 
 Weight = bool | float
 _HIDDEN_TYPE = Literal["linear", "top", "bottom", "only_top", "only_bottom"]
 PRETRAINING = ("alpha_ce", "alpha_mlm", "alpha_clm")
+OF_LOGITS = ("alpha_mse", "task_ce", "task_cos", "task_cros")
+OF_LAYERS = ("alpha_cos", "hidden_mse", "hidden_cos", "att_mse", "att_cos", "task_pkd")
 
 
 class OldKeys(BaseModel):
@@ -62,16 +66,23 @@ class OldKeys(BaseModel):
     reduction: Literal["sum", "mean"] = "sum"
     temperature: float | None = Field(default=None, gt=0)
 
-    def old_rows(self) -> dict[str, Row]:
-        """The terms of these keys, by key; weight 0 is left out.
+    @field_validator(*PRETRAINING)
+    @classmethod
+    def _later(cls, weight: Weight, field: ValidationInfo) -> Weight:
+        if weight:
+            instead = " (on the task it is task_ce)" if field.field_name == "alpha_ce" else ""
+            raise ValueError(f"belongs to the pre-training level{instead}; set it to 0")
+        return weight
 
-        Raises:
-            ValueError: a key of the pre-training level has a weight, or a weight is below 0.
-        """
-        for key in PRETRAINING:
-            if getattr(self, key):
-                instead = " (on the task it is task_ce)" if key == "alpha_ce" else ""
-                raise ValueError(f"'{key}' belongs to the pre-training level{instead}; set it to 0")
+    @field_validator(*OF_LOGITS, *OF_LAYERS)
+    @classmethod
+    def _not_below_0(cls, weight: Weight) -> Weight:
+        if weight < 0:
+            raise ValueError("is a weight and cannot be below 0")
+        return weight
+
+    def old_rows(self) -> dict[str, Row]:
+        """The terms of these keys, by key; weight 0 is left out."""
         hidden, scores = self.hidden_match_type, self.att_match_type
         table: dict[str, Mapping[str, Any]] = {
             "alpha_mse": {"feature": "logits", "loss": "mse"},
@@ -89,11 +100,47 @@ class OldKeys(BaseModel):
         rows = {}
         for key, values in table.items():
             weight = float(getattr(self, key))
-            if weight < 0:
-                raise ValueError(f"'{key}' is a weight and cannot be below 0")
             if weight:
                 rows[key] = Row(**values, weight=weight)
         return rows
+
+    def softened(self, row: Row) -> Row:
+        """A term of soft labels that names no temperature takes this one."""
+        if row.loss not in SOFT or row.temperature is not None or self.temperature is None:
+            return row
+        return row.model_copy(update={"temperature": self.temperature})
+
+    def without_effect(self, rows: Mapping[str, Row]) -> list[Problem]:
+        """Warnings where the terms of a method file go by values of their own, not by these keys.
+
+        Args:
+            rows: All terms with a weight.
+        """
+        asked = {
+            "temperature": ("soft labels", SOFT, "temperature"),
+            "reduction": ("patience", ("patience",), "reduction"),
+            "pkd_match_type": ("patience", ("patience",), "layer_map"),
+        }
+        problems = []
+        for key, (what, losses, own) in asked.items():
+            value = getattr(self, key)
+            terms = {name: getattr(row, own) for name, row in rows.items() if row.loss in losses}
+            if key not in self.model_fields_set or value is None or not terms:
+                continue
+            if "task_pkd" in terms or value in terms.values():
+                continue
+            name, other = next(iter(terms.items()))
+            told = f"'{name}' has {other}" if other is not None else f"'{name}' does not read it"
+            shown = f'"terms": {{"{name}": {{"{own}": {json.dumps(value)}}}}}'
+            problems.append(
+                Problem(
+                    f"distillation.{key}",
+                    f"has no effect: every term of {what} has its own, {told}",
+                    f'Set it there: "distillation": {{{shown}}}',
+                    severity="warning",
+                )
+            )
+        return problems
 
 
 def _layers(feature: str, loss: str, layer_map: MatchType) -> dict[str, Any]:

@@ -21,7 +21,7 @@ LOSSES: dict[str, tuple[str, ...]] = {
 """Feature -> the losses that it can be compared by."""
 
 WITH_LAYERS = ("hidden_states", "attention_scores", "cls")
-_SOFT = ("kl", "cross_entropy")
+SOFT = ("kl", "cross_entropy")  # losses of soft labels
 _REDUCTIONS = {"kl": ("batchmean", "mean"), "cross_entropy": ("batchmean", "mean")}
 _REDUCTIONS |= {"patience": ("sum", "mean")}
 
@@ -100,6 +100,18 @@ class Row(Compared):
             raise ValueError("'pairs' needs at least one pair [student, teacher], none below 0")
         return self
 
+    def forms(self) -> list[str]:
+        """In words, what differs from the papers' form: a weight means little without it."""
+        found = {
+            "no temperature²": self.temperature_squared is False,
+            "mean over classes too": self.reduction == "mean" and self.loss in SOFT,
+            "mean over layers and width": self.reduction == "mean" and self.loss == "patience",
+            "padding counts": self.positions == "all",
+            f"scores up to {self.zero_below} as 0": self.zero_below is not None,
+            "not normalised": self.normalize is False,
+        }
+        return [words for words, differs in found.items() if differs]
+
 
 class Match(Compared):
     """One pair of layers and what is compared there: a row of the list ``matches``.
@@ -144,8 +156,8 @@ def _meant(feature: str, loss: str) -> dict[str, bool]:
     return {
         "layer_map": with_layers,
         "pairs": with_layers,
-        "temperature": loss in _SOFT or (feature == "logits" and loss == "mse"),
-        "temperature_squared": loss in _SOFT,
+        "temperature": loss in SOFT or (feature == "logits" and loss == "mse"),
+        "temperature_squared": loss in SOFT,
         "reduction": loss in _REDUCTIONS,
         "positions": feature == "hidden_states"
         or (feature == "attention_scores" and loss == "mse"),

@@ -57,6 +57,7 @@ class TermSpec:
         text = f"{row.loss} of {row.feature}, weight {row.weight:g}"
         if row.temperature is not None:
             text += f", temperature {row.temperature:g}"
+        text += "".join(f", {form}" for form in row.forms())
         if row.feature in WITH_LAYERS:
             text += f"; layers {describe_pairs(self.pairs)}"
         if self.projections:
@@ -83,11 +84,13 @@ def resolve(
             return None, [Problem(place, message, hint)]
     if row.feature == "vector":
         pairs = ((0, 0),)
+    found = True
     if row.feature in WITH_LAYERS:
         try:
             pairs = _pairs(row, student, teacher)
         except UserError as error:
-            return None, [Problem(place, p.message, p.hint) for p in error.problems]
+            problems += [Problem(place, p.message, p.hint) for p in error.problems]
+            found = False  # heads and widths are looked at all the same
         problems += _out_of_range(place, row, pairs, student, teacher)
     if row.feature == "attention_scores" and student.heads != teacher.heads:
         message = (
@@ -111,7 +114,7 @@ def resolve(
         for own, other in pairs:
             each = f"{name}_{own}_{other}" if row.projection == "per_layer" else SHARED
             keys[own, other] = each
-    return TermSpec(name, row, pairs, keys), problems
+    return TermSpec(name, row, pairs, keys) if found else None, problems
 
 
 def _pairs(row: Row, student: Shape, teacher: Shape) -> tuple[Pair, ...]:

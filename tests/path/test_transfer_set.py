@@ -1,0 +1,86 @@
+"""``unlabeled.data.txt``: rows that count for every term that needs no label, and for no other."""
+
+import json
+import shutil
+
+import pytest
+
+from chatstill import cli
+from chatstill.errors import UserError
+from chatstill.methods.matches import Matches
+
+from . import world
+
+KD = {"model_type": "KD", "theseus_scheduler": None, "num_train_epochs": 1}
+ROWS, MORE = 48, 80
+
+
+@pytest.fixture
+def data(shared, tmp_path):
+    """The shared files, and a transfer set of 20 queries."""
+    folder = tmp_path / "data"
+    shutil.copytree(shared / "data", folder)
+    rows = [line.split("\t")[:2] for line in world.chat_rows(20, seed=7)]
+    assert len(rows) == MORE
+    text = "".join("\t".join(row) + "\n" for row in rows)
+    (folder / "chat" / "unlabeled.data.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_soft_labels_are_learnt_from_all_rows_and_gold_ones_from_those_that_have_one(run, data):
+    plan = run("check", data=data, **KD).text
+    assert f"128 rows of {data}/chat/train.data.txt and {data}/chat/unlabeled.data.txt" in plan
+    assert "(0: 36, 1: 12; 80 without label)" in plan
+    result = run(data=data, **KD)
+    metrics = json.loads((result.folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["training"]["rows"] == ROWS + MORE
+    log = (result.folder / "run.log").read_text(encoding="utf-8")
+    assert f"train: {ROWS} of {ROWS + MORE} rows have a label" in log
+    assert "holds this run, finished" in run(data=data, **KD).text
+
+
+def test_each_term_is_divided_by_the_rows_that_it_counts(run, data, monkeypatch):
+    seen, counts = set(), Matches.counts
+
+    def watched(self, batch, ctx):
+        found, rows = counts(self, batch, ctx), batch["index"].tolist()
+        labelled = [row for row in rows if row < ROWS]
+        assert found == {"soft": len(rows), "hard": len(labelled)}
+        seen.update(rows)
+        return found
+
+    monkeypatch.setattr(Matches, "counts", watched)
+    run(data=data, **KD)
+    assert seen == {*range(ROWS + MORE)}
+
+
+def test_another_transfer_set_is_another_run(run, data):
+    run(data=data, **KD)
+    with open(data / "chat" / "unlabeled.data.txt", "a", encoding="utf-8") as stream:
+        stream.write("where is it\tover there\n")
+    with pytest.raises(UserError, match=r"data\.train"):
+        run(data=data, **KD)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {**KD, "distillation": {"terms": {"soft": {"weight": 0}}}}]
+)
+def test_a_method_of_gold_labels_alone_leaves_it_and_says_so(run, data, changes):
+    plan = run("check", data=data, **changes).text
+    assert f"48 rows of {data}/chat/train.data.txt (" in plan
+    assert "unlabeled.data.txt: is not read: this method learns from gold labels alone" in plan
+
+
+def test_a_malformed_row_is_told_by_file_and_line(run, data):
+    with open(data / "chat" / "unlabeled.data.txt", "a", encoding="utf-8") as stream:
+        stream.write("one field\n")
+    with pytest.raises(UserError, match=r"unlabeled\.data\.txt: line 81"):
+        run("check", data=data, **KD)
+
+
+def test_label_noise_and_the_stored_teacher_go_with_it(run, data, tmp_path):
+    result = run(data=data, label_noise=["train"], teacher_cache=True, **KD)
+    assert "128 of 128 rows" in result.text
+    lines = (result.folder / "label_noise.tsv").read_text(encoding="utf-8").splitlines()
+    assert all(line.startswith("train\t") for line in lines[1:])
+    assert cli.main(["evaluate", str(result.folder)]) == 0
