@@ -20,7 +20,7 @@ from .evaluate.results import write_text
 from .evaluate.scoring import score
 from .job import Job, device_of
 from .methods.base import Phase
-from .models.heads import start_at
+from .models.heads import start_at_mean
 from .tasks.base import Split
 from .train.arguments import training_arguments
 from .train.checkpoints import CheckpointStore
@@ -116,7 +116,10 @@ def train_job(
         Interrupted: asked to stop by a signal.
         RunFailure: NaN, full disk, out of memory.
     """
-    _start_head(job, views.train)
+    if job.match.objective == "regression":
+        mean = start_at_mean(job.method.student, views.train.labels)
+        if mean is not None:
+            say(f"train: the new head starts at the mean of the scores, {mean:.3g}")
     newest, _ = store.newest()
     first = 0 if newest is None else newest.phase + newest.done
     sources = open_sources(job, views.train, folder, console, first_phase=first)
@@ -145,15 +148,6 @@ def train_job(
         run.records.close()
         leave_group()
     return Trained(results, scores, teacher_scores, train_scores)
-
-
-def _start_head(job: Job, train: View) -> None:
-    """A new head of a regression starts at the mean of the training scores."""
-    known = train.labels[~np.isnan(train.labels)]
-    if job.match.objective == "regression" and len(known):
-        mean = float(known.mean())
-        if start_at(job.method.student, mean):
-            say(f"train: the new head starts at the mean of the scores, {mean:.3g}")
 
 
 class _Run:

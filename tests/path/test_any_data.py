@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from chatstill import pipeline
+from chatstill import cli, pipeline
 from chatstill.cli.verbs import _block_of_run
 from chatstill.config import load
+from chatstill.config.schema import RunKeys
+from chatstill.config.task import task_of
 from chatstill.errors import UserError
 from chatstill.fingerprint import run_fingerprint
 from chatstill.tasks.predictions import read_predictions
@@ -238,6 +241,36 @@ def test_bad_rows_are_listed_in_the_run_folder(tmp_path):
     lines = (tmp_path / "out" / "bad_rows.tsv").read_text(encoding="utf-8").split("\n")
     assert lines[0] == "split\trow"
     assert lines[1].startswith(f"train\t{tmp_path / 'train.tsv'}: line 50: found 1 field")
+
+
+def test_bad_rows_of_chat_files_are_listed_too(run, shared, tmp_path):
+    """And a network of that run is scored on the same rows without saying it again."""
+    data = tmp_path / "data"
+    shutil.copytree(shared / "data" / "chat", data)
+    with open(data / "dev.data.txt", "ab") as stream:
+        stream.write(b"how are you\tfine\tperhaps\n\xff\xfe\tfine\t1\n")
+    with pytest.raises(UserError, match=r"dev\.data\.txt: line 61: found the label 'perhaps'"):
+        run(data=data, max_steps=2)
+    done = run(data=data, max_steps=2, on_bad_row="skip")
+    assert "2 of 62 rows are malformed and left out" in done.text
+    lines = (done.folder / "bad_rows.tsv").read_text(encoding="utf-8").splitlines()
+    size = (data / "dev.data.txt").stat().st_size
+    assert [line.split(": found")[0] for line in lines[1:]] == [
+        f"dev\t{data / 'dev.data.txt'}: line 61",
+        f"dev\t{data / 'dev.data.txt'}: line 62, byte offset {size - 10}",
+    ]
+    assert cli.main(["evaluate", str(done.folder)]) == 0
+
+
+def test_a_task_that_reads_its_rows_itself_skips_none(tmp_path):
+    values = {"task_name": "mine", "plugins": [str(tmp_path / "mine.py")], "on_bad_row": "skip"}
+    text = "class Mine:\n    task_name = 'mine'\n"
+    names = ("get_train_examples", "get_dev_examples", "get_test_examples")
+    text += "".join(f"    def {name}(self, data_dir):\n        return []\n" for name in names)
+    text += "    def get_labels(self):\n        return ['0', '1']\n"
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="on_bad_row: the task mine reads its rows itself"):
+        task_of(RunKeys(**values))
 
 
 def test_a_teacher_with_its_labels_in_another_order(tmp_path):

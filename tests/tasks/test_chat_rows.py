@@ -1,5 +1,6 @@
 """The chat task: its files, its rows, and what it says about malformed ones."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,36 @@ def fault(read, content, **options):
     with pytest.raises(UserError) as caught:
         read(content, **options)
     return str(caught.value)
+
+
+def test_skipping_lists_each_bad_row_and_keeps_the_others(tmp_path):
+    """Line numbers, ids and groups go on behind what is left out, however it is broken."""
+    lines = [b"hi\tyes\t1", b"hi\tno", b"", b"hi\tno\tperhaps", b"\xff\tno\t0", b"hi\tno\t0"]
+    path = tmp_path / "train.data.txt"
+    path.write_bytes(b"\n".join([*lines, b"one field", b"bye\tno\t0"]) + b"\n")
+    task = copy.copy(CHAT)
+    task.on_bad_row = "skip"
+    rows = task.read(path, "train")
+    examples = list(rows)
+    assert [(e.id, e.line, e.group) for e in examples] == [
+        ("train-0", 1, "q0"),
+        ("train-1", 6, "q0"),
+        ("train-2", 8, "q1"),
+    ]
+    places = [int(line.split(": line ")[1].split(":")[0].split(",")[0]) for line in rows.bad]
+    assert sorted(places) == [2, 3, 4, 5, 7]
+    assert "5 of 8 rows are malformed and left out" in rows.warnings[0].message
+    assert rows.label_values == {"1": 1, "0": 2}
+    assert task.reading != CHAT.reading, "prepared rows are other rows"
+
+
+def test_skipping_everything_is_an_error(tmp_path):
+    path = tmp_path / "train.data.txt"
+    path.write_text("one field\nand one\n", encoding="utf-8")
+    task = copy.copy(CHAT)
+    task.on_bad_row = "skip"
+    with pytest.raises(UserError, match="none of its 2 rows can be read: .*line 1: found 1 field"):
+        list(task.read(path, "train"))
 
 
 def test_rows_have_stable_ids_lines_and_groups(read):

@@ -1,5 +1,6 @@
 """GLUE: original files, label words, headers, and the official metrics."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,35 @@ def read(tmp_path):
 def test_files_with_labels(read, name, content, expected):
     assert read(name, content) == expected
     assert read(name, content, split="test") == expected
+
+
+def test_skipping_lists_each_bad_row_and_keeps_the_others(tmp_path):
+    path = tmp_path / "train.tsv"
+    path.write_bytes(b"sentence\tlabel\na\t1\nb\nc\tgood\n\xff\t1\n\nd\t0\n")
+    task = copy.copy(get_task("sst2"))
+    task.on_bad_row = "skip"
+    rows = task.read(path, "train")
+    assert [(e.id, e.line, e.text_a) for e in rows] == [("train-0", 2, "a"), ("train-1", 7, "d")]
+    assert len(rows.bad) == 4 and "4 of 6 rows are malformed" in rows.warnings[-1].message
+    path.write_text("text\tlabel\na\t1\n", encoding="utf-8")
+    with pytest.raises(UserError, match="line 1"):  # the header decides how all rows are read
+        list(task.read(path, "train"))
+
+
+def test_both_sections_of_mnli_list_their_bad_rows(tmp_path):
+    header = "index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse"
+    header += "\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2\tlabel1\tgold_label\n"
+    for name in ("matched", "mismatched"):
+        rows = ["0\t" + "x\t" * 7 + "a\tb\tneutral\tneutral\n", "0\tshort\n"]
+        text = header + "".join(rows)
+        (tmp_path / f"dev_{name}.tsv").write_text(text, encoding="utf-8")
+    task = copy.copy(get_task("mnli"))
+    task.on_bad_row = "skip"
+    found = task.read(tmp_path / "dev_matched.tsv", "dev")
+    assert len(list(found)) == 2
+    assert [line.split(": found")[0] for line in found.bad] == [
+        f"{tmp_path / f'dev_{name}.tsv'}: line 3" for name in ("matched", "mismatched")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def _of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
 
 
 def _block_of_run(model: Path) -> list[str]:
-    """The ``data`` block of the run that made a network, as overrides; empty for other networks."""
+    """How the run that made a network read its rows, as overrides; empty for other networks."""
     for folder in _folders_of_run(model):
         try:
             text = (folder / "config.resolved.json").read_text(encoding="utf-8")
@@ -242,7 +242,7 @@ def _block_of_run(model: Path) -> list[str]:
         return [
             f"{key}={json.dumps(value)}"
             for key, value in values.items()
-            if key.startswith("data.") and value is not None
+            if (key.startswith("data.") or key == "on_bad_row") and value is not None
         ]
     return []
 

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..tasks.bad_rows import OnBadRow
 from ..tasks.tabular_keys import DataKeys
 
 PLACEHOLDER = "must feed this value when the distill type is not in the exist map"
@@ -62,6 +63,7 @@ class RunKeys(Block):
         task_name: The task.
         data_dir: Holds the task's files, or a folder <TASK> with them.
         data: Rows of any CSV, TSV, JSON lines, Parquet file or data set, in place of data_dir.
+        on_bad_row: "skip" leaves malformed rows out and lists them.
         output_dir: The run folder.
         cache_dir: Where prepared data and downloads are kept.
         plugins: Python files with methods, tasks or models of your own.
@@ -112,6 +114,7 @@ class RunKeys(Block):
     task_name: str = ""
     data_dir: str = "data"
     data: DataKeys | None = None
+    on_bad_row: OnBadRow = "stop"
     output_dir: str = ""
     cache_dir: str | None = None
     plugins: tuple[str, ...] = ()

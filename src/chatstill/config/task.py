@@ -1,8 +1,10 @@
 """The task of a configuration: what its ``data`` block describes, or the one that it names."""
 
+import copy
 from typing import TYPE_CHECKING
 
 from .. import lookup
+from ..errors import Problem, UserError
 from ..tasks.tabular import TabularTask
 from .schema import RunKeys
 
@@ -18,8 +20,18 @@ def task_of(keys: RunKeys, plugins: tuple[str, ...] | None = None) -> "Task":
         plugins: Those that could be loaded; None for all that it names.
 
     Raises:
-        UserError: There is no task of the name.
+        UserError: There is no task of the name, or it can't skip rows as it is asked to.
     """
+    skip = keys.on_bad_row == "skip"
     if keys.data is not None:
-        return TabularTask(keys.data, keys.task_name)
-    return lookup.task(keys.task_name, keys.plugins if plugins is None else plugins)
+        block = keys.data.model_copy(update={"on_bad_row": "skip"}) if skip else keys.data
+        return TabularTask(block, keys.task_name)
+    task = lookup.task(keys.task_name, keys.plugins if plugins is None else plugins)
+    if not skip:
+        return task
+    if not hasattr(task, "on_bad_row"):
+        message = f"the task {task.name} reads its rows itself and skips none"
+        raise UserError(Problem("on_bad_row", message, "Leave the key out."))
+    task = copy.copy(task)  # tasks are shared
+    task.on_bad_row = "skip"
+    return task

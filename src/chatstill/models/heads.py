@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
@@ -53,7 +54,7 @@ def check_head(
         raise UserError(Problem(place, message, hint))
 
 
-def start_at(model: PreTrainedModel, value: float) -> bool:
+def start_at_mean(model: PreTrainedModel, scores: np.ndarray) -> float | None:
     """Sets the bias of a new head of one output; a trained head, whose bias is not 0, is left alone.
 
     A regression whose scores lie far from 0 otherwise spends its first epochs on moving every weight
@@ -61,16 +62,18 @@ def start_at(model: PreTrainedModel, value: float) -> bool:
 
     Args:
         model: A classifier.
-        value: The mean of the training scores.
+        scores: (N,) training scores, NaN for a row without.
 
     Returns:
-        Whether the bias was set.
+        The mean of the scores; None if the bias was not set.
     """
     head = [child for child in model.children() if child is not model.base_model]
     outputs = [part for child in head for part in child.modules() if isinstance(part, nn.Linear)]
     bias = outputs[-1].bias if outputs else None
-    if bias is None or outputs[-1].out_features != 1 or bool(bias.any()):
-        return False
+    known = scores[~np.isnan(scores)]
+    if bias is None or outputs[-1].out_features != 1 or bool(bias.any()) or not len(known):
+        return None
+    mean = float(known.mean())
     with torch.no_grad():
-        bias.fill_(value)
-    return True
+        bias.fill_(mean)
+    return mean

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import Problem, UserError
 from . import metrics as m
+from .bad_rows import BadRows, OnBadRow
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
 from .files import task_folder
 from .intervals import Parts, Ratio, sums_by_group
@@ -45,6 +46,12 @@ class ChatTask:
     label_words: tuple[str, ...] = ("0", "1")
     main_metric = "mrr"
     ranking = True
+    on_bad_row: OnBadRow = "stop"
+
+    @property
+    def reading(self) -> str:
+        """How rows are read, where not as ever: part of the fingerprint of prepared rows."""
+        return "" if self.on_bad_row == "stop" else "-skip"
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
         """``<split>.data.txt`` of the one folder that holds the task's files."""
@@ -80,11 +87,32 @@ class ChatTask:
         optional = split == "test" if labelled is None else not labelled
         values: Counter[str] = Counter()
         warnings: list[Problem] = []
+        listed: list[str] = []
+        bad = BadRows(self.on_bad_row, listed)
         more = self.transfer(path) if split == "train" and labelled is False else []
-        examples = _examples(path, split, optional, values, warnings)
+        examples = _examples(path, split, optional, values, warnings, bad)
         if more:
-            examples = _followed(examples, more, warnings)
-        return Rows(examples, values, warnings)
+            examples = self._followed(examples, more, warnings, listed)
+        return Rows(examples, values, warnings, listed)
+
+    def _followed(
+        self,
+        examples: Iterator[Example],
+        files: list[Path],
+        warnings: list[Problem],
+        listed: list[str],
+    ) -> Iterator[Example]:
+        """Training rows, then those of files whose labels, if they hold any, are passed over."""
+        number = 0
+        for example in examples:
+            number += 1
+            yield example
+        for file in files:
+            bad = BadRows(self.on_bad_row, listed)
+            rows = _examples(file, "train", True, Counter(), warnings, bad, with_labels=False)
+            for row in rows:
+                yield replace(row, id=f"train-{number}", group=f"{UNLABELLED}-{row.group}")
+                number += 1
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         """Accuracy, F1 and AUC over rows; ranking metrics and a random ranker's over groups.
@@ -143,26 +171,13 @@ class ChatTask:
         return next(name for name in ("mrr", "auc", "accuracy") if name in metrics)
 
 
-def _followed(
-    examples: Iterator[Example], files: list[Path], warnings: list[Problem]
-) -> Iterator[Example]:
-    """Training rows, then those of files whose labels, if they hold any, are passed over."""
-    number = 0
-    for example in examples:
-        number += 1
-        yield example
-    for file in files:
-        for row in _examples(file, "train", True, Counter(), warnings, with_labels=False):
-            yield replace(row, id=f"train-{number}", group=f"{UNLABELLED}-{row.group}")
-            number += 1
-
-
 def _examples(
     path: Path,
     split: Split,
     optional: bool,
     values: Counter[str],
     warnings: list[Problem],
+    bad: BadRows,
     *,
     with_labels: bool = True,
 ) -> Iterator[Example]:
@@ -170,29 +185,32 @@ def _examples(
     width, number, empty, group = 0, 0, [], -1
     query: str | None = None
     known: dict[str, int | None] = {}
-    for line, fields in read_rows(path):
-        if len(fields) != width:
-            width = _width(path, line, fields, width, optional)
-        text = fields[2] if width > 2 and with_labels else ""
-        if text not in known:
-            if len(known) == MOST_VALUES_COUNTED:
-                known.clear()
-            known[text] = _label(path, line, fields, optional) if with_labels else None
+    for line, fields in read_rows(path, bad):
+        try:
+            if len(fields) != width:
+                width = _width(path, line, fields, width, optional)
+            if width == 4 and not fields[3]:
+                raise malformed(path, line, "an empty group", "a name in the fourth field")
+            text = fields[2] if width > 2 and with_labels else ""
+            if text not in known:
+                if len(known) == MOST_VALUES_COUNTED:
+                    known.clear()
+                known[text] = _label(path, line, fields, optional) if with_labels else None
+        except UserError as error:
+            bad.take(error)
+            continue
         if text:
             values[text if len(values) < MOST_VALUES_COUNTED or text in values else OTHERS] += 1
         if not fields[0] or not fields[1]:
             empty.append(line)
         if width == 4:
             name = fields[3]
-            if not name:
-                raise malformed(path, line, "an empty group", "a name in the fourth field")
         elif fields[0] != query:
             group, query = group + 1, fields[0]
             name = f"q{group}"
         yield Example(f"{split}-{number}", line, fields[0], fields[1], known[text], name)
         number += 1
-    if not number:
-        raise UserError(Problem(str(path), "the file holds no rows"))
+    warnings += bad.finish(path, number)
     warnings += _noticed(path, values, empty)
 
 

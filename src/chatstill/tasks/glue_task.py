@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import Problem, UserError
 from . import by_scores as by
 from . import metrics as m
+from .bad_rows import BadRows, OnBadRow
 from .base import Example, Groups, MetricFunction, Rows, Split
 from .files import task_folder
 from .glue import GlueRow, Layout, plain_layout
@@ -49,6 +50,7 @@ class GlueTask:
     """One row of the table as a task; see ``tasks.base.Task`` for the contract."""
 
     ranking = False
+    on_bad_row: OnBadRow = "stop"
 
     def __init__(self, row: GlueRow) -> None:
         self.row = row
@@ -56,6 +58,11 @@ class GlueTask:
         self.labels = row.labels
         self.label_words = row.words
         self.main_metric = row.main_metric
+
+    @property
+    def reading(self) -> str:
+        """How rows are read, where not as ever: part of the fingerprint of prepared rows."""
+        return "" if self.on_bad_row == "stop" else "-skip"
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
         """The split's file in the one folder that holds the task's files."""
@@ -83,7 +90,9 @@ class GlueTask:
         optional = split == "test" if labelled is None else not labelled
         values: Counter[str] = Counter()
         warnings: list[Problem] = []
-        return Rows(self._examples(path, split, optional, values, warnings), values, warnings)
+        bad = BadRows(self.on_bad_row)
+        examples = self._examples(path, split, optional, values, warnings, bad)
+        return Rows(examples, values, warnings, bad.listed)
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         """The official metrics under the keys of ``transformers``' old GLUE example.
@@ -114,41 +123,65 @@ class GlueTask:
         optional: bool,
         values: Counter[str],
         warnings: list[Problem],
+        bad: BadRows,
     ) -> Iterator[Example]:
         layout: Layout | None = None
         number = 0
         noticed = Noticed()
-        for line, fields in read_rows(path):
+        for line, fields in read_rows(path, bad):
             if layout is None:
                 layout = self.layout_of(path, line, fields, optional)
                 if layout.header:
                     continue
-            if len(fields) < len(layout.columns) and self.row.skips_short_rows:
-                noticed.short.append(line)
-                if not optional:
-                    continue
-                fields = [*fields, *[""] * (len(layout.columns) - len(fields))]
-            if len(fields) != len(layout.columns):
-                expected = f"{len(layout.columns)} fields ({', '.join(layout.columns)})"
-                raise malformed(path, line, show(fields), expected)
-            label = None
-            if layout.label is not None:
-                text = fields[layout.label]
-                if text in self.row.unlabelled_words and not optional:
-                    noticed.unlabelled.append(line)
-                    continue
-                label = self._label(path, line, text, optional)
-                if label is not None and self.row.words:
-                    values[text] += 1
-            text_a = fields[layout.text_a]
-            text_b = None if layout.text_b is None else fields[layout.text_b]
-            if not text_a or text_b == "":
-                noticed.empty.append(line)
+            try:
+                row = self._row(path, line, fields, layout, optional, noticed)
+            except UserError as error:
+                bad.take(error)
+                continue
+            if row is None:
+                continue
+            text_a, text_b, label = row
+            if label is not None and layout.label is not None and self.row.words:
+                values[fields[layout.label]] += 1
             yield Example(f"{split}-{number}", line, text_a, text_b, label)
             number += 1
         warnings += noticed.problems(path, dropped=not optional)
-        if not number:
-            raise UserError(Problem(str(path), "the file holds no rows"))
+        warnings += bad.finish(path, number)
+
+    def _row(
+        self,
+        path: Path,
+        line: int,
+        fields: list[str],
+        layout: Layout,
+        optional: bool,
+        noticed: Noticed,
+    ) -> tuple[str, str | None, int | float | None] | None:
+        """Both texts and the label of a row; None for one that ``GlueRow`` leaves out.
+
+        Raises:
+            UserError: it is malformed.
+        """
+        if len(fields) < len(layout.columns) and self.row.skips_short_rows:
+            noticed.short.append(line)
+            if not optional:
+                return None
+            fields += [""] * (len(layout.columns) - len(fields))
+        if len(fields) != len(layout.columns):
+            expected = f"{len(layout.columns)} fields ({', '.join(layout.columns)})"
+            raise malformed(path, line, show(fields), expected)
+        label = None
+        if layout.label is not None:
+            text = fields[layout.label]
+            if text in self.row.unlabelled_words and not optional:
+                noticed.unlabelled.append(line)
+                return None
+            label = self._label(path, line, text, optional)
+        text_a = fields[layout.text_a]
+        text_b = None if layout.text_b is None else fields[layout.text_b]
+        if not text_a or text_b == "":
+            noticed.empty.append(line)
+        return text_a, text_b, label
 
     def layout_of(self, path: Path, line: int, fields: list[str], optional: bool) -> Layout:
         """The kind of file, by its first line; without labels only where they are ``optional``.

@@ -45,7 +45,9 @@ class MnliTask(GlueTask):
             return rows
         values: Counter[str] = Counter()
         warnings: list[Problem] = []
-        return Rows(self._sections(files, split, labelled, values, warnings), values, warnings)
+        bad: list[str] = []
+        examples = self._sections(files, split, labelled, values, warnings, bad)
+        return Rows(examples, values, warnings, bad)
 
     def _sections(
         self,
@@ -54,6 +56,7 @@ class MnliTask(GlueTask):
         labelled: bool | None,
         values: Counter[str],
         warnings: list[Problem],
+        bad: list[str],
     ) -> Iterator[Example]:
         number = 0
         for section, file in zip(SECTIONS, files, strict=True):
@@ -64,6 +67,7 @@ class MnliTask(GlueTask):
                 number += 1
             values.update(rows.label_values)
             warnings += rows.warnings
+            bad += rows.bad
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         """``mnli/acc``, ``mnli-mm/acc`` and their mean ``acc``.

@@ -1,21 +1,28 @@
 """Tab-separated rows: lines end at \\n or \\r\\n only, fields at TAB only, quotes are text."""
 
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import Problem, UserError
+from .bad_rows import BadRows
 
 BLOCK = 1 << 20
 LONGEST_LINE = 64 << 20
 BOM = b"\xef\xbb\xbf"
+UNREADABLE = "\udcff"  # stands for a line that is left out; no UTF-8 decodes to it
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def read_rows(path: Path, bad: BadRows | None = None) -> Iterator[tuple[int, list[str]]]:
     """The rows of a UTF-8 file, streamed.
 
     Other line separators (U+2028, \\x0b, \\x85, a lone \\r) and NUL are text like any other
     character. One byte order mark at the start is dropped; the last line needs no line end; empty
     lines after the last row are passed over.
+
+    Args:
+        path: The file.
+        bad: Takes lines that are no rows; None: the first one stops the reading.
 
     Yields:
         The line number from 1, and the line's fields (one for a line without TAB).
@@ -24,8 +31,9 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         UserError: the file can't be read, bytes that are no UTF-8 (with line and offset), a line of
             more than 64 MiB, an empty line between rows. Rows before the fault are yielded first.
     """
+    bad = bad or BadRows()
     line = empty = 0
-    for text in _blocks(path):
+    for text in _blocks(path, bad):
         if "\r\n" in text:
             text = text.replace("\r\n", "\n")
         lines = text.split("\n")
@@ -36,8 +44,12 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             if not content:
                 empty = empty or line
                 continue
-            if empty:
-                raise malformed(path, empty, "an empty line between rows", "a row in every line")
+            for number in range(empty, line) if empty else ():
+                found = "an empty line between rows"
+                bad.take(malformed(path, number, found, "a row in every line"))
+            empty = 0
+            if content == UNREADABLE:
+                continue
             yield line, content.split("\t")
 
 
@@ -59,23 +71,31 @@ def shorten(text: str, limit: int = 40) -> str:
     return repr(text) if len(text) <= limit else f"{text[:limit]!r}..."
 
 
-def _blocks(path: Path) -> Iterator[str]:
+def _blocks(path: Path, bad: BadRows) -> Iterator[str]:
     """The file as pieces of about a megabyte that end with a line end (the last one may not)."""
     offset, first_line = 0, 1
     for chunk in _chunks(path):
         if offset == 0 and chunk.startswith(BOM):
             chunk, offset = chunk[len(BOM) :], len(BOM)
         try:
-            text = chunk.decode("utf-8")
-        except UnicodeDecodeError as error:
-            good = chunk.rfind(b"\n", 0, error.start) + 1
-            if good:
-                yield chunk[:good].decode("utf-8")
-            line = first_line + chunk.count(b"\n", 0, good)
-            raise _undecodable(path, line, offset + error.start, chunk[error.start :]) from None
-        yield text
+            yield chunk.decode("utf-8")
+        except UnicodeDecodeError:
+            yield from _line_by_line(path, chunk, first_line, offset, bad)
         offset += len(chunk)
         first_line += chunk.count(b"\n")
+
+
+def _line_by_line(path: Path, chunk: bytes, line: int, offset: int, bad: BadRows) -> Iterator[str]:
+    """The lines of a piece that is not all UTF-8."""
+    for number, raw in enumerate(io.BytesIO(chunk), start=line):
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            rest = raw[error.start :]
+            bad.take(_undecodable(path, number, offset + error.start, rest))
+            text = UNREADABLE + "\n"
+        yield text
+        offset += len(raw)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

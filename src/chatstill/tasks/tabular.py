@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem, UserError
+from .bad_rows import BadRows
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
 from .cells import Bad, cell_text
 from .hub_data import HubTable
@@ -20,8 +21,6 @@ from .tabular_labels import SEPARATOR, LabelReader, labels_of
 from .tabular_metrics import Scorer, scorer_for
 
 NAME = "data"
-MOST_LISTED = 100_000
-SHOWN = 5
 
 
 class TabularTask:
@@ -110,9 +109,9 @@ class TabularTask:
         optional = split == "test" if labelled is None else not labelled
         values: Counter[str] = Counter()
         warnings: list[Problem] = []
-        bad: list[str] = []
+        bad = BadRows(self.keys.on_bad_row)
         examples = self._examples(path, split, optional, values, warnings, bad)
-        return Rows(examples, values, warnings, bad)
+        return Rows(examples, values, warnings, bad.listed)
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         """The metrics of the block's kind; see ``tabular_metrics``."""
@@ -135,10 +134,10 @@ class TabularTask:
         optional: bool,
         values: Counter[str],
         warnings: list[Problem],
-        bad: list[str],
+        bad: BadRows,
     ) -> Iterator[Example]:
         """The rows of all files behind a path; fills counter, warnings and bad rows on the way."""
-        number = num_bad = num_empty = 0
+        number = num_empty = 0
         first_empty = ""
         read_label = LabelReader(self.labels, optional=optional)
         spare = [name for name in (self.keys.label, self.keys.group) if name and optional]
@@ -150,11 +149,7 @@ class TabularTask:
                 if isinstance(row, Bad):
                     place = f"{table.path}: {table.unit} {line}"
                     message = f"found {row.found}, expected {row.expected}"
-                    if self.keys.on_bad_row == "stop":
-                        raise UserError(Problem(place, message, row.hint))
-                    num_bad += 1
-                    if len(bad) < MOST_LISTED:
-                        bad.append(f"{place}: {message}")
+                    bad.take(UserError(Problem(place, message, row.hint)))
                     continue
                 if not row.text_a or row.text_b == "":
                     num_empty += 1
@@ -162,11 +157,7 @@ class TabularTask:
                 self._count(row, values)
                 yield row
                 number += 1
-        if not number:
-            what = f"none of its {num_bad:,} rows can be read: {bad[0]}" if bad else "holds no rows"
-            raise UserError(Problem(str(path), what))
-        if num_bad:
-            warnings.append(_left_out(path, number, num_bad, bad))
+        warnings += bad.finish(path, number)
         if num_empty:
             message = f"empty texts in {num_empty:,} rows, the first is {first_empty}"
             warnings.append(Problem(str(path), message, severity="warning"))
@@ -259,14 +250,6 @@ class _RowMaker:
 def _no_text(column: str, cell: Any) -> Bad:
     found = "no value" if cell is None or cell != cell else f"a {type(cell).__name__}"
     return Bad(f"{found} in column {column!r}", "a text")
-
-
-def _left_out(path: Path, number: int, num_bad: int, bad: list[str]) -> Problem:
-    """The warning about rows that were skipped."""
-    shown = "\n    ".join(bad[:SHOWN])
-    more = f"\n    and {num_bad - SHOWN:,} more" if num_bad > SHOWN else ""
-    message = f"{num_bad:,} of {num_bad + number:,} rows are malformed and left out:"
-    return Problem(str(path), f"{message}\n    {shown}{more}", severity="warning")
 
 
 __all__ = ["NAME", "SEPARATOR", "TabularTask"]
