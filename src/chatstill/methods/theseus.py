@@ -69,6 +69,7 @@ class Config(MethodConfig):
         return value
 
 
+LONGER_THAN_ANY_RUN = 1e15  # steps; beyond it whole numbers of steps get lost in floats
 TheseusConfig = Config  # inside the class, Config is its own attribute
 
 
@@ -110,7 +111,10 @@ class ReplacingRate:
             return 0
         if self.kind == "constant":
             return self.steps_for_replacing or None
-        guess = max(int((1.0 - self.rate) / self.slope) - 1, 0)
+        needed = (1.0 - self.rate) / self.slope
+        if needed > LONGER_THAN_ANY_RUN:
+            return None
+        guess = max(int(needed) - 1, 0)
         while self.at(guess) < 1.0:
             guess += 1
         return guess
