@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
+from ..errors import Problem, UserError
 from .base import Context, Features, Method, MethodConfig, Needs, Phase, StudentSpec
 
 if TYPE_CHECKING:
@@ -171,6 +172,14 @@ class Theseus(Method):
             )
         return copy_layers(teacher, spec.num_layers, indices), lines
 
+    def problems(self) -> list[Problem]:
+        """A depth or a grouping that does not share out the teacher's layers."""
+        try:
+            self.groups()
+        except UserError as error:
+            return error.problems
+        return []
+
     def phases(self) -> list[Phase]:
         config, run = self.config, self.run
         trained = (
@@ -313,8 +322,6 @@ def _load_successors(student: PreTrainedModel, source: PreTrainedModel) -> list[
 
     target, given = layer_list(student)[2], layer_list(source)[2]
     if len(given) < len(target):
-        from ..errors import UserError
-
         raise UserError(
             f"student_architectures.model_name_or_path has {len(given)} layers, the student needs "
             f"{len(target)}"
