@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .config.schema import RunConfig
+from .config.task import task_of
 from .costs import cache_decisions, job_costs, phase_steps, rehearse_job
-from .errors import Problem, UserError
+from .errors import Problem, UserError, errors_of
 from .evaluate.scoring import score
 from .job import Job, device_of
-from .methods.base import Phase
+from .methods.base import Method, Phase
 from .models.layers import count_layers
 from .models.own import own_block
 from .preflight.caching import CacheDecision
@@ -30,7 +32,7 @@ from .preflight.plan import Plan, Section, network_rows
 from .preflight.sample import sample_rows
 from .preflight.survey import Survey, survey
 from .preflight.teacher import TeacherCheck, check_preprocess, check_teacher
-from .splits import lengths_of, sample_view
+from .splits import lengths_of, path_of, sample_view
 from .tasks.base import Example, Split
 from .tasks.files import listed, transfer_files
 from .text.casing import casing_report
@@ -38,6 +40,7 @@ from .text.normalize import normalizes
 from .train.launch import world_size
 
 SAMPLE = 512
+SPLITS: tuple[Split, ...] = ("train", "dev")
 
 
 def survey_split(job: Job, split: Split) -> Survey:
@@ -61,12 +64,31 @@ def pick(job: Job, split: Split, wanted: np.ndarray) -> list[Example]:
     return rows
 
 
-def check_machine(job: Job) -> list[Problem]:
-    """Precision, launcher, and enough rows for every process."""
-    config = job.config
-    device = device_of(job.config).type
+def check_machine(config: RunConfig) -> list[Problem]:
+    """Precision and launcher."""
+    device = device_of(config).type
     problems = check_precision(fp16=config.fp16, bf16=config.bf16, device=device)
     return problems + check_launcher(config.training_arguments, os.environ)
+
+
+def without_networks(config: RunConfig, method_class: type[Method]) -> list[Problem]:
+    """The errors that can be found where the networks cannot be put together: machine and rows."""
+    problems = check_machine(config)
+    try:
+        task = task_of(config)
+    except UserError as error:
+        return errors_of([*problems, *error.problems])
+    for split in SPLITS:
+        labelled = method_class.needs_labels if split == "train" else True
+        try:
+            rows = task.read(path_of(task, split, config), split, labelled)
+            for _ in rows:
+                pass
+            values = rows.label_values
+            problems += check_label_values(values, task.labels, task.label_words, split)
+        except UserError as error:
+            problems += error.problems
+    return errors_of(problems)
 
 
 def preflight(job: Job) -> Plan:
@@ -75,12 +97,21 @@ def preflight(job: Job) -> Plan:
     Raises:
         UserError: all errors found.
     """
-    problems = [*job.warnings, *check_machine(job)]
-    train, dev = survey_split(job, "train"), survey_split(job, "dev")
-    for split, found in (("train", train), ("dev", dev)):
+    problems = [*job.problems, *check_machine(job.config)]
+    surveys: list[Survey] = []
+    for split in SPLITS:
+        try:
+            found = survey_split(job, split)
+        except UserError as error:
+            problems += error.problems
+            continue
+        surveys.append(found)
         words = job.task.label_words
         problems += found.warnings
         problems += check_label_values(found.label_values, job.task.labels, words, split)
+    if len(surveys) < len(SPLITS):
+        raise UserError(errors_of(problems))
+    train, dev = surveys
     if job.labelled("train"):
         message = "is not read: this method learns from gold labels alone"
         unread = transfer_files(job.task, job.path("train"))
@@ -104,7 +135,7 @@ def preflight(job: Job) -> Plan:
         check = _check_teacher(job, dev, folder / "dev")
         if check is not None and check.problem is not None:
             problems.append(check.problem)
-        if errors := [p for p in problems if p.severity == "error"]:
+        if errors := errors_of(problems):
             raise UserError(errors)
         decisions = cache_decisions(job, view, train.num_rows)
         if job.config.teacher_cache is True and not decisions:
@@ -115,7 +146,7 @@ def preflight(job: Job) -> Plan:
             job, view, rehearsal, train.num_rows, dev.num_rows, decisions
         )
         problems += cost_problems
-    if errors := [p for p in problems if p.severity == "error"]:
+    if errors := errors_of(problems):
         raise UserError(errors)
     data_dir = Path(job.config.data_dir)
     files = {

@@ -28,6 +28,11 @@ class Problem:
         return f"{text}\n    {self.hint}" if self.hint else text
 
 
+def errors_of(problems: Iterable[Problem]) -> list[Problem]:
+    """Those that stop a run."""
+    return [problem for problem in problems if problem.severity == "error"]
+
+
 class UserError(Exception):
     """Input that the user has to change. The command line prints it without a traceback, exit code 2."""
 

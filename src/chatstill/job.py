@@ -12,7 +12,7 @@ import torch
 from .config.schema import Architecture, RunConfig
 from .config.task import task_of
 from .data.views import View, prepare_view
-from .errors import Problem, UserError
+from .errors import Problem, UserError, errors_of
 from .evaluate.scoring import Reader
 from .features.capture import NOT_INPUTS, TEACHERS, takes_token_types
 from .fingerprint import rows_fingerprint
@@ -76,7 +76,8 @@ class Job:
         match: Columns of the task's labels in the networks' outputs.
         names: Label names by output column, for the kept checkpoint.
         notes: Lines for the plan about how the networks were made.
-        warnings: What the user should know.
+        problems: What the user should know, and what keeps the method from running: the pre-flight says
+            it together with what it finds itself.
         teacher_tokenizer: The teacher's own; None where both share one.
         teacher_is_trained: False where a network of the same shape stands in for one to come.
     """
@@ -90,7 +91,7 @@ class Job:
     match: LabelMatch
     names: list[str]
     notes: list[str] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     teacher_tokenizer: PreTrainedTokenizerBase | None = None
     teacher_is_trained: bool = True
 
@@ -221,18 +222,21 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
             strict_head=True,
         )
         match = match_labels(teacher.config, task.labels)
-    problems = [*match.errors, *_check_tables(config, model, tokenizer, "teacher")]
-    if errors := [p for p in problems if p.severity == "error"]:
-        raise UserError(errors)
+    problems = [*match.problems, *_check_tables(config, model, tokenizer, "teacher")]
     student, own = model, tokenizer
     if teacher is not None:
-        spec = student_spec(config, teacher, task, method_class, method_config, notes)
-        student, lines = method_class.build_student(method_config, teacher, spec)
-        notes += lines
-        own = tokenizer
-        if not method_class.same_shape:
-            own = student_tokenizer(config, tokenizer, student, teacher)
-        problems += _check_tables(config, student, own, "student")
+        try:
+            spec = student_spec(config, teacher, task, method_class, method_config, notes)
+            student, lines = method_class.build_student(method_config, teacher, spec)
+            notes += lines
+            if not method_class.same_shape:
+                own = student_tokenizer(config, tokenizer, student, teacher)
+        except UserError as error:
+            raise UserError([*errors_of(problems), *error.problems]) from None
+        if not errors_of(problems):  # a cut or copied student would say the same once more
+            problems += _check_tables(config, student, own, "student")
+    if errors := errors_of(problems):
+        raise UserError(errors)
     method = method_class(method_config, student, teacher, objective=match.objective, run=run)
     problems += [*method.problems(), *_check_selection(config, method)]
     theirs = None
@@ -242,12 +246,10 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
             f"the student reads its own tokens: {len(own):,} entries, not {len(tokenizer):,}"
         )
         tokenizer, theirs = own, tokenizer
-    if errors := [p for p in problems if p.severity == "error"]:
-        raise UserError(errors)
-    warnings = list(dict.fromkeys([*match.warnings, *problems]))
+    problems = list(dict.fromkeys(problems))
     names = column_names(student, task, match)
     return Job(
-        config, verb, task, tokenizer, teacher, method, match, names, notes, warnings, theirs
+        config, verb, task, tokenizer, teacher, method, match, names, notes, problems, theirs
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .config.schema import Architecture, RunConfig, StudentArchitecture
-from .errors import Problem, UserError
+from .errors import Problem, UserError, errors_of
 from .layer_map import initial_layers
 from .methods.base import Method, MethodConfig, StudentSpec
+from .model_types import built_in, plain
 from .models.custom import own_type
 from .models.labels import set_labels
 from .models.layers import copy_layers, count_layers, cut_config, num_layers_of
@@ -83,8 +84,12 @@ def student_spec(
     described = block.config_file or (own_type(block.model_type) and not block.model_name_or_path)
     own = load_config(block, "student", config.cache_dir) if described else None
     if own is not None and method_class.same_shape:
-        if problems := check_same_shape(teacher.config, own):
-            raise UserError(problems)
+        problems = check_same_shape(teacher.config, own)
+        if errors := errors_of(problems):
+            raise UserError(errors)
+        notes += [f"{p.place}: {p.message}; the teacher's is used" for p in problems]
+    if own is None and (wrong := _other_type(block, teacher.config)):
+        raise UserError(wrong)
     if block.num_labels not in (None, teacher.config.num_labels):
         message = f"the teacher has {teacher.config.num_labels} outputs, and so has its student"
         raise UserError(Problem(f"{STUDENT}.num_labels", message, "Leave it out."))
@@ -135,7 +140,7 @@ class _Start:
         if source == "none":
             return self._random("as asked")
         if source is None and self.own is not None:
-            other = [p for p in check_same_shape(self.teacher.config, self.own) if _is_error(p)]
+            other = errors_of(check_same_shape(self.teacher.config, self.own))
             if other:
                 return self._random(f"its shape is not the teacher's ({other[0].message})")
         if source == "pretrained":
@@ -155,7 +160,7 @@ class _Start:
     def _copied(self, source: PreTrainedModel, whose: str, rest: str) -> Built:
         total = num_layers_of(source.config)
         if self.own is not None:
-            problems = [p for p in check_same_shape(source.config, self.own) if _is_error(p)]
+            problems = errors_of(check_same_shape(source.config, self.own))
             if problems:
                 hint = "Layers can only be copied between equal shapes; see copy_from."
                 raise UserError([Problem(p.place, p.message, hint) for p in problems])
@@ -172,8 +177,20 @@ class _Start:
         return new_classifier(own, self.config.seed), [f"the student starts at random: {why}"]
 
 
-def _is_error(problem: Problem) -> bool:
-    return problem.severity == "error"
+def _other_type(block: StudentArchitecture, teacher: PretrainedConfig) -> Problem | None:
+    """A kind of model that a student cannot be of which is made of the teacher's layers."""
+    given = block.model_type
+    from_teacher = not block.model_name_or_path and block.copy_from != "pretrained"
+    if (
+        not given
+        or built_in(given)
+        or not from_teacher
+        or plain(given) == plain(teacher.model_type)
+    ):
+        return None
+    message = f"'{given}', but the student is made of the teacher's layers: '{teacher.model_type}'"
+    hint = f"Write '{teacher.model_type}', leave it out, or name the student's own config_file."
+    return Problem(f"{STUDENT}.model_type", message, hint)
 
 
 def _no_pretrained() -> Problem:

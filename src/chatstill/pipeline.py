@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .config import Loaded
     from .job import Job, Verb
+    from .methods.base import Method
     from .preflight.plan import Plan
     from .tasks.base import Split
     from .train.runfolder import RunFolder
@@ -46,7 +47,7 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
     if state != "new":
         console.print(f"{folder.path} holds this run: {state}", highlight=False, soft_wrap=True)
     quiet_libraries()
-    _print_plan(open_job_of(loaded, verb), console)
+    _print_plan(examined_job(loaded, verb), console)
 
 
 def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
@@ -73,7 +74,7 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
     quiet_libraries()
     gate = Gate(folder.path)
     if rank() == 0:
-        job = open_job_of(loaded, verb)
+        job = (examined_job if state == "new" else open_job_of)(loaded, verb)
         plan = _print_plan(job, console) if state == "new" else None
         moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
         if moved is not None:
@@ -122,11 +123,31 @@ def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console)
 
 def open_job_of(loaded: Loaded, verb: Verb) -> Job:
     """The parts of a run, loaded and fitting."""
-    from . import lookup
     from .job import open_job
 
+    return open_job(loaded.config, verb, _method_of(loaded, verb))
+
+
+def examined_job(loaded: Loaded, verb: Verb) -> Job:
+    """The same for the pre-flight.
+
+    Raises:
+        UserError: what keeps the networks from being put together, and all that can be said without them.
+    """
+    from .checkup import without_networks
+
+    try:
+        return open_job_of(loaded, verb)
+    except UserError as error:
+        others = without_networks(loaded.config, _method_of(loaded, verb))
+        raise UserError(dict.fromkeys([*error.problems, *others])) from None
+
+
+def _method_of(loaded: Loaded, verb: Verb) -> type[Method]:
+    from . import lookup
+
     name = loaded.config.method_name if verb == "distill" else "finetune"
-    return open_job(loaded.config, verb, lookup.method(name, loaded.config.plugins))
+    return lookup.method(name, loaded.config.plugins)
 
 
 def _print_plan(job: Job, console: Console) -> Plan:

@@ -145,6 +145,10 @@ FILES = {
         "my.json: line 1: byte 0xbd at offset 10 is not UTF-8",
     ),
     "second line": (b'{\n"a": "\xff"}', "my.json: line 2: byte 0xff at offset 8 is not UTF-8"),
+    "behind a mark": (
+        codecs.BOM_UTF8 + b'{"a": "\xff"}',
+        "my.json: line 1: byte 0xff at offset 10 is not UTF-8",
+    ),
     "UTF-16": ("{}".encode("utf-16"), "the file is UTF-16"),
     "huge": (b"{" + b" " * 4_000_001, "larger than 4 MB"),
 }

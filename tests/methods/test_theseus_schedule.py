@@ -56,6 +56,11 @@ def test_first_step_at_one_is_the_first(b, k):
     assert first == 0 or schedule.at(first - 1) < 1.0
 
 
+@pytest.mark.parametrize("k", [1e-17, 1e-300, 5e-324])
+def test_a_slope_too_small_for_any_run_never_reaches_one(k):
+    assert rate(replacing_rate=0.3, scheduler_linear_k=k).first_step_at_one() is None
+
+
 @pytest.mark.parametrize("name", ["None", "none", None, "constant", "Constant"])
 def test_names_of_the_constant_schedule(name):
     schedule = rate(replacing_rate=0.5, scheduler_type=name)

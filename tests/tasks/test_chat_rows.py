@@ -56,7 +56,7 @@ def test_skipping_everything_is_an_error(tmp_path):
     path.write_text("one field\nand one\n", encoding="utf-8")
     task = copy.copy(CHAT)
     task.on_bad_row = "skip"
-    with pytest.raises(UserError, match="none of its 2 rows can be read: .*line 1: found 1 field"):
+    with pytest.raises(UserError, match=r"none of its 2 rows can be read: .*line 1: found 1 field"):
         list(task.read(path, "train"))
 
 

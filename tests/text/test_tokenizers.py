@@ -114,6 +114,7 @@ def test_the_silent_five_token_tokenizer_is_refused(vocab_folder, tmp_path):
     [
         (b"[PAD]\n[UNK]\nhello\n", r"\[CLS\], \[SEP\] missing in 3 pieces"),
         (b"[PAD]\nhell\xff\n", "not UTF-8: byte 0xff at offset 10"),
+        (b"\xef\xbb\xbf[PAD]\nhell\xff\n", "not UTF-8: byte 0xff at offset 13"),
         (b"", "no BERT vocabulary"),
     ],
 )

@@ -85,6 +85,23 @@ def test_second_run_is_refused_while_the_first_one_works(tmp_path):
     assert RunFolder(tmp_path / "run").open(PRINT) is None
 
 
+@pytest.mark.parametrize("found", ["another run", "somebody's"])
+def test_what_came_while_the_plan_was_made_is_not_taken_over(tmp_path, found):
+    folder = RunFolder(tmp_path / "run")
+    assert folder.state(PRINT) == "new"
+    if found == "another run":
+        other = RunFolder(tmp_path / "run")
+        other.open({"learning_rate": 3e-5})
+        other.close()
+    else:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "thesis.tex").write_text("years of work", encoding="utf-8")
+    before = folder.record()
+    with pytest.raises(UserError, match="output_dir"):
+        folder.open(PRINT)
+    assert folder.record() == before and folder._lock is None
+
+
 def test_a_run_killed_before_its_record_is_new(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.lock").touch()

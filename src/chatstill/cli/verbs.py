@@ -118,7 +118,7 @@ def evaluate(
     """Score any student or teacher on a task's rows."""
     known = {} if config is not None else _of_run(model, plugins)
     block = [] if config is not None or task_name is not None else _block_of_run(model)
-    if not block:
+    if not any(item.startswith("data.") for item in block):
         data_dir = data_dir or known.get("data_dir")
     task_name = task_name or known.get("task_name")
     named = _named([*block, *(overrides or [])], task_name, data_dir, plugins)

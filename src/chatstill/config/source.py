@@ -183,8 +183,9 @@ def _read_text(path: Path) -> tuple[str, Problem | None]:
     for mark, encoding in _ENCODINGS.items():
         if data.startswith(mark):
             return "", Problem(name, f"the file is {encoding}.", "Save it as UTF-8.")
+    # Offsets count from the file's first byte; with "utf-8-sig" they would count behind the mark.
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"byte 0x{data[error.start]:02x} at offset {error.start} is not UTF-8."

@@ -76,6 +76,7 @@ class Matches(Method):
     block = "distillation"
     alternatives: ClassVar[Mapping[str, str]] = {"layer_map": "pairs", "pairs": "layer_map"}
     top_level = tuple(OldKeys.model_fields)
+    needs_labels = False  # a run's own terms may need them
     config: MatchesConfig
 
     def __init__(self, config: MethodConfig, *args: Any, **kwargs: Any) -> None:

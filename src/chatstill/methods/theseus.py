@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
+from ..errors import Problem, UserError
 from .base import Context, Features, Method, MethodConfig, Needs, Phase, StudentSpec
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Config(MethodConfig):
         return value
 
 
+LONGER_THAN_ANY_RUN = 1e15  # steps; beyond it whole numbers of steps get lost in floats
 TheseusConfig = Config  # inside the class, Config is its own attribute
 
 
@@ -110,7 +112,10 @@ class ReplacingRate:
             return 0
         if self.kind == "constant":
             return self.steps_for_replacing or None
-        guess = max(int((1.0 - self.rate) / self.slope) - 1, 0)
+        needed = (1.0 - self.rate) / self.slope
+        if needed > LONGER_THAN_ANY_RUN:
+            return None
+        guess = max(int(needed) - 1, 0)
         while self.at(guess) < 1.0:
             guess += 1
         return guess
@@ -166,6 +171,14 @@ class Theseus(Method):
                 'set "successor_init": "pretrained" to start from it'
             )
         return copy_layers(teacher, spec.num_layers, indices), lines
+
+    def problems(self) -> list[Problem]:
+        """A depth or a grouping that does not share out the teacher's layers."""
+        try:
+            self.groups()
+        except UserError as error:
+            return error.problems
+        return []
 
     def phases(self) -> list[Phase]:
         config, run = self.config, self.run
@@ -309,8 +322,6 @@ def _load_successors(student: PreTrainedModel, source: PreTrainedModel) -> list[
 
     target, given = layer_list(student)[2], layer_list(source)[2]
     if len(given) < len(target):
-        from ..errors import UserError
-
         raise UserError(
             f"student_architectures.model_name_or_path has {len(given)} layers, the student needs "
             f"{len(target)}"

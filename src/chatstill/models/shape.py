@@ -55,7 +55,7 @@ def check_same_shape(
     for key in SHOULD_AGREE:
         teacher, student = _value(teacher_config, key), _value(student_config, key)
         if teacher != student and None not in (teacher, student):
-            message = f"{key} is {student}, the teacher's is {teacher}: copied layers will differ"
+            message = f"{key} is {student}, the teacher's is {teacher}"
             problems.append(Problem(place, message, severity="warning"))
     return problems
 

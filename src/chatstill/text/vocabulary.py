@@ -27,7 +27,7 @@ def read_vocabulary(path: Path) -> dict[str, int]:
         UserError: unreadable, not UTF-8, or without the pieces that a BERT tokenizer needs.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8").removeprefix("\ufeff")  # offsets count the mark
     except OSError as error:
         raise UserError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
     except UnicodeDecodeError as error:

@@ -113,6 +113,11 @@ class RunFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         self._take_lock()
+        try:  # another run may have come and gone since the folder was looked at
+            self.state(fingerprint, fresh=fresh)
+        except UserError:
+            self._release()
+            raise
         moved = None
         if fresh and self.record() is not None:
             moved = self._move_aside()
