@@ -112,10 +112,7 @@ def preflight(job: Job) -> Plan:
     if len(surveys) < len(SPLITS):
         raise UserError(errors_of(problems))
     train, dev = surveys
-    if job.labelled("train"):
-        message = "is not read: this method learns from gold labels alone"
-        unread = transfer_files(job.task, job.path("train"))
-        problems += [Problem(str(file), message, severity="warning") for file in unread]
+    problems += _unread(job)
     if train.num_rows < world_size():
         message = f"{train.num_rows} training rows for {world_size()} processes"
         problems.append(Problem("data", message))
@@ -163,6 +160,13 @@ def preflight(job: Job) -> Plan:
         problems += [Problem(phase.name, text, severity="warning") for text in warnings]
     sections.append(costs)
     return Plan(sections, problems, report)
+
+
+def _unread(job: Job) -> list[Problem]:
+    """A warning for each file of a transfer set that no term would learn from."""
+    files = transfer_files(job.task, job.path("train")) if job.labelled("train") else []
+    message = "is not read: this method learns from gold labels alone"
+    return [Problem(str(file), message, severity="warning") for file in files]
 
 
 def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:

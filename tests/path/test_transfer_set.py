@@ -30,7 +30,7 @@ def data(shared, tmp_path):
 def test_soft_labels_are_learnt_from_all_rows_and_gold_ones_from_those_that_have_one(run, data):
     plan = run("check", data=data, **KD).text
     assert f"128 rows of {data}/chat/train.data.txt and {data}/chat/unlabeled.data.txt" in plan
-    assert "(0: 36, 1: 12; 80 without label)" in plan
+    assert "(0: 36, 1: 12), 80 without label" in plan
     result = run(data=data, **KD)
     metrics = json.loads((result.folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["training"]["rows"] == ROWS + MORE

@@ -171,8 +171,6 @@ def plan_rows(report: dict[str, Any], max_seq_length: int) -> list[Row]:
         labels = list(report[name]["labels"].items())
         shown = ", ".join(f"{label}: {of['rows']:,}" for label, of in sorted(labels[:8]))
         more = ", …" if len(labels) > 8 else ""
-        without = report[name]["rows_without_label"]
-        more += f"; {without:,} without label" if without and labels else ""
         text = f"{report[name]['rows']:,} rows of {report[name]['file']}"
         text += f" ({shown}{more})" if shown else ""
         if lacking := report[name]["rows_without_label"]:
