@@ -90,6 +90,17 @@ def test_parquet(tmp_path):
     assert "can't be read as Parquet" in fault(file(tmp_path, "b.parquet", "text"))
 
 
+def test_parquet_whose_texts_are_no_utf8(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    texts = pa.array([b"fine", b"\xf7here"], pa.binary()).view(pa.string())
+    parquet.write_table(pa.table({"text": texts, "label": ["yes", "no"]}), tmp_path / "a.parquet")
+    assert "a.parquet: after row 0: can't be read as Parquet: 'utf-8'" in fault(
+        tmp_path / "a.parquet"
+    )
+
+
 def test_a_file_without_header(tmp_path):
     path = file(tmp_path, "a.txt", "a\tyes\nb\tno\n")
     assert texts(read(path, columns=("text", "label"))) == ["a", "b"]

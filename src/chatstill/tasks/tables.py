@@ -280,7 +280,7 @@ class _Parquet:
                 for place in range(batch.num_rows):
                     number += 1
                     yield Row(number, [cells[n][place] if n in cells else None for n in wanted])
-        except (OSError, ArrowException) as error:
+        except (OSError, ArrowException, UnicodeDecodeError) as error:
             reason = str(error).split("\n")[0]
             place_of = f"{self._path}: after row {number}"
             raise UserError(Problem(place_of, f"can't be read as Parquet: {reason}")) from None
