@@ -56,13 +56,10 @@ class Column:
     @property
     def is_text(self) -> bool:
         """Whether it holds language: no numbers, hardly a value twice, or long ones, or named so."""
-        named = self.name.casefold() in (
-            *FIRST_NAMES,
-            *SECOND_NAMES,
-        )  # a query stands in each reply's row
-        return (
-            not self.numeric and bool(self.filled) and (not self.few or self.length > 40 or named)
-        )
+        # A query stands in the row of each of its replies.
+        named = self.name.casefold() in (*FIRST_NAMES, *SECOND_NAMES)
+        varied = not self.few or self.length > 40 or named
+        return not self.numeric and bool(self.filled) and varied
 
 
 @dataclass(frozen=True)
