@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -176,7 +175,7 @@ def test_an_error_of_the_preflight_is_said_by_the_first_process(configured, tmp_
     loaded = configured(tmp_path, 4, max_seq_length=100)
     children = pair(loaded, tmp_path / "said.txt")
     assert wait(children[0]) == 2
-    time.sleep(0.3)
+    children[1].join(0.3)
     assert children[1].exitcode is None, "it waits until its launcher ends it"
     children[1].terminate()
     children[1].join()
@@ -242,7 +241,7 @@ def launcher(name, door):
     return [
         str(tool),
         "launch",
-        "--cpu",
+        "--multi_gpu",  # with --cpu it starts one process, whatever --num_processes says
         "--num_processes=2",
         f"--main_process_port={free_port()}",
         door,
@@ -274,6 +273,8 @@ def test_real_launchers(name, configured, alone, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("\nmrr = ") == 1, "the student's figure, by one process"
     assert_close(alone, tmp_path / "out")
+    log = (tmp_path / "out" / "run.log").read_text(encoding="utf-8")
+    assert "4 on each of 2 process(es)" in log
     again = go()
     assert again.returncode == 0, again.stderr[-3000:]
     assert "finished" in again.stdout
