@@ -65,6 +65,13 @@ def test_fresh_goes_to_the_pipeline_and_to_processes_that_it_starts(calls):
     assert loaded.arguments == ["distill", "my.json", "--set", "seed=1", "--fresh"]
 
 
+def test_a_folder_that_is_not_there_is_told_before_the_task(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["evaluate", "nosuch"]) == 2
+    said = capsys.readouterr().err
+    assert "there is no folder nosuch" in said and "--task-name" in said
+
+
 def test_evaluate_and_predict_need_no_file(calls):
     assert cli.main(["evaluate", "model", "--task-name", "ChatQA", "--split", "test"]) == 0
     model, config = calls.arguments["arguments"]

@@ -51,6 +51,12 @@ def test_skipping_lists_each_bad_row_and_keeps_the_others(tmp_path):
     assert task.reading != CHAT.reading, "prepared rows are other rows"
 
 
+def test_blanks_in_place_of_tabs_are_guessed_in_any_line(read):
+    hint = "Fields are separated by one TAB character."
+    assert hint in fault(read, "hi  yes  1\n")
+    assert hint in fault(read, "hi\tyes\t1\nhi  no  0\n")
+
+
 def test_skipping_everything_is_an_error(tmp_path):
     path = tmp_path / "train.data.txt"
     path.write_text("one field\nand one\n", encoding="utf-8")

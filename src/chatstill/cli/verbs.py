@@ -121,6 +121,9 @@ def evaluate(
     if not any(item.startswith("data.") for item in block):
         data_dir = data_dir or known.get("data_dir")
     task_name = task_name or known.get("task_name")
+    if config is None and task_name is None and not model.exists():
+        hint = "If it is a name on the hub, say its task: --task-name or --config."
+        raise UserError(Problem("", f"there is no folder {model}", hint))
     named = _named([*block, *(overrides or [])], task_name, data_dir, plugins)
     loaded = _load(config, named, "evaluate")
     from .. import pipeline

@@ -220,11 +220,11 @@ def _width(path: Path, line: int, fields: list[str], width: int, optional: bool)
     Raises:
         UserError: a number that doesn't fit, or another one than in the rows before.
     """
+    hint = "Fields are separated by one TAB character." if len(fields) == 1 else ""
     if width:
-        raise malformed(path, line, show(fields), f"{LAYOUTS[width]} as in the rows before")
+        raise malformed(path, line, show(fields), f"{LAYOUTS[width]} as in the rows before", hint)
     if len(fields) in LAYOUTS and (optional or len(fields) > 2):
         return len(fields)
-    hint = "Fields are separated by one TAB character." if len(fields) == 1 else ""
     expected = LAYOUTS[3] if not optional else f"{LAYOUTS[2]} or {LAYOUTS[3]}"
     raise malformed(path, line, show(fields), f"{expected}, or a group behind the label", hint)
 
