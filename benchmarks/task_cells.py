@@ -101,6 +101,7 @@ def _make(
     name = f"{student}-{arm}-seed{seed}-{_digest(config, options.rows, start, after)}"
     folder = options.work / task / name
     config |= {"data_dir": str(glue_cells.data_folder(options)), "output_dir": str(folder)}
+    config["cache_dir"] = str(options.work / "cache")  # a teacher's outputs, once for all seeds
     if task == glue_cells.CHINESE:
         config["plugins"] = [glue_cells.thucnews.__file__]
     verb = "teach" if arm == "alone" else "distill"
