@@ -59,6 +59,24 @@ def test_the_form_of_tinyberts_code():
     assert attention_count(MASK, heads=1, positions="all") == 2 * 3 * 3
 
 
+def test_in_decoders_no_key_behind_the_query_counts():
+    pairs = [
+        (STUDENT[b, 0, q, k].item(), TEACHER[b, 0, q, k].item())
+        for b, length in enumerate((2, 3))
+        for q in range(length)
+        for k in range(q + 1)
+    ]
+    loss = attention_mse(STUDENT, TEACHER, MASK, causal=True)
+    assert loss.item() == pytest.approx(sum((s - t) ** 2 for s, t in pairs))
+    assert attention_count(MASK, heads=1, causal=True) == len(pairs) == 3 + 6
+    other = TEACHER.clone()
+    other[:, :, 0, 1:] = math.inf
+    assert torch.equal(loss, attention_mse(STUDENT, other, MASK, causal=True))
+    both = [attention_cosine(STUDENT, scores, MASK, causal=True) for scores in (TEACHER, other)]
+    assert torch.equal(*both) and torch.isfinite(both[0])
+    assert attention_count(MASK, heads=1, per="row", causal=True) == 5
+
+
 def test_one_minus_cosine_of_a_row_of_scores():
     expected = 0.0
     for b, length in enumerate((2, 3)):

@@ -7,6 +7,8 @@ import torch
 
 from chatstill.methods.base import Context, RunValues
 from chatstill.methods.matches import Config, Matches
+from chatstill.models.reading import read_features
+from chatstill.terms.spec import needs_of
 from chatstill.train.stage import StageModule
 from chatstill.train.teachers import live_source
 
@@ -40,6 +42,24 @@ def step(own):
     stage = StageModule(own, own.phases()[0])
     loss, shares = stage(batch(), CTX, own.counts(batch(), CTX), 1.0)
     return stage, loss, shares
+
+
+@pytest.mark.parametrize("kind", ["bert", "llama"])
+def test_scores_that_the_network_never_uses_are_not_compared(kind):
+    """A decoder's query meets the keys up to its own, an encoder's all of them."""
+    student, teacher = tiny_model(kind, 2, seed=1, dropout=0.0), tiny_model(kind, 4, dropout=0.0)
+    own = method({"scores": {**SCORES, "pairs": [[2, 4]]}}, student=student, teacher=teacher)
+    features = [read_features(net, tiny_batch(), needs_of(own.specs, 0)) for net in (student,)]
+    features += [read_features(teacher, tiny_batch(), needs_of(own.specs, 1))]
+    sides = [features[0].attention[2], features[1].attention[4]]
+    scores = [side.query @ side.key.transpose(-1, -2) * side.scaling for side in sides]
+    mask = tiny_batch()["attention_mask"].bool()
+    seen = (mask[:, None, :] & mask[:, :, None])[:, None].expand_as(scores[0])
+    if kind == "llama":
+        seen = seen & torch.ones(seen.shape[-2:], dtype=torch.bool).tril()
+    expected = (scores[0] - scores[1])[seen].square().mean()
+    _, _, shares = step(own)
+    assert shares["scores"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_total_is_the_weighted_sum_of_means():

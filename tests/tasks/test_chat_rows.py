@@ -51,6 +51,22 @@ def test_skipping_lists_each_bad_row_and_keeps_the_others(tmp_path):
     assert task.reading != CHAT.reading, "prepared rows are other rows"
 
 
+def test_malformed_rows_are_told_together(read):
+    """All of a file in one go, the hint that they share once."""
+    with pytest.raises(UserError) as caught:
+        read("hi\tyes\t1\nhi  no  0\n\nhi\tno\tperhaps\nhi  no  0\nbye\tno\t0\n")
+    places = [problem.place.rsplit(": ", 1)[1] for problem in caught.value.problems]
+    assert places == ["line 2", "line 3", "line 4", "line 5"]
+
+
+def test_the_sixth_malformed_row_is_not_waited_for(read):
+    with pytest.raises(UserError) as caught:
+        read("hi\tyes\t1\n" + "hi  no  0\n" * 9)
+    hints = [problem.hint for problem in caught.value.problems]
+    assert hints[:4] == [""] * 4 and "separated by one TAB" in hints[4]
+    assert "read no further after 5 malformed rows" in hints[4]
+
+
 def test_blanks_in_place_of_tabs_are_guessed_in_any_line(read):
     hint = "Fields are separated by one TAB character."
     assert hint in fault(read, "hi  yes  1\n")

@@ -17,6 +17,7 @@ def attention_mse(
     *,
     positions: str = "valid",
     zero_below: float | None = None,
+    causal: bool = False,
 ) -> Tensor:
     """Squared difference of raw scores (TinyBERT, arXiv 1909.10351, eq. 7), summed.
 
@@ -28,8 +29,9 @@ def attention_mse(
             keys as 0 = 0 (TinyBERT's code).
         zero_below: Scores up to this value are 0 on their side before the difference: -100 in
             TinyBERT's code, -0.001 in TextBrewer's.
+        causal: A query meets no key behind it, as in decoders; such scores never count.
     """
-    seen = _seen(mask, positions)
+    seen = _seen(mask, positions, causal=causal)
     student, teacher = (torch.where(seen, side.float(), 0.0) for side in (student, teacher))
     if zero_below is not None:
         student, teacher = (
@@ -38,12 +40,14 @@ def attention_mse(
     return torch.sum((student - teacher) ** 2)
 
 
-def attention_cosine(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+def attention_cosine(
+    student: Tensor, teacher: Tensor, mask: Tensor, *, causal: bool = False
+) -> Tensor:
     """1 − cos of a query's scores over the valid keys, summed over valid queries and heads.
 
     Args: see ``attention_mse``.
     """
-    seen = _seen(mask, "valid")
+    seen = _seen(mask, "valid", causal=causal)
     rows = mask.bool()[:, None, :]  # (B, 1, L)
     # Rows of padding get numbers whose cosine has a gradient; what comes of them is dropped.
     student = torch.where(seen, student.float(), torch.where(rows[..., None], 0.0, 1.0))
@@ -53,7 +57,12 @@ def attention_cosine(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 
 
 def attention_count(
-    mask: Tensor, heads: int, *, per: str = "score", positions: str = "valid"
+    mask: Tensor,
+    heads: int,
+    *,
+    per: str = "score",
+    positions: str = "valid",
+    causal: bool = False,
 ) -> float:
     """Valid queries x valid keys x heads; per ``row`` (cosine) valid queries x heads.
 
@@ -62,15 +71,20 @@ def attention_count(
         heads: H.
         per: ``score`` or ``row``.
         positions: ``valid``, or ``all``: B x L x L x H.
+        causal: A query meets its own key and those before it.
     """
     if positions == "all":
         rows, longest = mask.shape
         return float(rows * longest * (longest if per == "score" else 1) * heads)
     lengths = mask.bool().sum(-1).double()
-    return float((lengths**2 if per == "score" else lengths).sum()) * heads
+    scores = lengths * (lengths + 1) / 2 if causal else lengths**2
+    return float((scores if per == "score" else lengths).sum()) * heads
 
 
-def _seen(mask: Tensor, positions: str) -> Tensor:
-    """(B, 1, L, L), or (B, 1, 1, L) where queries of padding count."""
+def _seen(mask: Tensor, positions: str, *, causal: bool) -> Tensor:
+    """(B, 1, L, L), or (B, 1, 1, L) where queries of padding count and every key is met."""
     keys = mask.bool()[:, None, None, :]
+    if causal:
+        longest = mask.shape[1]
+        keys = keys & torch.ones(longest, longest, dtype=torch.bool, device=mask.device).tril()
     return keys if positions == "all" else keys & mask.bool()[:, None, :, None]

@@ -98,7 +98,7 @@ class Matches(Method):
     def shapes(self) -> tuple[Shape, Shape]:
         """Of student and teacher."""
         assert self.teacher is not None
-        return Shape.of(self.student.config), Shape.of(self.teacher.config)
+        return Shape.of(self.student), Shape.of(self.teacher)
 
     @cached_property
     def _resolved(self) -> tuple[list[TermSpec], list[Problem]]:
@@ -190,13 +190,22 @@ class Matches(Method):
 
         assert isinstance(student, Projected)
         projected, counts = student.projected, self.counts(batch, ctx)
+        causal = any(shape.causal for shape in self.shapes)
 
         def project(spec: TermSpec, pair: Pair, tensor: Tensor) -> Tensor:
             return projected.get((spec.name, pair), tensor)
 
         return {
             spec.name: Term(
-                term_sum(spec, batch, student, teacher or Features(), self.objective, project),
+                term_sum(
+                    spec,
+                    batch,
+                    student,
+                    teacher or Features(),
+                    self.objective,
+                    project,
+                    causal=causal,
+                ),
                 counts[spec.name],
                 spec.row.weight,
             )

@@ -1,5 +1,8 @@
-"""Malformed rows: an error, or left out, counted and listed."""
+"""Malformed rows: errors, the first few of a file at once, or left out, counted and listed."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +17,7 @@ class BadRows:
     """What becomes of the malformed rows of one file.
 
     Attributes:
-        count: Rows left out.
+        count: Rows that are malformed.
         listed: Place and reason of the first hundred thousand, behind those of the files before.
     """
 
@@ -23,16 +26,20 @@ class BadRows:
         self.count = 0
         self.listed: list[str] = [] if listed is None else listed
         self._before = len(self.listed)
+        self._errors: list[Problem] = []
 
     def take(self, error: UserError) -> None:
         """Notes a row that can't be read.
 
         Raises:
-            UserError: the one given, where such rows stop the reading.
+            UserError: such rows are errors, and there have been enough of them to see what is wrong.
         """
-        if not self._skip:
-            raise error
         self.count += 1
+        if not self._skip:
+            self._errors += error.problems
+            if self.count == SHOWN:
+                raise told(self._errors, more=True)
+            return
         if len(self.listed) < MOST_LISTED:
             problem = error.problems[0]
             self.listed.append(f"{problem.place}: {problem.message}")
@@ -45,8 +52,10 @@ class BadRows:
             number: Rows that were taken.
 
         Raises:
-            UserError: there were none.
+            UserError: there were none, or malformed rows are errors and there were some.
         """
+        if self._errors:
+            raise told(self._errors)
         own = self.listed[self._before : self._before + SHOWN]
         if not number:
             none = f"none of its {self.count:,} rows can be read: {''.join(own[:1])}"
@@ -57,3 +66,28 @@ class BadRows:
         more = f"\n    and {self.count - SHOWN:,} more" if self.count > SHOWN else ""
         message = f"{self.count:,} of {self.count + number:,} rows are malformed and left out:"
         return [Problem(str(path), f"{message}\n    {shown}{more}", severity="warning")]
+
+
+class FirstStops(BadRows):
+    """The first malformed row stops the reading."""
+
+    def take(self, error: UserError) -> None:
+        """Raises what it is given."""
+        raise error
+
+
+def told(problems: Sequence[Problem], *, more: bool = False) -> UserError:
+    """Malformed rows in one error; a hint that they share stands once, behind the last.
+
+    Args:
+        problems: At least one.
+        more: Whether the reading stops before the end of the file.
+    """
+    shown = list(problems)
+    for number, (own, following) in enumerate(pairwise(problems)):
+        if own.hint == following.hint:
+            shown[number] = replace(own, hint="")
+    if more:
+        end = f"The file was read no further after {len(shown)} malformed rows."
+        shown[-1] = replace(shown[-1], hint=f"{shown[-1].hint} {end}".lstrip())
+    return UserError(shown)

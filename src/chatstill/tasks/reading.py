@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import Problem, UserError
-from .bad_rows import BadRows
+from .bad_rows import BadRows, FirstStops
 
 BLOCK = 1 << 20
 LONGEST_LINE = 64 << 20
@@ -22,16 +22,18 @@ def read_rows(path: Path, bad: BadRows | None = None) -> Iterator[tuple[int, lis
 
     Args:
         path: The file.
-        bad: Takes lines that are no rows; None: the first one stops the reading.
+        bad: Takes lines that are no rows, and tells of them when asked to finish; None: the first one
+            stops the reading.
 
     Yields:
         The line number from 1, and the line's fields (one for a line without TAB).
 
     Raises:
-        UserError: the file can't be read, bytes that are no UTF-8 (with line and offset), a line of
-            more than 64 MiB, an empty line between rows. Rows before the fault are yielded first.
+        UserError: the file can't be read, a line of more than 64 MiB; without ``bad`` also bytes that
+            are no UTF-8 (with line and offset), an empty line between rows. Rows before the fault are
+            yielded first.
     """
-    bad = bad or BadRows()
+    bad = bad or FirstStops()
     line = empty = 0
     for text in _blocks(path, bad):
         if "\r\n" in text:

@@ -43,7 +43,10 @@ def term_count(
         return losses.hidden_count(mask, width, positions=positions)
     if row.feature == "attention_scores":
         per = "score" if row.loss == "mse" else "row"
-        return losses.attention_count(mask, teacher.heads, per=per, positions=positions)
+        causal = student.causal or teacher.causal
+        return losses.attention_count(
+            mask, teacher.heads, per=per, positions=positions, causal=causal
+        )
     if row.loss == "cos":
         return float(rows)
     return float(rows * (student.outputs if row.feature == "logits" else teacher.width))
@@ -56,6 +59,8 @@ def term_sum(
     teacher: Features,
     objective: Objective,
     project: Project,
+    *,
+    causal: bool = False,
 ) -> Tensor:
     """The term's loss summed over one micro-batch.
 
@@ -66,6 +71,7 @@ def term_sum(
         teacher: Its features; of a term on labels alone nothing is read.
         objective: How the networks answer the task.
         project: (term, pair, the student's tensor) -> the tensor in the teacher's width.
+        causal: A token of either network meets none behind it.
     """
     feature = spec.row.feature
     if feature == "logits":
@@ -75,7 +81,7 @@ def term_sum(
         if feature == "hidden_states":
             share = _hidden(spec, pair, batch, student, teacher, project)
         elif feature == "attention_scores":
-            share = _scores(spec, pair, batch, student, teacher)
+            share = _scores(spec, pair, batch, student, teacher, causal)
         else:
             share = _vectors(spec, pair, student, teacher, project)
         total = share if total is None else total + share
@@ -128,15 +134,22 @@ def _hidden(
 
 
 def _scores(
-    spec: TermSpec, pair: Pair, batch: Mapping[str, Tensor], student: Features, teacher: Features
+    spec: TermSpec,
+    pair: Pair,
+    batch: Mapping[str, Tensor],
+    student: Features,
+    teacher: Features,
+    causal: bool,
 ) -> Tensor:
     sides = (student.attention[pair[0]], teacher.attention[pair[1]])
     own, aim = (losses.raw_scores(side.query, side.key, side.scaling) for side in sides)
     mask = batch["attention_mask"]
     if spec.row.loss == "cos":
-        return losses.attention_cosine(own, aim, mask)
+        return losses.attention_cosine(own, aim, mask, causal=causal)
     positions, floor = spec.row.positions or "valid", spec.row.zero_below
-    return losses.attention_mse(own, aim, mask, positions=positions, zero_below=floor)
+    return losses.attention_mse(
+        own, aim, mask, positions=positions, zero_below=floor, causal=causal
+    )
 
 
 def _vectors(

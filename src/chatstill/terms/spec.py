@@ -17,21 +17,32 @@ SHARED = "shared"
 
 @dataclass(frozen=True)
 class Shape:
-    """What of a network decides whether a term fits: depth, width, heads and outputs."""
+    """What of a network decides whether a term fits, and how much of it there is.
+
+    Attributes:
+        layers: Depth.
+        width: Of its hidden states.
+        heads: Of each layer.
+        outputs: Logits.
+        causal: A token's attention meets none behind it, as in decoders.
+    """
 
     layers: int
     width: int
     heads: int
     outputs: int
+    causal: bool = False
 
     @classmethod
-    def of(cls, config: Any) -> Shape:
-        """From a transformers config; 0 for what a model of a user's own does not have."""
+    def of(cls, model: Any) -> Shape:
+        """From a transformers model; 0 for what a model of a user's own does not have."""
+        config = model.config
         return cls(
             int(getattr(config, "num_hidden_layers", 0)),
             int(getattr(config, "hidden_size", 0)),
             int(getattr(config, "num_attention_heads", 0)),
             int(config.num_labels),
+            any(getattr(part, "is_causal", False) is True for part in model.modules()),
         )
 
 
