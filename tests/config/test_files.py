@@ -125,6 +125,14 @@ def test_weights_that_can_not_be_loaded(kind, world):
     assert hint in problem.hint
 
 
+@pytest.mark.parametrize("named", ["run", "ruin"])
+def test_a_run_folder_in_place_of_its_network(world, named):
+    (world.folder / "run").mkdir()
+    (world.folder / "teacher").rename(world.folder / "run" / "teacher")
+    world.values["teacher_architectures"]["model_name_or_path"] = f"./{named}"
+    assert "Did you mean run/teacher?" in [problem.hint for problem in world.problems()]
+
+
 def test_a_tensorflow_checkpoint_by_its_prefix(world):
     (world.folder / "teacher" / "bert_model.ckpt.index").write_bytes(b"x")
     report = world.report("teacher_architectures.model_name_or_path=teacher/bert_model.ckpt")

@@ -11,7 +11,14 @@ from .places import KeyPath, dotted
 from .schema import Architecture, RunKeys
 from .source import Source
 from .trainer_keys import architectures
-from .weights import TOKENIZER_FILES, kind_of, looks_like_hub_name, read_json, weights_fault
+from .weights import (
+    TOKENIZER_FILES,
+    kind_of,
+    looks_like_hub_name,
+    read_json,
+    weights_fault,
+    with_weights,
+)
 
 _TOKENIZERS = "tokenizer.json, vocab.txt, vocab.json or a sentencepiece model"
 TEACHER, STUDENT = "teacher_architectures", "student_architectures"
@@ -161,7 +168,7 @@ def near_file(name: str) -> str:
     """The nearest name in the folder where the path ends to exist, or where paths count from."""
     meant = _mistyped(name)
     if meant is not None:
-        return f"Did you mean {meant}?"
+        return f"Did you mean {with_weights(meant)}?"
     path = Path(name)
     parent = next((p for p in path.parents if kind_of(p) == "folder"), Path())
     if path.parent == parent and parent.is_dir():
@@ -171,7 +178,7 @@ def near_file(name: str) -> str:
             names = []
         near = difflib.get_close_matches(path.name, names, n=1)
         if near:
-            return f"Did you mean {parent / near[0]}?"
+            return f"Did you mean {with_weights(parent / near[0])}?"
     if path.is_absolute():
         return f"The path exists up to {parent}."
     return f"Paths count from the working directory, {Path.cwd()}."

@@ -107,8 +107,19 @@ def _folder_fault(folder: Path) -> tuple[str, str] | None:
             )
     if any(name.endswith(_PICKLE_ENDINGS) for name in names):
         return f"the folder {folder} holds a pickled model, which is not loaded.", FROM_PICKLE
+    inside = with_weights(folder)
+    if inside != folder:
+        return f"the folder {folder} holds no weights itself.", f"Did you mean {inside}?"
     shown = f"It holds: {', '.join(names[:8])}." if names else "It is empty."
     return f"the folder {folder} holds no weights ({' or '.join(WEIGHT_FILES)}).", shown
+
+
+def with_weights(folder: Path) -> Path:
+    """A folder, or the one in it that holds a network, as a run folder does; itself where none does."""
+    for inside in (folder, folder / "student", folder / "teacher"):
+        if any(kind_of(inside / name) for name in (*INDEX_FILES, *WEIGHT_FILES)):
+            return inside
+    return folder
 
 
 def _index_fault(folder: Path, name: str) -> tuple[str, str] | None:
