@@ -10,7 +10,6 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ from .preflight.plan import byte_size
 from .preflight.resources import existing_parent
 from .train.cached_teacher import CachedTeacher, compute_with, layout_of
 from .train.launch import rank, world_size
+from .train.precision import autocast, precision_of
 from .train.progress import FillDisplay
 from .train.teachers import LiveTeacher, TeacherSource, live_source
 
@@ -216,7 +216,7 @@ def _fill(job: Job, stored: Stored, cache: TeacherCache, view: View, console: Co
     reader = job.teacher_reader
 
     def features(batch: Mapping[str, Tensor]) -> Any:
-        with _autocast(job, device):
+        with autocast(_precision(job), device):
             return stored.live.features(batch)
 
     compute = compute_with(
@@ -242,14 +242,7 @@ def _own_device(job: Job) -> torch.device:
 
 
 def _precision(job: Job) -> str:
-    return "fp16" if job.config.fp16 else "bf16" if job.config.bf16 else "float32"
-
-
-def _autocast(job: Job, device: torch.device) -> Any:
-    """The precision that the training step would run the teacher in."""
-    kinds = {"fp16": torch.float16, "bf16": torch.bfloat16}
-    kind = kinds.get(_precision(job))
-    return torch.autocast(device.type, dtype=kind) if kind is not None else nullcontext()
+    return precision_of(fp16=job.config.fp16, bf16=job.config.bf16)
 
 
 def _inner_parameters(model: Any) -> int:

@@ -38,6 +38,7 @@ from .tasks.files import listed, transfer_files
 from .text.casing import casing_report
 from .text.normalize import normalizes
 from .train.launch import world_size
+from .train.precision import precision_of
 
 SAMPLE = 512
 SPLITS: tuple[Split, ...] = ("train", "dev")
@@ -214,7 +215,7 @@ def _phase_section(
     config = job.config
     total, per_epoch = phase_steps(job, phase, num_rows)
     whole = config.per_gpu_train_batch_size * world_size() * config.gradient_accumulation_steps
-    precision = "fp16" if config.fp16 else "bf16" if config.bf16 else "float32"
+    precision = precision_of(fp16=config.fp16, bf16=config.bf16)
     rows = [
         ("steps", f"{total:,} ({total / per_epoch:.4g} epochs of {per_epoch:,})"),
         (

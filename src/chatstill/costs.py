@@ -21,6 +21,7 @@ from .preflight.resources import available_memory, check_disk, disk_needs
 from .rehearsal import Rehearsal, rehearse
 from .train.launch import world_size
 from .train.phases import num_steps
+from .train.precision import precision_of
 from .train.progress import clock
 
 
@@ -80,6 +81,7 @@ def rehearse_job(
         seed=job.config.seed,
         num_steps=steps,
         stored=first.name in decisions and decisions[first.name].use,
+        precision=precision_of(fp16=job.config.fp16, bf16=job.config.bf16),
     )
 
 

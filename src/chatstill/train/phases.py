@@ -13,6 +13,7 @@ from transformers import TrainerCallback, TrainingArguments
 from ..methods.base import Method, Phase
 from .checkpoints import Checkpoint, CheckpointStore
 from .control import Interrupted, StopRequest
+from .masks import quick_masks
 from .settings import PhaseSettings, Steps
 from .stage import StageModule
 from .teachers import TeacherSource
@@ -120,7 +121,7 @@ def _train_phase(
     if resume is not None:
         engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
     try:
-        with warnings.catch_warnings():
+        with quick_masks(), warnings.catch_warnings():
             # Where the first step draws nothing, the schedule is stepped before the optimizer: as meant.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)

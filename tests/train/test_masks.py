@@ -1,0 +1,110 @@
+"""Dropout masks: the right share, no pattern, the generator's alone, and torch's own again afterwards."""
+
+import math
+import warnings
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from chatstill.train.masks import draw_mask, quick_masks
+
+NUM = 400_000
+
+
+def within_noise(share: float, p: float, num: int) -> bool:
+    """Five standard deviations of a binomial share."""
+    return abs(share - p) < 5 * math.sqrt(p * (1 - p) / num)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.bool])
+def test_ones_have_the_probability_asked_for_at_every_place_of_a_word(p, kind):
+    torch.manual_seed(1)
+    mask = draw_mask(torch.empty(NUM, dtype=kind), p).float()
+    assert set(mask.unique().tolist()) <= {0.0, 1.0}
+    for place in range(4):
+        assert within_noise(mask[place::4].mean().item(), p, NUM // 4)
+
+
+def test_neighbours_are_independent():
+    torch.manual_seed(1)
+    mask = draw_mask(torch.empty(NUM), 0.5)
+    for distance in (1, 2, 3, 4, 8):
+        both = (mask[:-distance] * mask[distance:]).mean().item()
+        assert within_noise(both, 0.25, NUM - distance)
+
+
+@pytest.mark.parametrize(("p", "value"), [(0.0, 0.0), (1.0, 1.0)])
+def test_never_and_always(p, value):
+    assert (draw_mask(torch.empty(70_000), p) == value).all()
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 5)])
+def test_any_shape(shape):
+    assert draw_mask(torch.full(shape, 7.0), 1.0).eq(1).all()
+
+
+def test_a_tensor_with_gaps_is_filled_alone():
+    whole = torch.full((6, 4), 7.0)
+    draw_mask(whole[:, ::2], 1.0)
+    assert (whole[:, ::2] == 1).all() and (whole[:, 1::2] == 7).all()
+
+
+def modules():
+    layer = torch.nn.Dropout(0.1)
+    query = torch.randn(2, 4, 16, 8)
+    return {
+        "module": lambda: layer(torch.ones(64, 64)),
+        "function": lambda: F.dropout(torch.ones(64, 64), 0.1),
+        "in place": lambda: F.dropout(torch.ones(64, 64), 0.1, inplace=True),
+        "attention": lambda: F.scaled_dot_product_attention(query, query, query, dropout_p=0.1),
+    }
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_dropout_inside_the_block_draws_so_and_none_after_it(name):
+    run = modules()[name]
+
+    def drawn():
+        torch.manual_seed(3)
+        return run()
+
+    torch.manual_seed(0)
+    before = drawn()
+    with quick_masks():
+        inside, again = drawn(), drawn()
+    assert torch.equal(inside, again), "the same generator, the same mask"
+    assert not torch.equal(inside, before)
+    assert torch.equal(drawn(), before)
+
+
+def test_values_kept_are_scaled_and_gradients_follow_the_mask():
+    torch.manual_seed(0)
+    given = torch.ones(100, 100, requires_grad=True)
+    with quick_masks():
+        found = F.dropout(given, 0.1)
+        found.sum().backward()
+    assert found.unique().tolist() == pytest.approx([0.0, 1 / 0.9])
+    assert torch.equal(given.grad, found.detach())
+
+
+def test_a_generator_of_its_own_is_used():
+    def drawn():
+        return torch.empty(100).bernoulli_(0.5, generator=torch.Generator().manual_seed(5))
+
+    with quick_masks():
+        one = drawn()
+        torch.manual_seed(9)
+        assert torch.equal(one, drawn())
+
+
+def test_no_warning_and_back_after_an_error():
+    torch.manual_seed(0)
+    before = torch.empty(50).bernoulli_(0.5)
+    with warnings.catch_warnings(), pytest.raises(KeyError):
+        warnings.simplefilter("error")
+        with quick_masks():
+            raise KeyError
+    torch.manual_seed(0)
+    assert torch.equal(torch.empty(50).bernoulli_(0.5), before)
