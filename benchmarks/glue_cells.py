@@ -39,7 +39,7 @@ SEVERAL_SEEDS = ("mrpc", "rte", "stsb")  # the others have rows enough for one
 COMMON: dict[str, Any] = {
     "per_gpu_train_batch_size": 32,
     "per_gpu_eval_batch_size": 64,
-    "learning_rate": 5e-5,
+    "learning_rate": 1e-4,
     "warmup_percentage": 0.1,
     "weight_decay": 0.01,
     "keep": "best",
@@ -52,6 +52,7 @@ BY_TASK: dict[str, dict[str, Any]] = {
     "stsb": {"max_seq_length": 128},
     CHINESE: {"max_seq_length": 32, "learning_rate": 3e-4},  # nothing was learnt before
 }
+TEACHER_RATE = 5e-5  # six layers; at that rate students of three still rose when their steps ended
 # The teacher trains until its dev score stops rising; all students get the same number of epochs.
 EPOCHS = {arm: {"sst2": 4, "rte": 5, "cola": 5} for arm in STUDENTS} | {"teacher": {"sst2": 4}}
 OTHER_EPOCHS = {"teacher": 10} | dict.fromkeys(STUDENTS, 8)
@@ -103,6 +104,7 @@ def make_cell(options: Any, task: str, arm: str, seed: int, teacher: Cell | None
     config["num_train_epochs"] = EPOCHS[arm].get(task, OTHER_EPOCHS[arm])
     config["teacher_architectures"] = {"model_name_or_path": str(start_of(options, task))}
     if arm == "teacher":
+        config["learning_rate"] = BY_TASK[task].get("learning_rate", TEACHER_RATE)
         config["patience"] = TEACHER_PATIENCE.get(task, OTHER_PATIENCE)
     elif arm == "baseline":  # the student that Theseus starts from, before any task was learnt
         config["teacher_architectures"]["num_hidden_layers"] = LAYERS
