@@ -113,7 +113,7 @@ def preflight(job: Job) -> Plan:
     if len(surveys) < len(SPLITS):
         raise UserError(errors_of(problems))
     train, dev = surveys
-    problems += _unread(job)
+    problems += [*_unread(job), *_without_labels(job, train)]
     if train.num_rows < world_size():
         message = f"{train.num_rows} training rows for {world_size()} processes"
         problems.append(Problem("data", message))
@@ -168,6 +168,14 @@ def _unread(job: Job) -> list[Problem]:
     files = transfer_files(job.task, job.path("train")) if job.labelled("train") else []
     message = "is not read: this method learns from gold labels alone"
     return [Problem(str(file), message, severity="warning") for file in files]
+
+
+def _without_labels(job: Job, train: Survey) -> list[Problem]:
+    """A warning for each term on gold labels where no training row has one."""
+    names = job.method.label_terms if train.unlabelled == train.num_rows else ()
+    message = "is 0 throughout: no training row has a label"
+    hint = "Set its weight to 0, or give labels."
+    return [Problem(f"term {name}", message, hint, "warning") for name in names]
 
 
 def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:

@@ -39,6 +39,16 @@ def test_soft_labels_are_learnt_from_all_rows_and_gold_ones_from_those_that_have
     assert "holds this run, finished" in run(data=data, **KD).text
 
 
+def test_a_term_on_gold_labels_that_nobody_gave_is_told(run, data):
+    train = data / "chat" / "train.data.txt"
+    lines = train.read_text(encoding="utf-8").splitlines()
+    bare = ["\t".join(line.split("\t")[:2]) for line in lines]
+    told = "term hard: is 0 throughout: no training row has a label"
+    assert told not in run("check", data=data, **KD).text
+    train.write_text("\n".join(bare) + "\n", encoding="utf-8")
+    assert told in run("check", data=data, **KD).text
+
+
 def test_each_term_is_divided_by_the_rows_that_it_counts(run, data, monkeypatch):
     seen, counts = set(), Matches.counts
 

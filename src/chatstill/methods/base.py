@@ -187,6 +187,11 @@ class Method:
         """Whether the kept network's classifier is trained: only then do figures on dev select weights."""
         return True
 
+    @property
+    def label_terms(self) -> tuple[str, ...]:
+        """Names of the terms that gold labels alone give a value."""
+        return ()
+
     def problems(self) -> list[Problem]:
         """What of the knobs does not fit the two networks; asked once, before anything is trained."""
         return []

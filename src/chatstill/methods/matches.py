@@ -118,6 +118,10 @@ class Matches(Method):
     def trains_outputs(self) -> bool:
         return needs_of(self.specs, 0).logits
 
+    @property
+    def label_terms(self) -> tuple[str, ...]:
+        return tuple(spec.name for spec in self.specs if spec.row.loss == "hard")
+
     def problems(self) -> list[Problem]:
         """Terms that do not fit the two networks, all at once."""
         problems = [*self._resolved[1], *self.config.without_effect(self.config.rows())]
