@@ -116,7 +116,7 @@ def make_cell(options: Any, task: str, arm: str, seed: int, teacher: Cell | None
         config["model_type"] = "theseus"
         config["student_architectures"] = {"num_hidden_layers": LAYERS}
         config["theseus_scheduler"] = dict(SCHEDULER)
-    for key, value in options.set:
+    for key, value in [*options.set, *(options.set_students if arm != "teacher" else ())]:
         if arm == "theseus" or not key.startswith("theseus_scheduler."):
             put(config, key, value)
     folder = options.work / task / f"{arm}-seed{seed}-{digest_of(config, options.rows)}"

@@ -96,7 +96,7 @@ def _make(
     config |= _networks(options, task, student, arm, start, after)
     if arm != "alone":
         config |= _method(student, arm, config["num_train_epochs"])
-    for key, value in options.set:
+    for key, value in [*options.set, *options.set_students]:
         glue_cells.put(config, key, value)
     name = f"{student}-{arm}-seed{seed}-{_digest(config, options.rows, start, after)}"
     folder = options.work / task / name

@@ -41,7 +41,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="threads of a run; default: torch's own")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--report-only", action="store_true", help="write the table, run nothing")
-    parser.add_argument("--set", action="append", default=[], type=key_value, metavar="KEY=VALUE")
+    for name in ("--set", "--set-students"):
+        parser.add_argument(name, action="append", default=[], type=key_value, metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
     options.work = options.work.resolve()
     return options

@@ -53,6 +53,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="a configuration key for all cells (dots for nesting); other settings are other cells",
     )
+    parser.add_argument(
+        "--set-students",
+        action="append",
+        default=[],
+        type=key_value,
+        metavar="KEY=VALUE",
+        help="the same for all but the teachers",
+    )
     options = parser.parse_args(arguments)
     options.work = options.work.resolve()
     return options

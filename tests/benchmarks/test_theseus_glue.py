@@ -96,6 +96,8 @@ def test_other_settings_are_other_cells_but_another_place_is_not(tmp_path):
     changed = names("--tasks", "rte", "--set", "theseus_scheduler.replacing_rate=0.5")
     kept = [a == b for a, b in zip(plain, changed, strict=True)]
     assert kept == [not name.startswith("theseus") for name in plain]
+    students = names("--tasks", "rte", "--set-students", "learning_rate=2e-4")
+    assert set(students) & set(plain) == {name for name in plain if name.startswith("teacher")}
 
 
 def test_cut_data_keeps_header_and_bytes(tmp_path, glue):
