@@ -95,7 +95,9 @@ def as_markdown(results: dict[str, Any]) -> str:
     lines += [
         "Dev sets. Half: the first 3 layers of the network that the teacher was before its task; small: "
         "4 layers, narrower, from random weights. All methods of a student have the same number of "
-        "optimizer steps; TAKD's assistant is the half-size student of KD. Every network is the best of "
+        "optimizer steps (TinyBERT's two steps together, so its second is looked at half as often on dev; "
+        "TAKD's assistant, the half-size student of KD, comes on top). Temperatures, weights and layer "
+        "maps are those of the shipped files, nothing was tuned for a task. Every network is the best of "
         "its run on the same dev set. Differences: mean over seeds, 95 % interval of a paired bootstrap "
         "over dev rows and seeds.",
         "",
