@@ -99,7 +99,8 @@ def as_markdown(results: dict[str, Any]) -> str:
         "TAKD's assistant, the half-size student of KD, comes on top). Temperatures, weights and layer "
         "maps are those of the shipped files, nothing was tuned for a task. Every network is the best of "
         "its run on the same dev set. Differences: mean over seeds, 95 % interval of a paired bootstrap "
-        "over dev rows and seeds.",
+        "over dev rows and the seeds that both have; with one seed it is that of the rows alone, and "
+        "another seed may lie outside.",
         "",
         *HEADER,
     ]

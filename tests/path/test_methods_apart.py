@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 import transformers as tf
+from safetensors.torch import load_file
 
 from chatstill import running
 from chatstill.errors import UserError
@@ -319,3 +320,27 @@ def test_another_tokenizer_does_not_fit_copied_embeddings(run, other_tokens):
     student = {"tokenizer_name_or_path": other_tokens["model_name_or_path"]}
     found = problems_of(run, model_type="KD", student_architectures=student)
     assert "starts as the teacher's embeddings" in found
+
+
+def test_gold_labels_alone_are_fine_tuning(run, copy_of):
+    """Without dropout the same steps, losses and weights as `chatstill teach` on the same layers."""
+    start = copy_of(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    plain = {"theseus_scheduler": None, "student_architectures": None, "logging_steps": 1}
+    taught = {"model_name_or_path": str(start), "num_hidden_layers": 2}
+    one = run("teach", name="taught", model_type=None, **{**plain, "teacher_architectures": taught})
+    terms = {"soft": {"weight": 0}, "hard": {"weight": 1}}
+    changes = {
+        **plain,
+        "model_type": "KD",
+        "distillation": {"terms": terms},
+        "pretrained_architectures": {"model_name_or_path": str(start)},
+        "student_architectures": {"num_hidden_layers": 2, "copy_from": "pretrained"},
+    }
+    other = run(name="distilled", **changes)
+    weights = [
+        load_file(found.folder / part / "model.safetensors")
+        for found, part in ((one, "teacher"), (other, "student"))
+    ]
+    assert weights[0].keys() == weights[1].keys()
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name]), name
