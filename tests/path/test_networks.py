@@ -112,7 +112,7 @@ def test_teach_makes_a_teacher_that_distill_takes(run, tmp_path):
     metrics = metrics_of(done.folder)
     assert metrics["verb"] == "teach"
     assert "teacher" not in metrics
-    assert metrics["dev"]["metrics"]["auc"] > 0.9
+    assert metrics["dev"]["metrics"]["auc"] > 0.7, "0.74 to 0.95 with ten seeds"
     assert (done.folder / "teacher" / "config.json").is_file()
     student = run(teacher=done.folder / "teacher", num_train_epochs=1)
     assert metrics_of(student.folder)["teacher"]["metrics"]["auc"] == pytest.approx(
