@@ -130,7 +130,7 @@ def test_a_run_folder_in_place_of_its_network(world, named):
     (world.folder / "run").mkdir()
     (world.folder / "teacher").rename(world.folder / "run" / "teacher")
     world.values["teacher_architectures"]["model_name_or_path"] = f"./{named}"
-    assert "Did you mean run/teacher?" in [problem.hint for problem in world.problems()]
+    assert [problem.hint for problem in world.problems()] == ["Did you mean run/teacher?"]
 
 
 def test_a_tensorflow_checkpoint_by_its_prefix(world):

@@ -216,6 +216,8 @@ def check_tokenizer(keys: RunKeys, source: Source) -> list[Problem]:
             folders.append(Path(name) if kind_of(Path(name)) == "folder" else Path(name).parent)
     if not folders or any(_has_tokenizer(folder) for folder in folders):
         return []
+    if any(with_weights(folder) != folder for folder in folders):
+        return []  # a run folder in place of its network, which is told already
     where = " and ".join(dict.fromkeys(str(folder) for folder in folders))
     message = f"no tokenizer: looked for {_TOKENIZERS} in {where}."
     hint = 'Copy the teacher\'s vocab.txt there, or set "tokenizer_name_or_path".'
