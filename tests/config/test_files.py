@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -131,6 +132,18 @@ def test_a_run_folder_in_place_of_its_network(world, named):
     (world.folder / "teacher").rename(world.folder / "run" / "teacher")
     world.values["teacher_architectures"]["model_name_or_path"] = f"./{named}"
     assert [problem.hint for problem in world.problems()] == ["Did you mean run/teacher?"]
+
+
+def test_a_network_beside_the_architecture_hides_no_missing_tokenizer(world):
+    """``run/config.json`` is the architecture, and ``run/teacher`` happens to hold a network."""
+    run = world.folder / "run"
+    run.mkdir()
+    (run / "config.json").write_bytes((world.folder / "teacher" / "config.json").read_bytes())
+    shutil.copytree(world.folder / "teacher", run / "teacher")
+    (world.folder / "teacher" / "vocab.txt").unlink()
+    (run / "teacher" / "vocab.txt").unlink()
+    world.values["teacher_architectures"]["config_file"] = "run/config.json"
+    assert any("no tokenizer" in problem.message for problem in world.problems())
 
 
 def test_a_tensorflow_checkpoint_by_its_prefix(world):

@@ -216,7 +216,8 @@ def check_tokenizer(keys: RunKeys, source: Source) -> list[Problem]:
             folders.append(Path(name) if kind_of(Path(name)) == "folder" else Path(name).parent)
     if not folders or any(_has_tokenizer(folder) for folder in folders):
         return []
-    if any(with_weights(folder) != folder for folder in folders):
+    weights = Path(teacher.model_name_or_path or "")
+    if teacher.model_name_or_path and with_weights(weights) != weights:
         return []  # a run folder in place of its network, which is told already
     where = " and ".join(dict.fromkeys(str(folder) for folder in folders))
     message = f"no tokenizer: looked for {_TOKENIZERS} in {where}."
