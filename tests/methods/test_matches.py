@@ -49,10 +49,10 @@ def test_scores_that_the_network_never_uses_are_not_compared(kind):
     """A decoder's query meets the keys up to its own, an encoder's all of them."""
     student, teacher = tiny_model(kind, 2, seed=1, dropout=0.0), tiny_model(kind, 4, dropout=0.0)
     own = method({"scores": {**SCORES, "pairs": [[2, 4]]}}, student=student, teacher=teacher)
-    features = [read_features(net, tiny_batch(), needs_of(own.specs, 0)) for net in (student,)]
-    features += [read_features(teacher, tiny_batch(), needs_of(own.specs, 1))]
-    sides = [features[0].attention[2], features[1].attention[4]]
-    scores = [side.query @ side.key.transpose(-1, -2) * side.scaling for side in sides]
+    scores = []
+    for side, (network, layer) in enumerate([(student, 2), (teacher, 4)]):
+        found = read_features(network, tiny_batch(), needs_of(own.specs, side)).attention[layer]
+        scores.append(found.query @ found.key.transpose(-1, -2) * found.scaling)
     mask = tiny_batch()["attention_mask"].bool()
     seen = (mask[:, None, :] & mask[:, :, None])[:, None].expand_as(scores[0])
     if kind == "llama":

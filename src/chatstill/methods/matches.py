@@ -194,22 +194,13 @@ class Matches(Method):
 
         assert isinstance(student, Projected)
         projected, counts = student.projected, self.counts(batch, ctx)
-        causal = any(shape.causal for shape in self.shapes)
 
         def project(spec: TermSpec, pair: Pair, tensor: Tensor) -> Tensor:
             return projected.get((spec.name, pair), tensor)
 
         return {
             spec.name: Term(
-                term_sum(
-                    spec,
-                    batch,
-                    student,
-                    teacher or Features(),
-                    self.objective,
-                    project,
-                    causal=causal,
-                ),
+                term_sum(spec, batch, student, teacher or Features(), self.objective, project),
                 counts[spec.name],
                 spec.row.weight,
             )

@@ -43,9 +43,8 @@ def term_count(
         return losses.hidden_count(mask, width, positions=positions)
     if row.feature == "attention_scores":
         per = "score" if row.loss == "mse" else "row"
-        causal = student.causal or teacher.causal
         return losses.attention_count(
-            mask, teacher.heads, per=per, positions=positions, causal=causal
+            mask, teacher.heads, per=per, positions=positions, causal=spec.causal
         )
     if row.loss == "cos":
         return float(rows)
@@ -59,8 +58,6 @@ def term_sum(
     teacher: Features,
     objective: Objective,
     project: Project,
-    *,
-    causal: bool = False,
 ) -> Tensor:
     """The term's loss summed over one micro-batch.
 
@@ -71,7 +68,6 @@ def term_sum(
         teacher: Its features; of a term on labels alone nothing is read.
         objective: How the networks answer the task.
         project: (term, pair, the student's tensor) -> the tensor in the teacher's width.
-        causal: A token of either network meets none behind it.
     """
     feature = spec.row.feature
     if feature == "logits":
@@ -81,7 +77,7 @@ def term_sum(
         if feature == "hidden_states":
             share = _hidden(spec, pair, batch, student, teacher, project)
         elif feature == "attention_scores":
-            share = _scores(spec, pair, batch, student, teacher, causal)
+            share = _scores(spec, pair, batch, student, teacher)
         else:
             share = _vectors(spec, pair, student, teacher, project)
         total = share if total is None else total + share
@@ -134,21 +130,16 @@ def _hidden(
 
 
 def _scores(
-    spec: TermSpec,
-    pair: Pair,
-    batch: Mapping[str, Tensor],
-    student: Features,
-    teacher: Features,
-    causal: bool,
+    spec: TermSpec, pair: Pair, batch: Mapping[str, Tensor], student: Features, teacher: Features
 ) -> Tensor:
     sides = (student.attention[pair[0]], teacher.attention[pair[1]])
     own, aim = (losses.raw_scores(side.query, side.key, side.scaling) for side in sides)
     mask = batch["attention_mask"]
     if spec.row.loss == "cos":
-        return losses.attention_cosine(own, aim, mask, causal=causal)
+        return losses.attention_cosine(own, aim, mask, causal=spec.causal)
     positions, floor = spec.row.positions or "valid", spec.row.zero_below
     return losses.attention_mse(
-        own, aim, mask, positions=positions, zero_below=floor, causal=causal
+        own, aim, mask, positions=positions, zero_below=floor, causal=spec.causal
     )
 
 

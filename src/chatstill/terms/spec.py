@@ -55,12 +55,14 @@ class TermSpec:
         row: What it says.
         pairs: (student, teacher) layers; of a vector (0, 0); empty for logits.
         projections: Pair -> key of the projection that it goes through; empty without one.
+        causal: One of the networks is a decoder: no key behind a query is compared.
     """
 
     name: str
     row: Row
     pairs: tuple[Pair, ...]
     projections: Mapping[Pair, str]
+    causal: bool = False
 
     def describe(self, student: Shape, teacher: Shape) -> str:
         """One line of the plan."""
@@ -125,7 +127,8 @@ def resolve(
         for own, other in pairs:
             each = f"{name}_{own}_{other}" if row.projection == "per_layer" else SHARED
             keys[own, other] = each
-    return TermSpec(name, row, pairs, keys) if found else None, problems
+    causal = student.causal or teacher.causal
+    return TermSpec(name, row, pairs, keys, causal) if found else None, problems
 
 
 def _pairs(row: Row, student: Shape, teacher: Shape) -> tuple[Pair, ...]:
