@@ -124,11 +124,8 @@ def _key(batch: Mapping[str, Tensor]) -> bytes:
 
 def _context(method: Method, seed: int, step: int, num_steps: int) -> Context:
     """Of a draw that gives a gradient."""
-    for micro_batch in range(50):
-        context = Context(seed, 0, step, micro_batch, 0, num_steps)
-        if method.contributes(context):
-            break
-    return context
+    draws = [Context(seed, 0, step, micro_batch, 0, num_steps) for micro_batch in range(50)]
+    return next(filter(method.contributes, draws), draws[-1])
 
 
 def _step(

@@ -99,20 +99,20 @@ def test_a_new_head_of_a_regression_starts_at_the_mean_of_the_scores(run, shared
 
 def test_teach_makes_a_teacher_that_distill_takes(run, tmp_path):
     """A pretrained folder without a head, no model_type, cut to fewer layers."""
-    start = world.build_network(tmp_path / "pretrained", layers=4, seed=3)
+    start = world.build_network(tmp_path / "pretrained", layers=4, dropout=0.0, seed=3)
     done = run(
         "teach",
         name="taught",
         teacher=start,
         model_type=None,
         theseus_scheduler=None,
-        num_train_epochs=6,
+        num_train_epochs=12,
         learning_rate=0.01,
     )
     metrics = metrics_of(done.folder)
     assert metrics["verb"] == "teach"
     assert "teacher" not in metrics
-    assert metrics["dev"]["metrics"]["auc"] > 0.7, "0.74 to 0.95 with ten seeds"
+    assert metrics["dev"]["metrics"]["auc"] > 0.9
     assert (done.folder / "teacher" / "config.json").is_file()
     student = run(teacher=done.folder / "teacher", num_train_epochs=1)
     assert metrics_of(student.folder)["teacher"]["metrics"]["auc"] == pytest.approx(
@@ -124,7 +124,7 @@ def test_teach_makes_a_teacher_that_distill_takes(run, tmp_path):
         teacher=start,
         model_type=None,
         theseus_scheduler=None,
-        num_train_epochs=6,
+        num_train_epochs=12,
         learning_rate=0.01,
     )
     assert "finished" in again.text
