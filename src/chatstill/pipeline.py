@@ -43,11 +43,21 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
     from .train.runfolder import RunFolder
 
     folder = RunFolder(Path(loaded.config.output_dir))
-    state = folder.state(run_fingerprint(loaded, verb))
-    if state != "new":
-        console.print(f"{folder.path} holds this run: {state}", highlight=False, soft_wrap=True)
+    fingerprint = run_fingerprint(loaded, verb)
+    occupied: list[Problem] = []
+    try:
+        state = folder.state(fingerprint)
+        if state != "new":
+            console.print(f"{folder.path} holds this run: {state}", highlight=False, soft_wrap=True)
+    except UserError as error:  # told with all that the pre-flight finds
+        occupied = error.problems
     quiet_libraries()
-    _print_plan(examined_job(loaded, verb), console)
+    try:
+        _print_plan(examined_job(loaded, verb), console)
+    except UserError as error:
+        raise UserError([*occupied, *error.problems]) from None
+    if occupied:
+        raise UserError(occupied)
 
 
 def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:

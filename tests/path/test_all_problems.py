@@ -57,6 +57,15 @@ def test_rows_of_both_files_and_a_wrong_grouping(run, spoiled):
     assert "train.data.txt: line 49" in text and "dev.data.txt: line 61" in text
 
 
+def test_a_folder_that_is_taken_hides_no_faults_of_the_rows(run, shared, spoiled):
+    run(data=shared / "data", num_train_epochs=1)
+    text = told(run, data=spoiled, num_train_epochs=1)
+    assert "holds a run of another configuration" in text and "data.train: other content" in text
+    assert "train.data.txt: line 49" in text and "dev.data.txt: line 61" in text
+    text = told(run, data=shared / "data", num_train_epochs=2)
+    assert "num_train_epochs: 1" in text, "nothing else is wrong"
+
+
 def test_another_type_of_student_is_no_copy_of_the_teacher(run):
     text = told(run, student_architectures={"model_type": "roberta", "num_hidden_layers": 2})
     assert "student_architectures.model_type" in text and "'roberta'" in text and "'bert'" in text

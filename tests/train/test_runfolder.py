@@ -39,6 +39,15 @@ def test_other_fingerprint_is_refused_with_the_keys_that_changed(tmp_path):
     assert "--fresh" in message(error)
 
 
+def test_files_that_changed_are_named_without_their_hashes(tmp_path):
+    before = {"data.train": "a" * 64, "teacher": {"model.safetensors": "b" * 64}}
+    after = {"data.train": f"{'a' * 64}-{'c' * 64}", "teacher": {"model.safetensors": "d" * 64}}
+    RunFolder(tmp_path / "run").open(before)
+    with pytest.raises(UserError) as error:
+        RunFolder(tmp_path / "run").state(after)
+    assert "Changed: data.train: other content; teacher: other content" in message(error)
+
+
 def test_fresh_moves_the_old_run_aside(tmp_path):
     first = RunFolder(tmp_path / "run")
     first.open(PRINT)
