@@ -182,6 +182,21 @@ def read_rows(setting: Setting) -> list[Any]:
     return random.Random(0).sample(examples, wanted)
 
 
+def occurring(task_name: str, data: Path, tokenizer: Any, folder: Path) -> Any:
+    """Ids of the tokens of a whole training file: a run trains those, whichever rows a turn draws."""
+    import numpy as np
+
+    from chatstill.data.views import Lengths, prepare_view
+    from chatstill.tasks import get_task
+
+    task = get_task(task_name)
+    rows = task.read(task.find("train", data), "train")
+    view = prepare_view(
+        rows, tokenizer, Lengths(MAX_LENGTH), folder / "all", source_fingerprint="all"
+    )
+    return np.union1d(view.tokens(), tokenizer.pad_token_id)
+
+
 def arm(setting: Setting, folder: Path) -> Callable[[int, int, Clock], None]:
     """A function (steps, seed, clock) that trains, with everything before training done."""
     import torch
@@ -246,7 +261,7 @@ def our_engine(
     from chatstill.data.views import Lengths, prepare_view
     from chatstill.methods.base import RunValues
     from chatstill.methods.finetune import Config, FineTune
-    from chatstill.train.arguments import training_arguments
+    from chatstill.train.arguments import takes_rows, training_arguments
     from chatstill.train.checkpoints import CheckpointStore
     from chatstill.train.control import StopRequest
     from chatstill.train.settings import PhaseSettings
@@ -255,6 +270,7 @@ def our_engine(
     view = prepare_view(
         rows, tokenizer, Lengths(MAX_LENGTH), folder / "views", source_fingerprint="speed"
     )
+    tokens = occurring("sst2", setting.data, tokenizer, folder)
     to_batch = partial(collate, pad_token_id=tokenizer.pad_token_id, with_token_types=True)
 
     class Steps:
@@ -293,6 +309,7 @@ def our_engine(
             None,
             StopRequest(),
             lambda record: None,
+            tokens=tokens if takes_rows(arguments) else None,
         )
         trainer.add_callback(clock.callback())
         trainer.train()

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from minilm import model_folder
-from speed_arms import LEARNING_RATE, MAX_LENGTH, WEIGHT_DECAY, Clock, peak_arm
+from speed_arms import LEARNING_RATE, MAX_LENGTH, WEIGHT_DECAY, Clock, occurring, peak_arm
 from speed_arms import peak_memory as peak_bytes
 
 if TYPE_CHECKING:
@@ -242,6 +242,7 @@ class Ours:
         from chatstill.data.collate import collate
 
         self.setting, self.view, self.folder = setting, view, folder
+        self.tokens = occurring(setting.task, setting.data, tokenizer, folder)
         self.to_batch = partial(collate, pad_token_id=tokenizer.pad_token_id, with_token_types=True)
 
     def plan(self, seed: int) -> Any:
@@ -326,7 +327,7 @@ class Ours:
 
         from transformers import TrainerCallback
 
-        from chatstill.train.arguments import training_arguments
+        from chatstill.train.arguments import takes_rows, training_arguments
         from chatstill.train.checkpoints import CheckpointStore
         from chatstill.train.control import StopRequest
         from chatstill.train.settings import PhaseSettings
@@ -362,6 +363,7 @@ class Ours:
             StopRequest(),
             lambda record: None,
             source,
+            self.tokens if takes_rows(arguments) else None,
         )
 
         class StepEnds(TrainerCallback):

@@ -82,6 +82,7 @@ def rehearse_job(
         num_steps=steps,
         stored=first.name in decisions and decisions[first.name].use,
         precision=precision_of(fp16=job.config.fp16, bf16=job.config.bf16),
+        tokens=job.tokens(view),
     )
 
 

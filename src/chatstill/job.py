@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 
 from .config.schema import Architecture, RunConfig
@@ -31,7 +32,6 @@ from .text.tokenizers import resolve_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Verb = Literal["distill", "teach"]
@@ -128,6 +128,10 @@ class Job:
             theirs = self.teacher_reader.batch_of(view.teacher, rows)
             batch |= {f"{TEACHERS}{k}": theirs[k] for k in theirs.keys() - set(NOT_INPUTS)}
         return batch
+
+    def tokens(self, view: View) -> np.ndarray:
+        """Ids of all tokens that the student can be given in rows of a view, padding among them."""
+        return np.union1d(view.tokens(), self.training_reader.pad_token_id)
 
     def path(self, split: Split) -> Path:
         """The file of a split, or of the one that stands in for it."""

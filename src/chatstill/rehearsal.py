@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,6 +53,7 @@ def rehearse(
     num_steps: int,
     stored: bool = False,
     precision: str = "float32",
+    tokens: np.ndarray | None = None,
 ) -> Rehearsal:
     """Runs forward, backward and update on copies of the networks, as the training will.
 
@@ -66,6 +68,7 @@ def rehearse(
         stored: The teacher's features will come from a cache: the steps are timed without it, and it
             is timed by itself.
         precision: ``float32``, ``bf16`` or ``fp16``.
+        tokens: See ``StageModule``; on CPUs alone.
     """
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices), quick_masks():
@@ -75,7 +78,8 @@ def rehearse(
         if stored and live is not None:
             with autocast(precision, device):
                 source = _Remembered(live, batches, device)
-        stage = StageModule(double, double.phases()[0], source).to(device).train()
+        words = tokens if device.type == "cpu" else None
+        stage = StageModule(double, double.phases()[0], source, words).to(device).train()
         trained = [p for p in stage.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=0.0, fused=device.type in ("cpu", "cuda"))
         before = memory_in_use(device.type)[0]

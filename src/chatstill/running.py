@@ -126,6 +126,7 @@ def train_job(
     run = _Run(job, views, folder, console)
     engine = run.engine(store)
     engine.source_for = lambda phase: sources.get(phase.name)
+    engine.tokens_for = lambda phase: job.tokens(views.train)
     if rank() == 0:
         run.open_records(store)
     try:

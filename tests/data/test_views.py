@@ -60,6 +60,15 @@ def test_rows_are_what_the_tokenizer_gives(rows, bert, tmp_path, small_chunks):
     assert len(view.rows(np.array([], int)).ids) == 0
 
 
+def test_the_tokens_that_occur(rows, bert, tmp_path, monkeypatch):
+    view = prepare(rows, bert, tmp_path)
+    every = sorted(set(view.rows(np.arange(60)).ids.tolist()))
+    assert view.tokens().tolist() == every
+    monkeypatch.setattr(views, "CHUNK", 5)
+    assert view.tokens().tolist() == every
+    assert prepare([], bert, tmp_path, source="empty").tokens().tolist() == []
+
+
 def test_groups_by_number_and_name(rows, bert, tmp_path, small_chunks):
     view = prepare(rows, bert, tmp_path)
     assert view.groups.dtype == np.int32

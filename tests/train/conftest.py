@@ -44,9 +44,9 @@ def tiny_bert(layers: int = 4, dropout: float = 0.1, seed: int = 0, width: int =
 class ToySteps:
     """Rows of random ids; global micro-batches are cut in order, ranks take every world-th row."""
 
-    def __init__(self, rows=24, batch=4, accumulation=1, rank=0, world=1, seed=3):
+    def __init__(self, rows=24, batch=4, accumulation=1, rank=0, world=1, seed=3, top=40):
         generator = np.random.default_rng(seed)
-        self.ids = generator.integers(5, 40, size=(rows, 8))
+        self.ids = generator.integers(5, top, size=(rows, 8))
         self.lengths = generator.integers(3, 9, size=rows)
         self.labels = generator.integers(0, 2, size=rows)
         self.num_rows, self.batch = rows, batch

@@ -3,6 +3,7 @@
 import sys
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,7 @@ CASES = {
     "finetune": ("finetune", {}),
     "finetune, last batch smaller": ("finetune", {"rows": 22}),
     "finetune, accumulation": ("finetune", {"accumulation": 3}),
+    "finetune, few words": ("finetune", {"top": 20}),
     "theseus": ("theseus", {}),
     "matches, last batch smaller": ("matches", {"rows": 22}),
     "matches, accumulation": ("matches", {"accumulation": 2}),
@@ -28,6 +30,7 @@ def train(folder, name, *, rank=0, world=1, batch=4, args=None, **knobs):
     steps = ToySteps(batch=batch, rank=rank, world=world, **knobs)
     method = build_method(name, dropout=0.0)
     engine = build_engine(folder, steps, args={**SGD, **(args or {})}, save_steps=100)
+    engine.tokens_for = lambda phase: np.union1d(steps.ids, 0)
     run_phases(method, engine)
     return {n: t.numpy() for n, t in weights(method.kept()).items()}, engine.records
 

@@ -17,7 +17,7 @@ from ..text.tokenizers import tokenizer_fingerprint
 from .caches import note_user
 from .fingerprint import fingerprint
 from .preparing import build_view
-from .store import locked, open_array, read_manifest
+from .store import CHUNK, locked, open_array, read_manifest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -101,6 +101,16 @@ class View:
     def bad_rows(self) -> list[str]:
         """Malformed rows of the source that were left out, each with place and reason."""
         return [json.loads(line) for line in self._bad_rows.tobytes().splitlines()]
+
+    def tokens(self) -> np.ndarray:
+        """The ids that occur, ascending; reads all rows once."""
+        seen = np.zeros(0, bool)
+        for start in range(0, len(self.ids), CHUNK):
+            some = self.ids[start : start + CHUNK]
+            longer = int(some.max()) + 1 - len(seen)
+            seen = np.pad(seen, (0, max(longer, 0)))
+            seen[some] = True
+        return np.flatnonzero(seen)
 
     def rows(self, indices: np.ndarray) -> Rows:
         """The unpadded ids and token types of some rows, in the order asked."""

@@ -136,6 +136,8 @@ class Method:
         alternatives: Knob of a method file -> the knob of the user's file that puts it out of force.
         unused_parameters: Whether a step may leave trained parameters without a gradient (DDP has to
             look for them).
+        makes_tokens: Whether ``forward`` reads tokens that may be in no row of the data (masks, swaps):
+            all word embeddings are trained then, not only those of the rows.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
@@ -145,6 +147,7 @@ class Method:
     needs_labels: bool = True
     same_shape: ClassVar[bool] = False
     unused_parameters: ClassVar[bool] = False
+    makes_tokens: ClassVar[bool] = False
     alternatives: ClassVar[Mapping[str, str]] = {}
 
     def __init__(

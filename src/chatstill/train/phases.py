@@ -2,18 +2,18 @@
 
 import json
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from safetensors.torch import load_file
 from transformers import TrainerCallback, TrainingArguments
 
 from ..methods.base import Method, Phase
+from .arguments import takes_rows
 from .checkpoints import Checkpoint, CheckpointStore
 from .control import Interrupted, StopRequest
-from .masks import quick_masks
 from .settings import PhaseSettings, Steps
 from .stage import StageModule
 from .teachers import TeacherSource
@@ -45,6 +45,8 @@ class Engine:
         say: Prints a line to the log.
         callbacks_for: Progress display of a phase.
         source_for: Teacher features of a phase; None is the live teacher.
+        tokens_for: Ids of the tokens that a phase's rows hold, asked where it helps (``takes_rows``);
+            None trains all word embeddings.
     """
 
     store: CheckpointStore
@@ -57,6 +59,7 @@ class Engine:
     say: Callable[[str], None]
     callbacks_for: Callable[[int, Phase, Steps], list[TrainerCallback]]
     source_for: Callable[[Phase], TeacherSource | None] = lambda phase: None
+    tokens_for: Callable[[Phase], np.ndarray | None] = lambda phase: None
 
 
 def num_steps(phase: Phase, steps_per_epoch: int) -> int:
@@ -104,10 +107,11 @@ def _train_phase(
     resume: Checkpoint | None,
     engine: Engine,
 ) -> PhaseResult:
+    arguments = engine.arguments_for(phase, total)
     trainer = DistillationTrainer(
         method,
         phase,
-        engine.arguments_for(phase, total),
+        arguments,
         engine.settings_for(index, steps.steps_per_epoch),
         steps,
         engine.store,
@@ -115,16 +119,14 @@ def _train_phase(
         engine.stop,
         engine.on_log,
         engine.source_for(phase),
+        engine.tokens_for(phase) if takes_rows(arguments) else None,
     )
     for callback in engine.callbacks_for(index, phase, steps):
         trainer.add_callback(callback)
     if resume is not None:
         engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
     try:
-        with quick_masks(), warnings.catch_warnings():
-            # Where the first step draws nothing, the schedule is stepped before the optimizer: as meant.
-            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
-            trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
+        trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
     finally:
         trainer.close_data()
     if trainer.flow.interrupted:

@@ -1,9 +1,11 @@
-"""Whole tensors in checkpoints, whatever holds the parameters: plain tensors, or FSDP2's shards."""
+"""Whole tensors in checkpoints, whatever holds the parameters: plain tensors, rows, or FSDP2's shards."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ..models.word_rows import WordRows
 
 
 def gather(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -32,10 +34,12 @@ def _plain(optimizer: Any) -> torch.optim.Optimizer:
     return getattr(optimizer, "optimizer", optimizer)
 
 
-def optimizer_state(model: nn.Module, optimizer: Any, *, sharded: bool) -> dict[str, Any]:
+def optimizer_state(
+    model: nn.Module, optimizer: Any, *, sharded: bool, words: WordRows | None = None
+) -> dict[str, Any]:
     """The optimizer's whole state; a collective call where parameters are sharded."""
     if not sharded:
-        return optimizer.state_dict()
+        return optimizer.state_dict() if words is None else words.widened(_plain(optimizer))
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict
 
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -43,10 +47,16 @@ def optimizer_state(model: nn.Module, optimizer: Any, *, sharded: bool) -> dict[
 
 
 def load_optimizer_state(
-    model: nn.Module, optimizer: Any, state: dict[str, Any], *, sharded: bool
+    model: nn.Module,
+    optimizer: Any,
+    state: dict[str, Any],
+    *,
+    sharded: bool,
+    words: WordRows | None = None,
 ) -> None:
     """Puts a whole state back."""
     if not sharded:
+        state = state if words is None else words.narrowed(_plain(optimizer), state)
         optimizer.load_state_dict(state)
         return
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_optimizer_state_dict

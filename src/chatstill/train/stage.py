@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..methods.base import Context, Method, Phase
 from ..models.structure import structural_copy
+from ..models.word_rows import cut_to_rows
 from .teachers import TeacherSource, live_source
 
 
@@ -20,12 +22,27 @@ class StageModule(nn.Module):
         method: Its networks and terms.
         phase: What is trained.
         source: Where the teacher's features come from; None runs the teacher itself, if it is needed.
+        tokens: Ids of the tokens that the rows hold, padding among them: of the word embeddings those
+            alone are trained. None trains the whole table.
+
+    Attributes:
+        trained: The method's module, in a structure of its own over the same parameters.
+        words: Its word embeddings where they were cut to rows.
     """
 
-    def __init__(self, method: Method, phase: Phase, source: TeacherSource | None = None) -> None:
+    def __init__(
+        self,
+        method: Method,
+        phase: Phase,
+        source: TeacherSource | None = None,
+        tokens: np.ndarray | None = None,
+    ) -> None:
         super().__init__()
         # Own structure, same parameters: train/eval flags and FSDP's shards never touch the kept network.
         self.trained = structural_copy(method.begin(phase))
+        self.words = None
+        if tokens is not None and not method.makes_tokens:
+            self.words = cut_to_rows(self.trained, method.student, tokens)
         self._method = method
         self._source = source if source is not None else live_source(method, phase)
 
@@ -61,12 +78,19 @@ class StageModule(nn.Module):
         return total, shares
 
     def trained_state(self) -> dict[str, Tensor]:
-        """The trained parameters by name; the same names on every run of the same configuration."""
-        return {
+        """The trained parameters by name; the same names on every run of the same configuration.
+
+        Tables are whole, those of the kept network, and current.
+        """
+        state: dict[str, Tensor] = {
             name: parameter
             for name, parameter in self.named_parameters()
             if parameter.requires_grad
         }
+        if self.words is not None:
+            self.words.put_back()
+            state[f"trained.{self.words.name}"] = self.words.full
+        return state
 
     @torch.no_grad()
     def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
@@ -82,3 +106,5 @@ class StageModule(nn.Module):
                     f"{tuple(parameter.shape)} expected"
                 )
             parameter.copy_(state[name])
+        if self.words is not None:
+            self.words.take_over()

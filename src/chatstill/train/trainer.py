@@ -8,11 +8,13 @@ number a function of seed and step), checkpoints, evaluation of the kept network
 import contextlib
 import json
 import math
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -24,6 +26,7 @@ from ..methods.base import Context, Method, Phase
 from .checkpoints import CheckpointStore, publish_folder
 from .control import Agreement, StopRequest
 from .flow import FlowCallback
+from .masks import quick_masks
 from .settings import Batch, PhaseSettings, Selection, Steps
 from .sharding import gather, load_optimizer_state, optimizer_state, spread
 from .stage import StageModule
@@ -44,6 +47,7 @@ class DistillationTrainer(Trainer):
         stop: Request by a signal.
         on_log: Called on the main process with every log record.
         source: Of the teacher's features; None is the live teacher.
+        tokens: See ``StageModule``.
     """
 
     def __init__(
@@ -58,12 +62,13 @@ class DistillationTrainer(Trainer):
         stop: StopRequest,
         on_log: Callable[[dict[str, Any]], None],
         source: TeacherSource | None = None,
+        tokens: np.ndarray | None = None,
     ) -> None:
         self.method, self.phase, self.settings = method, phase, settings
         self.steps, self.store, self.stop = steps, store, stop
         self.evaluate_kept, self.on_log = evaluate_kept, on_log
         self.selection = Selection()
-        self.stage = StageModule(method, phase, source)
+        self.stage = StageModule(method, phase, source, tokens)
         self._plain = self.stage.trained_state()
         super().__init__(model=self.stage, args=args)
         for callback in (DefaultFlowCallback, PrinterCallback):
@@ -92,6 +97,13 @@ class DistillationTrainer(Trainer):
         self._iterator = None
 
     # -- the loop --------------------------------------------------------------------------------
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """The Trainer's own, from the given checkpoint on."""
+        with quick_masks(), warnings.catch_warnings():
+            # Where the first step draws nothing, the schedule is stepped before the optimizer: as meant.
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            return super().train(*args, **kwargs)
 
     def _run_epoch(self, model: nn.Module, epoch: int, *args: Any, **kwargs: Any) -> None:
         """One epoch of optimizer steps, from wherever the run stands."""
@@ -274,13 +286,18 @@ class DistillationTrainer(Trainer):
         assert isinstance(stage, StageModule)
         return stage
 
+    def _held(self) -> dict[str, Any]:
+        """How the parameters are held, for ``train.sharding``."""
+        return {"sharded": self.is_fsdp_enabled, "words": self._stage().words}
+
     def _refresh_kept(self) -> None:
-        """FSDP holds shards of its own: copies the whole weights back into the plain student."""
+        """Copies into the plain student what training holds apart: FSDP's shards, rows of words."""
+        state = self._stage().trained_state()
         if self.is_fsdp_enabled:
-            state = self._gathered_state()
+            whole = gather(state)
             with torch.no_grad():
                 for name, parameter in self._plain.items():
-                    parameter.copy_(state[name])
+                    parameter.copy_(whole[name])
 
     def _save_weights(self, path: Path, extra: Callable[[Path], None] | None = None) -> None:
         state = self._gathered_state()
@@ -299,7 +316,7 @@ class DistillationTrainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Weights, optimizer, schedule, position; staged, synced and renamed."""
         assert self.optimizer is not None and self.lr_scheduler is not None
-        optimizer = optimizer_state(model, self.optimizer, sharded=self.is_fsdp_enabled)
+        optimizer = optimizer_state(model, self.optimizer, **self._held())
         schedule = self.lr_scheduler.state_dict()
 
         def extra(folder: Path) -> None:
@@ -348,7 +365,7 @@ class DistillationTrainer(Trainer):
         optimizer = torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True)
         assert self.optimizer is not None and self.lr_scheduler is not None
         assert isinstance(self.model, nn.Module)
-        load_optimizer_state(self.model, self.optimizer, optimizer, sharded=self.is_fsdp_enabled)
+        load_optimizer_state(self.model, self.optimizer, optimizer, **self._held())
         scheduler = torch.load(folder / "scheduler.pt", map_location="cpu", weights_only=True)
         self.lr_scheduler.load_state_dict(scheduler)
 
