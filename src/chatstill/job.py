@@ -131,7 +131,10 @@ class Job:
 
     def tokens(self, view: View) -> np.ndarray:
         """Ids of all tokens that the student can be given in rows of a view, padding among them."""
-        return np.union1d(view.tokens(), self.training_reader.pad_token_id)
+        # Some networks pad further themselves, by the id of their config.
+        own = getattr(self.student.config, "pad_token_id", None)
+        padding = {self.training_reader.pad_token_id, *([own] if isinstance(own, int) else [])}
+        return np.union1d(view.tokens(), sorted(padding))
 
     def path(self, split: Split) -> Path:
         """The file of a split, or of the one that stands in for it."""

@@ -69,7 +69,9 @@ def test_equals_the_whole_table(tmp_path, method_of, accumulation):
 def test_all_that_occur_are_trained_and_no_others(tmp_path):
     method = build_method("finetune")
     before = weights(method.student)[WORDS]
-    train(tmp_path, method, rows=True)
+    engine = train(tmp_path, method, rows=True)
+    line = f"word embeddings: {len(tokens())} of 40 occur in the rows and are trained"
+    assert {"line": line} in engine.records
     moved = (weights(method.student)[WORDS] != before).any(-1).nonzero().flatten()
     assert set(moved.tolist()) == set(steps().ids.flatten().tolist())  # padding has no gradient
 

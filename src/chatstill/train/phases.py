@@ -123,6 +123,10 @@ def _train_phase(
     )
     for callback in engine.callbacks_for(index, phase, steps):
         trainer.add_callback(callback)
+    words = trainer.stage.words
+    if words is not None:
+        some, every = len(words.rows), len(words.full)
+        engine.say(f"word embeddings: {some:,} of {every:,} occur in the rows and are trained")
     if resume is not None:
         engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
     try:

@@ -1,0 +1,55 @@
+"""Word embeddings cut to the rows that occur: the same network, whatever its kind."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import KINDS, tiny_batch, tiny_model
+from transformers import BigBirdConfig, BigBirdForSequenceClassification
+
+from chatstill.features.capture import inputs_of
+from chatstill.models.structure import structural_copy
+from chatstill.models.word_rows import cut_to_rows
+
+LOW = 12  # of 40 tokens, those below occur
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_gives_the_same_logits_and_gradients(kind):
+    kept = tiny_model(kind).train(False)
+    trained = structural_copy(kept).train(False)
+    batch = tiny_batch()
+    batch["input_ids"] %= LOW
+    expected = kept(**inputs_of(kept, batch)).logits
+    expected.square().sum().backward()
+    table = kept.get_input_embeddings().weight
+    gradient = table.grad
+    table.grad = None
+    words = cut_to_rows(trained, kept, np.arange(LOW))
+    assert words is not None
+    logits = trained(**inputs_of(trained, batch)).logits
+    torch.testing.assert_close(logits, expected)
+    logits.square().sum().backward()
+    torch.testing.assert_close(words.trained.grad, gradient[:LOW])
+    assert not gradient[LOW:].any()
+    assert table.grad is None
+
+
+def test_a_network_that_pads_by_itself():
+    """BigBird pads to whole blocks with the padding token of its config."""
+    config = BigBirdConfig(
+        vocab_size=40,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=24,
+        max_position_embeddings=128,
+        block_size=4,
+        num_random_blocks=1,
+    )
+    torch.manual_seed(0)
+    kept = BigBirdForSequenceClassification(config).train(False)
+    trained = structural_copy(kept).train(False)
+    ids = torch.randint(2, LOW, (2, 53))
+    expected = kept(ids).logits
+    assert cut_to_rows(trained, kept, np.arange(LOW)) is not None
+    torch.testing.assert_close(trained(ids).logits, expected)
