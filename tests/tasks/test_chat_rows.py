@@ -153,6 +153,8 @@ def test_empty_texts_are_kept_and_counted(read):
     examples, rows = read("a\t\t1\n\tb\t0\na\tb\t0\n")
     assert len(examples) == 3 and examples[0].text_b == ""
     assert "2 rows have an empty query or reply, the first in line 1" in str(rows.warnings[0])
+    _, rows = read("a\tb\t1\na\t\t0\n")
+    assert "1 row has an empty query or reply, the first in line 2" in str(rows.warnings[0])
 
 
 def test_rows_without_labels(read):

@@ -141,7 +141,8 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
         if broken:
             warn(
                 name,
-                f"{broken:,} rows hold U+FFFD, the mark of bytes that were decoded wrongly",
+                f"{broken:,} row{'s hold' if broken > 1 else ' holds'} U+FFFD, the mark of bytes that "
+                "were decoded wrongly",
                 "Convert the original file again.",
             )
     full = report["train"]["kinds"]["full_width_alphanumeric"]["share_of_rows"]

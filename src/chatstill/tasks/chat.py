@@ -262,7 +262,8 @@ def _noticed(path: Path, values: Counter[str], empty: list[int]) -> list[Problem
         )
         warnings.append(Problem(str(path), message, severity="warning"))
     if empty:
-        message = f"{len(empty)} rows have an empty query or reply, the first in line {empty[0]}"
+        some = f"{len(empty)} rows have" if len(empty) > 1 else "1 row has"
+        message = f"{some} an empty query or reply, the first in line {empty[0]}"
         warnings.append(Problem(str(path), message, severity="warning"))
     return warnings
 
