@@ -20,6 +20,8 @@ ARMS = {
     "half": ("alone", "kd", "pkd", "tinybert"),
     "small": ("alone", "kd", "pkd", "tinybert", "takd"),
 }
+# KD once more where the training file has rows beyond those that are used: without their labels.
+MORE, MORE_ROWS = "kd-more", ("sst2",)
 SMALL = {"num_hidden_layers": 4, "hidden_size": 312, "num_attention_heads": 12}
 SMALL |= {"intermediate_size": 1200}
 SMALL_RATE = 3e-4  # nothing was learnt before
@@ -67,7 +69,7 @@ def _of_seed(options: Any, task: str, seed: int, teacher: Cell) -> list[Cell]:
     cells: list[Cell] = []
     for student in options.students:
         done: dict[str, Cell] = {}
-        for arm in ARMS[student]:
+        for arm in (*ARMS[student], *([MORE] if task in MORE_ROWS else [])):
             if arm == "tinybert":
                 cells.append(_make(options, task, student, "tinybert-step1", seed, (teacher,)))
                 done[arm] = _make(options, task, student, arm, seed, (teacher, cells[-1]))
@@ -92,6 +94,9 @@ def _make(
     config["num_train_epochs"] = epochs_of(task)
     if student == "small":
         config["learning_rate"] = SMALL_RATE
+    if arm == MORE:
+        batch = int(config["per_gpu_train_batch_size"])
+        config["max_steps"] = int(config["num_train_epochs"] * (options.rows // batch))
     start = glue_cells.start_of(options, task)
     config |= _networks(options, task, student, arm, start, after)
     if arm != "alone":
@@ -100,7 +105,8 @@ def _make(
         glue_cells.put(config, key, value)
     name = f"{student}-{arm}-seed{seed}-{_digest(config, options.rows, start, after)}"
     folder = options.work / task / name
-    config |= {"data_dir": str(glue_cells.data_folder(options)), "output_dir": str(folder)}
+    data = more_folder(options) if arm == MORE else glue_cells.data_folder(options)
+    config |= {"data_dir": str(data), "output_dir": str(folder)}
     config["cache_dir"] = str(options.work / "cache")  # a teacher's outputs, once for all seeds
     if task == glue_cells.CHINESE:
         config["plugins"] = [glue_cells.thucnews.__file__]
@@ -152,6 +158,25 @@ def _method(student: str, arm: str, epochs: float) -> dict[str, Any]:
     if arm == "tinybert":
         return {"model_type": "TinyBertTaskDistillStep2", "num_train_epochs": epochs / 2}
     return {"model_type": "KD"}
+
+
+def more_folder(options: Any) -> Path:
+    """Where the files with further rows lie."""
+    return Path(f"{glue_cells.data_folder(options)}-and-more")
+
+
+def add_rows(options: Any, task: str) -> None:
+    """The files of ``cut_data``, and behind the training rows all others, without their labels."""
+    source, folder = options.data / glue_cells.FOLDERS[task], glue_cells.FOLDERS[task]
+    cut, target = glue_cells.data_folder(options) / folder, more_folder(options) / folder
+    if task in MORE_ROWS and not (target / "dev.tsv").is_file():
+        target.mkdir(parents=True, exist_ok=True)
+        rows = (cut / "train.tsv").read_bytes().rstrip(b"\n").split(b"\n")
+        others = (source / "train.tsv").read_bytes().rstrip(b"\n").split(b"\n")[len(rows) :]
+        rows += [line.rpartition(b"\t")[0] + b"\t" for line in others]
+        (target / "train.tsv").write_bytes(b"\n".join([*rows, b""]))
+        (target / "dev.tsv.new").write_bytes((cut / "dev.tsv").read_bytes())
+        (target / "dev.tsv.new").replace(target / "dev.tsv")
 
 
 def small_file(options: Any, start: Path) -> Path:

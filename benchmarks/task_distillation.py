@@ -64,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     for task in options.tasks:
         glue_cells.cut_data(options, task)
+        task_cells.add_rows(options, task)
     cells = task_cells.plan(options)
     code, failed = glue_cells.run_cells(
         [] if options.report_only else cells,

@@ -13,6 +13,7 @@ from glue_cells import FOLDERS, Cell
 TITLES = {
     "alone": "fine-tuned alone",
     "kd": "KD",
+    "kd-more": "KD, with further rows",
     "pkd": "PKD",
     "tinybert": "TinyBERT 1 + 2",
     "takd": "TAKD",
@@ -96,8 +97,10 @@ def as_markdown(results: dict[str, Any]) -> str:
         "Dev sets. Half: the first 3 layers of the network that the teacher was before its task; small: "
         "4 layers, narrower, from random weights. All methods of a student have the same number of "
         "optimizer steps (TinyBERT's two steps together, so its second is looked at half as often on dev; "
-        "TAKD's assistant, the half-size student of KD, comes on top). Temperatures, weights and layer "
-        "maps are those of the shipped files, nothing was tuned for a task. Every network is the best of "
+        "TAKD's assistant, the half-size student of KD, comes on top). *With further rows*: the training "
+        "rows and behind them the rest of the training file without its labels, in as many steps. "
+        "Temperatures, weights and layer maps are those of the shipped files, nothing was tuned for a task. "
+        "Every network is the best of "
         "its run on the same dev set. Differences: mean over seeds, 95 % interval of a paired bootstrap "
         "over dev rows and the seeds that both have; with one seed it is that of the rows alone, and "
         "another seed may lie outside.",

@@ -14,7 +14,15 @@ import task_table
 from chatstill.tasks import get_task
 from chatstill.tasks.predictions import write_predictions
 
-RIGHT = {"teacher": 0.9, "baseline": 0.7, "alone": 0.6, "kd": 0.8, "pkd": 0.75, "tinybert": 0.7}
+RIGHT = {
+    "teacher": 0.9,
+    "baseline": 0.7,
+    "alone": 0.6,
+    "kd": 0.8,
+    "kd-more": 0.8,
+    "pkd": 0.75,
+    "tinybert": 0.7,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +81,25 @@ def test_every_cell_comes_after_those_it_builds_on(tmp_path):
     assert names[:2] == ["sst2 teacher seed 1", "rte teacher seed 1"]
     assert "sst2 small takd seed 3" in names and "sst2 small takd seed 4" not in names
     assert "rte small takd seed 5" in names
+
+
+def test_further_rows_come_without_labels_and_cost_no_steps(tmp_path):
+    rows = ["sentence\tlabel", "good\t1", "bad\t0", "a\tb\t1", "fair\t1"]
+    text = "\n".join([*rows, ""])
+    (tmp_path / "glue" / "SST-2" / "train.tsv").write_text(text, encoding="utf-8")
+    options = task_distillation.parse(arguments(tmp_path, "--tasks", "sst2", "--rows", "2"))
+    glue_cells.cut_data(options, "sst2")
+    task_cells.add_rows(options, "sst2")
+    cells = {(c.name): c.config for c in task_cells.plan(options)}
+    more = cells["sst2 half kd-more seed 1"]
+    found = (Path(more["data_dir"]) / "SST-2" / "train.tsv").read_text(encoding="utf-8")
+    assert found == "\n".join([*rows[:3], "a\tb\t", "fair\t", ""])
+    assert (Path(more["data_dir"]) / "SST-2" / "dev.tsv").is_file()
+    options.rows = 20_000
+    cells = {(c.name): c.config for c in task_cells.plan(options)}
+    assert cells["sst2 small kd-more seed 2"]["max_steps"] == 4 * 625
+    assert cells["sst2 small kd seed 2"]["num_train_epochs"] == 4
+    assert "rte half kd-more seed 1" not in cells
 
 
 def test_the_small_student_alone_still_gets_its_assistant(tmp_path):
