@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from chatstill.losses import attention_cosine, attention_count, attention_mse, raw_scores
+from chatstill.losses import (
+    attention_cosine,
+    attention_count,
+    attention_mse,
+    attention_mse_of,
+    raw_scores,
+)
 
 # (B = 2, H = 1, L = 3, L): rows are queries.
 STUDENT = torch.tensor(
@@ -124,3 +130,48 @@ def test_huge_scores_of_half_precision_do_not_overflow():
     student = STUDENT.to(torch.float16)
     student[0, :, :, 2] = -65504.0
     assert torch.isfinite(attention_mse(student, TEACHER.half(), MASK))
+
+
+def plain_and_direct(causal, kind=torch.float32, autocast=False):
+    """(loss, gradients of the student's queries and keys) by autograd over held scores, and directly."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(2, 3, 5, 4)] * 2 + [(2, 3, 5, 6)] * 2  # heads of another size than the teacher's
+    tensors = [torch.randn(shape, generator=generator).to(kind) for shape in shapes]
+    mask = torch.tensor([[1, 1, 1, 0, 0], [0, 1, 1, 1, 1]])  # padded on either side
+    for direct in (False, True):
+        query, key = (side.clone().requires_grad_() for side in tensors[:2])
+        student, teacher = (query, key, 0.3), (*tensors[2:], 0.7)
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            if direct:
+                loss = attention_mse_of(student, teacher, mask, causal=causal)
+            else:
+                scores = [(q.float() @ k.float().mT) * s for q, k, s in (student, teacher)]
+                loss = attention_mse(*scores, mask, causal=causal)
+        (loss * 1.5).backward()
+        yield loss.detach(), query.grad, key.grad
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_directly_from_queries_and_keys_it_is_the_same(causal):
+    for plain, direct in zip(*plain_and_direct(causal), strict=True):
+        assert plain.abs().sum() > 0
+        torch.testing.assert_close(direct, plain)
+
+
+def test_directly_from_half_precision_it_is_exact():
+    (plain, *_), (direct, query, key) = plain_and_direct(False, torch.bfloat16)
+    torch.testing.assert_close(direct, plain)
+    assert query.dtype == key.dtype == torch.bfloat16
+
+
+def test_autocast_does_not_round_the_direct_scores():
+    (plain, *_), _ = plain_and_direct(False)
+    _, (direct, *_) = plain_and_direct(False, autocast=True)
+    torch.testing.assert_close(direct, plain)
+
+
+def test_the_teacher_gets_no_gradient():
+    sides = [torch.randn(1, 1, 3, 2, requires_grad=True) for _ in range(4)]
+    mask = torch.ones(1, 3)
+    attention_mse_of((*sides[:2], 1.0), (*sides[2:], 1.0), mask).backward()
+    assert sides[0].grad is not None and sides[2].grad is None and sides[3].grad is None

@@ -6,7 +6,13 @@ Padding is masked before any arithmetic: values at padded positions may be anyth
 neither the loss nor its gradient sees them. Everything is computed in float32.
 """
 
-from .attention import attention_cosine, attention_count, attention_mse, raw_scores
+from .attention import (
+    attention_cosine,
+    attention_count,
+    attention_mse,
+    attention_mse_of,
+    raw_scores,
+)
 from .hard import hard_label_count, hard_label_loss
 from .hidden import (
     cosine_distance,
@@ -24,6 +30,7 @@ __all__ = [
     "attention_cosine",
     "attention_count",
     "attention_mse",
+    "attention_mse_of",
     "cosine_distance",
     "hard_label_count",
     "hard_label_loss",

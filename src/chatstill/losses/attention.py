@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .squares import squared_difference, squared_difference_of_products
+
 
 def raw_scores(query: Tensor, key: Tensor, scaling: float) -> Tensor:
     """query · keyᵀ · scaling in float32, (B, H, L, L), from (B, H, L, d) each."""
-    return torch.matmul(query, key.transpose(-1, -2)).float() * scaling
+    return torch.matmul(query, key.transpose(-1, -2)).float().mul_(scaling)
 
 
 def attention_mse(
@@ -31,13 +33,29 @@ def attention_mse(
             TinyBERT's code, -0.001 in TextBrewer's.
         causal: A query meets no key behind it, as in decoders; such scores never count.
     """
-    seen = _seen(mask, positions, causal=causal)
-    student, teacher = (torch.where(seen, side.float(), 0.0) for side in (student, teacher))
     if zero_below is not None:
         student, teacher = (
-            torch.where(side > zero_below, side, 0.0) for side in (student, teacher)
+            torch.where(side > zero_below, side.float(), 0.0) for side in (student, teacher)
         )
-    return torch.sum((student - teacher) ** 2)
+    return squared_difference(student, teacher, _seen(mask, positions, causal=causal))
+
+
+def attention_mse_of(
+    student: tuple[Tensor, Tensor, float],
+    teacher: tuple[Tensor, Tensor, float],
+    mask: Tensor,
+    *,
+    causal: bool = False,
+) -> Tensor:
+    """``attention_mse`` from what ``raw_scores`` takes, at less than half the cost; teachers get no gradient.
+
+    Args:
+        student: Queries, keys, (B, H, L, d) each, and their scaling; finite at padding too.
+        teacher: The same.
+        mask: (B, L), nonzero inside the text; queries and keys of padding do not count.
+        causal: See ``attention_mse``.
+    """
+    return squared_difference_of_products(student, teacher, _seen(mask, "valid", causal=causal))
 
 
 def attention_cosine(

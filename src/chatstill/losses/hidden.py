@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .squares import squared_difference
+
 
 def hidden_mse(student: Tensor, teacher: Tensor, mask: Tensor | None) -> Tensor:
     """Squared difference, summed over valid tokens and width (TinyBERT, arXiv 1909.10351, eq. 8 and 9).
@@ -14,11 +16,7 @@ def hidden_mse(student: Tensor, teacher: Tensor, mask: Tensor | None) -> Tensor:
         mask: (B, L), nonzero inside the text; None takes every position, padding too (TinyBERT's
             code).
     """
-    student, teacher = student.float(), teacher.float()
-    if mask is not None:
-        valid = mask.bool()[..., None]
-        student, teacher = torch.where(valid, student, 0.0), torch.where(valid, teacher, 0.0)
-    return torch.sum((student - teacher) ** 2)
+    return squared_difference(student, teacher, None if mask is None else mask.bool()[..., None])
 
 
 def hidden_cosine(student: Tensor, teacher: Tensor, mask: Tensor | None) -> Tensor:

@@ -132,14 +132,18 @@ def _hidden(
 def _scores(
     spec: TermSpec, pair: Pair, batch: Mapping[str, Tensor], student: Features, teacher: Features
 ) -> Tensor:
-    sides = (student.attention[pair[0]], teacher.attention[pair[1]])
-    own, aim = (losses.raw_scores(side.query, side.key, side.scaling) for side in sides)
-    mask = batch["attention_mask"]
+    sides = [
+        (side.query, side.key, side.scaling)
+        for side in (student.attention[pair[0]], teacher.attention[pair[1]])
+    ]
+    mask, positions, floor = batch["attention_mask"], spec.row.positions, spec.row.zero_below
+    if spec.row.loss == "mse" and positions in (None, "valid") and floor is None:
+        return losses.attention_mse_of(sides[0], sides[1], mask, causal=spec.causal)
+    own, aim = (losses.raw_scores(*side) for side in sides)
     if spec.row.loss == "cos":
         return losses.attention_cosine(own, aim, mask, causal=spec.causal)
-    positions, floor = spec.row.positions or "valid", spec.row.zero_below
     return losses.attention_mse(
-        own, aim, mask, positions=positions, zero_below=floor, causal=spec.causal
+        own, aim, mask, positions=positions or "valid", zero_below=floor, causal=spec.causal
     )
 
 
