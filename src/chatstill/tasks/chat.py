@@ -257,13 +257,11 @@ def _noticed(path: Path, values: Counter[str], empty: list[int]) -> list[Problem
     if other:
         listed = ", ".join(f"{text} ({count} rows)" for text, count in other[:10])
         more = f" and {len(other) - 10} more" if len(other) > 10 else ""
-        message = (
-            f"labels other than 0 and 1: {listed}{more}; every label that is not 0 counts as 1"
-        )
+        message = f"labels other than 0 and 1: {listed}{more}; each that is not 0 counts as 1"
         warnings.append(Problem(str(path), message, severity="warning"))
     if empty:
-        some = f"{len(empty)} rows have" if len(empty) > 1 else "1 row has"
-        message = f"{some} an empty query or reply, the first in line {empty[0]}"
+        rows = f"{len(empty)} rows have" if empty[1:] else "1 row has"
+        message = f"{rows} an empty query or reply, the first in line {empty[0]}"
         warnings.append(Problem(str(path), message, severity="warning"))
     return warnings
 
