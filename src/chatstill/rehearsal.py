@@ -15,7 +15,7 @@ from .features.base import Features
 from .methods.base import Context, Method
 from .preflight.cost import StepTiming
 from .preflight.resources import memory_in_use
-from .train.masks import quick_masks
+from .train.kernels import quick_kernels
 from .train.precision import autocast
 from .train.stage import StageModule
 from .train.teachers import LiveTeacher, live_source
@@ -71,7 +71,7 @@ def rehearse(
         tokens: See ``StageModule``; on CPUs alone.
     """
     devices = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices=devices), quick_masks():
+    with torch.random.fork_rng(devices=devices), quick_kernels():
         double = copy.deepcopy(method)
         live = live_source(double, double.phases()[0])
         source = None

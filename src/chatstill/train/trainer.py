@@ -26,7 +26,7 @@ from ..methods.base import Context, Method, Phase
 from .checkpoints import CheckpointStore, publish_folder
 from .control import Agreement, StopRequest
 from .flow import FlowCallback
-from .masks import quick_masks
+from .kernels import quick_kernels
 from .settings import Batch, PhaseSettings, Selection, Steps
 from .sharding import gather, load_optimizer_state, optimizer_state, spread
 from .stage import StageModule
@@ -100,7 +100,7 @@ class DistillationTrainer(Trainer):
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """The Trainer's own, from the given checkpoint on."""
-        with quick_masks(), warnings.catch_warnings():
+        with quick_kernels(), warnings.catch_warnings():
             # Where the first step draws nothing, the schedule is stepped before the optimizer: as meant.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             return super().train(*args, **kwargs)

@@ -1,8 +1,10 @@
-"""Dropout masks on CPUs, four from each random word: torch draws a word for every element.
+"""Two kernels that training on CPUs meets in every layer, quicker than torch's own, and as exact.
 
-Drawing masks takes torch 8 to 25 % of a training step on a CPU. Inside ``quick_masks`` the kernel behind
-every dropout (modules, functions, attention) is ours: four 16-bit numbers of each 64-bit word of the same
-generator are compared with the rate. A rate of 0.1 is 6554 / 65536 that way, 0.100006.
+*Dropout masks*: torch draws a random word for every element, 8 to 25 % of a step. Ours compares four 16-bit
+numbers of each 64-bit word of the same generator with the rate; 0.1 is 6554 / 65536 that way, 0.100006.
+
+*The softmax of attention with dropout*: torch looks at every score to find queries that meet no key, whose
+row is 0. Ours asks the softmax, which is NaN there, and looks only where it is.
 """
 
 import warnings
@@ -26,11 +28,21 @@ def draw_mask(out: Tensor, p: float = 0.5, *, generator: torch.Generator | None 
     return torch.lt(numbers, below, out=out) if out.is_contiguous() else out.copy_(numbers < below)
 
 
+def safe_softmax(scores: Tensor, dim: int, dtype: torch.dtype | None = None) -> Tensor:
+    """``aten::_safe_softmax``: a softmax whose rows of -inf alone become 0; the same bits."""
+    out = torch.softmax(scores, dim, dtype)
+    if out.numel() and out.select(dim, 0).isnan().any():
+        empty = (scores == -torch.inf).all(dim, keepdim=True)
+        out = torch.where(empty, 0.0, out)
+    return out
+
+
 @contextmanager
-def quick_masks() -> Iterator[None]:
-    """Inside the block torch's ``bernoulli_`` on CPUs is ``draw_mask``, for the whole process."""
+def quick_kernels() -> Iterator[None]:
+    """Inside the block both are used on CPUs, by every module and function, for the whole process."""
     with torch.library._scoped_library("aten", "IMPL") as library:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r"(?s).*Overriding a previously registered")
             library.impl("bernoulli_.float", draw_mask, "CPU", allow_override=True)
+            library.impl("_safe_softmax", safe_softmax, "CPU", allow_override=True)
         yield

@@ -1,5 +1,8 @@
-"""Dropout masks: the right share, no pattern, the generator's alone, and torch's own again afterwards."""
+"""Dropout masks: the right share, no pattern, the generator's alone, and torch's own again afterwards.
+The softmax: torch's bits.
+"""
 
+import contextlib
 import math
 import warnings
 
@@ -7,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from chatstill.train.masks import draw_mask, quick_masks
+from chatstill.train.kernels import draw_mask, quick_kernels, safe_softmax
 
 NUM = 400_000
 
@@ -72,7 +75,7 @@ def test_every_dropout_inside_the_block_draws_so_and_none_after_it(name):
 
     torch.manual_seed(0)
     before = drawn()
-    with quick_masks():
+    with quick_kernels():
         inside, again = drawn(), drawn()
     assert torch.equal(inside, again), "the same generator, the same mask"
     assert not torch.equal(inside, before)
@@ -82,7 +85,7 @@ def test_every_dropout_inside_the_block_draws_so_and_none_after_it(name):
 def test_values_kept_are_scaled_and_gradients_follow_the_mask():
     torch.manual_seed(0)
     given = torch.ones(100, 100, requires_grad=True)
-    with quick_masks():
+    with quick_kernels():
         found = F.dropout(given, 0.1)
         found.sum().backward()
     assert found.unique().tolist() == pytest.approx([0.0, 1 / 0.9])
@@ -93,7 +96,7 @@ def test_a_generator_of_its_own_is_used():
     def drawn():
         return torch.empty(100).bernoulli_(0.5, generator=torch.Generator().manual_seed(5))
 
-    with quick_masks():
+    with quick_kernels():
         one = drawn()
         torch.manual_seed(9)
         assert torch.equal(one, drawn())
@@ -104,7 +107,50 @@ def test_no_warning_and_back_after_an_error():
     before = torch.empty(50).bernoulli_(0.5)
     with warnings.catch_warnings(), pytest.raises(KeyError):
         warnings.simplefilter("error")
-        with quick_masks():
+        with quick_kernels():
             raise KeyError
     torch.manual_seed(0)
     assert torch.equal(torch.empty(50).bernoulli_(0.5), before)
+
+
+def scores(hidden):
+    """(2, 2, 4, 5) attention scores; of some queries no key is left, or not the first."""
+    torch.manual_seed(3)
+    made = torch.randn(2, 2, 4, 5)
+    if hidden:
+        made[0, :, 1] = -math.inf
+        made[1, :, :, 0] = -math.inf
+    return made
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("dim", [-1, 2])
+def test_the_softmax_and_its_gradient_are_torchs_bit_for_bit(hidden, dim):
+    results = []
+    for quick in (False, True):
+        values = scores(hidden).requires_grad_()
+        with quick_kernels() if quick else contextlib.nullcontext():
+            out = torch._safe_softmax(values, dim)
+            out.square().sum().backward()
+        results.append((out.detach(), values.grad))
+    for plain, ours in zip(*results, strict=True):
+        assert torch.equal(plain, ours)
+    assert not results[1][0].isnan().any()
+
+
+def test_a_score_that_is_no_number_stays_one():
+    values = scores(hidden=True)
+    values[0, 0, 0, 2] = math.nan
+    expected, ours = torch._safe_softmax(values, -1), safe_softmax(values, -1)
+    assert ours[0, 0, 0].isnan().all() and not ours[0, 0, 1].any()
+    torch.testing.assert_close(ours, expected, equal_nan=True, rtol=0, atol=0)
+
+
+def test_attention_with_dropout_goes_through_it():
+    query = torch.randn(1, 2, 3, 4)
+    seen = torch.tensor([[True, True, False], [False, False, False], [True, True, True]])
+    with quick_kernels():
+        out = F.scaled_dot_product_attention(query, query, query, seen, dropout_p=1e-9)
+    assert not out[:, :, 1].any()
+    plain = F.scaled_dot_product_attention(query, query, query, seen)
+    torch.testing.assert_close(out, plain)
