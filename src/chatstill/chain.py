@@ -37,6 +37,8 @@ def distill_chain(chain: Chain, *, fresh: bool = False, console: Console) -> Non
     folder = RunFolder(chain.folder)
     names = {"pipeline": [link.name for link in chain.links]}
     state = folder.state(names, fresh=fresh) if rank() == 0 else ""
+    if rank() == 0 and not fresh and (taken := _taken(chain)):
+        raise UserError(taken)
     first = chain.links[0].loaded.config
     cpu = bool(first.training_arguments.get("use_cpu"))
     relaunch_on_every_device(chain.arguments, cpu=cpu)
@@ -62,12 +64,44 @@ def distill_chain(chain: Chain, *, fresh: bool = False, console: Console) -> Non
 def check_chain(chain: Chain, *, console: Console) -> None:
     """Both reports of every link, and no more: nothing is created."""
     pipeline.quiet_libraries()
-    plans = check_links(chain, console)
+    taken = _taken(chain)
+    try:
+        plans = check_links(chain, console)
+    except UserError as error:
+        raise UserError([*taken, *error.problems]) from None
     for number, (link, plan) in enumerate(zip(chain.links, plans, strict=True)):
         say(console, heading(chain, number))
         pipeline.show_plan(plan, console)
-        if link.after:
-            say(console, f"{', '.join(link.after)}: an untrained network stood in")
+        missing = [each.name for each in _earlier(chain, link) if not _is_kept(each)]
+        if missing:
+            say(console, f"{', '.join(missing)}: an untrained network stood in")
+    if taken:
+        raise UserError(taken)
+
+
+def _taken(chain: Chain) -> list[Problem]:
+    """Links whose folders hold something else; those that wait for others are asked when these are done."""
+    from .fingerprint import run_fingerprint
+    from .train.runfolder import RunFolder
+
+    problems: list[Problem] = []
+    for link in chain.links:
+        if all(map(_is_kept, _earlier(chain, link))):
+            try:
+                RunFolder(link.folder).state(run_fingerprint(link.loaded, link.verb))
+            except UserError as error:
+                problems += [replace(p, place=f"{link.name}: {p.place}") for p in error.problems]
+    return problems
+
+
+def _earlier(chain: Chain, link: Link) -> list[Link]:
+    """The links that one builds on."""
+    return [each for each in chain.links if each.name in link.after]
+
+
+def _is_kept(link: Link) -> bool:
+    """Whether a link's network is there."""
+    return (link.kept / "config.json").is_file()
 
 
 def say(console: Console, text: str) -> None:
@@ -130,7 +164,7 @@ def check_links(chain: Chain, console: Console) -> list[Plan]:
                 faulty.add(link.name)
                 problems += [replace(p, place=f"{link.name}: {p.place}") for p in error.problems]
                 continue
-            if not (link.kept / "config.json").is_file():
+            if not _is_kept(link):
                 folder = Path(name) / link.name
                 kind = job.task.labels.kind
                 save_student(job.method.kept(), job.tokenizer, folder, job.names, kind)

@@ -94,7 +94,8 @@ def _list_bad_rows(views: Views, folder: Path) -> None:
         for line in view.bad_rows
     ]
     if lines and rank() == 0:
-        say(f"{len(lines):,} malformed rows were left out: {folder / 'bad_rows.tsv'}")
+        rows = f"{len(lines):,} malformed rows were" if lines[1:] else "1 malformed row was"
+        say(f"{rows} left out: {folder / 'bad_rows.tsv'}")
         write_text(folder / "bad_rows.tsv", "split\trow\n" + "".join(lines))
 
 

@@ -257,7 +257,9 @@ def test_the_student_is_looked_at_too_and_may_be_left_out(world):
 
 def test_data(world):
     assert "the folder nowhere does not exist" in world.report("data_dir=nowhere")
-    assert "my.json is a file" in world.report("data_dir=my.json")
+    report = world.report("data_dir=my.json")
+    assert "my.json is a file, not a folder" in report and "Name the folder of the files" in report
+    assert "Did you mean" not in report
     assert "Did you mean data?" in world.report("data_dir=dat")
     report = world.report("task_name=sst2")
     assert (

@@ -41,6 +41,7 @@ def refusal(path):
         ("folder", ["folder/flax_model.msgpack"], "from_flax"),
         ("folder", ["folder/adapter_model.safetensors"], "merge_and_unload"),
         ("folder", ["folder/config.json", "folder/vocab.txt"], "it holds config.json, vocab.txt"),
+        ("folder", ["folder/run.json", "folder/checkpoints/a"], "a run that has not ended"),
     ],
 )
 def test_other_formats(tmp_path, given, files, expected):

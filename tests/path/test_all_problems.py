@@ -60,7 +60,10 @@ def test_rows_of_both_files_and_a_wrong_grouping(run, spoiled):
 def test_a_folder_that_is_taken_hides_no_faults_of_the_rows(run, shared, spoiled):
     run(data=shared / "data", num_train_epochs=1)
     text = told(run, data=spoiled, num_train_epochs=1)
-    assert "holds a run of another configuration" in text and "data.train: other content" in text
+    assert (
+        "holds a run of another configuration" in text
+        and "data.train (or unlabeled.data.txt beside it): other content" in text
+    )
     assert "train.data.txt: line 49" in text and "dev.data.txt: line 61" in text
     text = told(run, data=shared / "data", num_train_epochs=2)
     assert "num_train_epochs: 1" in text, "nothing else is wrong"

@@ -186,8 +186,20 @@ def test_another_pipeline_in_the_folder_is_refused(chained):
 def test_a_changed_link_is_refused_by_its_own_folder(chained):
     chained.distill()
     chained.values["pipeline"][1]["learning_rate"] = 0.5
-    with pytest.raises(UserError, match="learning_rate"):
-        chained.distill()
+    for verb in (chained.check, chained.distill):
+        with pytest.raises(UserError, match="learning_rate") as caught:
+            verb()
+        assert [p.place for p in caught.value.problems] == ["student: output_dir"]
+    (chained.output / "student" / "run.json").unlink()
+    assert (chained.output / "assistant" / "student").is_dir()
+    del chained.values["pipeline"][1]["learning_rate"]
+    with pytest.raises(UserError, match="not empty"):
+        chained.check()
+
+
+def test_check_says_that_a_network_stood_in_only_where_it_did(chained):
+    chained.distill()
+    assert "stood in" not in chained.check()
 
 
 def test_a_chain_that_begins_with_its_teacher(chained):

@@ -45,7 +45,10 @@ def test_files_that_changed_are_named_without_their_hashes(tmp_path):
     RunFolder(tmp_path / "run").open(before)
     with pytest.raises(UserError) as error:
         RunFolder(tmp_path / "run").state(after)
-    assert "Changed: data.train: other content; teacher: other content" in message(error)
+    assert (
+        "Changed: data.train (or unlabeled.data.txt beside it): other content; teacher: other content"
+        in message(error)
+    )
 
 
 def test_fresh_moves_the_old_run_aside(tmp_path):

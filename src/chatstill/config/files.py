@@ -64,9 +64,12 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
     path = ("data_dir",)
     own = getattr(task, "reads_folders", False) and not source.has(path)
     if kind_of(folder) != "folder" and not own:
-        what = "is a file, not a folder" if kind_of(folder) else "does not exist"
-        message = f"'data_dir': the folder {keys.data_dir} {what}."
-        return [*problems, source.problem(path, message, near_file(keys.data_dir))]
+        message = f"'data_dir': the folder {keys.data_dir} does not exist."
+        hint = "" if kind_of(folder) else near_file(keys.data_dir)
+        if kind_of(folder):
+            message = f"'data_dir': {keys.data_dir} is a file, not a folder."
+            hint = f"Name the folder of the files: {folder.parent}, or the one that it lies in."
+        return [*problems, source.problem(path, message, hint)]
     if task is None:
         return problems
     for split in splits:

@@ -102,8 +102,8 @@ def _calibration_lines(metrics: Mapping[str, Any]) -> list[str]:
         )
     if threshold and threshold["probability"] is not None:
         lines.append(
-            f"threshold at the teacher's precision {threshold['teacher_precision']:.4f} = "
-            f"{threshold['probability']:.4g}  (recall {threshold['recall']:.4f}, the teacher's "
+            f"threshold at the teacher's precision = {threshold['probability']:.4g}  (precision "
+            f"{threshold['teacher_precision']:.4f}; recall {threshold['recall']:.4f}, the teacher's "
             f"{threshold['teacher_recall']:.4f})"
         )
     return lines

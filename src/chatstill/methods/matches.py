@@ -127,7 +127,8 @@ class Matches(Method):
         problems = [*self._resolved[1], *self.config.without_effect(self.config.rows())]
         if not self.config.rows():
             message = "no term has a weight above 0: there is nothing to learn"
-            problems.append(Problem("distillation", message, "Give a term, such as task_ce: 1."))
+            hint = "Set the weight of one of the method's terms above 0; the plan lists them."
+            problems.append(Problem("distillation", message, hint))
         for side, role in enumerate(("student", "teacher")):
             model = self.student if side == 0 else self.teacher
             assert model is not None

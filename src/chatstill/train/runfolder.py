@@ -194,9 +194,16 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             continue
         contents = _is_content(before) and _is_content(after)
         lines.append(
-            f"{key}: other content" if contents else f"{key}: {_short(before)} → {_short(after)}"
+            f"{_named(key)}: other content"
+            if contents
+            else f"{key}: {_short(before)} → {_short(after)}"
         )
     return lines
+
+
+def _named(key: str) -> str:
+    """The key, and what else it stands for that a user may not think of."""
+    return f"{key} (or unlabeled.data.txt beside it)" if key == "data.train" else key
 
 
 def _is_content(value: Any) -> bool:
