@@ -95,6 +95,7 @@ def test_ranking_compares_rows_of_one_group():
     scores = labels * 1.5 + generator.normal(size=400) + 30 * generator.normal(size=40)[groups]
     pooled = check_teacher(scores[:, None], labels, TWO)
     grouped = check_teacher(scores[:, None], labels, TWO, groups=groups)
+    assert grouped.measure == "AUC within groups"
     assert abs(pooled.value - 0.5) < 0.1 and grouped.value > 0.75 and grouped.problem is None
 
 

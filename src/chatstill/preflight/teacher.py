@@ -19,7 +19,7 @@ class TeacherCheck:
     """What a few dev rows say about a teacher.
 
     Attributes:
-        measure: ``AUC`` or ``Pearson correlation``.
+        measure: ``AUC``, ``AUC within groups`` or ``Pearson correlation``.
         value: The figure; nan where it cannot be computed.
         chance: What a teacher without any knowledge reaches.
         p_above: Probability of such a figure, or a higher one, by chance.
@@ -124,7 +124,9 @@ def _measure(
         value, above, below = _many_labels(scores, labels > 0)
     elif task_labels.num_outputs == 2:
         score = scores[:, -1] - (scores[:, 0] if scores.shape[1] > 1 else 0.0)
-        value, above, below = _two_classes(score, labels > 0, groups)
+        strata = _strata(labels > 0, groups)
+        name = "AUC" if strata is None else "AUC within groups"
+        value, above, below = _two_classes(score, labels > 0, strata)
     else:
         value, above, below = _many_classes(scores, labels.astype(np.int64))
     return TeacherCheck(name, value, chance, above, below, len(labels), accuracy, majority)
@@ -164,21 +166,26 @@ def _correlation(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float, 
     return float(above.statistic), float(above.pvalue), 1.0 - float(above.pvalue)
 
 
+def _strata(positive: np.ndarray, groups: np.ndarray | None) -> list[np.ndarray] | None:
+    """The rows of each group with both labels; None where fewer than half of the rows are in one."""
+    if groups is None:
+        return None
+    number = np.unique(groups, return_inverse=True)[1]
+    share = np.bincount(number, weights=positive) / np.bincount(number)
+    mixed = np.flatnonzero((share > 0) & (share < 1))
+    if np.isin(number, mixed).mean() < 0.5:
+        return None
+    return [np.flatnonzero(number == group) for group in mixed]
+
+
 def _two_classes(
-    score: np.ndarray, positive: np.ndarray, groups: np.ndarray | None
+    score: np.ndarray, positive: np.ndarray, strata: list[np.ndarray] | None
 ) -> tuple[float, float, float]:
-    """AUC and its one-sided probabilities: a rank-sum test, by group where groups can rank."""
+    """AUC and its one-sided probabilities: a rank-sum test, inside the strata where there are any."""
     from scipy import stats
 
-    strata = [np.arange(len(score))]
-    if groups is not None:
-        number = np.unique(groups, return_inverse=True)[1]
-        share = np.bincount(number, weights=positive) / np.bincount(number)
-        mixed = np.flatnonzero((share > 0) & (share < 1))
-        if np.isin(number, mixed).mean() >= 0.5:
-            strata = [np.flatnonzero(number == group) for group in mixed]
     excess, pairs, variance = 0.0, 0.0, 0.0
-    for rows in strata:
+    for rows in strata or [np.arange(len(score))]:
         count, high = len(rows), int(positive[rows].sum())
         ranks = stats.rankdata(score[rows])
         wins = float(ranks[positive[rows]].sum()) - high * (high + 1) / 2
