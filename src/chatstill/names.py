@@ -26,6 +26,9 @@ def unknown(kind: str, name: str, known: Sequence[str], words: Sequence[str] = (
         words: Alias -> name pairs as ``alias=name`` that count for the near match too.
     """
     targets = {word: word for word in known} | dict(word.split("=", 1) for word in words)
+    begun = {own: 0 for word, own in targets.items() if plain(word).startswith(plain(name))}
     found = nearest(name, list(targets))
-    guess = f" Did you mean '{targets[found]}'?" if found else ""
+    meant = list(begun) if 1 < len(begun) < 4 else [targets[found]] if found else []
+    names = " or ".join(f"'{own}'" for own in meant)
+    guess = f" Did you mean {names}?" if names else ""
     return f"no {kind} '{name}'.{guess} Known: {', '.join(sorted(known))}."

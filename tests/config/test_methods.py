@@ -116,6 +116,37 @@ def test_an_unknown_method_names_the_nearest():
         lookup.method("tesheus")
 
 
+def test_a_name_that_begins_several_methods_names_them_all(world):
+    world.values["model_type"] = "TinyBERT"
+    (problem,) = [p for p in world.problems() if "model_type" in p.message]
+    assert (
+        "Did you mean 'TinyBertTaskDistillStep1' or 'TinyBertTaskDistillStep2'?" in problem.message
+    )
+
+
+def test_a_term_with_a_name_misspelt_or_beside_the_terms_is_led_home(world):
+    world.values["model_type"] = "KD"
+    world.values["distillation"] = {
+        "soft": {"weight": 1},
+        "hrad": {"weight": 1},
+        "terms": {"sotf": {"weight": 1}, "states": {"loss": "mse"}},
+    }
+    found = {p.message: p.hint for p in world.problems()}
+    assert found["unknown key 'soft' in distillation."] == "It belongs in distillation.terms."
+    assert found["unknown key 'hrad' in distillation."] == (
+        "Did you mean 'hard' in distillation.terms?"
+    )
+    assert found["'distillation.terms.sotf' lacks 'feature' and 'loss'."] == (
+        "Did you mean 'soft'? A new entry needs 'feature' and 'loss'."
+    )
+    assert found["'distillation.terms.states' lacks 'feature'."] == ""
+
+
+def test_an_entry_that_lacks_keys_is_no_matter_where_another_method_runs(world):
+    world.values["distillation"] = {"terms": {"soft": {"weight": 1}}}
+    assert world.load().warnings == []
+
+
 def test_a_users_folder_goes_first(world):
     folder = world.folder / "config" / "models_config"
     folder.mkdir(parents=True)

@@ -1,9 +1,10 @@
 """The method that a configuration asks for, and the blocks of all methods that it holds."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 from pydantic import BaseModel
 
@@ -120,8 +121,9 @@ def _running(source: Source, choice: MethodChoice, blocks: Blocks, *, verb: str)
         message = f"the block '{block}' is missing, which the method '{choice.model_type}' needs."
         blocks.problems.append(Problem(source.name, message, hint))
         return
+    homes = _entries(source, block, method.Config) | _top_keys()
     blocks.config, problems, _ = validate(
-        method.Config, source.get((block,)), source, (block,), homes=_top_keys()
+        method.Config, source.get((block,)), source, (block,), homes=homes
     )
     blocks.problems += problems
 
@@ -131,7 +133,8 @@ def _other(source: Source, block: str, model: type[BaseModel], blocks: Blocks) -
     if source.has((block,)):
         found = validate(model, source.get((block,)), source, (block,), warning=True)[1]
         # What is missing may stand in the file of a method that is not read now.
-        blocks.problems += [p for p in found if not p.message.endswith("' is missing.")]
+        told = [p for p in found if not re.search(r"' is missing\.$|' lacks '", p.message)]
+        blocks.problems += told
 
 
 def _learn(block: str, model: type[BaseModel], blocks: Blocks) -> None:
@@ -144,6 +147,16 @@ def _learn(block: str, model: type[BaseModel], blocks: Blocks) -> None:
 
 def _top_keys() -> dict[str, list[str]]:
     return {key: [AT_THE_TOP] for key in fields_of(RunKeys) if key != "note"}
+
+
+def _entries(source: Source, block: str, model: type[BaseModel]) -> dict[str, list[str]]:
+    """Names in the maps of a block, such as those of terms: a term often stands beside ``terms``."""
+    found: dict[str, list[str]] = {}
+    for knob, about in model.model_fields.items():
+        values = source.get((block, knob))
+        if get_origin(about.annotation) is dict and isinstance(values, dict):
+            found |= {name: [f"in {block}.{knob}"] for name in values}
+    return found
 
 
 def _lift(source: Source, method: "type[Method]", blocks: Blocks, *, warning: bool) -> None:

@@ -70,11 +70,17 @@ def validate(
     except ValidationError as error:
         groups = _by_place(error, values)
     problems, faulty = [], set()
+    lacking = _new_entries(model, groups)
     for loc, errors in groups.items():
         full = (*path, *loc)
-        message, hint = _explain(model, path, loc, errors, _at(values, loc), homes or {})
         faulty.add(full)
+        if loc[:-1] in lacking and {item["type"] for item in errors} == {"missing"}:
+            continue  # told with the entry
+        message, hint = _explain(model, path, loc, errors, _at(values, loc), homes or {})
         problems.append(source.problem(full, message, hint, warning=warning))
+    for loc, keys in lacking.items():
+        message, hint = _lacks((*path, *loc), keys, _at(values, loc[:-1]))
+        problems.append(source.problem((*path, *loc), message, hint, warning=warning))
     return None, problems, faulty
 
 
@@ -194,6 +200,26 @@ def _explain(
     return f"'{name}': {words}" if name else words, ""
 
 
+def _new_entries(
+    model: type[BaseModel], groups: Mapping[KeyPath, list[Any]]
+) -> dict[KeyPath, list[str]]:
+    """Entries of maps that lack keys, with those: a new one, or the misspelt name of another."""
+    lacking: dict[KeyPath, list[str]] = {}
+    for loc, errors in groups.items():
+        in_map = _block_model(model, loc[:-2]) is None and _block_model(model, loc[:-1]) is not None
+        if in_map and isinstance(loc[-2], str) and {item["type"] for item in errors} == {"missing"}:
+            lacking.setdefault(loc[:-1], []).append(str(loc[-1]))
+    return lacking
+
+
+def _lacks(full: KeyPath, keys: Sequence[str], beside: Mapping[str, Any]) -> tuple[str, str]:
+    name = str(full[-1])
+    near = nearest(name, [other for other in beside if other != name])
+    words = " and ".join(f"'{key}'" for key in keys)
+    guess = f"Did you mean '{near}'? A new entry needs {words}." if near else ""
+    return f"'{dotted(full)}' lacks {words}.", guess
+
+
 def _or(words: Iterable[str]) -> str:
     unique = list(dict.fromkeys(words))
     return " or ".join(unique) if len(unique) < 3 else ", ".join(unique[:-1]) + f" or {unique[-1]}"
@@ -258,7 +284,9 @@ def _unknown_key(
     message = f"unknown key '{key}'" + (f" in {dotted(full[:-1])}." if len(full) > 1 else ".")
     if homes.get(key):
         return message, f"It belongs {' or '.join(homes[key])}."
-    near = nearest(key, [*known, *(homes if len(full) == 1 else ())])
+    block = f"in {dotted(full[:-1])}."
+    others = [k for k, places in homes.items() if len(full) == 1 or places[0].startswith(block)]
+    near = nearest(key, [*known, *others])
     if near is None:
         return message, f"Known here: {', '.join(known)}." if 0 < len(known) <= 14 else ""
     places = [] if near in known else [home for home in homes[near] if home != AT_THE_TOP]
