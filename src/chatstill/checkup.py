@@ -17,6 +17,7 @@ import torch
 from .config.schema import RunConfig
 from .config.task import task_of
 from .costs import cache_decisions, job_costs, phase_steps, rehearse_job
+from .data.sampler import largest_micro_batch
 from .errors import Problem, UserError, errors_of
 from .evaluate.scoring import score
 from .job import Job, device_of
@@ -222,15 +223,10 @@ def _phase_section(
 ) -> tuple[Section, list[str]]:
     config = job.config
     total, per_epoch = phase_steps(job, phase, num_rows)
-    whole = config.per_gpu_train_batch_size * world_size() * config.gradient_accumulation_steps
     precision = precision_of(fp16=config.fp16, bf16=config.bf16)
     rows = [
         ("steps", f"{total:,} ({total / per_epoch:.4g} epochs of {per_epoch:,})"),
-        (
-            "batch",
-            f"{whole} rows: {config.per_gpu_train_batch_size} on each of {world_size()} process(es), "
-            f"{config.gradient_accumulation_steps} micro-batch(es) a step",
-        ),
+        ("batch", _batch_text(config, num_rows)),
         ("learning rate", f"{phase.learning_rate or config.learning_rate:g}"),
         ("precision", precision),
         ("trained", phase.train),
@@ -239,3 +235,16 @@ def _phase_section(
         rows.append(("teacher's outputs", decisions[phase.name].text))
     own_rows, warnings = job.method.plan(phase, total)
     return Section(f"phase: {phase.name}", rows + own_rows), warnings
+
+
+def _batch_text(config: RunConfig, num_rows: int) -> str:
+    """Rows of a step, and of its micro-batches where few rows make them larger or smaller than asked."""
+    size = config.per_gpu_train_batch_size * world_size()
+    text = (
+        f"{size * config.gradient_accumulation_steps} rows: {config.per_gpu_train_batch_size} on each of "
+        f"{world_size()} process(es), {config.gradient_accumulation_steps} micro-batch(es) a step"
+    )
+    largest = largest_micro_batch(num_rows, size)
+    if largest < size:
+        return f"{text}; there are {num_rows} rows, one micro-batch"
+    return text if largest < 1.1 * size else f"{text}; up to {largest} rows each, none is left over"

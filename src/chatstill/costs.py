@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .caching import decide_phase, storable
-from .data.sampler import steps_per_epoch
+from .data.sampler import largest_micro_batch, steps_per_epoch
 from .data.views import View
 from .errors import Problem
 from .job import Job, device_of
@@ -114,7 +114,8 @@ def job_costs(
     if rehearsal.teacher:  # once over all rows, before the steps
         once = estimate(rehearsal.teacher, int(train_rows * row_tokens / world_size()), 0)
         time = TimeEstimate(*(a + b for a, b in zip(astuple(time), astuple(once), strict=True)))
-    largest = int(view.lengths.max()) * batch
+    widest = -(-largest_micro_batch(train_rows, batch * world_size()) // world_size())
+    largest = int(view.lengths.max()) * widest
     memory = estimate_memory(
         parameter_bytes=rehearsal.parameter_bytes,
         trained_parameters=rehearsal.trained_parameters,

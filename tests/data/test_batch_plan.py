@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatstill.data.sampler import BatchPlan, eval_batches
+from chatstill.data.sampler import BatchPlan, eval_batches, largest_micro_batch
 from chatstill.errors import UserError
 
 plans = st.tuples(
@@ -99,6 +99,12 @@ def test_a_remainder_makes_short_batches_larger_and_no_long_one():
     larger = [rows for rows in batches if len(rows) == 17]
     assert len(larger) == 4011 % 16 and {len(rows) for rows in batches} == {16, 17}
     assert max(lengths[rows].max() for rows in larger) < 100
+
+
+@pytest.mark.parametrize("num_rows", [1, 7, 8, 9, 12, 15, 16, 23, 31, 100])
+def test_the_largest_micro_batch_is_known_without_laying_it_out(num_rows):
+    batches = flat(BatchPlan(np.arange(num_rows), 8).epoch(0))
+    assert largest_micro_batch(num_rows, 8) == max(map(len, batches))
 
 
 def test_rows_that_do_not_divide_go_to_the_processes_with_the_shortest():

@@ -270,6 +270,18 @@ def test_undecodable_bytes_stop_before_training(run, shared, tmp_path):
 # -- check -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (16, "1 micro-batch(es) a step\n"),
+        (36, "; up to 48 rows each, none is left over"),
+        (64, "; there are 48 rows"),
+    ],
+)
+def test_the_plan_says_how_many_rows_a_step_really_has(run, size, said):
+    assert said in run("check", per_gpu_train_batch_size=size).text
+
+
 def test_check_creates_nothing_and_touches_nothing(run, teacher_of, tmp_path, monkeypatch):
     import random
 

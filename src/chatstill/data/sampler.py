@@ -56,6 +56,11 @@ def steps_per_epoch(num_rows: int, global_size: int, accumulation: int) -> int:
     return -(-max(1, num_rows // global_size) // accumulation)
 
 
+def largest_micro_batch(num_rows: int, global_size: int) -> int:
+    """Rows of the largest of ``BatchPlan``'s, over all processes: what is left over joins the others."""
+    return -(-num_rows // max(1, num_rows // global_size))
+
+
 class BatchPlan:
     """Which rows train when.
 
