@@ -44,14 +44,15 @@ def distill_chain(chain: Chain, *, fresh: bool = False, console: Console) -> Non
     relaunch_on_every_device(chain.arguments, cpu=cpu)
     pipeline.quiet_libraries()
     try:
+        told: list[Problem] = []
         if rank() == 0:
             if state == "new":
-                overview(chain, check_links(chain, console), console)
+                told = overview(chain, check_links(chain, console), console)
             moved = folder.open(names, fresh=fresh)
             if moved is not None:
                 console.print(f"the old runs were moved to {moved}", highlight=False)
         for number in range(len(chain.links)):
-            _run_link(chain, number, console)
+            _run_link(chain, number, told, console)
         if rank() == 0:
             from .chain_outcome import report_chain
 
@@ -69,9 +70,12 @@ def check_chain(chain: Chain, *, console: Console) -> None:
         plans = check_links(chain, console)
     except UserError as error:
         raise UserError([*taken, *error.problems]) from None
+    told: list[Problem] = []
     for number, (link, plan) in enumerate(zip(chain.links, plans, strict=True)):
         say(console, heading(chain, number))
-        pipeline.show_plan(plan, console)
+        new = [warning for warning in plan.warnings if warning not in told]
+        pipeline.show_plan(replace(plan, warnings=new), console)
+        told += new
         missing = [each.name for each in _earlier(chain, link) if not _is_kept(each)]
         if missing:
             say(console, f"{', '.join(missing)}: an untrained network stood in")
@@ -116,7 +120,7 @@ def heading(chain: Chain, number: int) -> str:
     return f"link {number + 1} of {len(chain.links)}: {link.name}{after}"
 
 
-def _run_link(chain: Chain, number: int, console: Console) -> None:
+def _run_link(chain: Chain, number: int, told: list[Problem], console: Console) -> None:
     """Runs a link to its end on all processes; a finished one is left as it is."""
     from .fingerprint import run_fingerprint
     from .train.runfolder import RunFolder
@@ -131,7 +135,7 @@ def _run_link(chain: Chain, number: int, console: Console) -> None:
     if rank() == 0:
         say(console, f"\n{heading(chain, number)}, in {link.folder}")
     start = pipeline.teach if link.verb == "teach" else pipeline.distill
-    start(link.loaded, console=console)
+    start(link.loaded, told=told, console=console)
     if rank() != 0:
         wait_until(lambda: folder.finished(fingerprint))
     gc.collect()  # networks of this link, before those of the next are loaded
@@ -202,8 +206,12 @@ def with_stand_ins(config: RunConfig, stand_ins: dict[str, str]) -> RunConfig:
     return config.model_copy(update=changed) if changed else config
 
 
-def overview(chain: Chain, plans: list[Plan], console: Console) -> None:
-    """One block with each link's networks, steps and time; its whole plan comes when it starts."""
+def overview(chain: Chain, plans: list[Plan], console: Console) -> list[Problem]:
+    """One block with each link's networks, steps and time; its whole plan comes when it starts.
+
+    Returns:
+        The warnings of all links, each once, as they were printed.
+    """
     from .preflight.plan import Plan, Section
 
     sections = []
@@ -214,3 +222,4 @@ def overview(chain: Chain, plans: list[Plan], console: Console) -> None:
         sections.append(Section(heading(chain, number), rows))
     warnings = list(dict.fromkeys(w for plan in plans for w in plan.warnings))
     pipeline.show_plan(Plan(sections, warnings), console)
+    return warnings

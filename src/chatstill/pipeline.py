@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +29,25 @@ if TYPE_CHECKING:
 log = logging.getLogger("chatstill")
 
 
-def distill(loaded: Loaded, *, fresh: bool = False, console: Console) -> None:
-    """Trains the student that the configuration describes and writes the run folder."""
-    _run(loaded, "distill", fresh, console)
+def distill(
+    loaded: Loaded, *, fresh: bool = False, told: Collection[Problem] = (), console: Console
+) -> None:
+    """Trains the student that the configuration describes and writes the run folder.
+
+    Args:
+        loaded: The configuration.
+        fresh: Moves a run that is there aside.
+        told: Warnings that were printed before, as a chain's are.
+        console: Where everything is printed.
+    """
+    _run(loaded, "distill", fresh, told, console)
 
 
-def teach(loaded: Loaded, *, fresh: bool = False, console: Console) -> None:
-    """Fine-tunes a teacher from pretrained weights."""
-    _run(loaded, "teach", fresh, console)
+def teach(
+    loaded: Loaded, *, fresh: bool = False, told: Collection[Problem] = (), console: Console
+) -> None:
+    """Fine-tunes a teacher from pretrained weights; arguments as those of ``distill``."""
+    _run(loaded, "teach", fresh, told, console)
 
 
 def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
@@ -60,7 +73,9 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
         raise UserError(occupied)
 
 
-def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
+def _run(
+    loaded: Loaded, verb: Verb, fresh: bool, told: Collection[Problem], console: Console
+) -> None:
     from .evaluate.results import write_json
     from .fingerprint import run_facts, run_fingerprint
     from .preflight.plan import plan_lines
@@ -85,7 +100,7 @@ def _run(loaded: Loaded, verb: Verb, fresh: bool, console: Console) -> None:
     gate = Gate(folder.path)
     if rank() == 0:
         job = (examined_job if state == "new" else open_job_of)(loaded, verb)
-        plan = _print_plan(job, console) if state == "new" else None
+        plan = _print_plan(job, console, told) if state == "new" else None
         moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
         if moved is not None:
             console.print(f"the old run was moved to {moved}")
@@ -160,13 +175,13 @@ def _method_of(loaded: Loaded, verb: Verb) -> type[Method]:
     return lookup.method(name, loaded.config.plugins)
 
 
-def _print_plan(job: Job, console: Console) -> Plan:
-    """Checks a job, prints the plan and returns it."""
+def _print_plan(job: Job, console: Console, told: Collection[Problem] = ()) -> Plan:
+    """Checks a job, prints the plan but for the warnings that were told, and returns all of it."""
     from .checkup import preflight
 
     with console.status("checking data, teacher and costs"):
         plan = preflight(job)
-    show_plan(plan, console)
+    show_plan(replace(plan, warnings=[w for w in plan.warnings if w not in told]), console)
     return plan
 
 

@@ -202,6 +202,18 @@ def test_check_says_that_a_network_stood_in_only_where_it_did(chained):
     assert "stood in" not in chained.check()
 
 
+def test_a_warning_that_all_links_share_is_printed_once_and_kept_in_every_log(chained):
+    data = world.write_chat(chained.folder)
+    with (data / "chat" / "train.data.txt").open("a", encoding="utf-8") as file:
+        file.write("where is the b\ufffdx\tsure\t1\n")
+    chained.values["data_dir"] = str(data)
+    assert chained.check().count("U+FFFD") == 1
+    assert chained.distill().count("U+FFFD") == 1
+    for name in ("assistant", "student"):
+        log = (chained.output / name / "run.log").read_text(encoding="utf-8")
+        assert log.count("U+FFFD") == 1
+
+
 def test_a_chain_that_begins_with_its_teacher(chained):
     chained.values["pipeline"][0] = {"name": "assistant", "verb": "teach"}
     chained.distill()
