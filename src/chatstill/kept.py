@@ -91,7 +91,7 @@ def write_noise(job: Job, views: Views, trained: Trained, folder: Path) -> None:
             continue
         labels = np.asarray(view.labels)
         rows = job.task.read(job.path(split), split, job.labelled(split))
-        words = job.task.label_words
-        found.append(disagreements(split, rows, scores, labels, job.task.labels, words))
+        words, sections = job.task.label_words, not job.task.ranking
+        found.append(disagreements(split, rows, scores, labels, job.task.labels, words, sections))
     if found:
         write_text(folder / NOISE, "\n".join(as_lines(chain(*found))) + "\n")

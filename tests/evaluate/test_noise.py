@@ -36,6 +36,13 @@ def test_rows_are_written_with_text_label_and_probability():
     ]
 
 
+def test_rows_of_several_files_name_theirs():
+    scores, row = np.array([[0.0, 1.0]]), Example("dev-0", 2, "a", None, 0, "mismatched")
+    for sections, split in ((True, "dev mismatched"), (False, "dev")):
+        (found,) = disagreements("dev", [row], scores, np.zeros(1), TWO, ("0", "1"), sections)
+        assert found.split == split
+
+
 def test_of_a_regression_the_scores_are_written():
     found = disagreements("train", rows("a"), np.array([[2.25]]), np.array([4.0]), SCORE, ())
     assert list(as_lines(found))[1:] == ["train\t2\t4\t2.25\t\ta\t"]

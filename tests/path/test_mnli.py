@@ -73,6 +73,12 @@ def test_both_sections_are_scored_and_the_main_metric_is_their_mean(made):
     assert written.groups == ["matched"] * 40 + ["mismatched"] * 25
     again = get_task("mnli").metrics(written.scores, written.labels, np.array(written.groups))
     assert again == pytest.approx(metrics["dev"]["metrics"])
+    noise = (made / "run" / "label_noise.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    for line in noise:
+        place, number, _, _, _, text = line.split("\t")[:6]
+        name = f"{place.replace(' ', '_')}.tsv"
+        file = (made / "data" / "MNLI" / name).read_text(encoding="utf-8").splitlines()
+        assert text in file[int(number) - 1]
 
 
 def test_the_plan_names_both_files(made, capsys):

@@ -65,6 +65,7 @@ def disagreements(
     labels: np.ndarray,
     space: Labels,
     words: Sequence[str],
+    sections: bool = False,
 ) -> Iterator[Disagreement]:
     """The rows of ``most_disagreeing`` with their texts; the file is read once, as far as needed.
 
@@ -75,6 +76,7 @@ def disagreements(
         labels: (N,), of sets (N, C).
         space: The task's labels.
         words: How the files write each class.
+        sections: The group of a row names its file, as MNLI's do: it is told with the split.
     """
     chosen = most_disagreeing(scores, labels, space.kind)
     wanted, texts = set(chosen.tolist()), {}
@@ -94,7 +96,8 @@ def disagreements(
         else:
             label, answer = words[int(of[0])], words[int(decide(by)[0])]
             value = f"{_of_label(probabilities(by), of)[0]:.4g}"
-        yield Disagreement(split, texts[number], label, answer, value)
+        place = f"{split} {texts[number].group}" if sections and texts[number].group else split
+        yield Disagreement(place, texts[number], label, answer, value)
 
 
 def as_lines(found: Iterable[Disagreement]) -> Iterator[str]:
