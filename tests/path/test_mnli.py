@@ -37,6 +37,8 @@ def made(tmp_path_factory):
         names = [f"label{n}" for n in range(1, judges + 1)]
         lines = ["\t".join([*MNLI, *names, "gold_label"])]
         for number, (one, two, label) in enumerate(pairs(count, seed)):
+            if (name, number) == ("dev_mismatched", 4):
+                label = (label + 1) % 3  # a wrong one
             head = [str(number), "1", "1n", "fiction", *"pppp"]
             lines.append("\t".join([*head, one, two, *[WORDS[label]] * (judges + 1)]))
         text = "\n".join(lines) + "\n"
@@ -73,12 +75,14 @@ def test_both_sections_are_scored_and_the_main_metric_is_their_mean(made):
     assert written.groups == ["matched"] * 40 + ["mismatched"] * 25
     again = get_task("mnli").metrics(written.scores, written.labels, np.array(written.groups))
     assert again == pytest.approx(metrics["dev"]["metrics"])
-    noise = (made / "run" / "label_noise.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    for line in noise:
-        place, number, _, _, _, text = line.split("\t")[:6]
-        name = f"{place.replace(' ', '_')}.tsv"
-        file = (made / "data" / "MNLI" / name).read_text(encoding="utf-8").splitlines()
-        assert text in file[int(number) - 1]
+
+
+def test_a_wrong_label_is_found_in_its_file(made):
+    noise = (made / "run" / "label_noise.tsv").read_text(encoding="utf-8").splitlines()
+    split, line, _, _, _, text, _ = noise[1].split("\t")
+    assert (split, line) == ("dev mismatched", "6")
+    file = (made / "data" / "MNLI" / "dev_mismatched.tsv").read_text(encoding="utf-8")
+    assert text in file.splitlines()[5]
 
 
 def test_the_plan_names_both_files(made, capsys):
