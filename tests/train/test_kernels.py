@@ -10,7 +10,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from chatstill.train.kernels import draw_mask, quick_kernels, safe_softmax
+from chatstill.methods.base import Context
+from chatstill.train.kernels import SHORT, draw_mask, quick_attention, quick_kernels, safe_softmax
+from chatstill.train.precision import autocast
+from chatstill.train.stage import StageModule
+
+from .conftest import ToySteps, build_method
 
 NUM = 400_000
 
@@ -154,3 +159,48 @@ def test_attention_with_dropout_goes_through_it():
     assert not out[:, :, 1].any()
     plain = F.scaled_dot_product_attention(query, query, query, seen)
     torch.testing.assert_close(out, plain)
+
+
+fused = torch.backends.cuda.flash_sdp_enabled  # the same switch for every device
+
+
+@pytest.mark.parametrize(
+    ("precision", "length", "plain"),
+    [("bf16", SHORT, True), ("bf16", SHORT + 1, False), ("float32", SHORT, False)],
+)
+def test_attention_is_plain_under_bf16_while_rows_are_short(precision, length, plain):
+    with autocast(precision, torch.device("cpu")), quick_attention(torch.zeros(2, length)):
+        assert fused() is not plain
+    assert fused()
+
+
+def test_plain_attention_agrees_with_the_fused_kernel():
+    torch.manual_seed(0)
+    found = []
+    for quick in (True, False):
+        torch.manual_seed(1)
+        query, key, value = torch.randn(3, 2, 4, 16, 8).requires_grad_().unbind()
+        mask = torch.arange(16) < torch.tensor([9, 16])[:, None, None, None]
+        ids = torch.zeros(2, 16) if quick else torch.zeros(2, SHORT + 1)
+        with autocast("bf16", torch.device("cpu")), quick_attention(ids):
+            out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        found.append((out, *torch.autograd.grad(out.float().square().sum(), (query, key, value))))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=0.05, rtol=0.05)
+
+
+def test_in_a_stage_the_student_alone_is_asked_to():
+    method = build_method("matches")
+    stage = StageModule(method, method.phases()[0])
+    seen = {}
+    stage.trained.student.bert.encoder.register_forward_hook(
+        lambda *_: seen.update(student=fused())
+    )
+    teacher = method.teacher.bert.encoder
+    teacher.register_forward_hook(lambda *_: seen.update(teacher=fused()))
+    steps = ToySteps()
+    batch = next(steps.start(0))[1][0]
+    context = Context(seed=0, phase=0, step=0, micro_batch=0, epoch=0, num_steps=4)
+    with autocast("bf16", torch.device("cpu")):
+        stage(batch, context, method.counts(batch, context), 1.0)
+    assert seen == {"student": False, "teacher": True}

@@ -1,20 +1,25 @@
-"""Two kernels that training on CPUs meets in every layer, quicker than torch's own, and as exact.
+"""Kernels that training on CPUs meets in every layer, quicker than torch's own, and as exact.
 
 *Dropout masks*: torch draws a random word for every element, 8 to 25 % of a step. Ours compares four 16-bit
 numbers of each 64-bit word of the same generator with the rate; 0.1 is 6554 / 65536 that way, 0.100006.
 
 *The softmax of attention with dropout*: torch looks at every score to find queries that meet no key, whose
 row is 0. Ours asks the softmax, which is NaN there, and looks only where it is.
+
+*Attention without dropout in bf16*: torch's fused kernel is three to ten times slower backwards than plain
+products while rows are short; where attention drops, torch takes those itself.
 """
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 _LEVELS = 1 << 16
+SHORT = 128  # tokens; from there on the fused kernel gains, and holds less
 
 
 def draw_mask(out: Tensor, p: float = 0.5, *, generator: torch.Generator | None = None) -> Tensor:
@@ -46,3 +51,15 @@ def quick_kernels() -> Iterator[None]:
             library.impl("bernoulli_.float", draw_mask, "CPU", allow_override=True)
             library.impl("_safe_softmax", safe_softmax, "CPU", allow_override=True)
         yield
+
+
+def quick_attention(input_ids: Tensor) -> AbstractContextManager[None]:
+    """Surrounds the forward pass of a network in training; of effect on CPUs under bf16 alone.
+
+    Args:
+        input_ids: (B, L).
+    """
+    half = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    if input_ids.device.type == "cpu" and half and input_ids.shape[-1] <= SHORT:
+        return sdpa_kernel(SDPBackend.MATH)
+    return nullcontext()

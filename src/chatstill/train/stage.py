@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..methods.base import Context, Method, Phase
 from ..models.structure import structural_copy
 from ..models.word_rows import cut_to_rows
+from .kernels import quick_attention
 from .teachers import TeacherSource, live_source
 
 
@@ -61,7 +62,8 @@ class StageModule(nn.Module):
             The loss to differentiate (scalar), and each term's local ``sum / count``: plain under its
             name, times its weight under ``<name>_weighted``.
         """
-        features = self._method.forward(self.trained, batch, ctx)
+        with quick_attention(batch["input_ids"]):
+            features = self._method.forward(self.trained, batch, ctx)
         teacher = self._source.features(batch) if self._source is not None else None
         terms = self._method.terms(batch, features, teacher, ctx)
         if terms.keys() != counts.keys():
