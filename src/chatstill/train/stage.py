@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..methods.base import Context, Method, Phase
-from ..models.structure import structural_copy
+from ..models.structure import KeptBuffers, structural_copy
 from ..models.word_rows import cut_to_rows
 from .kernels import quick_attention
 from .teachers import TeacherSource, live_source
@@ -41,6 +41,7 @@ class StageModule(nn.Module):
         super().__init__()
         # Own structure, same parameters: train/eval flags and FSDP's shards never touch the kept network.
         self.trained = structural_copy(method.begin(phase))
+        self._kept_buffers = KeptBuffers(self.trained, method.student)
         self.words = None
         if tokens is not None and not method.makes_tokens:
             self.words = cut_to_rows(self.trained, method.student, tokens)
@@ -80,15 +81,17 @@ class StageModule(nn.Module):
         return total, shares
 
     def trained_state(self) -> dict[str, Tensor]:
-        """The trained parameters by name; the same names on every run of the same configuration.
+        """The trained parameters and the buffers by name; the same on every run of a configuration.
 
-        Tables are whole, those of the kept network, and current.
+        Tables are whole, those of the kept network, and current; so are its buffers then.
         """
         state: dict[str, Tensor] = {
             name: parameter
             for name, parameter in self.named_parameters()
             if parameter.requires_grad
         }
+        state |= {f"trained.{n}": self.trained.get_buffer(n) for n in self._kept_buffers.names}
+        self._kept_buffers.put_back()
         if self.words is not None:
             self.words.put_back()
             state[f"trained.{self.words.name}"] = self.words.full
@@ -108,5 +111,6 @@ class StageModule(nn.Module):
                     f"{tuple(parameter.shape)} expected"
                 )
             parameter.copy_(state[name])
+        self._kept_buffers.put_back()
         if self.words is not None:
             self.words.take_over()
