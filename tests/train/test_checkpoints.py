@@ -125,3 +125,34 @@ def test_rotation_keeps_the_newest_and_the_best(tmp_path):
         "phase0-step000002",
         "phase0-step000003",
     ]
+
+
+def test_rotation_removes_what_is_newer_than_the_checkpoint_just_saved(tmp_path):
+    """Step 8 was damaged and the run went on from 6: it must not push out what is good."""
+    store = CheckpointStore(tmp_path, limit=1)
+    for step in (6, 7, 8):
+        publish_folder(store.path(0, step), write("x"))
+    store.rotate(set(), saved=store.path(0, 7))
+    assert [p.name for p in tmp_path.iterdir()] == ["phase0-step000007"]
+
+
+def test_a_checkpoint_that_builds_on_a_damaged_phase_is_skipped(tmp_path):
+    store = CheckpointStore(tmp_path)
+    for name in ("phase0-step000009", "phase0-done", "phase1-step000002"):
+        publish_folder(tmp_path / name, write("x"))
+    os.truncate(tmp_path / "phase0-done" / "a.bin", 3)
+    newest, lines = store.newest()
+    assert newest.path.name == "phase0-step000009"
+    assert [("phase1-step000002" in line, "phase0-done" in line) for line in lines] == [
+        (True, True),
+        (False, True),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{"])
+def test_a_damaged_selection_names_no_best_weights(tmp_path, text):
+    store = CheckpointStore(tmp_path)
+    for step, content in ((4, '{"best_step": 2}'), (8, text)):
+        store.path(0, step).mkdir()
+        (store.path(0, step) / "selection.json").write_text(content, encoding="utf-8")
+    assert store.best_paths(0, 6) == {store.path(0, step, best=True) for step in (2, 6)}

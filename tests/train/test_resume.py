@@ -181,6 +181,74 @@ def test_best_weights_are_kept_also_after_a_kill(tmp_path):
     assert_same_weights(weights(again.kept()), seen[4])
 
 
+def damage(path):
+    path.write_bytes(path.read_bytes()[:-9] + b"damaged!!")
+
+
+def test_damaged_best_weights_are_named_and_no_longer_count(tmp_path, caplog):
+    values = iter(
+        [0.9, 0.1, 0.2, 0.5, 0.3, 0.4, 0.3]
+    )  # after steps 2, 4, 6 and, gone on, 8, 10, 12
+
+    class Dying(ToySteps):
+        def start(self, step, num_steps=0):
+            for number, item in enumerate(super().start(step), step):
+                if number == 7:
+                    raise Killed
+                yield item
+
+    knobs = {"evaluate": lambda: (next(values), {}), "eval_steps": 2, "keep": "best"}
+    with pytest.raises(Killed):
+        run_phases(build_method("finetune"), build_engine(tmp_path, Dying(), **knobs))
+    damage(tmp_path / "checkpoints" / "phase0-best000002" / "trained.safetensors")
+    with caplog.at_level("WARNING"):
+        (result,) = run_phases(
+            build_method("finetune"), build_engine(tmp_path, ToySteps(), **knobs)
+        )
+    assert (result.best, result.best_step) == (0.5, 8)
+    assert "of step 2, are damaged" in caplog.text and "trained.safetensors" in caplog.text
+
+
+def test_best_weights_damaged_before_the_end_are_not_shipped(tmp_path):
+    best = tmp_path / "checkpoints" / "phase0-best000002" / "trained.safetensors"
+    values = iter([0.9, 0.1, 0.1, 0.1, 0.1, 0.1])
+
+    def evaluate():
+        value = next(values)
+        if value < 0.9 and best.is_file():
+            damage(best)
+        return value, {}
+
+    engine = build_engine(tmp_path, ToySteps(), evaluate=evaluate, eval_steps=2, keep="best")
+    with pytest.raises(RunFailure, match="of step 2, are damaged"):
+        run_phases(build_method("finetune"), engine)
+
+
+def test_a_damaged_phase_is_trained_again(tmp_path):
+    unbroken = build_method("theseus", successor_num_train_epochs=1)
+    train(tmp_path / "a", unbroken)
+    method = build_method("theseus", successor_num_train_epochs=1)
+
+    class Dying(ToySteps):
+        passes = 0
+
+        def start(self, step, num_steps=0):
+            Dying.passes += 1
+            for number, item in enumerate(super().start(step), step):
+                if Dying.passes == 2 and number == 3:
+                    raise Killed
+                yield item
+
+    with pytest.raises(Killed):
+        train(tmp_path / "b", method, Dying())
+    damage(tmp_path / "b" / "checkpoints" / "phase0-done" / "trained.safetensors")
+    again = build_method("theseus", successor_num_train_epochs=1)
+    engine = train(tmp_path / "b", again)
+    lines = [r["line"] for r in engine.records if "line" in r]
+    assert any("phase1-step000002" in line and "phase0-done, which" in line for line in lines)
+    assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
+
+
 def test_patience_stops_and_stays_stopped(tmp_path):
     method = build_method("finetune")
     engine = build_engine(
@@ -196,6 +264,8 @@ def test_patience_stops_and_stays_stopped(tmp_path):
     )
     assert results[0].steps == 6
     assert_same_weights(weights(method.kept()), weights(again.kept()))
+    restored = build_engine(tmp_path, ToySteps(), evaluate=None, eval_steps=2, patience=2)
+    assert run_phases(build_method("finetune"), restored)[0].steps == 6
 
 
 def test_nan_stops_before_the_optimizer_and_the_checkpoint_stands(tmp_path):

@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..models.save import readable
 
 MANIFEST = "manifest.json"
+SELECTION = "selection.json"
 _STAGING = ".staging-"
 _NAME = re.compile(r"^phase(\d+)-(step(\d+)|best(\d+)|done)$")
 
@@ -136,20 +138,51 @@ class CheckpointStore:
         return sorted(found)
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
-        """The newest undamaged checkpoint, and a line for each damaged one that was passed over."""
+        """The newest undamaged one that builds on undamaged phases; a line for each passed over."""
         lines: list[str] = []
         for checkpoint in reversed(self.all()):
-            damage = damage_of(checkpoint.path)
-            if damage is None:
+            before = [self.path(phase) for phase in range(checkpoint.phase)]
+            for path in [checkpoint.path, *before]:
+                damage = damage_of(path)
+                if damage is not None:
+                    what = "it" if path == checkpoint.path else f"{path.name}, which it builds on,"
+                    lines.append(
+                        f"checkpoint {checkpoint.path} is skipped: {what} is damaged: {damage}"
+                    )
+                    break
+            else:
                 return checkpoint, lines
-            lines.append(f"checkpoint {checkpoint.path} is damaged and skipped: {damage}")
         return None, lines
 
-    def rotate(self, keep_best: set[Path]) -> None:
-        """Keeps the newest ``limit`` step checkpoints, finished phases, and the best weights named."""
+    def rotate(self, keep_best: set[Path], saved: Path | None = None) -> None:
+        """Keeps the newest ``limit`` step checkpoints, finished phases, and the best weights named.
+
+        Args:
+            keep_best: Folders of best weights.
+            saved: The checkpoint that was just written: later ones are damaged, or the run would have
+                gone on from there, and are removed.
+        """
         steps = [c for c in self.all() if not c.done]
-        for checkpoint in steps[: -self.limit]:
+        at = next((number for number, c in enumerate(steps) if c.path == saved), len(steps) - 1)
+        for checkpoint in [*steps[: at + 1][: -self.limit], *steps[at + 1 :]]:
             shutil.rmtree(checkpoint.path, ignore_errors=True)
         for path in self.folder.glob("phase*-best*"):
             if path not in keep_best:
                 shutil.rmtree(path, ignore_errors=True)
+
+    def best_paths(self, phase: int, step: int | None) -> set[Path]:
+        """Best weights of a phase that the run (``step``) or one of its kept checkpoints refers to."""
+        steps = {step}
+        for checkpoint in self.all():
+            if checkpoint.phase == phase:
+                steps.add(read_selection(checkpoint.path).get("best_step"))
+        return {self.path(phase, step, best=True) for step in steps if step is not None}
+
+
+def read_selection(folder: Path) -> dict[str, Any]:
+    """What selection knew when a checkpoint was written; empty where that is damaged."""
+    try:
+        found = json.loads((folder / SELECTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,6 +1,5 @@
 """Runs a method's phases in order, from the last good checkpoint on."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from transformers import TrainerCallback, TrainingArguments
 
 from ..methods.base import Method, Phase
 from .arguments import takes_rows
-from .checkpoints import Checkpoint, CheckpointStore
+from .checkpoints import Checkpoint, CheckpointStore, read_selection
 from .control import Interrupted, StopRequest
 from .settings import PhaseSettings, Steps
 from .stage import StageModule
@@ -94,8 +93,8 @@ def _restore(method: Method, phase: Phase, index: int, total: int, engine: Engin
     path = engine.store.path(index)
     StageModule(method, phase).load_trained_state(load_file(path / "trained.safetensors"))
     engine.say(f"phase '{phase.name}' was finished before")
-    selection = json.loads((path / "selection.json").read_text(encoding="utf-8"))
-    return PhaseResult(phase.name, total, selection["best_step"], selection["best"])
+    saved = read_selection(path)
+    return PhaseResult(phase.name, saved.get("step", total), saved["best_step"], saved["best"])
 
 
 def _train_phase(

@@ -1,9 +1,9 @@
 """What a phase of training is given: its data, its settings, and what selection knows."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, Self
 
 from torch import Tensor
 
@@ -30,6 +30,13 @@ class Selection:
     best: float | None = None
     best_step: int | None = None
     evaluations_since: int = 0
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Self:
+        """From what a checkpoint holds, other facts beside it."""
+        return cls(
+            **{field.name: saved[field.name] for field in fields(cls) if field.name in saved}
+        )
 
     def update(self, value: float, step: int) -> bool:
         """Notes an evaluation (higher is better, NaN never); True if it is the best so far."""
@@ -61,3 +68,13 @@ class PhaseSettings:
     eval_steps: int = 0
     save_steps: int | None = None
     save_seconds: float = 300.0
+
+
+class Length:
+    """Stands in for the data loader where the Trainer only asks how long it is."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length

@@ -7,6 +7,7 @@ number a function of seed and step), checkpoints, evaluation of the kept network
 
 import contextlib
 import json
+import logging
 import math
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -23,14 +24,16 @@ from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback
 
 from ..errors import RunFailure
 from ..methods.base import Context, Method, Phase
-from .checkpoints import CheckpointStore, publish_folder
+from .checkpoints import SELECTION, CheckpointStore, damage_of, publish_folder, read_selection
 from .control import Agreement, StopRequest
 from .flow import FlowCallback
 from .kernels import quick_kernels
-from .settings import Batch, PhaseSettings, Selection, Steps
+from .settings import Batch, Length, PhaseSettings, Selection, Steps
 from .sharding import gather, load_optimizer_state, optimizer_state, spread
 from .stage import StageModule
 from .teachers import TeacherSource
+
+log = logging.getLogger("chatstill")
 
 
 class DistillationTrainer(Trainer):
@@ -85,7 +88,7 @@ class DistillationTrainer(Trainer):
 
     def get_train_dataloader(self) -> Any:
         """Length in micro-batches is all that the Trainer's loop asks; the data come by step."""
-        return _Length(self.steps.steps_per_epoch * self.args.gradient_accumulation_steps)
+        return Length(self.steps.steps_per_epoch * self.args.gradient_accumulation_steps)
 
     def num_examples(self, dataloader: Any) -> int:
         return self.steps.num_rows
@@ -305,8 +308,8 @@ class DistillationTrainer(Trainer):
 
             def write(folder: Path) -> None:
                 save_file(state, folder / "trained.safetensors")
-                text = json.dumps(asdict(self.selection))
-                (folder / "selection.json").write_text(text, encoding="utf-8")
+                values = {**asdict(self.selection), "step": self.state.global_step}
+                (folder / SELECTION).write_text(json.dumps(values), encoding="utf-8")
                 if extra is not None:
                     extra(folder)
 
@@ -329,29 +332,29 @@ class DistillationTrainer(Trainer):
         step = self.state.global_step
         self._save_weights(self.store.path(self.settings.index, step), extra)
         if self.args.process_index == 0:
-            self.store.rotate(self._best_paths())
+            best = self.store.best_paths(self.settings.index, self.selection.best_step)
+            self.store.rotate(best, saved=self.store.path(self.settings.index, step))
         self.flow.saved()
-
-    def _best_paths(self) -> set[Path]:
-        """Best weights that this run or a kept checkpoint refers to."""
-        steps = {self.selection.best_step}
-        for checkpoint in self.store.all():
-            selection = checkpoint.path / "selection.json"
-            if checkpoint.phase == self.settings.index and selection.is_file():
-                steps.add(json.loads(selection.read_text(encoding="utf-8"))["best_step"])
-        return {
-            self.store.path(self.settings.index, step, best=True)
-            for step in steps
-            if step is not None
-        }
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if self.is_fsdp_enabled and model is None:
             return
         state = load_file(Path(resume_from_checkpoint) / "trained.safetensors")
         self._take(state)
-        text = (Path(resume_from_checkpoint) / "selection.json").read_text(encoding="utf-8")
-        self.selection.__dict__.update(json.loads(text))
+        self.selection = Selection.of(read_selection(Path(resume_from_checkpoint)))
+        damage = self._best_damage()
+        if damage is not None:
+            step, self.selection = self.selection.best_step, Selection()
+            log.warning(
+                "the best weights, of step %s, are damaged and not counted: %s", step, damage
+            )
+
+    def _best_damage(self) -> str | None:
+        """What is wrong with the best weights so far; None also where there are none, or none are kept."""
+        step = self.selection.best_step
+        if self.settings.keep != "best" or step is None:
+            return None
+        return damage_of(self.store.path(self.settings.index, step, best=True))
 
     def _take(self, state: dict[str, Tensor]) -> None:
         """Loads whole tensors, sharded the way the parameters are."""
@@ -382,19 +385,14 @@ class DistillationTrainer(Trainer):
         """Takes the best weights if asked for, and publishes the phase's result."""
         best = self.selection.best_step
         if self.settings.keep == "best" and best is not None:
+            if (damage := self._best_damage()) is not None:
+                raise RunFailure(
+                    f"the best weights, of step {best}, are damaged: {damage}. Start again: the run goes on "
+                    "from its last checkpoint, and the best from there on counts; --fresh trains anew"
+                )
             path = self.store.path(self.settings.index, best, best=True)
             self._take(load_file(path / "trained.safetensors"))
         self._refresh_kept()
         self._save_weights(self.store.path(self.settings.index))
         if self.args.process_index == 0:
             self.store.rotate(set())
-
-
-class _Length:
-    """Stands in for the data loader where the Trainer only asks how long it is."""
-
-    def __init__(self, length: int) -> None:
-        self._length = length
-
-    def __len__(self) -> int:
-        return self._length
