@@ -25,6 +25,7 @@ from .errors import Problem, UserError
 from .evaluate.results import write_json
 from .job import Job, device_of
 from .methods.base import Phase
+from .models.custom import code_of
 from .models.layers import num_layers_of
 from .preflight.caching import CacheCost, CacheDecision, decide, in_words
 from .preflight.plan import byte_size
@@ -92,9 +93,9 @@ def decide_phase(
         UserError: ``teacher_cache`` is true and it cannot be.
     """
     live, config = stored.live, job.config
-    layers = num_layers_of(live.teacher.config)
-    highest = live.needs.highest
-    inside = _inner_parameters(live.teacher) * (1 if highest is None else highest / layers)
+    highest, inside = live.needs.highest, float(_inner_parameters(live.teacher))
+    if highest is not None:
+        inside *= highest / num_layers_of(live.teacher.config)
     cost = CacheCost(
         num_bytes=stored.layout.total_bytes(num_rows, num_tokens),
         num_tokens=num_tokens,
@@ -132,6 +133,8 @@ def open_cache(job: Job, stored: Stored, view: View, folder: Path) -> tuple[Teac
         "needs": {k: v for k, v in asdict(stored.live.needs).items() if v},
         "precision": _precision(job),
     }
+    if code := code_of(teacher):
+        sources["code"] = code
     sources = json.loads(json.dumps(sources))
     name = cache_fingerprint(stored.layout, sources)
     cache = TeacherCache(cache_folder(job, folder), name, stored.layout, view.lengths)

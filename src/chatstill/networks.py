@@ -101,7 +101,8 @@ def student_spec(
         layers = len(block.copy_layers)
     layers = layers or method_class.default_depth(method_config, total)
     if layers < 1 and own is None and not block.model_name_or_path:
-        raise UserError(Problem(STUDENT, f"half of {total} layers leaves no student"))
+        message = f"half of {total} layers leaves no student"
+        raise UserError(Problem(STUDENT, message, "Name the student's own config_file."))
     outputs = {"num_labels": teacher.config.num_labels, "label_names": output_names(teacher.config)}
 
     def load() -> PreTrainedModel:
@@ -140,6 +141,8 @@ class _Start:
         if source == "none":
             return self._random("as asked")
         if source is None and self.own is not None:
+            if not count_layers(self.own):
+                return self._random(f"a {self.own.model_type} counts no layers")
             other = errors_of(check_same_shape(self.teacher.config, self.own))
             if other:
                 return self._random(f"its shape is not the teacher's ({other[0].message})")
@@ -158,7 +161,11 @@ class _Start:
         return self._copied(self.teacher, "the teacher's", "embeddings and classifier too")
 
     def _copied(self, source: PreTrainedModel, whose: str, rest: str) -> Built:
-        total = num_layers_of(source.config)
+        total = count_layers(source.config)
+        if not total:
+            kind = source.config.model_type
+            message = f"the student is to be made of {whose} layers, and a {kind} counts none"
+            raise UserError(Problem(STUDENT, message, "Name the student's own config_file."))
         if self.own is not None:
             problems = errors_of(check_same_shape(source.config, self.own))
             if problems:

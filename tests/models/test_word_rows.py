@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import torch
 from tiny_models import KINDS, tiny_batch, tiny_model
-from transformers import BigBirdConfig, BigBirdForSequenceClassification
+from transformers import (
+    BertForSequenceClassification,
+    BigBirdConfig,
+    BigBirdForSequenceClassification,
+)
 
 from chatstill.features.capture import inputs_of
 from chatstill.models.structure import structural_copy
@@ -53,3 +57,22 @@ def test_a_network_that_pads_by_itself():
     expected = kept(ids).logits
     assert cut_to_rows(trained, kept, np.arange(LOW)) is not None
     torch.testing.assert_close(trained(ids).logits, expected)
+
+
+class Own(BertForSequenceClassification):
+    """Looks words up in a way of its own."""
+
+    def forward(self, input_ids, **others):
+        first = torch.nn.functional.embedding(
+            input_ids[:, :1], self.bert.embeddings.word_embeddings.weight
+        )
+        found = super().forward(input_ids, **others)
+        found.logits = found.logits + first.mean()
+        return found
+
+
+def test_a_network_of_ones_own_is_left_whole():
+    kept = Own(tiny_model("bert").config)
+    trained = structural_copy(kept)
+    assert cut_to_rows(trained, kept, np.arange(LOW)) is None
+    assert trained.get_input_embeddings().weight is kept.get_input_embeddings().weight

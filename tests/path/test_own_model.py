@@ -154,6 +154,22 @@ def test_a_student_has_the_outputs_of_its_teacher(folder, monkeypatch, capsys):
     assert "the teacher has 2 outputs, and so has its student" in capsys.readouterr().err
 
 
+def test_it_teaches_another_and_its_stored_answers_go_by_its_code(ran, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    teacher = "teacher_architectures.model_name_or_path=output_words/teacher"
+    sets = [teacher, "allow_weak_teacher=true", "cache_dir=stored", *SMALL]
+    command = ["distill", "distill.json", *(word for one in sets for word in ("--set", one))]
+    command += ["--set", "teacher_cache=true", "--set"]
+    assert cli.main([*command, "output_dir=first"]) == 0
+    caches = len(list((folder / "stored" / "teacher").iterdir()))
+    assert cli.main([*command, "output_dir=second"]) == 0
+    assert len(list((folder / "stored" / "teacher").iterdir())) == caches
+    code = (folder / "words_cnn.py").read_text("utf-8")
+    (folder / "other_cnn.py").write_text(code + "# computed otherwise\n", encoding="utf-8")
+    assert cli.main([*command, "output_dir=third", "--set", 'plugins=["other_cnn.py"]']) == 0
+    assert len(list((folder / "stored" / "teacher").iterdir())) > caches
+
+
 def test_an_unknown_model_type_brings_the_nearest_of_the_plugin(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     command = ["check", "teach.json", "--set", "teacher_architectures.model_type=word-cnn"]

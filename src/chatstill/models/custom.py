@@ -1,8 +1,10 @@
 """A user's own models: made known to transformers, and their faults told by file and line."""
 
+import hashlib
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,6 +38,17 @@ def register(plugins: Sequence[str]) -> None:
 def own_type(name: str | None) -> OwnModel | None:
     """The registered model of a name; case, hyphens and underscores don't count."""
     return next((own for key, own in _KNOWN.items() if name and plain(key) == plain(name)), None)
+
+
+def is_own(model: torch.nn.Module) -> bool:
+    """Whether a model's code is a user's, not transformers'."""
+    return type(model).__module__.split(".")[0] != "transformers"
+
+
+def code_of(model: torch.nn.Module) -> str:
+    """Hex digest of the file that holds a user's own model; empty for transformers' models."""
+    file = inspect.getsourcefile(type(model)) if is_own(model) else None
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
 def extends(own: OwnModel, kind: object) -> bool:

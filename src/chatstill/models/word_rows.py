@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .custom import is_own
+
 LARGEST_SHARE = 0.75  # of a table; above it there is little to save
 
 
@@ -117,9 +119,10 @@ def cut_to_rows(trained: nn.Module, kept: nn.Module, tokens: np.ndarray) -> Word
 
     Returns:
         None where all is left as it is: nearly all rows occur, the table is not trained, is tied to
-        another layer, or is not an ordinary ``nn.Embedding``.
+        another layer, is not an ordinary ``nn.Embedding``, or the network is a user's own, which may
+        look tokens up in a way of its own.
     """
-    table = _table_of(kept)
+    table = None if is_own(kept) else _table_of(kept)
     if table is None or not table.requires_grad or len(tokens) > LARGEST_SHARE * len(table):
         return None
     uses = list(_uses(trained, table))
