@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from chatstill.errors import UserError
 from chatstill.methods.base import Context
 from chatstill.train.phases import run_phases
 
-from .conftest import ToySteps, build_engine, build_method, weights
+from .conftest import ToySteps, assert_same_weights, build_engine, build_method, weights
 
 
 def test_one_step_equals_a_plain_loop():
@@ -158,3 +159,39 @@ def test_more_padding_changes_nothing(tmp_path):
         run_phases(build_method("finetune", dropout=0.0, epochs=1), engine)
         losses.append([r["loss"] for r in engine.records if "loss" in r])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["finetune", "theseus", "matches"])
+def test_activations_that_are_computed_again_change_nothing(tmp_path, name):
+    found, passes = [], []
+    for again in (False, True):
+        method = build_method(name, epochs=1)
+        passes.append([])
+        layer = method.student.bert.encoder.layer[0].attention
+        layer.register_forward_hook(lambda *_: passes[-1].append(1))
+        args = {"activation_checkpointing": again}
+        run_phases(method, build_engine(tmp_path / str(again), ToySteps(), args=args))
+        found.append(weights(method.kept()))
+    assert_same_weights(*found)
+    assert len(passes[1]) > len(passes[0]) > 0
+
+
+def test_a_network_that_cannot_compute_them_again_is_told(tmp_path, monkeypatch):
+    method = build_method("finetune")
+    monkeypatch.setattr(type(method.student), "supports_gradient_checkpointing", False)
+    engine = build_engine(tmp_path, ToySteps(), args={"activation_checkpointing": True})
+    with pytest.raises(UserError, match="does not support"):
+        run_phases(method, engine)
+
+
+def test_an_optimizer_whose_library_is_missing_is_told(tmp_path):
+    engine = build_engine(tmp_path, ToySteps(), args={"optim": "schedule_free_adamw"})
+    with pytest.raises(UserError, match="schedulefree"):
+        run_phases(build_method("finetune"), engine)
+
+
+def test_the_first_step_is_logged_where_asked(tmp_path):
+    args = {"logging_steps": 5, "logging_first_step": True}
+    engine = build_engine(tmp_path, ToySteps(), args=args)
+    run_phases(build_method("finetune"), engine)
+    assert [r["step"] for r in engine.records if "loss" in r] == [1, 5, 10, 12]

@@ -66,6 +66,10 @@ OWNED = {
     "overwrite_output_dir": "--fresh moves an old run aside; nothing is overwritten",
     "adafactor": 'write "optim": "adafactor"',
     "no_cuda": 'write "use_cpu": true',
+    "neftune_noise_alpha": "no method here adds noise to embeddings",
+    "use_liger_kernel": "its kernels replace parts that the losses here look into",
+    "liger_kernel_config": "its kernels replace parts that the losses here look into",
+    "debug": "a loss that is not finite stops the run with a message",
 }
 OWNED |= dict.fromkeys(
     "eval_strategy evaluation_strategy eval_delay eval_on_start eval_do_concat_batches "

@@ -93,8 +93,10 @@ def capture(
     if missing:
         raise RuntimeError(f"layers {missing} did not go through the attention interface")
     features.attention = dict(sink.kept)
-    features.hidden_states = {index: states[index] for index in needs.hidden_states}
     mask = batch["attention_mask"]
+    # Some networks pad further themselves, at the end (Longformer, BigBird).
+    states = {index: state[:, : mask.shape[1]] for index, state in states.items()}
+    features.hidden_states = {index: states[index] for index in needs.hidden_states}
     features.cls = {index: first_tokens(states[index], mask) for index in needs.cls}
     if needs.vector:
         features.vector = mean_of_tokens(states[len(layers)], mask)

@@ -8,8 +8,9 @@ from .squares import squared_difference, squared_difference_of_products
 
 
 def raw_scores(query: Tensor, key: Tensor, scaling: float) -> Tensor:
-    """query · keyᵀ · scaling in float32, (B, H, L, L), from (B, H, L, d) each."""
-    return torch.matmul(query, key.transpose(-1, -2)).float().mul_(scaling)
+    """query · keyᵀ · scaling in float32, under autocast too: (B, H, L, L), from (B, H, L, d) each."""
+    with torch.autocast(query.device.type, enabled=False):
+        return torch.matmul(query.float() * scaling, key.float().transpose(-1, -2))
 
 
 def attention_mse(

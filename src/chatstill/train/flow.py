@@ -46,7 +46,8 @@ class FlowCallback(TrainerCallback):
         due = time.monotonic() - self._last_save >= settings.save_seconds
         wishes = self.agreement.largest([float(self.stop.signal_number), float(due)])
         self.interrupted = int(wishes[0])
-        control.should_log = last or step % max(int(args.logging_steps), 1) == 0
+        first = args.logging_first_step and step == 1
+        control.should_log = first or last or step % max(int(args.logging_steps), 1) == 0
         if settings.eval_steps:
             control.should_evaluate = last or step % settings.eval_steps == 0
         if settings.save_steps:

@@ -9,6 +9,7 @@ import numpy as np
 from safetensors.torch import load_file
 from transformers import TrainerCallback, TrainingArguments
 
+from ..errors import Problem, UserError
 from ..methods.base import Method, Phase
 from .arguments import takes_rows
 from .checkpoints import Checkpoint, CheckpointStore, read_selection
@@ -130,6 +131,8 @@ def _train_phase(
         engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
     try:
         trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
+    except ImportError as error:  # an optimizer, say, that lives in a library of its own
+        raise UserError(Problem("training_arguments", str(error))) from None
     finally:
         trainer.close_data()
     if trainer.flow.interrupted:

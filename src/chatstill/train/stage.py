@@ -1,11 +1,14 @@
 """The module that the engine trains: networks and terms of one phase behind a single ``forward``."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from ..errors import Problem, UserError
 from ..methods.base import Context, Method, Phase
 from ..models.structure import KeptBuffers, structural_copy
 from ..models.word_rows import cut_to_rows
@@ -79,6 +82,21 @@ class StageModule(nn.Module):
             total = weighted if total is None else total + weighted
         assert total is not None, "a method needs at least one term"
         return total, shares
+
+    def activation_checkpointing_enable(self, **options: Any) -> None:
+        """Has the networks inside compute their activations again in the backward pass; asked by the Trainer.
+
+        Raises:
+            UserError: one of them cannot.
+        """
+        covered: set[int] = set()
+        for part in self.trained.modules():
+            if isinstance(part, PreTrainedModel) and id(part) not in covered:
+                covered |= {id(inner) for inner in part.modules()}
+                try:
+                    part.activation_checkpointing_enable(**options)
+                except ValueError as error:
+                    raise UserError(Problem("training_arguments", str(error))) from None
 
     def trained_state(self) -> dict[str, Tensor]:
         """The trained parameters and the buffers by name; the same on every run of a configuration.
