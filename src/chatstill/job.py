@@ -44,12 +44,6 @@ def device_of(config: RunConfig) -> torch.device:
     return torch.accelerator.current_accelerator() or torch.device("cpu")
 
 
-def set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Decoders find a row's last token by the padding id: it must be known."""
-    if getattr(model.config, "pad_token_id", None) is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
-
-
 def column_names(model: PreTrainedModel, task: Task, match: LabelMatch) -> list[str]:
     """Label names by output column: the model's own where it has some, else the task's."""
     own = output_names(model.config)
@@ -133,7 +127,9 @@ class Job:
         """Ids of all tokens that the student can be given in rows of a view, padding among them."""
         # Some networks pad further themselves, by the id of their config.
         own = getattr(self.student.config, "pad_token_id", None)
-        padding = {self.training_reader.pad_token_id, *([own] if isinstance(own, int) else [])}
+        padding = {self.training_reader.pad_token_id}
+        if isinstance(own, int) and own >= 0:
+            padding.add(own)
         return np.union1d(view.tokens(), sorted(padding))
 
     def path(self, split: Split) -> Path:
@@ -264,7 +260,6 @@ def _check_tables(
     config: RunConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, role: str
 ) -> list[Problem]:
     """Positions and word embeddings of a network against lengths and tokenizer; sets its padding."""
-    set_padding(model, tokenizer)
     return reading_problems(model, tokenizer, config, role=role)
 
 

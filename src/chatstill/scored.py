@@ -16,7 +16,7 @@ from .config.weights import read_json
 from .data.views import View
 from .errors import Problem, UserError
 from .evaluate.scoring import score
-from .job import device_of, reader_for, set_padding
+from .job import device_of, reader_for
 from .models.custom import register
 from .models.load import load_classifier
 from .models.own import own_block
@@ -87,7 +87,6 @@ def open_model(folder: Path, config: RunConfig) -> Opened:
     match = match_labels(loaded.model.config, task.labels, role="model")
     if match.errors:
         raise UserError(match.errors)
-    set_padding(loaded.model, tokenizer)
     config, warnings = fitting_length(config, loaded.model)
     found = reading_problems(loaded.model, tokenizer, config, role="model")
     if errors := [problem for problem in found if problem.severity == "error"]:

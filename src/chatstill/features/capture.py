@@ -25,7 +25,8 @@ def takes_token_types(model: nn.Module) -> bool:
     """Whether the network reads segment ids."""
     model = getattr(model, "module", model)  # inside FSDP
     known = "token_type_ids" in inspect.signature(model.forward).parameters
-    return known and getattr(model.config, "type_vocab_size", 0) > 1
+    compared = getattr(model.config, "model_type", "") == "xlnet"  # with each other, without a table
+    return known and (compared or getattr(model.config, "type_vocab_size", 0) > 1)
 
 
 def inputs_of(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -242,10 +242,10 @@ def _read_once(student: PreTrainedModel, needs: Needs) -> list[Tensor]:
     """Everything that is read of the student, for one row of four tokens, without dropout."""
     from ..features.capture import probe_batch
     from ..models.reading import read_features
+    from ..models.structure import structural_copy
 
-    mode = student.training
-    found = read_features(student.eval(), probe_batch(student.device), needs)
-    student.train(mode)
+    trial = structural_copy(student).train(False)  # some networks change with a short row
+    found = read_features(trial, probe_batch(student.device), needs)
     read = [*found.hidden_states.values(), *found.cls.values()]
     read += [tensor for own in found.attention.values() for tensor in (own.query, own.key)]
     return read + [tensor for tensor in (found.logits, found.vector) if tensor is not None]
@@ -257,7 +257,9 @@ def _unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem
         return []
     from ..features.capture import first_token_is_blind, lacks_attention
     from ..models.layers import layer_list
+    from ..models.structure import structural_copy
 
+    model = structural_copy(model)  # some networks change with a short row
     try:
         layers = layer_list(model)[2]
     except UserError as error:

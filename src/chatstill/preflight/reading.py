@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..errors import Problem
+from ..errors import Problem, errors_of
 from ..models.layers import num_embeddings
+from ..models.padding import fit_padding
+from ..models.structure import structural_copy
 from ..text.vocabulary import check_vocabulary
 from .shapes import check_lengths
 
@@ -24,7 +26,7 @@ def reading_problems(
     *,
     role: str,
 ) -> list[Problem]:
-    """Everything that keeps a network from reading rows, and warnings.
+    """Everything that keeps a network from reading rows, and warnings; sets its padding.
 
     Args:
         model: On the CPU.
@@ -44,8 +46,10 @@ def reading_problems(
     rows = num_embeddings(model)
     if rows is not None:
         problems += filter(None, [check_vocabulary(tokenizer, rows)])
-    if not any(problem.severity == "error" for problem in problems):
+    if not errors_of(problems):
         problems += filter(None, [try_a_row(model, tokenizer, role)])
+    if not errors_of(problems):
+        problems += filter(None, [fit_padding(model, tokenizer, role)])
     return problems
 
 
@@ -55,21 +59,18 @@ def try_a_row(
 ) -> Problem | None:
     """One short pair of texts through the network: a configuration can be valid and fit nothing.
 
-    The train/eval flag is restored; no generator is touched.
+    The network is left as it is; no generator is touched.
     """
-    training = model.training
-    model.eval()
     try:
         ids = torch.tensor([tokenizer("a", "b")["input_ids"]])
-        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        trial = structural_copy(model).train(False)  # BigBird, for one, changes with a short row
+        logits = trial(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
         shape = tuple(logits.shape)
     except Exception as error:  # whatever a network raises that its configuration does not fit
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         message = f"the {role} cannot read a row ({type(error).__name__}: {reason})"
         hint = "Its config.json or its tokenizer's files do not fit its weights."
         return Problem(role, message, hint)
-    finally:
-        model.train(training)
     if shape != (1, model.config.num_labels):
         message = f"the {role} gives {shape} numbers for a row, its config says num_labels "
         return Problem(role, f"{message}{model.config.num_labels}")

@@ -1,0 +1,117 @@
+"""A row's scores are the same alone and in any batch, whatever network and tokenizer say of padding."""
+
+import pytest
+import torch
+from tiny_models import KINDS, tiny_model
+from transformers import (
+    BertForSequenceClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    XLNetConfig,
+    XLNetForSequenceClassification,
+)
+
+from chatstill.models.padding import fit_padding
+
+PAD = 1
+
+
+class Tokenizer:
+    """What of a tokenizer is asked."""
+
+    pad_token_id = PAD
+
+    def __init__(self, side="right"):
+        self.padding_side = side
+
+    def __call__(self, *texts):
+        return {"input_ids": [3, 7, 8, 9]}
+
+
+def decoder(token):
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=40,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=24,
+        pad_token_id=token,
+        initializer_range=0.3,
+    )
+    return LlamaForSequenceClassification(config)
+
+
+def same_in_a_batch(model, tokenizer):
+    """Whether a short row beside a long one has the scores that it has alone."""
+    short, long = [3, 7, 8, 9], [3, *range(10, 20)]
+    padding = [PAD] * (len(long) - len(short))
+    mask = torch.tensor([[1] * len(short) + [0] * len(padding), [1] * len(long)])
+    rows = [short + padding, long]
+    if tokenizer.padding_side == "left":
+        mask, rows = mask.flip(1), [padding + short, long]
+    model.eval()
+    with torch.no_grad():
+        both = model(input_ids=torch.tensor(rows), attention_mask=mask).logits
+        alone = model(torch.tensor([short]), attention_mask=torch.ones(1, len(short))).logits
+    return torch.allclose(both[0], alone[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("token", [None, PAD, 0, 2, -1])
+def test_a_decoder_finds_the_last_token_of_every_row(token):
+    model, tokenizer = decoder(token), Tokenizer()
+    assert fit_padding(model, tokenizer, "teacher") is None
+    assert model.config.pad_token_id == PAD
+    assert same_in_a_batch(model, tokenizer)
+
+
+def test_learnt_positions_are_padded_on_the_right():
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=40, n_embd=16, n_layer=1, n_head=2, pad_token_id=0)
+    model, tokenizer = GPT2ForSequenceClassification(config), Tokenizer("left")
+    torch.nn.init.normal_(model.transformer.wpe.weight)
+    assert fit_padding(model, tokenizer, "teacher") is None
+    assert (model.config.pad_token_id, tokenizer.padding_side) == (PAD, "right")
+    assert same_in_a_batch(model, tokenizer)
+
+
+def test_a_network_that_reads_its_last_place_is_padded_on_the_left():
+    torch.manual_seed(0)
+    config = XLNetConfig(vocab_size=40, d_model=16, n_layer=1, n_head=2, d_inner=24)
+    model, tokenizer = XLNetForSequenceClassification(config), Tokenizer("right")
+    assert fit_padding(model, tokenizer, "teacher") is None
+    assert tokenizer.padding_side == "left"
+    assert same_in_a_batch(model, tokenizer)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_right_already_is_left_alone(kind):
+    model, tokenizer = tiny_model(kind), Tokenizer()
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = PAD
+    tokenizer.pad_token_id = model.config.pad_token_id
+    before = model.config.to_dict()
+    state, mode = torch.get_rng_state(), model.training
+    assert fit_padding(model, tokenizer, "student") is None
+    assert tokenizer.padding_side == "right" and model.training is mode
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.config.to_dict() == before
+
+
+class Deaf(BertForSequenceClassification):
+    """Pays no heed to the mask."""
+
+    def forward(self, input_ids, attention_mask=None, **others):
+        return super().forward(input_ids, **others)
+
+
+def test_scores_that_go_by_padding_whatever_is_set_are_warned_of():
+    torch.manual_seed(0)
+    model, tokenizer = Deaf(tiny_model("bert").config), Tokenizer()
+    torch.nn.init.normal_(model.classifier.weight)
+    problem = fit_padding(model, tokenizer, "student")
+    assert problem is not None and problem.severity == "warning"
+    assert "the student's scores of a row change with its padding" in problem.message
+    assert tokenizer.padding_side == "right"
