@@ -2,9 +2,21 @@
 
 import pytest
 import torch
+from transformers import (
+    LongformerConfig,
+    LongformerForSequenceClassification,
+    XLNetConfig,
+    XLNetForSequenceClassification,
+)
 
 from chatstill.features import Needs
-from chatstill.features.capture import capture, first_tokens, lacks_attention, mean_of_tokens
+from chatstill.features.capture import (
+    capture,
+    first_tokens,
+    lacks_attention,
+    mean_of_tokens,
+    takes_token_types,
+)
 from chatstill.losses import raw_scores
 from chatstill.models.layers import layer_list
 
@@ -132,3 +144,31 @@ def test_first_token_and_mean_with_padding_on_either_side():
     mask = torch.tensor([[1, 1, 0], [0, 1, 1]])
     assert first_tokens(states, mask).tolist() == [[0.0, 1.0], [8.0, 9.0]]
     assert mean_of_tokens(states, mask).tolist() == [[1.0, 2.0], [9.0, 10.0]]
+
+
+def test_states_of_a_network_that_pads_further_are_those_of_the_row():
+    config = LongformerConfig(
+        vocab_size=40,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=24,
+        attention_window=8,
+        max_position_embeddings=64,
+        pad_token_id=1,
+    )
+    torch.manual_seed(0)
+    model = LongformerForSequenceClassification(config).eval()
+    ids = torch.randint(3, 40, (2, 13))
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    needs = Needs(hidden_states=(0, 1, 2), vector=True)
+    with torch.no_grad():
+        found = capture(model, layer_list(model)[2], batch, needs)
+    assert {len(states[0]) for states in found.hidden_states.values()} == {13}
+    torch.testing.assert_close(found.vector, found.hidden_states[2].mean(1))
+
+
+def test_xlnet_is_given_its_segments():
+    config = XLNetConfig(vocab_size=40, d_model=16, n_layer=1, n_head=2, d_inner=24)
+    assert takes_token_types(XLNetForSequenceClassification(config))
+    assert not takes_token_types(tiny_model("distilbert"))

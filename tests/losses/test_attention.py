@@ -175,3 +175,13 @@ def test_the_teacher_gets_no_gradient():
     mask = torch.ones(1, 3)
     attention_mse_of((*sides[:2], 1.0), (*sides[2:], 1.0), mask).backward()
     assert sides[0].grad is not None and sides[2].grad is None and sides[3].grad is None
+
+
+def test_scores_are_float32_whatever_training_computes_in():
+    torch.manual_seed(0)
+    query, key = torch.randn(2, 1, 1, 4, 8).mul(300).unbind()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = raw_scores(query.bfloat16(), key.bfloat16(), 0.125)
+    assert found.dtype == torch.float32
+    exact = query.bfloat16().double() @ key.bfloat16().double().mT * 0.125
+    torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-2)

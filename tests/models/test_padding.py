@@ -5,6 +5,8 @@ import torch
 from tiny_models import KINDS, tiny_model
 from transformers import (
     BertForSequenceClassification,
+    BigBirdConfig,
+    BigBirdForSequenceClassification,
     GPT2Config,
     GPT2ForSequenceClassification,
     LlamaConfig,
@@ -14,6 +16,7 @@ from transformers import (
 )
 
 from chatstill.models.padding import fit_padding
+from chatstill.preflight.reading import try_a_row
 
 PAD = 1
 
@@ -115,3 +118,22 @@ def test_scores_that_go_by_padding_whatever_is_set_are_warned_of():
     assert problem is not None and problem.severity == "warning"
     assert "the student's scores of a row change with its padding" in problem.message
     assert tokenizer.padding_side == "right"
+
+
+def test_a_network_that_a_short_row_changes_is_left_as_it_is():
+    """BigBird turns to full attention for good once it has met a row of few blocks."""
+    config = BigBirdConfig(
+        vocab_size=40,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=24,
+        block_size=4,
+        num_random_blocks=1,
+    )
+    model, tokenizer = BigBirdForSequenceClassification(config), Tokenizer()
+    assert fit_padding(model, tokenizer, "teacher") is None
+    assert try_a_row(model, tokenizer, "teacher") is None
+    assert model.bert.attention_type == "block_sparse"
+    model(torch.tensor([[3, 4, 5, 6]]))
+    assert model.bert.attention_type == "original_full", "or this test tests nothing"

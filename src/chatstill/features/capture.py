@@ -25,7 +25,9 @@ def takes_token_types(model: nn.Module) -> bool:
     """Whether the network reads segment ids."""
     model = getattr(model, "module", model)  # inside FSDP
     known = "token_type_ids" in inspect.signature(model.forward).parameters
-    compared = getattr(model.config, "model_type", "") == "xlnet"  # with each other, without a table
+    compared = (
+        getattr(model.config, "model_type", "") == "xlnet"
+    )  # with each other, without a table
     return known and (compared or getattr(model.config, "type_vocab_size", 0) > 1)
 
 
