@@ -30,7 +30,7 @@ from .models.layers import num_layers_of
 from .preflight.caching import CacheCost, CacheDecision, decide, in_words
 from .preflight.plan import byte_size
 from .preflight.resources import existing_parent
-from .train.cached_teacher import CachedTeacher, compute_with, layout_of
+from .train.cached_teacher import CachedTeacher, compute_with, layout_of, to_arrays
 from .train.launch import rank, world_size
 from .train.precision import autocast, precision_of
 from .train.progress import FillDisplay
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("chatstill")
 FILE = "teacher_cache.json"
+NEAR_THE_END = 16_000  # of float16's range: two rows do not show the largest state
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,13 @@ class Stored:
         live: What computes them.
         layout: What is kept.
         scaling: Of each layer's attention.
+        largest: Of the numbers that are kept in float16, in two rows.
     """
 
     live: LiveTeacher
     layout: Layout
     scaling: Mapping[int, float]
+    largest: float = 0.0
 
 
 def cache_folder(job: Job, folder: Path) -> Path:
@@ -74,7 +77,11 @@ def storable(job: Job, phase: Phase, view: View) -> Stored | None:
     device = device_of(job.config)
     features = live.features({name: tensor.to(device) for name, tensor in batch.items()})
     scaling = {layer: kept.scaling for layer, kept in features.attention.items()}
-    return Stored(live, layout_of(features, live.needs), scaling)
+    layout = layout_of(features, live.needs)
+    halves = {part.name for part in layout.parts if part.dtype == "float16"}
+    arrays = to_arrays(features, live.needs, batch["attention_mask"])
+    largest = max((float(np.abs(arrays[name]).max()) for name in halves), default=0.0)
+    return Stored(live, layout, scaling, largest)
 
 
 def decide_phase(
@@ -105,6 +112,8 @@ def decide_phase(
         present=present,
     )
     refusal = "a term reads padded positions, which are not stored" if live.needs.padding else ""
+    if stored.largest > (NEAR_THE_END if config.teacher_cache == "auto" else 65_504):
+        refusal = f"its states reach {stored.largest:,.0f}, float16 holds numbers up to 65,504"
     decision = decide(
         config.teacher_cache,
         config.teacher_cache_budget_gb,

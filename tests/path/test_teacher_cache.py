@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from chatstill import cli, pipeline
+from chatstill import caching, cli, pipeline
 from chatstill.errors import UserError
 from chatstill.train.teachers import LiveTeacher
 
@@ -254,6 +254,15 @@ def test_auto_says_what_it_decided_with_bytes(values, tmp_path):
     with pytest.raises(UserError, match="teacher_cache_budget_gb"):
         plan(teacher_cache=True, teacher_cache_budget_gb=0.0)
     assert not (tmp_path / "cache").exists(), "a check writes nothing"
+
+
+def test_auto_stores_no_states_near_the_end_of_float16(values, tmp_path, monkeypatch):
+    monkeypatch.setattr(caching, "NEAR_THE_END", 0.01)
+    for mode, found in (("auto", "live: its states reach "), (True, "stored: ")):
+        where = world.console()
+        changes = values("out", teacher_cache=mode)
+        pipeline.check(world.loaded(changes, tmp_path / "configs", "check"), console=where)
+        assert found in world.said(where)
 
 
 def test_a_method_that_asks_no_teacher_says_so(run):
