@@ -10,6 +10,7 @@ import glue_cells
 import glue_table
 import task_cells
 import task_distillation
+import task_readme
 import task_table
 from chatstill.tasks import get_task
 from chatstill.tasks.predictions import write_predictions
@@ -172,3 +173,11 @@ def test_the_small_architecture_keeps_the_vocabulary(tmp_path):
     values = json.loads(path.read_text(encoding="utf-8"))
     assert values["vocab_size"] == 99 and values["hidden_size"] == 312
     assert values["num_hidden_layers"] == 4
+
+
+@pytest.mark.parametrize(("language", "page"), [("en", "README.md"), ("zh", "README.zh-CN.md")])
+def test_the_readmes_show_the_figures_that_were_measured(language, page):
+    results = json.loads(task_readme.RESULTS.read_text(encoding="utf-8"))
+    text = (task_readme.RESULTS.parents[2] / page).read_text(encoding="utf-8").splitlines()
+    wanted = list(task_readme.rows(results, language))
+    assert wanted and [line for line in wanted if line not in text] == []
