@@ -136,5 +136,10 @@ def test_maps_that_do_not_fit(kind, own, other, why):
         match_layers(kind, own, other)
 
 
+def test_one_pair_fits_any_two_depths():
+    assert match_layers("only_top", 6, 4) == [(6, 4)]
+    assert match_layers("only_bottom", 6, 4) == [(0, 0)]
+
+
 def test_pairs_in_words():
     assert describe_pairs([(0, 0), (1, 2)]) == "0→0, 1→2"

@@ -123,7 +123,9 @@ def decide_phase(
         refusal=refusal,
     )
     if decision.wanted and not decision.use:
-        hint = 'Set it to "auto" or false, or raise teacher_cache_budget_gb.'
+        hint = 'Set it to "auto" or false' + (
+            "." if refusal else ", or raise teacher_cache_budget_gb."
+        )
         message = f"the teacher's outputs cannot be stored: {decision.text}"
         raise UserError(Problem("teacher_cache", message, hint))
     return decision

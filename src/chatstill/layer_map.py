@@ -35,7 +35,7 @@ def initial_layers(num_teacher: int, num_student: int, how: InitialLayers = "fir
             Problem(
                 "student_architectures",
                 f"a student of {num_student} layers cannot start from a teacher of {num_teacher}",
-                f"Give the student 1 to {num_teacher} layers.",
+                f'Give the student 1 to {num_teacher} layers, or random weights: "copy_from": "none".',
             )
         )
     if how == "last":
@@ -156,7 +156,7 @@ def match_layers(
     """
     own, other = num_student, num_teacher
     first = 1 if feature == "attention" else 0
-    if other < own:
+    if other < own and kind not in ("only_top", "only_bottom"):
         raise _no_map(kind, own, other, "the student has more layers")
     if kind in ("linear", "skip") and other % own:
         raise _no_map(kind, own, other, f"{other} is no whole multiple of {own}")

@@ -93,12 +93,14 @@ def read_method_file(
     """
     name = label or str(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         place = f"{name}: line {error.lineno}, column {error.colno}"
         raise UserError(Problem(place, f"not JSON: {error.msg}.")) from None
     except (OSError, ValueError) as error:
         raise UserError(Problem(name, f"can't be read: {error}.")) from None
+    except KeyError as error:
+        raise UserError(Problem(name, f"the key {error} stands there twice.")) from None
     known = {"model_type": str, "method": str, "aliases": list, "description": str}
     known |= {"defaults": dict, "example": dict, "chain": str}
     if not isinstance(values, dict):
@@ -117,7 +119,8 @@ def read_method_file(
     for key, value in values.items():
         if key not in known:
             guess = nearest(key, [*known, *knobs])
-            hint = f"Did you mean '{guess}'?" if guess else f"Known: {', '.join(known)}."
+            names = ", ".join([*known, *(knob for knob in knobs if knob not in known)])
+            hint = f"Did you mean '{guess}'?" if guess else f"Known: {names}."
             problems.append(Problem(name, f"unknown key '{key}'.", hint))
         elif not isinstance(value, known[key]):
             problems.append(Problem(name, f"'{key}' must be a {known[key].__name__}."))
@@ -125,6 +128,16 @@ def read_method_file(
         raise UserError(problems)
     aliases = tuple(str(alias) for alias in values.pop("aliases", ()))
     return MethodFile(path=path, label=name, aliases=aliases, **values)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A block of JSON whose keys stand there once."""
+    block: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in block:
+            raise KeyError(key)
+        block[key] = value
+    return block
 
 
 def _take_knobs(values: dict[str, Any], known: Mapping[str, type]) -> list[str]:

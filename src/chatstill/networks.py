@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from .config.schema import Architecture, RunConfig, StudentArchitecture
@@ -11,8 +12,14 @@ from .methods.base import Method, MethodConfig, StudentSpec
 from .model_types import built_in, plain
 from .models.custom import own_type
 from .models.labels import set_labels
-from .models.layers import copy_layers, count_layers, cut_config, num_layers_of
-from .models.load import load_classifier, load_config, new_classifier
+from .models.layers import (
+    copy_layers,
+    count_layers,
+    cut_config,
+    num_layers_of,
+    per_layer_values,
+)
+from .models.load import load_classifier, load_config, new_classifier, with_new_head
 from .models.shape import check_same_shape
 from .preflight.labels import output_names
 from .tasks.base import Task
@@ -143,22 +150,30 @@ class _Start:
         if source is None and self.own is not None:
             if not count_layers(self.own):
                 return self._random(f"a {self.own.model_type} counts no layers")
+            if self.layers > count_layers(self.teacher.config):
+                return self._random("it has more layers than the teacher")
             other = errors_of(check_same_shape(self.teacher.config, self.own))
             if other:
                 return self._random(f"its shape is not the teacher's ({other[0].message})")
         if source == "pretrained":
             if self.config.pretrained_architectures is None:
                 raise UserError(_no_pretrained())
-            given = load_network(
-                self.config.pretrained_architectures,
-                self.config,
-                self.task,
-                "pretrained",
-                self.notes,
-                **self.outputs,
-            )
+            given = self._pretrained(self.config.pretrained_architectures)
             return self._copied(given, "the pre-trained model's", "its classifier is new")
         return self._copied(self.teacher, "the teacher's", "embeddings and classifier too")
+
+    def _pretrained(self, block: Architecture) -> PreTrainedModel:
+        """Its own classifier, of another task or another order of labels, is left out."""
+        loaded = load_classifier(
+            block,
+            role="pretrained",
+            problem=self.task.labels.kind,
+            cache_dir=self.config.cache_dir,
+            seed=self.config.seed,
+            **self.outputs,
+        )
+        self.notes.append(loaded.report.summary())
+        return with_new_head(loaded, self.config.seed)
 
     def _copied(self, source: PreTrainedModel, whose: str, rest: str) -> Built:
         total = count_layers(source.config)
@@ -178,10 +193,24 @@ class _Start:
     def _random(self, why: str) -> Built:
         own = self.own
         if own is None:
-            own = cut_config(self.teacher.config, self.layers, list(range(self.layers)))
+            own = _of_depth(self.teacher.config, self.layers)
         set_labels(own, problem=self.task.labels.kind, **self.outputs)
         own.problem_type = self.teacher.config.problem_type
         return new_classifier(own, self.config.seed), [f"the student starts at random: {why}"]
+
+
+def _of_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
+    """A teacher's config with another number of layers, more than its own too."""
+    if layers <= count_layers(config):
+        return cut_config(config, layers, list(range(layers)))
+    if lists := [name for name, _ in per_layer_values(config)]:
+        message = (
+            f"{layers} layers asked for, and the teacher's config has {', '.join(lists)} per layer"
+        )
+        raise UserError(Problem(STUDENT, message, "Name the student's own config_file."))
+    deeper = copy.deepcopy(config)
+    deeper.num_hidden_layers = layers
+    return deeper
 
 
 def _other_type(block: StudentArchitecture, teacher: PretrainedConfig) -> Problem | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .features.base import Features
 from .methods.base import Context, Method
@@ -28,7 +28,7 @@ class Rehearsal:
     Attributes:
         timings: One per batch, the warm-up left out.
         trained_parameters: Parameters with a gradient.
-        parameter_bytes: All networks of the phase.
+        parameter_bytes: All networks that stay loaded, the teacher too.
         memory_before: Bytes in use before the first step.
         memory_peak: Highest so far after the last.
         largest_tokens: Tokens of the largest batch measured.
@@ -92,7 +92,7 @@ def rehearse(
     return Rehearsal(
         timings=timings[1:],
         trained_parameters=sum(p.numel() for p in trained),
-        parameter_bytes=sum(p.numel() * p.element_size() for p in stage.parameters()),
+        parameter_bytes=_bytes_of(stage, double.student, double.teacher),
         memory_before=before,
         memory_peak=peak,
         largest_tokens=max(timing.tokens for timing in timings),
@@ -120,6 +120,12 @@ class _Remembered:
 
     def features(self, batch: Mapping[str, Tensor]) -> Features:
         return self.features_of[_key(batch)]
+
+
+def _bytes_of(*networks: nn.Module | None) -> int:
+    """Of all parameters, those that several share once."""
+    whole = {id(p): p for network in networks if network is not None for p in network.parameters()}
+    return sum(p.numel() * p.element_size() for p in whole.values())
 
 
 def _key(batch: Mapping[str, Tensor]) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PLACE = "student_architectures"
+PROBES = ("Good Cat, don't!", "ÀÉÎ äöü Straße", "中文字，ＡＢＣ。", "１２３ a_b-c")
 
 
 def student_tokenizer(
@@ -28,7 +29,7 @@ def student_tokenizer(
     """The tokenizer that is named for the student or lies with its weights; the teacher's else.
 
     A student that starts as the pre-trained model's layers has its embeddings, and so reads its
-    tokens. One of the same vocabulary is the teacher's.
+    tokens. One of the same vocabulary that cuts texts alike is the teacher's.
 
     Raises:
         UserError: it cannot be loaded, or the student starts as the teacher's own embeddings.
@@ -51,7 +52,7 @@ def student_tokenizer(
         config.cache_dir,
         config.normalize,
     )
-    if own.get_vocab() == teachers.get_vocab():
+    if own.get_vocab() == teachers.get_vocab() and _cut_alike(own, teachers):
         return teachers
     if weights is None and _same_embeddings(student, teacher):
         message = "names another tokenizer, but the student starts as the teacher's embeddings"
@@ -73,6 +74,13 @@ def token_problems(
     )
     hint = "Take those terms out (weight 0), or give the student the teacher's vocabulary."
     return [Problem(PLACE, message, hint)]
+
+
+def _cut_alike(one: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase) -> bool:
+    """Whether two tokenizers of one vocabulary lower, strip and part texts in the same way."""
+    words = [word for word in one.get_vocab() if word.isalpha()][:200]
+    texts = [*PROBES, " ".join(words), " ".join(words).upper(), " ".join(words).title()]
+    return one(texts)["input_ids"] == other(texts)["input_ids"]
 
 
 def _brings_one(weights: str | None) -> bool:

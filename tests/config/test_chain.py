@@ -193,6 +193,21 @@ def test_direct_is_the_last_link_with_the_first_teacher(chain):
     assert differing == {"output_dir", "teacher_architectures"}
 
 
+def test_direct_is_the_last_link_as_it_is_run(chain):
+    chain.values["compare_direct"] = True
+    overrides = ["pipeline.step2.num_train_epochs=9", "pipeline.step2.learning_rate=0.5"]
+    *_, second, direct = chain.load(*overrides, "pipeline.direct.learning_rate=0.25").links
+    assert second.loaded.config.num_train_epochs == direct.loaded.config.num_train_epochs == 9
+    assert (second.loaded.config.learning_rate, direct.loaded.config.learning_rate) == (0.5, 0.25)
+
+
+def test_compare_direct_is_true_or_false(chain):
+    chain.values["compare_direct"] = "true"
+    assert "'compare_direct' must be true or false, found the text \"true\"." in chain.report()
+    chain.values["compare_direct"] = False
+    assert [link.name for link in chain.load().links] == ["step1", "step2"]
+
+
 def test_direct_needs_an_assistant(chain):
     chain.values["compare_direct"] = True
     chain.links[1] = {

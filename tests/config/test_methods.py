@@ -142,6 +142,22 @@ def test_a_term_with_a_name_misspelt_or_beside_the_terms_is_led_home(world):
     assert found["'distillation.terms.states' lacks 'feature'."] == ""
 
 
+@pytest.mark.parametrize("key", ["weight", "temperature"])
+def test_a_number_without_end_is_refused(key, world):
+    world.values["model_type"] = "KD"
+    world.values["distillation"] = {}
+    path = f"distillation.terms.soft.{key}"
+    assert f"'{path}'" in world.report(f"{path}=1e400")
+
+
+def test_keys_of_the_pretraining_level_may_be_off(world):
+    world.values["model_type"] = "KD"
+    world.values["distillation"] = {"restrict_ce_to_mask": False, "alpha_mlm": 0}
+    assert world.load().config.method.restrict_ce_to_mask is False
+    world.values["distillation"] = {"restrict_ce_to_mask": True}
+    assert "belongs to the pre-training level; set it to false" in world.report()
+
+
 def test_an_entry_that_lacks_keys_is_no_matter_where_another_method_runs(world):
     world.values["distillation"] = {"terms": {"soft": {"weight": 1}}}
     assert world.load().warnings == []
@@ -193,6 +209,11 @@ FILES = {
     "no method": ('{"model_type": "a"}', "'method' is missing"),
     "a slip": ('{"model_type": "a", "method": "theseus", "alias": []}', "Did you mean 'aliases'?"),
     "wrong kind": ('{"model_type": "a", "method": 3}', "'method' must be a str"),
+    "a key twice": (
+        '{"model_type": "a", "task_ce": 1, "task_ce": 0}',
+        "'task_ce' stands there twice",
+    ),
+    "an unknown key": ('{"model_type": "a", "zzzz": 1}', "hidden_mse, hidden_cos, use_att"),
     "unknown method": ('{"model_type": "a", "method": "x"}', "no method 'x'"),
 }
 

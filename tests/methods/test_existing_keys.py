@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from chatstill.errors import errors_of
 from chatstill.methods.base import Context, RunValues
 from chatstill.methods.matches import Config, Matches
 from chatstill.train.stage import StageModule
@@ -64,7 +65,7 @@ def term(objective="cross_entropy", *, own=None, aim=None, labels=LABELS, **keys
     config = Config.model_validate_json(json.dumps(keys), strict=True)
     run = RunValues(num_train_epochs=1, learning_rate=1e-3)
     method = Matches(config, own or student(), aim or teacher(), objective=objective, run=run)
-    assert method.problems() == []
+    assert errors_of(method.problems()) == []
     batch = {**tiny_batch(), "labels": torch.tensor(labels), "index": torch.arange(3)}
     stage = StageModule(method, method.phases()[0])
     loss, shares = stage(batch, CTX, method.counts(batch, CTX), 1.0)
@@ -139,7 +140,14 @@ def test_keys_on_one_score():
         key: term("regression", labels=golds, temperature=T, **nets, **{key: 1})
         for key in ("task_ce", "task_cros", "alpha_mse")
     }
-    assert found["task_ce"] == found["alpha_mse"] == close(square(own, aim) / 3, rel=1e-4)
+    softened = {"feature": "logits", "loss": "mse", "temperature": T}
+    found["mse"] = term("regression", labels=golds, **nets, terms={"mse": softened})
+    assert (
+        found["mse"]
+        == found["task_ce"]
+        == found["alpha_mse"]
+        == close(square(own, aim) / 3, rel=1e-4)
+    )
     assert found["task_cros"] == close(square(own, golds) / 3, rel=1e-4)
 
 

@@ -212,8 +212,8 @@ PATIENCE = {"feature": "cls", "loss": "patience", "reduction": "mean"}
         ({"reduction": "sum"}, "'patience' has mean"),
         ({"pkd_match_type": "last"}, "'patience' does not read it"),
         ({"temperature": 4}, None),
-        ({"temperature": 3, "task_ce": 1}, None),
-        ({"reduction": "sum", "task_pkd": 1}, None),
+        ({"use_attentions": True}, "att_mse and att_cos have no weight"),
+        ({"hidden_match_type": "top"}, "hidden_mse and hidden_cos have no weight"),
     ],
 )
 def test_keys_that_the_terms_of_a_file_do_not_go_by(knobs, said):
@@ -222,6 +222,37 @@ def test_keys_that_the_terms_of_a_file_do_not_go_by(knobs, said):
     assert [problem.severity for problem in found] == ["warning"] * bool(said)
     for problem in found:
         assert problem.place == f"distillation.{next(iter(knobs))}" and said in problem.message
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [
+        ({"reduction": "mean"}, "no term of patience"),
+        ({"temperature": 2}, "no term of soft labels"),
+    ],
+)
+def test_keys_of_terms_that_are_not_there(knobs, said):
+    (problem,) = method({"hard": HARD}, **knobs).problems()
+    assert problem.severity == "warning" and said in problem.message
+    assert method({"hard": HARD}, reduction="sum", pkd_match_type="skip").problems() == []
+
+
+@pytest.mark.parametrize(
+    ("knobs", "others"),
+    [
+        ({"temperature": 3, "task_ce": 1}, ["'soft' has 4"]),
+        ({"reduction": "sum", "task_pkd": 1}, ["'patience' has mean"]),
+        ({"task_cros": 1}, []),
+    ],
+)
+def test_keys_that_come_on_top_of_the_terms_of_a_file(knobs, others):
+    """Written beside "KD", they are further terms: the plan must not leave that to be found out."""
+    found = method({"soft": SOFT, "patience": PATIENCE}, **knobs).problems()
+    first, *rest = found
+    assert "come on top of the method's own terms, 'soft', 'patience'" in first.message
+    assert '"terms": {"soft": {"weight": 0}, "patience": {"weight": 0}}' in first.hint
+    for problem, words in zip(rest, others, strict=True):
+        assert words in problem.message
 
 
 def test_the_plan_says_which_form_a_term_has():

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 import transformers as tf
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from chatstill import running
 from chatstill.errors import UserError
@@ -68,9 +68,26 @@ def test_pkd_starts_from_the_pretrained_model(run, teacher_of):
     assert "patience of cls, weight 100, mean over layers and width; layers 1→2" in result.text
 
 
+def test_the_classifier_of_a_pretrained_model_is_left_out(run, copy_of):
+    """It belongs to another task, or to these labels in another order."""
+    folder = copy_of(id2label={"0": "match", "1": "no_match"})
+    pretrained = {"model_name_or_path": str(folder)}
+    result = run(
+        model_type="PKD-BertDistill", **PLAIN, pretrained_architectures=pretrained, max_steps=1
+    )
+    assert "its classifier is new" in result.text
+    student = tf.AutoModelForSequenceClassification.from_pretrained(result.folder / "student")
+    given = tf.AutoModelForSequenceClassification.from_pretrained(folder)
+    assert student.config.id2label == {0: "no_match", 1: "match"}
+    assert (student.classifier.weight - given.classifier.weight).abs().max() > 0.02
+    embeddings = [m.bert.embeddings.word_embeddings.weight for m in (student, given)]
+    torch.testing.assert_close(*embeddings, atol=0.01, rtol=0)
+
+
 def test_pkd_without_the_pretrained_model(run):
     found = problems_of(run, model_type="PKD-BertDistill")
     assert "'pretrained_architectures.model_name_or_path' is missing" in found
+    assert 'a student of another width has random weights: "copy_from": "none"' in found
     student = {"copy_from": "teacher", "copy_layers": [1, 3]}
     result = run("check", model_type="PKD-BertDistill", **PLAIN, student_architectures=student)
     assert "starts as the teacher's layers [1, 3]" in result.text
@@ -132,7 +149,7 @@ def test_old_keys_at_fault_are_told_where_they_stand(run):
     found = problems_of(run, model_type="KD", alpha_mlm=2, task_cos=-1)
     assert "distill.json: line 1" in found and "KDDistill.json" not in found
     assert "'distillation.alpha_mlm': belongs to the pre-training level; set it to 0" in found
-    assert "'distillation.task_cos': is a weight and cannot be below 0" in found
+    assert "'distillation.task_cos': is a weight: a number from 0 on" in found
 
 
 def test_slips_in_a_term(run):
@@ -179,10 +196,32 @@ def test_copied_layers_of_another_shape(run, narrow):
         ({"num_hidden_layers": 2, "copy_layers": "evenly"}, "the teacher's layers [0, 3]"),
         ({"copy_layers": [0, 1, 3]}, "the teacher's layers [0, 1, 3]"),
         ({"copy_from": "none"}, "the student starts at random: as asked"),
+        ({"copy_from": "none", "num_hidden_layers": 6}, "student            6 layers"),
     ],
 )
 def test_where_a_student_starts(run, student, words):
     assert words in run("check", model_type="KD", **PLAIN, student_architectures=student).text
+
+
+def test_a_student_deeper_than_its_teacher_starts_at_random(run, teacher_of, tmp_path):
+    values = json.loads((teacher_of() / "config.json").read_text(encoding="utf-8"))
+    path = tmp_path / "deep.json"
+    path.write_text(json.dumps(values | {"num_hidden_layers": 6}), encoding="utf-8")
+    student = {"config_file": str(path)}
+    said = run("check", model_type="KD", **PLAIN, student_architectures=student).text
+    assert "the student starts at random: it has more layers than the teacher" in said
+    found = problems_of(run, model_type="KD", student_architectures={"num_hidden_layers": 6})
+    assert '1 to 4 layers, or random weights: "copy_from": "none"' in found
+
+
+def test_a_student_that_keeps_case_reads_its_own_tokens(run, tmp_path):
+    """The same vocabulary, and other words of it."""
+    folder = world.build_network(tmp_path / "cased", layers=2)
+    vocabulary = {piece: number for number, piece in enumerate(world.PIECES)}
+    tf.BertTokenizer(vocab=vocabulary, do_lower_case=False).save_pretrained(folder)
+    student = {"model_name_or_path": str(folder)}
+    said = run("check", model_type="KD", **PLAIN, student_architectures=student).text
+    assert "the student reads its own tokens" in said
 
 
 def test_regression(run, shared, tmp_path):
@@ -191,6 +230,7 @@ def test_regression(run, shared, tmp_path):
     result = run(model_type="KD", task_name="stsb", teacher=teacher, **PLAIN)
     assert metrics_of(result)["task"] == "stsb"
     assert terms_logged(result) >= {"term/soft", "term/hard"}
+    assert "kl of logits, weight 0.5\n" in result.text, "scores have no temperature"
 
 
 def test_a_run_with_other_terms_is_another_run(run):
@@ -325,6 +365,9 @@ def test_another_tokenizer_does_not_fit_copied_embeddings(run, other_tokens):
 def test_gold_labels_alone_are_fine_tuning(run, copy_of):
     """Without dropout the same steps, losses and weights as `chatstill teach` on the same layers."""
     start = copy_of(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    tensors = load_file(start / "model.safetensors")
+    pretrained = {name: t for name, t in tensors.items() if not name.startswith("classifier")}
+    save_file(pretrained, start / "model.safetensors", metadata={"format": "pt"})
     plain = {"theseus_scheduler": None, "student_architectures": None, "logging_steps": 1}
     taught = {"model_name_or_path": str(start), "num_hidden_layers": 2}
     one = run("teach", name="taught", model_type=None, **{**plain, "teacher_architectures": taught})

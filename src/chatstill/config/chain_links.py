@@ -13,6 +13,7 @@ from ..errors import Problem, UserError
 from .placeholders import is_placeholder
 from .places import KeyPath
 from .source import Source, apply_override
+from .validate import found
 
 LINK, OF_A_LINK = "link:", "pipeline."
 DIRECT, CACHE = "direct", "cache"
@@ -64,12 +65,17 @@ def drafts_of(source: Source, overrides: Sequence[str]) -> tuple[list[Draft], li
     """
     drafts, problems = _listed(source)
     direct = source.get(("compare_direct",))
-    if direct is True and drafts:
-        found, extra = _direct(source, drafts)
-        problems += found
-        drafts += extra
+    if direct is not None and not isinstance(direct, bool):
+        message = f"'compare_direct' must be true or false, found {found(direct)}."
+        problems.append(source.problem(("compare_direct",), message))
+    later = [o for o in overrides if direct is True and o.startswith(f"{OF_A_LINK}{DIRECT}.")]
     if drafts:
-        problems += _apply_overrides(drafts, overrides)
+        problems += _apply_overrides(drafts, [o for o in overrides if o not in later])
+    if direct is True and drafts:  # a copy of the last link as it is now
+        faults, extra = _direct(source, drafts)
+        problems += faults
+        drafts += extra
+        problems += _apply_overrides(drafts, later if extra else [])
     for number, draft in enumerate(drafts):
         problems += _resolve(draft, drafts[:number])
     return drafts, problems
@@ -88,9 +94,9 @@ def _listed(source: Source) -> tuple[list[Draft], list[Problem]]:
             problems.append(source.problem(("pipeline", number), message))
             continue
         name = link.get("name", f"link{number + 1}")
-        found = _faults(link, name, {draft.name for draft in drafts}, source, number)
-        problems += found
-        if not any(problem.place == _named(source, number) for problem in found):
+        faults = _faults(link, name, {draft.name for draft in drafts}, source, number)
+        problems += faults
+        if not any(problem.place == _named(source, number) for problem in faults):
             verb: Verb = "teach" if link.get("verb") == "teach" else "distill"
             draft = Draft(name, verb, _link_source(source, name, number))
             if drafts and TEACHER not in link:

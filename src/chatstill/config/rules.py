@@ -113,7 +113,8 @@ def _pretrained(keys: RunKeys, source: Source) -> list[Problem]:
     block = {"pretrained_architectures": {"model_name_or_path": "path/to/the/pretrained/model"}}
     hint = (
         f"Paste it beside the other keys and fill it in:\n{paste(block)}\n"
-        'or start from the teacher: "student_architectures": {"copy_from": "teacher"}.'
+        'or start from the teacher: "student_architectures": {"copy_from": "teacher"}; a student of another '
+        'width has random weights: "copy_from": "none".'
     )
     return [source.problem(path, message, hint)]
 

@@ -211,7 +211,10 @@ class Matches(Method):
     def plan(self, phase: Phase, num_steps: int) -> tuple[list[tuple[str, str]], list[str]]:
         """One row per term."""
         own, aim = self.shapes
-        rows = [(f"term {spec.name}", spec.describe(own, aim)) for spec in self.specs]
+        softened = self.objective != "regression"
+        rows = [
+            (f"term {spec.name}", spec.describe(own, aim, softened=softened)) for spec in self.specs
+        ]
         warnings = []
         if not self.trains_outputs:
             warnings.append(

@@ -97,6 +97,16 @@ def new_classifier(config: PretrainedConfig, seed: int) -> PreTrainedModel:
     return model.eval()
 
 
+def with_new_head(loaded: LoadedModel, seed: int) -> PreTrainedModel:
+    """A pre-trained network with a classifier of random weights, whatever its folder held beside it."""
+    model, base = loaded.model, loaded.model.base_model_prefix + "."
+    head = {name for name, _ in model.named_parameters() if not name.startswith(base)}
+    if not head <= set(loaded.report.missing):
+        fresh = new_classifier(model.config, seed).state_dict()
+        model.load_state_dict({name: fresh[name] for name in head}, strict=False)
+    return model
+
+
 def _model_class(config: PretrainedConfig) -> Any:
     found = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
     return found[0] if isinstance(found, list | tuple) else found

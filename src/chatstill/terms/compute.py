@@ -101,7 +101,8 @@ def _logits(
     aim = teacher.logits
     assert aim is not None
     if row.loss == "mse":
-        return losses.logits_mse(own, aim, temperature=row.temperature or 1.0)
+        softened = objective != "regression" and row.temperature
+        return losses.logits_mse(own, aim, temperature=softened or 1.0)
     if row.loss == "cos":
         return losses.cosine_distance(own, aim)
     return losses.soft_label_loss(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ class OldKeys(BaseModel):
         alpha_ce: Pre-training level: soft labels over the vocabulary.
         alpha_mlm: Pre-training level: masked tokens.
         alpha_clm: Pre-training level: next tokens.
+        restrict_ce_to_mask: Pre-training level: ``alpha_ce`` over masked tokens alone.
         alpha_mse: Squared difference of logits.
         alpha_cos: 1 - cos of the last hidden states.
         use_hidden_states: False takes ``hidden_mse`` and ``hidden_cos`` out.
@@ -48,6 +50,7 @@ class OldKeys(BaseModel):
     alpha_ce: Weight = 0.0
     alpha_mlm: Weight = 0.0
     alpha_clm: Weight = 0.0
+    restrict_ce_to_mask: bool = False
     alpha_mse: Weight = 0.0
     alpha_cos: Weight = 0.0
     use_hidden_states: bool | None = None
@@ -64,21 +67,22 @@ class OldKeys(BaseModel):
     task_pkd: Weight = 0.0
     pkd_match_type: Literal["skip", "last"] = "skip"
     reduction: Literal["sum", "mean"] = "sum"
-    temperature: float | None = Field(default=None, gt=0)
+    temperature: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
-    @field_validator(*PRETRAINING)
+    @field_validator(*PRETRAINING, "restrict_ce_to_mask")
     @classmethod
     def _later(cls, weight: Weight, field: ValidationInfo) -> Weight:
         if weight:
             instead = " (on the task it is task_ce)" if field.field_name == "alpha_ce" else ""
-            raise ValueError(f"belongs to the pre-training level{instead}; set it to 0")
+            off = "false" if isinstance(weight, bool) else "0"
+            raise ValueError(f"belongs to the pre-training level{instead}; set it to {off}")
         return weight
 
     @field_validator(*OF_LOGITS, *OF_LAYERS)
     @classmethod
     def _not_below_0(cls, weight: Weight) -> Weight:
-        if weight < 0:
-            raise ValueError("is a weight and cannot be below 0")
+        if not 0 <= weight < math.inf:
+            raise ValueError("is a weight: a number from 0 on")
         return weight
 
     def old_rows(self) -> dict[str, Row]:
@@ -111,11 +115,47 @@ class OldKeys(BaseModel):
         return row.model_copy(update={"temperature": self.temperature})
 
     def without_effect(self, rows: Mapping[str, Row]) -> list[Problem]:
-        """Warnings where the terms of a method file go by values of their own, not by these keys.
+        """Warnings about keys that change nothing, or less than they seem to.
 
         Args:
             rows: All terms with a weight.
         """
+        return [*self._beside(rows), *self._unread(rows), *self._maps_of_nothing(rows)]
+
+    def _beside(self, rows: Mapping[str, Row]) -> list[Problem]:
+        """Terms of these keys come on top of those that a method file names."""
+        own = self.old_rows()
+        others = [name for name in rows if name not in own]
+        if not own or not others:
+            return []
+        added, named = ", ".join(f"'{name}'" for name in own), ", ".join(f"'{n}'" for n in others)
+        shown = ", ".join(f'"{name}": {{"weight": 0}}' for name in others)
+        message = (
+            f"{added} come on top of the method's own terms, {named}: the total holds them all"
+        )
+        hint = f'Without those: "terms": {{{shown}}}'
+        return [Problem("distillation", message, hint, "warning")]
+
+    def _maps_of_nothing(self, rows: Mapping[str, Row]) -> list[Problem]:
+        """Maps of terms that have no weight; files that list every key with its default are fine."""
+        problems = []
+        for key, use, terms in (
+            ("hidden_match_type", "use_hidden_states", ("hidden_mse", "hidden_cos")),
+            ("att_match_type", "use_attentions", ("att_mse", "att_cos")),
+        ):
+            asked = [use] if getattr(self, use) else []
+            asked += [key] if getattr(self, key) != "linear" else []
+            if (
+                asked
+                and getattr(self, use) is not False
+                and not any(term in rows for term in terms)
+            ):
+                message = f"has no effect: {' and '.join(terms)} have no weight"
+                problems.append(Problem(f"distillation.{asked[0]}", message, severity="warning"))
+        return problems
+
+    def _unread(self, rows: Mapping[str, Row]) -> list[Problem]:
+        """Values that terms have of their own."""
         asked = {
             "temperature": ("soft labels", SOFT, "temperature"),
             "reduction": ("patience", ("patience",), "reduction"),
@@ -125,17 +165,24 @@ class OldKeys(BaseModel):
         for key, (what, losses, own) in asked.items():
             value = getattr(self, key)
             terms = {name: getattr(row, own) for name, row in rows.items() if row.loss in losses}
-            if key not in self.model_fields_set or value is None or not terms:
+            if key not in self.model_fields_set or value is None:
                 continue
-            if "task_pkd" in terms or value in terms.values():
+            if not terms and value in (1, "sum", "skip"):  # the defaults
                 continue
-            name, other = next(iter(terms.items()))
+            if not terms:
+                message = f"has no effect: there is no term of {what}"
+                problems.append(Problem(f"distillation.{key}", message, severity="warning"))
+                continue
+            others = {n: of for n, of in terms.items() if of != value and n not in self.old_rows()}
+            if not others:
+                continue
+            name, other = next(iter(others.items()))
             told = f"'{name}' has {other}" if other is not None else f"'{name}' does not read it"
             shown = f'"terms": {{"{name}": {{"{own}": {json.dumps(value)}}}}}'
             problems.append(
                 Problem(
                     f"distillation.{key}",
-                    f"has no effect: every term of {what} has its own, {told}",
+                    f"has no effect on every term of {what}: {told}",
                     f'Set it there: "distillation": {{{shown}}}',
                     severity="warning",
                 )

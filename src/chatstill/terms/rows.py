@@ -52,8 +52,8 @@ class Compared(BaseModel):
     note: Any = None
     feature: Feature
     loss: Loss
-    weight: float = Field(default=1.0, ge=0)
-    temperature: float | None = Field(default=None, gt=0)
+    weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    temperature: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     temperature_squared: bool | None = None
     reduction: Literal["batchmean", "sum", "mean"] | None = None
     positions: Literal["valid", "all"] | None = None

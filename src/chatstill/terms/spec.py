@@ -64,11 +64,11 @@ class TermSpec:
     projections: Mapping[Pair, str]
     causal: bool = False
 
-    def describe(self, student: Shape, teacher: Shape) -> str:
-        """One line of the plan."""
+    def describe(self, student: Shape, teacher: Shape, *, softened: bool = True) -> str:
+        """One line of the plan; ``softened`` is false where outputs are scores without a temperature."""
         row = self.row
         text = f"{row.loss} of {row.feature}, weight {row.weight:g}"
-        if row.temperature is not None:
+        if row.temperature is not None and softened:
             text += f", temperature {row.temperature:g}"
         text += "".join(f", {form}" for form in row.forms())
         if row.feature in WITH_LAYERS:
