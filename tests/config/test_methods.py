@@ -7,6 +7,7 @@ import pytest
 
 from chatstill import lookup
 from chatstill.errors import UserError
+from chatstill.methods.matches import Config
 
 from .conftest import ROOT
 
@@ -344,3 +345,34 @@ def test_pairs_of_ones_own_put_the_files_layer_map_out_of_force(world):
     rows = world.load().config.method.terms
     assert rows["hidden"].pairs == ((0, 0), (1, 2)) and rows["hidden"].layer_map is None
     assert rows["attention"].layer_map == "linear"
+
+
+SOFT = ("logits", "kl", 10, 0.5)
+HARD = ("logits", "hard", None, 0.5)
+SHIPPED = {
+    "KD": {"soft": SOFT, "hard": HARD},
+    "TAKD-BertDistill": {"soft": SOFT, "hard": HARD},
+    "PKD-BertDistill": {"soft": SOFT, "hard": HARD, "patience": ("cls", "patience", None, 100)},
+    "TinyBertTaskDistillStep1": {
+        "hidden": ("hidden_states", "mse", None, 1),
+        "attention": ("attention_scores", "mse", None, 1),
+    },
+    "TinyBertTaskDistillStep2": {"prediction": ("logits", "cross_entropy", 1, 1)},
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_values(name):
+    file = lookup.method_files()[name]
+    block = file.defaults["distillation"]
+    config = Config.model_validate({"terms": block["terms"]})
+    rows = config.rows()
+    found = {key: (r.feature, r.loss, r.temperature, r.weight) for key, r in rows.items()}
+    assert found == SHIPPED[name]
+    if "patience" in rows:
+        assert (rows["patience"].layer_map, rows["patience"].reduction) == ("skip", "mean")
+    if "hidden" in rows:
+        assert (rows["hidden"].layer_map, rows["hidden"].projection) == ("linear", "shared")
+        assert (file.defaults["num_train_epochs"], file.defaults["learning_rate"]) == (20, 5e-5)
+    if "prediction" in rows:
+        assert (file.defaults["num_train_epochs"], file.defaults["learning_rate"]) == (3, 3e-5)

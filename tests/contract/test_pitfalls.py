@@ -20,6 +20,7 @@
 | a weight without its form | methods/test_matches.py::test_the_plan_says_which_form_a_term_has |
 | rows without labels | path/test_transfer_set.py::test_each_term_is_divided_by_the_rows_that_it_counts |
 | label order | path/test_networks.py::test_labels_are_matched_by_name |
+| label order beside the teacher | path/test_methods_apart.py::test_labels_are_matched_by_name |
 | teacher at chance | path/test_networks.py::test_teacher_with_swapped_labels_stops |
 | another vocabulary | contract/test_pitfalls.py::test_another_vocabulary_is_refused |
 | another start | path/test_methods_apart.py::test_a_student_of_pretrained_layers_has_its_tokens |
@@ -44,6 +45,13 @@
 | draws on several processes | train/test_step.py::test_draws_follow_seed_step_and_micro_batch_alone |
 | several processes, several terms | train/test_processes.py::test_two_processes_equal_one |
 | losses in half precision | contract/test_pitfalls.py::test_losses_are_computed_in_float32 |
+| losses between states in half precision | contract/test_pitfalls.py::test_state_losses_in_float32 |
+| clipping with projections | train/test_step.py::test_gradients_are_clipped_together |
+| the scaler on resume | train/test_step.py::test_a_scaler_goes_on_where_it_was |
+| stored scores and their scaling | path/test_teacher_cache.py::test_stored_scores_are_scaled |
+| grouped keys | features/test_capture.py::test_scores_of_grouped_keys |
+| a student of the same words, cased | path/test_methods_apart.py::test_a_student_that_keeps_case |
+| MNLI, matched or not | path/test_mnli.py::test_both_sections_are_scored_and_the_main_metric_is_their_mean |
 | half scores | losses/test_attention.py::test_huge_scores_of_half_precision_do_not_overflow |
 | last batch | path/test_run_folder.py::test_scores_do_not_depend_on_the_batch_size |
 | padding | contract/test_methods.py::test_rows_one_by_one_and_in_a_batch_are_equal |
@@ -59,7 +67,16 @@ import pytest
 import torch
 from transformers import BertConfig
 
-from chatstill.losses import hard_label_loss
+from chatstill.losses import (
+    attention_cosine,
+    attention_mse,
+    cosine_distance,
+    hard_label_loss,
+    hidden_cosine,
+    hidden_mse,
+    logits_mse,
+    patience_loss,
+)
 from chatstill.methods.theseus import describe_groups
 from chatstill.models.layers import copy_layers, layer_list
 from chatstill.models.shape import check_same_shape
@@ -106,3 +123,29 @@ def test_losses_are_computed_in_float32(dtype):
     assert loss.item() == pytest.approx(600 + 0.6892, abs=1e-3)
     squared = hard_label_loss(torch.tensor([[300.0]], dtype=dtype), torch.zeros(1), "regression")
     assert squared.item() == pytest.approx(90_000)
+
+
+BETWEEN = {
+    "logits_mse": logits_mse,
+    "cosine_distance": cosine_distance,
+    "hidden_mse": lambda own, aim: hidden_mse(own[None], aim[None], torch.ones(1, 4)),
+    "hidden_cosine": lambda own, aim: hidden_cosine(own[None], aim[None], torch.ones(1, 4)),
+    "patience_loss": patience_loss,
+    "attention_mse": lambda own, aim: attention_mse(
+        own[None, None], aim[None, None], torch.ones(1, 4)
+    ),
+    "attention_cosine": lambda own, aim: attention_cosine(
+        own[None, None], aim[None, None], torch.ones(1, 4)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_state_losses_in_float32(name, dtype):
+    torch.manual_seed(0)
+    own = torch.randn(4, 4).mul(100).to(dtype)
+    aim = (own + torch.randn(4, 4)).to(dtype)
+    loss = BETWEEN[name](own, aim)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(BETWEEN[name](own.float(), aim.float()).item(), rel=1e-6)

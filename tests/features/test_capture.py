@@ -50,6 +50,22 @@ def test_softmax_of_the_scores_is_eagers_attention(kind):
         torch.testing.assert_close(probabilities[rows], expected[rows], rtol=1e-4, atol=1e-5)
 
 
+def test_scores_of_grouped_keys():
+    """Four heads of queries share two of keys: the first two of them the first."""
+    values = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    model, batch = tiny_model("llama", 2, **values), tiny_batch()
+    eager = tiny_model("llama", 2, **values)
+    eager.set_attn_implementation("eager")
+    own = capture(model, layers_of(model), batch, Needs(attention=(2,))).attention[2]
+    with torch.no_grad():
+        expected = eager(**batch, output_attentions=True).attentions[1]
+    scores = raw_scores(own.query, own.key, own.scaling)
+    found = scores.masked_fill(expected == 0, -torch.inf).softmax(-1)
+    rows = batch["attention_mask"].bool()[:, None, :, None].expand_as(expected)
+    assert expected.shape[1] == 4
+    torch.testing.assert_close(found[rows], expected[rows], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", (*THROUGH_THE_INTERFACE, *OTHERS))
 def test_hidden_states_are_those_at_the_layers_boundaries(kind):
     model, batch = tiny_model(kind, 4), tiny_batch()

@@ -12,6 +12,7 @@ from chatstill.errors import UserError
 from chatstill.train.stage import StageModule
 
 from . import world
+from .test_networks import swapped
 
 PLAIN = {"theseus_scheduler": None, "num_train_epochs": 1}
 
@@ -59,6 +60,19 @@ def test_kd(run):
     temperature = resolved["distillation.terms.soft.temperature"]
     assert temperature == {"value": 10, "origin": "config/models_config/KDDistill.json"}
     assert resolved["distillation.terms.soft.reduction"]["origin"] == "default"
+
+
+def test_labels_are_matched_by_name(run, copy_of, teacher_of):
+    """A teacher with its outputs the other way round: gold labels and figures follow the names."""
+    metrics = []
+    for name, teacher in (("as", teacher_of()), ("swapped", swapped(copy_of()))):
+        terms = {"hard": {"weight": 1}, "soft": {"weight": 0}}
+        result = run(
+            name=name, model_type="KD", teacher=teacher, **PLAIN, distillation={"terms": terms}
+        )
+        metrics.append(metrics_of(result)["dev"]["metrics"])
+    assert metrics[0] == pytest.approx(metrics[1])
+    assert metrics[0]["auc"] > 0.6
 
 
 def test_pkd_starts_from_the_pretrained_model(run, teacher_of):
@@ -214,7 +228,7 @@ def test_a_student_deeper_than_its_teacher_starts_at_random(run, teacher_of, tmp
     assert '1 to 4 layers, or random weights: "copy_from": "none"' in found
 
 
-def test_a_student_that_keeps_case_reads_its_own_tokens(run, tmp_path):
+def test_a_student_that_keeps_case(run, tmp_path):
     """The same vocabulary, and other words of it."""
     folder = world.build_network(tmp_path / "cased", layers=2)
     vocabulary = {piece: number for number, piece in enumerate(world.PIECES)}

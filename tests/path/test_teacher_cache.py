@@ -169,6 +169,31 @@ def test_other_lengths_or_another_teacher_are_another_cache(values, tmp_path, co
     assert all((Path(folder) / "cache.json").is_file() for folder in folders)
 
 
+def test_stored_scores_are_scaled(values, tmp_path):
+    """TinyBERT's first step: a scaling lost with the queries and keys would be another loss."""
+
+    def first_loss(name, cached):
+        own = values(name, teacher_cache=cached, model_type="TinyBertTaskDistillStep1")
+        own |= {"plugins": [], "max_steps": 1, "logging_steps": 1}
+        distil(own, tmp_path / f"c-{name}")
+        text = (Path(own["output_dir"]) / "history.jsonl").read_text(encoding="utf-8")
+        return json.loads(text.splitlines()[0])["term/attention"]
+
+    assert first_loss("stored", True) == pytest.approx(first_loss("live", False), rel=5e-3)
+
+
+def test_another_precision_and_another_architecture_are_another_cache(values, tmp_path, copy_of):
+    """The same weights, joined in another way or computed in other numbers, answer otherwise."""
+    distil(values("first", teacher_cache=True), tmp_path / "c1")
+    distil(values("second", teacher_cache=True, bf16=True), tmp_path / "c2")
+    third = values("third", teacher_cache=True)
+    other = str(copy_of("bert", hidden_act="relu"))
+    third["teacher_architectures"] = {"model_name_or_path": other}
+    third["allow_weak_teacher"] = True
+    distil(third, tmp_path / "c3")
+    assert len({settled(values(name))["cache"] for name in ("first", "second", "third")}) == 3
+
+
 def test_a_damaged_cache_is_mended_when_a_run_begins(values, tmp_path):
     first = values("first", teacher_cache=True)
     distil(first, tmp_path / "c1")

@@ -1,11 +1,14 @@
 """The optimizer step: what is divided by what, what stays untouched, what is drawn."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from chatstill.errors import UserError
 from chatstill.methods.base import Context
 from chatstill.train.phases import run_phases
+from chatstill.train.trainer import DistillationTrainer
 
 from .conftest import ToySteps, assert_same_weights, build_engine, build_method, weights
 
@@ -195,3 +198,39 @@ def test_the_first_step_is_logged_where_asked(tmp_path):
     engine = build_engine(tmp_path, ToySteps(), args=args)
     run_phases(build_method("finetune"), engine)
     assert [r["step"] for r in engine.records if "loss" in r] == [1, 5, 10, 12]
+
+
+def test_gradients_are_clipped_together(tmp_path):
+    """SGD at rate 1 moves everything that is trained by max_grad_norm in all, no part by itself."""
+    method = build_method("matches", dropout=0.0, epochs=1)
+    trained = {
+        **{f"student.{n}": p for n, p in method.student.named_parameters()},
+        **{f"projections.{n}": p for n, p in method.projections.named_parameters()},
+    }
+    before = {name: parameter.detach().clone() for name, parameter in trained.items()}
+    engine = build_engine(tmp_path, ToySteps(), args={"optim": "sgd", "max_steps": 1})
+    arguments_for = engine.arguments_for
+
+    def clipped(phase, total):
+        arguments = arguments_for(phase, total)
+        arguments.max_grad_norm, arguments.weight_decay, arguments.warmup_steps = 0.01, 0.0, 0
+        arguments.learning_rate, arguments.lr_scheduler_type = 1.0, "constant"
+        return arguments
+
+    engine.arguments_for = clipped
+    run_phases(method, engine)
+    moved = {name: (p - before[name]).detach().norm().item() for name, p in trained.items()}
+    assert max(v for n, v in moved.items() if n.startswith("projections")) > 0
+    assert sum(v**2 for v in moved.values()) ** 0.5 == pytest.approx(0.01, rel=1e-3)
+    assert next(r for r in engine.records if "grad_norm" in r)["grad_norm"] > 0.1
+
+
+def test_a_scaler_goes_on_where_it_was(tmp_path):
+    saved, trainer = (
+        torch.amp.GradScaler("cpu", init_scale=8.0),
+        object.__new__(DistillationTrainer),
+    )
+    trainer.accelerator = SimpleNamespace(scaler=torch.amp.GradScaler("cpu", init_scale=64.0))
+    torch.save(saved.state_dict(), tmp_path / "scaler.pt")
+    trainer._load_scaler(str(tmp_path))
+    assert trainer.accelerator.scaler.get_scale() == 8.0
