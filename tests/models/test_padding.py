@@ -120,6 +120,21 @@ def test_scores_that_go_by_padding_whatever_is_set_are_warned_of():
     assert tokenizer.padding_side == "right"
 
 
+class Brittle(BertForSequenceClassification):
+    """Takes no padding on the left."""
+
+    def forward(self, input_ids, attention_mask=None, **others):
+        if not attention_mask[:, 0].all():
+            raise ValueError("padding on the left")
+        return super().forward(input_ids, attention_mask=attention_mask, **others)
+
+
+def test_a_side_that_a_network_cannot_read_is_not_taken():
+    model, tokenizer = Brittle(tiny_model("bert").config), Tokenizer("left")
+    assert fit_padding(model, tokenizer, "student") is None
+    assert tokenizer.padding_side == "right"
+
+
 def test_a_network_that_a_short_row_changes_is_left_as_it_is():
     """BigBird turns to full attention for good once it has met a row of few blocks."""
     config = BigBirdConfig(

@@ -6,6 +6,7 @@ their own must not be padded on the left, others only there: what is written dow
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -61,13 +62,19 @@ def fit_padding(
 
 
 def _distance(model: PreTrainedModel, row: Tensor, token: int, side: str) -> float:
-    """How far the scores of a row alone are from those of the row padded; 0 within rounding."""
+    """How far the scores of a row alone are from those of the row padded; 0 within rounding.
+
+    Infinitely far where the network cannot read it so.
+    """
     padding = torch.full((1, EXTRA), token)
     parts = (padding, row) if side == "left" else (row, padding)
     mask = [torch.zeros_like(padding), torch.ones_like(row)]
     whole = torch.cat(mask if side == "left" else mask[::-1], 1)
     alone = model(input_ids=row, attention_mask=torch.ones_like(row)).logits
-    padded = model(input_ids=torch.cat(parts, 1), attention_mask=whole).logits
+    try:
+        padded = model(input_ids=torch.cat(parts, 1), attention_mask=whole).logits
+    except Exception:  # whatever a network raises; training meets it again, and tells it
+        return math.inf
     distance = float((alone - padded).abs().max())
     rounding = torch.finfo(alone.dtype).eps ** 0.5 * max(1.0, float(alone.abs().max()))
     return 0.0 if distance <= rounding else distance
