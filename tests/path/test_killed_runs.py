@@ -309,7 +309,7 @@ def test_a_damaged_checkpoint_is_named_and_skipped(broken, fault):
     file.write_bytes(data if fault == "flip" else data[: len(data) // 2])
     assert broken.attempt(name) == 0, broken.said()[-3000:]
     log = (broken.folder / name / "run.log").read_text(encoding="utf-8")
-    assert "damaged and skipped" in log
+    assert "is skipped: it is damaged" in log
     assert newest.name in log
     broken.assert_equal(name)
 
