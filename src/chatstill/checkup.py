@@ -134,8 +134,8 @@ def preflight(job: Job) -> Plan:
         check = _check_teacher(job, dev, folder / "dev")
         if check is not None and check.problem is not None:
             problems.append(check.problem)
-        if errors := errors_of(problems):
-            raise UserError(errors)
+        if errors_of(problems):  # with the warnings: they may say why
+            raise UserError(problems)
         decisions = cache_decisions(job, view, train.num_rows)
         if job.config.teacher_cache is True and not decisions:
             text = "has no effect: this method reads nothing of a teacher beside the student"
@@ -175,7 +175,10 @@ def _without_labels(job: Job, train: Survey) -> list[Problem]:
     """A warning for each term on gold labels where no training row has one."""
     names = job.method.label_terms if train.unlabelled == train.num_rows else ()
     message = "is 0 throughout: no training row has a label"
-    hint = "Set its weight to 0, or give labels."
+    hint = (
+        "Give labels, or set its weight to 0. If the rows have labels, what parts their fields is not what "
+        "the file's name says (TAB for .tsv and .txt, a comma for .csv)."
+    )
     return [Problem(f"term {name}", message, hint, "warning") for name in names]
 
 

@@ -62,6 +62,15 @@ def test_kd(run):
     assert resolved["distillation.terms.soft.reduction"]["origin"] == "default"
 
 
+def test_single_pairs_of_layers(run):
+    """Rows of ``matches``: in the plan, the log and the resolved configuration."""
+    match = {"student_layer": 1, "teacher_layer": 2, "feature": "hidden_states", "loss": "mse"}
+    result = run(model_type="KD", **PLAIN, distillation={"matches": [match]})
+    assert "term/hidden_states_mse_1_2" in terms_logged(result)
+    resolved = json.loads((result.folder / "config.resolved.json").read_text(encoding="utf-8"))
+    assert resolved["distillation.matches"]["value"] == [{**match, "weight": 1.0}]
+
+
 def test_labels_are_matched_by_name(run, copy_of, teacher_of):
     """A teacher with its outputs the other way round: gold labels and figures follow the names."""
     metrics = []

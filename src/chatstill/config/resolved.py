@@ -47,4 +47,6 @@ def _flat(path: KeyPath, value: Any) -> dict[KeyPath, Any]:
 
 
 def _listed(value: Any) -> Any:
+    if isinstance(value, BaseModel):  # a row of a list
+        return value.model_dump(mode="json", exclude_none=True)
     return [_listed(item) for item in value] if isinstance(value, (tuple, list)) else value

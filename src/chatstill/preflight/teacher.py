@@ -151,7 +151,7 @@ def _judge(check: TeacherCheck, finite: bool, labels: Labels, role: str) -> Prob
     else:
         message = f"the {role} is not above chance: {check}; {swapped}"
     hint = (
-        f"Check {'id2label, ' if classification else ''}the weights and the tokenizer; "
+        f"Check {'id2label, ' if classification else ''}the weights and the tokenizer, or train it longer; "
         '"allow_weak_teacher": true goes on all the same.'
     )
     return Problem(place, message, hint)
