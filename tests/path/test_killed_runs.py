@@ -1,10 +1,10 @@
 """Runs that are killed, stopped, damaged or started twice end as an unbroken one does, bit for bit."""
 
 import json
+import multiprocessing
 import os
 import random
 import signal
-import time
 from functools import cache
 
 import pytest
@@ -265,19 +265,21 @@ def test_a_second_run_is_refused_while_the_first_one_works(broken):
     name = "locked"
     loaded = broken.load(name)
 
+    training = multiprocessing.get_context("fork").Event()
+
     def waiting():
         from chatstill.train.flow import FlowCallback
 
-        FlowCallback.on_step_end = lambda *args, **kwargs: time.sleep(60)
+        def stay(*args, **kwargs):
+            training.set()
+            signal.pause()  # until it is killed
+
+        FlowCallback.on_step_end = stay
         distill(loaded)
 
     first = fork(waiting, broken.output)
     try:
-        lock = broken.folder / name / "run.json"
-        for _ in range(600):
-            if lock.exists() or first.exitcode is not None:
-                break
-            time.sleep(0.05)
+        assert training.wait(60), broken.said()[-3000:]
         with pytest.raises(UserError, match=r"another run is using .*process \d+"):
             distill(loaded)
     finally:

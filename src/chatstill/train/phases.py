@@ -129,10 +129,13 @@ def _train_phase(
         engine.say(f"word embeddings: {some:,} of {every:,} occur in the rows and are trained")
     if resume is not None:
         engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
+    model: Any = trainer.model
+    try:  # some optimizers live in libraries of their own
+        trainer.get_optimizer_cls_and_kwargs(arguments, model)
+    except ImportError as error:
+        raise UserError(Problem("training_arguments.optim", str(error))) from None
     try:
         trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
-    except ImportError as error:  # an optimizer, say, that lives in a library of its own
-        raise UserError(Problem("training_arguments", str(error))) from None
     finally:
         trainer.close_data()
     if trainer.flow.interrupted:

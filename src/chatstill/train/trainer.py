@@ -345,9 +345,9 @@ class DistillationTrainer(Trainer):
         damage = self._best_damage()
         if damage is not None:
             step, self.selection = self.selection.best_step, Selection()
-            log.warning(
-                "the best weights, of step %s, are damaged and not counted: %s", step, damage
-            )
+            if self.args.process_index == 0:
+                text = "the best weights, of step %s, are damaged and not counted: %s"
+                log.warning(text, step, damage)
 
     def _best_damage(self) -> str | None:
         """What is wrong with the best weights so far; None also where there are none, or none are kept."""
