@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from . import pipeline
 from .errors import Problem, UserError
+from .inputs import moved_aside
 from .train.launch import meet_again, rank, relaunch_on_every_device, wait_until
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ def distill_chain(chain: Chain, *, fresh: bool = False, console: Console) -> Non
     state = folder.state(names, fresh=fresh) if rank() == 0 else ""
     if rank() == 0 and not fresh and (taken := _taken(chain)):
         raise UserError(taken)
+    made = [link.kept for link in chain.links]
+    lost = [p for link in chain.links for p in moved_aside(link.loaded.config, chain.folder, made)]
+    if fresh and lost:
+        raise UserError(list(dict.fromkeys(lost)))
     first = chain.links[0].loaded.config
     cpu = bool(first.training_arguments.get("use_cpu"))
     relaunch_on_every_device(chain.arguments, cpu=cpu)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import Interrupted, Problem, RunFailure, UserError
+from .inputs import moved_aside
 from .train.launch import Gate, rank, relaunch_on_every_device, world_size
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def _run(
         return
     fingerprint = run_fingerprint(loaded, verb)
     state = folder.state(fingerprint, fresh=fresh) if rank() == 0 else "resume"
+    if fresh and (lost := moved_aside(config, folder.path)):
+        raise UserError(lost)
     if rank() != 0 and not fresh and folder.finished(fingerprint):
         return
     if state == "finished":

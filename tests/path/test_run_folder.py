@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -391,3 +392,12 @@ def test_how_often_dev_is_scored_matters_where_it_selects(
         return run_fingerprint(world.loaded(values, tmp_path), "distill")
 
     assert (fingerprint(1) != fingerprint(2)) == matters
+
+
+def test_fresh_does_not_move_what_the_run_reads(run, copy_of, tmp_path):
+    run(num_train_epochs=1)
+    teacher = tmp_path / "out" / "my_teacher"
+    shutil.copytree(copy_of(), teacher)
+    with pytest.raises(UserError, match=r"my_teacher is read by this run and lies in .*out"):
+        run(fresh=True, teacher=teacher, seed=9)
+    assert (teacher / "model.safetensors").is_file(), "nothing was moved"
