@@ -2,11 +2,9 @@
 
 import pytest
 import torch
-from tiny_models import KINDS, tiny_model
+from tiny_models import KINDS, tiny_bigbird, tiny_model
 from transformers import (
     BertForSequenceClassification,
-    BigBirdConfig,
-    BigBirdForSequenceClassification,
     GPT2Config,
     GPT2ForSequenceClassification,
     LlamaConfig,
@@ -137,16 +135,7 @@ def test_a_side_that_a_network_cannot_read_is_not_taken():
 
 def test_a_network_that_a_short_row_changes_is_left_as_it_is():
     """BigBird turns to full attention for good once it has met a row of few blocks."""
-    config = BigBirdConfig(
-        vocab_size=40,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=24,
-        block_size=4,
-        num_random_blocks=1,
-    )
-    model, tokenizer = BigBirdForSequenceClassification(config), Tokenizer()
+    model, tokenizer = tiny_bigbird(), Tokenizer()
     assert fit_padding(model, tokenizer, "teacher") is None
     assert try_a_row(model, tokenizer, "teacher") is None
     assert model.bert.attention_type == "block_sparse"

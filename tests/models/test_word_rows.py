@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import KINDS, tiny_batch, tiny_model
+from tiny_models import KINDS, tiny_batch, tiny_bigbird, tiny_model
 from transformers import (
     BertForSequenceClassification,
-    BigBirdConfig,
-    BigBirdForSequenceClassification,
 )
 
 from chatstill.features.capture import inputs_of
@@ -40,18 +38,7 @@ def test_every_kind_gives_the_same_logits_and_gradients(kind):
 
 def test_a_network_that_pads_by_itself():
     """BigBird pads to whole blocks with the padding token of its config."""
-    config = BigBirdConfig(
-        vocab_size=40,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=24,
-        max_position_embeddings=128,
-        block_size=4,
-        num_random_blocks=1,
-    )
-    torch.manual_seed(0)
-    kept = BigBirdForSequenceClassification(config).train(False)
+    kept = tiny_bigbird()
     trained = structural_copy(kept).train(False)
     ids = torch.randint(2, LOW, (2, 53))
     expected = kept(ids).logits

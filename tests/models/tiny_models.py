@@ -118,3 +118,11 @@ def tiny_batch(seed: int = 0) -> dict[str, torch.Tensor]:
     ids = torch.randint(2, 40, (3, 9), generator=generator)
     mask = torch.arange(9)[None] < torch.tensor([9, 6, 3])[:, None]
     return {"input_ids": ids * mask, "attention_mask": mask.long()}
+
+
+def tiny_bigbird() -> Any:
+    """Pads to whole blocks itself; attends to blocks until it meets a row of few of them."""
+    values = {**BERT_LIKE, "max_position_embeddings": 128}
+    sizes = {"block_size": 4, "num_random_blocks": 1, "num_hidden_layers": 1}
+    torch.manual_seed(0)
+    return tf.BigBirdForSequenceClassification(tf.BigBirdConfig(**{**values, **sizes})).eval()

@@ -77,6 +77,25 @@ class ToySteps:
         }
 
 
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours may handle it."""
+
+
+class DyingSteps(ToySteps):
+    """Dies before step ``at`` of a phase, the first or, from 0, another."""
+
+    def __init__(self, at: int, phase: int = 0, **values):
+        super().__init__(**values)
+        self.at, self.phases_left = at, phase
+
+    def start(self, step, num_steps=0):
+        last, self.phases_left = self.phases_left == 0, self.phases_left - 1
+        for number, item in enumerate(super().start(step), step):
+            if last and number == self.at:
+                raise Killed
+            yield item
+
+
 EVERYTHING = {"task_ce": 1, "task_cros": 1, "hidden_mse": 1, "att_mse": 0.5, "task_pkd": 1}
 
 

@@ -11,7 +11,7 @@ from chatstill.methods.finetune import Config, FineTune
 from chatstill.train.phases import run_phases
 from chatstill.train.stage import StageModule
 
-from .conftest import ToySteps, assert_same_weights, build_engine, weights
+from .conftest import DyingSteps, Killed, ToySteps, assert_same_weights, build_engine, weights
 
 
 class BagConfig(PretrainedConfig):
@@ -33,20 +33,6 @@ class Bag(PreTrainedModel):
     def forward(self, input_ids, attention_mask):
         states = (self.words(input_ids) * attention_mask[..., None]).sum(1)
         return SequenceClassifierOutput(logits=self.classifier(self.norm(states)))
-
-
-class Killed(BaseException):
-    pass
-
-
-class DyingSteps(ToySteps):
-    """Dies before step 5."""
-
-    def start(self, step, num_steps=0):
-        for number, item in enumerate(super().start(step), step):
-            if number == 5:
-                raise Killed
-            yield item
 
 
 def method():
@@ -82,7 +68,7 @@ def test_a_run_that_goes_on_has_the_statistics_of_an_unbroken_one(tmp_path, kill
     run_phases(unbroken, build_engine(tmp_path / "one", ToySteps()))
     if killed:
         with pytest.raises(Killed):
-            run_phases(method(), build_engine(tmp_path / "two", DyingSteps()))
+            run_phases(method(), build_engine(tmp_path / "two", DyingSteps(5)))
     else:  # only the report was missing
         run_phases(method(), build_engine(tmp_path / "two", ToySteps()))
     run_phases(again, build_engine(tmp_path / "two", ToySteps()))

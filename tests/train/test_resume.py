@@ -10,7 +10,15 @@ from chatstill.errors import RunFailure
 from chatstill.train.control import Interrupted
 from chatstill.train.phases import run_phases
 
-from .conftest import ToySteps, assert_same_weights, build_engine, build_method, weights
+from .conftest import (
+    DyingSteps,
+    Killed,
+    ToySteps,
+    assert_same_weights,
+    build_engine,
+    build_method,
+    weights,
+)
 
 METHODS = [
     ("finetune", {}),
@@ -32,10 +40,6 @@ def method_of(request):
     return lambda: build_method(name, **knobs)
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing of ours may handle it."""
-
-
 def test_unbroken_runs_are_equal(tmp_path, method_of):
     first, second = method_of(), method_of()
     train(tmp_path / "a", first)
@@ -52,15 +56,8 @@ def test_killed_and_started_again_equals_unbroken(tmp_path, method_of, at):
     unbroken = method_of()
     train(tmp_path / "a", unbroken)
 
-    class Dying(ToySteps):
-        def start(self, step, num_steps=0):
-            for number, item in enumerate(super().start(step), step):
-                if number == at:
-                    raise Killed
-                yield item
-
     with pytest.raises(Killed):
-        train(tmp_path / "b", method_of(), Dying())
+        train(tmp_path / "b", method_of(), DyingSteps(at))
     again = method_of()
     train(tmp_path / "b", again)
     assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
@@ -95,14 +92,7 @@ def test_damaged_checkpoint_is_named_and_skipped(tmp_path, file):
     engine = build_engine(tmp_path / "b", ToySteps())
     engine.stop.signal_number = 0
 
-    class Dying(ToySteps):
-        def start(self, step, num_steps=0):
-            for number, item in enumerate(super().start(step), step):
-                if number == 7:
-                    raise Killed
-                yield item
-
-    engine.steps_for = lambda phase: Dying()
+    engine.steps_for = lambda phase: DyingSteps(7)
     with pytest.raises(Killed):
         run_phases(build_method("finetune"), engine)
     newest = engine.store.all()[-1]
@@ -167,15 +157,8 @@ def test_best_weights_are_kept_also_after_a_kill(tmp_path):
     seen = run(tmp_path / "a", ToySteps(), method)
     assert_same_weights(weights(method.kept()), seen[4])
 
-    class Dying(ToySteps):
-        def start(self, step, num_steps=0):
-            for number, item in enumerate(super().start(step), step):
-                if number == 8:
-                    raise Killed
-                yield item
-
     with pytest.raises(Killed):
-        run(tmp_path / "b", Dying(), build_method("finetune"))
+        run(tmp_path / "b", DyingSteps(8), build_method("finetune"))
     again = build_method("finetune")
     run(tmp_path / "b", ToySteps(), again)
     assert_same_weights(weights(again.kept()), seen[4])
@@ -190,16 +173,9 @@ def test_damaged_best_weights_are_named_and_no_longer_count(tmp_path, caplog):
         [0.9, 0.1, 0.2, 0.5, 0.3, 0.4, 0.3]
     )  # after steps 2, 4, 6 and, gone on, 8, 10, 12
 
-    class Dying(ToySteps):
-        def start(self, step, num_steps=0):
-            for number, item in enumerate(super().start(step), step):
-                if number == 7:
-                    raise Killed
-                yield item
-
     knobs = {"evaluate": lambda: (next(values), {}), "eval_steps": 2, "keep": "best"}
     with pytest.raises(Killed):
-        run_phases(build_method("finetune"), build_engine(tmp_path, Dying(), **knobs))
+        run_phases(build_method("finetune"), build_engine(tmp_path, DyingSteps(7), **knobs))
     damage(tmp_path / "checkpoints" / "phase0-best000002" / "trained.safetensors")
     with caplog.at_level("WARNING"):
         (result,) = run_phases(
@@ -229,18 +205,8 @@ def test_a_damaged_phase_is_trained_again(tmp_path):
     train(tmp_path / "a", unbroken)
     method = build_method("theseus", successor_num_train_epochs=1)
 
-    class Dying(ToySteps):
-        passes = 0
-
-        def start(self, step, num_steps=0):
-            Dying.passes += 1
-            for number, item in enumerate(super().start(step), step):
-                if Dying.passes == 2 and number == 3:
-                    raise Killed
-                yield item
-
     with pytest.raises(Killed):
-        train(tmp_path / "b", method, Dying())
+        train(tmp_path / "b", method, DyingSteps(3, phase=1))
     damage(tmp_path / "b" / "checkpoints" / "phase0-done" / "trained.safetensors")
     again = build_method("theseus", successor_num_train_epochs=1)
     engine = train(tmp_path / "b", again)

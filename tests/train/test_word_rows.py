@@ -13,7 +13,16 @@ from chatstill.train.phases import run_phases
 from chatstill.train.stage import StageModule
 from chatstill.train.trainer import DistillationTrainer
 
-from .conftest import ToySteps, assert_same_weights, build_engine, build_method, tiny_bert, weights
+from .conftest import (
+    DyingSteps,
+    Killed,
+    ToySteps,
+    assert_same_weights,
+    build_engine,
+    build_method,
+    tiny_bert,
+    weights,
+)
 
 WORDS = "bert.embeddings.word_embeddings.weight"
 TOP = 20  # of 40 word pieces, those below occur
@@ -85,23 +94,11 @@ def test_decay_does_not_reach_rows_that_never_occur(tmp_path):
     assert not torch.isclose(before[5:TOP], after[5:TOP]).any(-1).all()
 
 
-class Killed(BaseException):
-    pass
-
-
-class Dying(ToySteps):
-    def start(self, step, num_steps=0):
-        for number, item in enumerate(super().start(step), step):
-            if number == 5:
-                raise Killed
-            yield item
-
-
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, method_of):
     unbroken, again = method_of(), method_of()
     train(tmp_path / "a", unbroken, rows=True)
     with pytest.raises(Killed):
-        train(tmp_path / "b", method_of(), rows=True, each=lambda n: Dying(top=TOP))
+        train(tmp_path / "b", method_of(), rows=True, each=lambda n: DyingSteps(5, top=TOP))
     train(tmp_path / "b", again, rows=True)
     assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
 
@@ -111,7 +108,7 @@ def test_a_killed_run_goes_on_where_the_table_is_held_otherwise(tmp_path, method
     unbroken, again = method_of(), method_of()
     train(tmp_path / "a", unbroken, rows=first)
     with pytest.raises(Killed):
-        train(tmp_path / "b", method_of(), rows=first, each=lambda n: Dying(top=TOP))
+        train(tmp_path / "b", method_of(), rows=first, each=lambda n: DyingSteps(5, top=TOP))
     train(tmp_path / "b", again, rows=not first)
     left, right = weights(unbroken.kept()), weights(again.kept())
     for name in left:
