@@ -34,6 +34,26 @@ def test_a_model_names_the_folder_to_fill(unreachable):
     assert "HF_ENDPOINT" in text and "HF_HUB_OFFLINE=1" in text
 
 
+def test_weights_of_an_architecture_given_by_a_file_are_asked_for_once(
+    unreachable, tmp_path, monkeypatch
+):
+    """Of weights several names are tried, each with retries: nothing may come to that."""
+    from transformers import BertConfig, PreTrainedModel
+
+    from chatstill.config.schema import Architecture
+    from chatstill.models.load import load_classifier
+
+    def asked(*args, **kwargs):
+        raise AssertionError("the hub was asked file by file")
+
+    monkeypatch.setattr(PreTrainedModel, "from_pretrained", asked)
+    (tmp_path / "own.json").write_text(BertConfig().to_json_string(), encoding="utf-8")
+    block = Architecture(model_name_or_path="some/model", config_file=str(tmp_path / "own.json"))
+    how = {"num_labels": 2, "label_names": None, "problem": "classification"}
+    with pytest.raises(UserError, match=r"into the folder ./some/model"):
+        load_classifier(block, role="teacher", **how)
+
+
 def test_a_tokenizer_names_the_folder_to_fill(unreachable):
     from chatstill.text.tokenizers import resolve_tokenizer
 

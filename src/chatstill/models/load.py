@@ -10,6 +10,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 from ..errors import Problem, UserError
+from ..hub import require_hub
 from ..tasks.base import LabelKind
 from .architecture import Architecture, load_config
 from .custom import own_faults, own_type, probe
@@ -124,6 +125,7 @@ def _from_weights(
     }
     model_class = _model_class(config)
     if weights.hub_name is not None:
+        require_hub(path, place, cache_dir=cache_dir)
         with hub_errors(path, place):
             return model_class.from_pretrained(path, cache_dir=cache_dir, **options)
     tensors = read_tensors(weights, place)
