@@ -199,14 +199,16 @@ def show_plan(plan: Plan, console: Console) -> None:
 
 
 def _print_results(folder: Path, console: Console) -> list[str]:
-    """Prints ``eval_results.txt`` and returns its lines."""
+    """Prints ``eval_results.txt`` and where the network and the report are; returns those lines."""
     path = folder / "eval_results.txt"
     if not path.is_file():
         console.print("(do_eval was false: no results were written)")
         return []
+    kept = [folder / name for name in ("student", "teacher", "report.html")]
     text = path.read_text(encoding="utf-8").rstrip()
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-    return text.splitlines()
+    lines = [*text.splitlines(), *(f"{made.stem}: {made}" for made in kept if made.exists())]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    return lines
 
 
 def write_resolved(loaded: Loaded, folder: Path) -> None:

@@ -401,3 +401,8 @@ def test_fresh_does_not_move_what_the_run_reads(run, copy_of, tmp_path):
     with pytest.raises(UserError, match=r"my_teacher is read by this run and lies in .*out"):
         run(fresh=True, teacher=teacher, seed=9)
     assert (teacher / "model.safetensors").is_file(), "nothing was moved"
+
+
+def test_a_run_ends_with_where_its_network_and_report_are(finished):
+    last = finished.text.rstrip().splitlines()[-2:]
+    assert last == [f"student: {finished.folder}/student", f"report: {finished.folder}/report.html"]
