@@ -36,6 +36,7 @@ class Setting:
     data: Path
     steps: int
     batch_size: int
+    bf16: bool
     compiled: bool
 
 
@@ -48,18 +49,22 @@ class Clock:
     shapes: list[tuple[int, int]] = field(default_factory=list)
 
     def callback(self) -> "TrainerCallback":
-        """Notes the end of every step; waits for the device at the first and last that count."""
+        """Notes the end of every step."""
         from transformers import TrainerCallback
 
         clock = self
 
         class StepEnds(TrainerCallback):
             def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-                if state.global_step in (UNCOUNTED, state.max_steps):
-                    clock.synchronize()
-                clock.times.append(time.perf_counter())
+                clock.step_ends(state.global_step, state.max_steps)
 
         return StepEnds()
+
+    def step_ends(self, number: int, last: int) -> None:
+        """Notes the time; waits for the device where the counted steps begin and end."""
+        if number in (UNCOUNTED, last):
+            self.synchronize()
+        self.times.append(time.perf_counter())
 
     def result(self) -> dict[str, Any]:
         """Seconds and batch shapes of the steps that count."""
@@ -234,9 +239,9 @@ def plain_trainer(
             learning_rate=LEARNING_RATE,
             weight_decay=WEIGHT_DECAY,
             seed=seed,
-            bf16=setting.compiled,
+            bf16=setting.bf16,
             torch_compile=setting.compiled,
-            dataloader_pin_memory=setting.compiled,
+            dataloader_pin_memory=setting.bf16,
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
@@ -287,7 +292,7 @@ def our_engine(
         values = RunValues(num_train_epochs=1.0, learning_rate=LEARNING_RATE, max_steps=steps)
         method = FineTune(Config(), model, None, objective="cross_entropy", run=values)
         phase = method.phases()[0]
-        extra = {"bf16": True, "torch_compile": True} if setting.compiled else {}
+        extra = {"bf16": setting.bf16, "torch_compile": setting.compiled}
         arguments = training_arguments(
             phase,
             folder / "run",

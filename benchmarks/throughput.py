@@ -1,10 +1,11 @@
 """Distillation speed: chatstill and the `textbrewer` package on the same work.
 
 Teacher: the 6-layer MiniLM, student: its first 3 layers, both 384 wide; SST-2 and MRPC rows, batch 32,
-float32, one thread. Two losses: soft labels alone (`logits`), and with hidden states and attention
-scores of every second layer (`inner`). `textbrewer` runs as its documentation has it, rows padded to
-128 and the teacher live, and once more on chatstill's own batches. chatstill runs with the teacher
-live and from a filled cache; the pass that fills it is measured beside. The arms take turns in one
+float32, one thread; on a GPU networks of bert-base's width with 12 and 6 layers and random weights, and
+chatstill's arms in bf16 beside. Two losses: soft labels alone (`logits`), and with hidden states and
+attention scores of three layers, spread evenly (`inner`). `textbrewer` runs as its documentation has it,
+rows padded to 128 and the teacher live, and once more on chatstill's own batches. chatstill runs with the
+teacher live and from a filled cache; the pass that fills it is measured beside. The arms take turns in one
 run, each in a process of its own; medians over the turns. Tokenising and saving are not counted.
 
     pip install -c constraints.txt -e ".[throughput]"
@@ -21,8 +22,8 @@ from typing import Any
 import machine
 from chatstill.preflight.plan import byte_size
 from speed_arms import UNCOUNTED
-from throughput_arms import ARMS, FEATURES, Setting, worker
-from train_speed import Worker, forward_flops
+from throughput_arms import ARMS, FEATURES, HALF, Setting, worker
+from train_speed import Worker, forward_flops, has_cuda
 
 NAMES = {
     "textbrewer": "textbrewer, padded to 128",
@@ -32,6 +33,7 @@ NAMES = {
     "filled": "chatstill, filled cache",
     "three_epochs": "chatstill, three epochs with the filling",
 }
+NAMES |= {f"{arm}_bf16": f"{name}, bf16" for arm, name in NAMES.items()}
 EPOCHS = 3
 # (task, ours, theirs) -> times; the same for both losses.
 AIMS = {
@@ -52,7 +54,7 @@ def operations(arm: str, sizes: dict[str, int], shapes: list[Any]) -> int:
     student = {**sizes, "num_hidden_layers": sizes["num_hidden_layers"] // 2}
     teach = sum(forward_flops(sizes, *shape) for shape in shapes)
     learn = 3 * sum(forward_flops(student, *shape) for shape in shapes)
-    return {"filling": teach, "filled": learn}.get(arm, teach + learn)
+    return {"filling": teach, "filled": learn}.get(arm.removesuffix("_bf16"), teach + learn)
 
 
 def measure(task: str, features: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -81,7 +83,9 @@ def measure(task: str, features: str, options: argparse.Namespace) -> dict[str, 
         each.close()
     errors = {arm: each.error for arm, each in workers.items() if each.error}
     sizes = workers["peak"].hello.get("sizes", {})
-    return {"task": task, "features": features, "turns": turns, "sizes": sizes, "errors": errors}
+    device = workers["peak"].hello.get("device")
+    found = {"task": task, "features": features, "device": device}
+    return {**found, "turns": turns, "sizes": sizes, "errors": errors}
 
 
 def show(what: str, number: int, arm: str, answer: dict[str, Any]) -> None:
@@ -103,7 +107,7 @@ def summary(measured: dict[str, Any]) -> dict[str, Any]:
     peaks = [turn["flops_per_second"] for turn in turns.get("peak", [])]
     peak = statistics.median(peaks) if peaks else float("nan")
     rows: dict[str, dict[str, Any]] = {}
-    for arm in (name for name in ARMS if turns.get(name)):
+    for arm in (name for name in (*ARMS, *HALF) if turns.get(name)):
         rates, shares, tokens = [], [], []
         for turn in turns[arm]:
             number = sum(batch for batch, _ in turn["shapes"])
@@ -119,21 +123,20 @@ def summary(measured: dict[str, Any]) -> dict[str, Any]:
             "peak_bytes": max(turn["peak_bytes"] for turn in turns[arm]),
         }
     rates_of = {arm: row["examples_per_second"] for arm, row in rows.items()}
-    if {"filling", "filled"} <= rates_of.keys():
-        once, each = 1 / rates_of["filling"], 1 / rates_of["filled"]
-        rates_of["three_epochs"] = EPOCHS / (once + EPOCHS * each)
+    for ending in ("", "_bf16"):
+        if {f"filling{ending}", f"filled{ending}"} <= rates_of.keys():
+            once, each = 1 / rates_of[f"filling{ending}"], 1 / rates_of[f"filled{ending}"]
+            rates_of[f"three_epochs{ending}"] = EPOCHS / (once + EPOCHS * each)
     factors = [
         {
             "ours": ours,
             "theirs": theirs,
             "times": rates_of[ours] / rates_of[theirs],
-            "aim": AIMS.get((measured["task"], ours, theirs)),
+            "aim": None if measured.get("device") else AIMS.get((measured["task"], ours, theirs)),
         }
-        for theirs, all_of_ours in {
-            "textbrewer": ("live", "three_epochs", "filled"),
-            "textbrewer_same": ("live", "three_epochs", "filled"),
-        }.items()
-        for ours in all_of_ours
+        for theirs in ("textbrewer", "textbrewer_same")
+        for ending in ("", "_bf16")
+        for ours in (f"{name}{ending}" for name in ("live", "three_epochs", "filled"))
         if {ours, theirs} <= rates_of.keys()
     ]
     return {
@@ -141,7 +144,9 @@ def summary(measured: dict[str, Any]) -> dict[str, Any]:
         "features": measured["features"],
         "peak_gflops": peak / 1e9,
         "arms": rows,
-        "three_epochs": rates_of.get("three_epochs"),
+        "three_epochs": {
+            arm: rate for arm, rate in rates_of.items() if arm.startswith("three_epochs")
+        },
         "cache_bytes": next((turn["bytes"] for turn in turns.get("filling", [])), None),
         "factors": factors,
         "errors": measured["errors"],
@@ -170,8 +175,9 @@ def as_markdown(results: dict[str, Any]) -> str:
                 f"| {row['lowest']:.1f}–{row['highest']:.1f} | {row['tokens_per_example']:.1f} "
                 f"| {row['share_of_peak']:.0%} | {row['peak_bytes'] / 2**20:.0f} MiB |"
             )
+        for arm, rate in part["three_epochs"].items():
+            lines.append(f"| {NAMES[arm]} | {rate:.1f} | | | | |")
         if part["three_epochs"]:
-            lines.append(f"| {NAMES['three_epochs']} | {part['three_epochs']:.1f} | | | | |")
             lines += ["", f"The cache takes {byte_size(part['cache_bytes'] or 0)}."]
         lines.append("")
         for factor in part["factors"]:
@@ -213,6 +219,9 @@ def parse() -> argparse.Namespace:
     if importlib.util.find_spec("textbrewer") is None:
         print("textbrewer is not installed (see --help): chatstill's arms alone", flush=True)
         options.arms = [arm for arm in options.arms if not arm.startswith("textbrewer")]
+    options.cuda = has_cuda()
+    if options.cuda:
+        options.arms += [arm for arm in HALF if arm.removesuffix("_bf16") in options.arms]
     return options
 
 
@@ -224,9 +233,11 @@ def main() -> None:
     todo = [(task, features) for task in options.tasks for features in options.features]
     results: dict[str, Any] = {"machine": machine.describe(), "options": plain, "summaries": []}
     options.out.mkdir(parents=True, exist_ok=True)
-    stem = options.out / "throughput-cpu"
+    stem = options.out / f"throughput-{'cuda' if options.cuda else 'cpu'}"
     while todo:
-        results["summaries"].append(summary(measure(*todo.pop(0), options)))
+        measured = measure(*todo.pop(0), options)
+        results["machine"] = machine.describe(measured["device"])
+        results["summaries"].append(summary(measured))
         results["missing"] = [", ".join(pair) for pair in todo]
         stem.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
         stem.with_suffix(".md").write_text(as_markdown(results), encoding="utf-8")

@@ -14,35 +14,44 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from minilm import model_folder
-from speed_arms import LEARNING_RATE, MAX_LENGTH, WEIGHT_DECAY, Clock, occurring, peak_arm
+from speed_arms import (
+    LEARNING_RATE,
+    MAX_LENGTH,
+    WEIGHT_DECAY,
+    Clock,
+    model_and_tokenizer,
+    model_config,
+    occurring,
+    peak_arm,
+)
 from speed_arms import peak_memory as peak_bytes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 ARMS = ("textbrewer", "textbrewer_same", "live", "filling", "filled")
-LAYERS = ((0, 0), (1, 2), (2, 4), (3, 6))
+HALF = tuple(f"{arm}_bf16" for arm in ARMS[2:])  # on a GPU only
+PAIRS = 3  # of layers, spread over both networks, and the embeddings' outputs
 TEMPERATURE = 4
 FEATURES = ("logits", "inner")
 TERMS: dict[str, dict[str, Any]] = {
     "soft": {"feature": "logits", "loss": "cross_entropy", "temperature": TEMPERATURE, "weight": 1}
 }
-INNER: dict[str, dict[str, Any]] = {
-    "hidden": {
-        "feature": "hidden_states",
-        "loss": "mse",
-        "pairs": [list(pair) for pair in LAYERS],
-        "projection": "none",
-        "weight": 1,
-    },
-    "attention": {
-        "feature": "attention_scores",
-        "loss": "mse",
-        "pairs": [list(pair) for pair in LAYERS[1:]],
-        "weight": 1,
-    },
-}
+
+
+def layer_pairs(layers: int) -> list[list[int]]:
+    """(student, teacher) of the inner losses; the student has half of the teacher's ``layers``."""
+    return [[n * layers // 2 // PAIRS, n * layers // PAIRS] for n in range(PAIRS + 1)]
+
+
+def inner_terms(layers: int) -> dict[str, dict[str, Any]]:
+    """Hidden states and attention scores of these pairs."""
+    pairs = layer_pairs(layers)
+    term: dict[str, Any] = {"loss": "mse", "weight": 1}
+    return {
+        "hidden": {**term, "feature": "hidden_states", "pairs": pairs, "projection": "none"},
+        "attention": {**term, "feature": "attention_scores", "pairs": pairs[1:]},
+    }
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,16 @@ class Setting:
     steps: int
     batch_size: int
 
+    @property
+    def bf16(self) -> bool:
+        """Whether it computes in bf16; the other package needs `apex` for anything but float32."""
+        return self.arm.endswith("_bf16")
+
+    @property
+    def kind(self) -> str:
+        """The arm without its precision."""
+        return self.arm.removesuffix("_bf16")
+
 
 class Feed:
     """Batches for a foreign loop; asking for the next one ends the step before it."""
@@ -70,10 +89,10 @@ class Feed:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for number, batch in enumerate(self.batches):
             if number:
-                self.clock.times.append(time.perf_counter())
+                self.clock.step_ends(number, len(self.batches))
             self.clock.shapes.append(tuple(batch["input_ids"].shape))
             yield batch
-        self.clock.times.append(time.perf_counter())
+        self.clock.step_ends(len(self.batches), len(self.batches))
 
 
 def worker(connection: "Connection", setting: Setting) -> None:
@@ -84,23 +103,24 @@ def worker(connection: "Connection", setting: Setting) -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     torch.set_num_threads(setting.threads)
+    cuda = torch.cuda.is_available()
+    wait = torch.cuda.synchronize if cuda else lambda: None
+    name = torch.cuda.get_device_name() if cuda else None
     try:
         with TemporaryDirectory() as folder:
-            run = peak_arm(False) if setting.arm == "peak" else prepare(setting, Path(folder))
-            connection.send({"sizes": sizes()})
+            run = peak_arm(cuda) if setting.arm == "peak" else prepare(setting, Path(folder))
+            connection.send({"sizes": sizes(cuda), "device": name})
             while (request := connection.recv()) is not None:
-                clock = Clock(lambda: None)
+                clock = Clock(wait)
                 figures = run(*request, clock) or clock.result()
-                connection.send({**figures, "peak_bytes": peak_bytes(False)})
+                connection.send({**figures, "peak_bytes": peak_bytes(cuda)})
     except Exception as error:  # to the parent, which reports it and goes on with the other arms
         connection.send({"error": f"{type(error).__name__}: {error}"})
 
 
-def sizes() -> dict[str, int]:
+def sizes(cuda: bool) -> dict[str, int]:
     """The teacher's sizes, for counting operations; the student has half of its layers."""
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(model_folder(), num_labels=2)
+    config = model_config(cuda)
     names = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_labels")
     return {name: getattr(config, name) for name in names}
 
@@ -117,19 +137,24 @@ def read_rows(setting: Setting) -> list[Any]:
     return random.Random(0).sample(rows, min(setting.steps * setting.batch_size, len(rows)))
 
 
-def networks(eager: bool) -> tuple[Any, Any, Any]:
-    """(teacher of 6 layers, student of its first 3, tokenizer)."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
+def device() -> Any:
+    """Where the networks are."""
+    import torch
 
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def networks(eager: bool) -> tuple[Any, Any, Any]:
+    """(teacher, student of the first half of its layers, tokenizer)."""
     from chatstill.models.layers import copy_layers
 
-    set_seed(0)
-    how = {"attn_implementation": "eager"} if eager else {}
-    teacher = AutoModelForSequenceClassification.from_pretrained(
-        model_folder(), num_labels=2, **how
-    )
-    student = copy_layers(copy.deepcopy(teacher), 3, [0, 1, 2])
-    return teacher, student, AutoTokenizer.from_pretrained(model_folder())
+    teacher, tokenizer = model_and_tokenizer(device().type == "cuda")
+    half = teacher.config.num_hidden_layers // 2
+    student = copy_layers(copy.deepcopy(teacher), half, list(range(half)))
+    if eager:
+        teacher.set_attn_implementation("eager")
+        student.set_attn_implementation("eager")
+    return teacher.to(device()), student.to(device()), tokenizer
 
 
 def prepare(setting: Setting, folder: Path) -> Callable[[int, int, Clock], Any]:
@@ -188,7 +213,8 @@ def textbrewer(
     inner = setting.features == "inner"
     matches = []
     if inner:
-        kinds = (("hidden", "hidden_mse", LAYERS), ("attention", "attention_mse", LAYERS[1:]))
+        all_pairs = layer_pairs(teacher.config.num_hidden_layers)
+        kinds = (("hidden", "hidden_mse", all_pairs), ("attention", "attention_mse", all_pairs[1:]))
         for feature, loss, pairs in kinds:
             shift = 1 if feature == "attention" else 0  # a list of attentions begins with layer 1
             matches += [
@@ -213,7 +239,7 @@ def textbrewer(
     def run(steps: int, seed: int, clock: Clock) -> None:
         torch.manual_seed(seed)
         distiller = GeneralDistiller(
-            train_config=TrainingConfig(device="cpu", output_dir=str(folder), log_dir=None),
+            train_config=TrainingConfig(device=device(), output_dir=str(folder), log_dir=None),
             distill_config=DistillationConfig(
                 temperature=TEMPERATURE, intermediate_matches=matches or None
             ),
@@ -273,17 +299,18 @@ class Ours:
         from chatstill.methods.base import RunValues
         from chatstill.methods.matches import Config, Matches
 
-        terms = TERMS | (INNER if self.setting.features == "inner" else {})
+        layers = teacher.config.num_hidden_layers
+        terms = TERMS | (inner_terms(layers) if self.setting.features == "inner" else {})
         values = RunValues(num_train_epochs=1.0, learning_rate=LEARNING_RATE, max_steps=steps)
         config = Config.model_validate({"terms": terms})
         return Matches(config, student, teacher, objective="cross_entropy", run=values)
 
     def arm(self, teacher: Any, student: Any) -> Callable[[int, int, Clock], Any]:
         """The turn of this arm; for ``filled`` the cache is filled beforehand."""
-        if self.setting.arm == "filling":
+        if self.setting.kind == "filling":
             return lambda steps, seed, clock: self.fill(teacher, student, self.folder / "anew")[1]
         source = None
-        if self.setting.arm == "filled":
+        if self.setting.kind == "filled":
             source, _ = self.fill(teacher, student, self.folder / "cache")
         return lambda steps, seed, clock: self.train(teacher, student, source, steps, seed, clock)
 
@@ -294,12 +321,14 @@ class Ours:
 
         from chatstill.data.teacher_cache import TeacherCache, cache_fingerprint
         from chatstill.train.cached_teacher import CachedTeacher, compute_with, layout_of
+        from chatstill.train.precision import autocast
         from chatstill.train.teachers import live_source
 
         method = self.method(teacher, student, 1)
         live = live_source(method, method.phases()[0])
         assert live is not None
-        probe = live.features(self.to_batch(self.view, np.arange(2)))
+        probe_batch = self.to_batch(self.view, np.arange(2))
+        probe = live.features({name: value.to(device()) for name, value in probe_batch.items()})
         layout = layout_of(probe, live.needs)
         shutil.rmtree(folder, ignore_errors=True)
         cache = TeacherCache(
@@ -312,8 +341,12 @@ class Ours:
             shapes.append(tuple(made["input_ids"].shape))
             return made
 
+        def features(batch: dict[str, torch.Tensor]) -> Any:
+            with autocast("bf16" if self.setting.bf16 else "float32", device()):
+                return live.features(batch)
+
         started = time.perf_counter()
-        cache.fill(compute_with(live.features, live.needs, batch, torch.device("cpu")))
+        cache.fill(compute_with(features, live.needs, batch, device()))
         seconds = time.perf_counter() - started
         scaling = {layer: kept.scaling for layer, kept in probe.attention.items()}
         figures = {"seconds": seconds, "shapes": shapes, "bytes": cache.num_bytes}
@@ -350,7 +383,7 @@ class Ours:
             learning_rate=LEARNING_RATE,
             weight_decay=WEIGHT_DECAY,
             seed=seed,
-            extra={"use_cpu": True},
+            extra={"use_cpu": device().type == "cpu", "bf16": self.setting.bf16},
         )
         trainer = DistillationTrainer(
             method,
@@ -368,7 +401,7 @@ class Ours:
 
         class StepEnds(TrainerCallback):
             def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-                clock.times.append(time.perf_counter())
+                clock.step_ends(state.global_step, state.max_steps)
 
         trainer.add_callback(StepEnds())
         trainer.train()

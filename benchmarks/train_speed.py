@@ -1,7 +1,7 @@
 """Training speed: rows padded to 128, the Trainer as it comes, and chatstill's engine.
 
 Fine-tunes the 6-layer MiniLM on real SST-2 rows (on a GPU: a network of bert-base's size with
-random weights, bf16, compiled) with the same batch size, optimizer and rows. The arms take turns in
+random weights, bf16) with the same batch size, optimizer and rows. The arms take turns in
 one run, each in a process of its own; medians over the turns. Beside each stands the share of the
 machine's matrix-product peak, measured in the same turns. Tokenising is not counted for any.
 """
@@ -77,16 +77,13 @@ def forward_flops(sizes: dict[str, int], batch: int, length: int) -> int:
 
 def measure(threads: int, options: argparse.Namespace) -> dict[str, Any]:
     """All arms with one number of threads: figures of every turn, and what the workers said."""
-    compiled = options.cuda
-    workers = {
-        arm: Worker(Setting(arm, threads, options.data, options.steps, options.batch, compiled))
-        for arm in (*options.arms, "peak")
-    }
+    how = (threads, options.data, options.steps, options.batch, options.cuda, options.compile)
+    workers = {arm: Worker(Setting(arm, *how)) for arm in (*options.arms, "peak")}
     turns: dict[str, list[dict[str, Any]]] = {arm: [] for arm in workers}
     for number in range(-1, options.rounds):  # the first turn of each is not counted
         for arm, each in workers.items():
             steps = max(UNCOUNTED + 2, options.steps // 8 if arm == "padded" else options.steps)
-            if number < 0 and not compiled:
+            if number < 0 and not options.compile:  # which builds every shape of a turn once
                 steps = UNCOUNTED + 2
             answer = each.turn(steps, seed=number + 1)
             if answer and "error" not in answer and number >= 0:
@@ -195,6 +192,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--compile", action="store_true", help="torch.compile, for all three")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     if options.steps < 8 or options.rounds < 1:

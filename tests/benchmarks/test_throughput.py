@@ -3,6 +3,7 @@
 import pytest
 
 import throughput
+import throughput_arms
 from train_speed import forward_flops
 
 SIZES = {"hidden_size": 4, "intermediate_size": 8, "num_hidden_layers": 2, "num_labels": 2}
@@ -44,7 +45,7 @@ def test_summary_takes_medians_and_counts_the_filling():
     assert found["arms"]["textbrewer"]["examples_per_second"] == 1.0
     assert found["arms"]["filled"]["examples_per_second"] == 4.0
     # three epochs of a row: 1 / 8 s to fill, 3 times 1 / 4 s to train
-    assert found["three_epochs"] == pytest.approx(3 / (1 / 8 + 3 / 4))
+    assert found["three_epochs"] == {"three_epochs": pytest.approx(3 / (1 / 8 + 3 / 4))}
     factors = {(f["ours"], f["theirs"]): f for f in found["factors"]}
     assert factors.keys() == {(ours, "textbrewer") for ours in ("live", "three_epochs", "filled")}
     assert factors["filled", "textbrewer"] == {
@@ -53,6 +54,26 @@ def test_summary_takes_medians_and_counts_the_filling():
         "times": 4.0,
         "aim": 12.0,
     }
+
+
+def test_a_gpu_s_second_precision_stands_beside_and_has_no_aims():
+    plain = measured()
+    arms = {**plain["turns"], "filling_bf16": turns([0.25], 8), "filled_bf16": turns([0.5], 8)}
+    found = throughput.summary({**plain, "turns": arms, "device": "a GPU"})
+    assert found["three_epochs"]["three_epochs_bf16"] == pytest.approx(3 / (1 / 16 + 3 / 8))
+    factors = {(f["ours"], f["theirs"]): f for f in found["factors"]}
+    assert factors["filled_bf16", "textbrewer"]["times"] == 8.0
+    assert all(factor["aim"] is None for factor in factors.values())
+    operations = {arm: throughput.operations(arm, SIZES, [(4, 8)]) for arm in arms}
+    assert operations["filled_bf16"] == operations["filled"]
+
+
+@pytest.mark.parametrize("layers", [6, 12])
+def test_inner_losses_take_three_layers_spread_over_both_networks(layers):
+    pairs = throughput_arms.layer_pairs(layers)
+    assert pairs[0] == [0, 0] and pairs[-1] == [layers // 2, layers]
+    assert all(2 * student == teacher for student, teacher in pairs)
+    assert throughput_arms.inner_terms(layers)["attention"]["pairs"] == pairs[1:]
 
 
 def test_markdown_has_aims_bytes_and_what_is_missing():
