@@ -8,6 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 
+def skip_on_gpus() -> None:
+    """Ends the test that asks: a fork cannot use the GPU that its parent has used."""
+    import pytest
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("forks, which CUDA does not allow")
+
+
 def free_port() -> int:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -50,6 +59,7 @@ def run_processes(
     seconds: float = 90,
 ) -> list[Any]:
     """Runs ``function(rank)`` in ``world`` forked processes joined over gloo; returns what they return."""
+    skip_on_gpus()
     context = multiprocessing.get_context("fork")
     port, children = free_port(), []
     for rank in range(world):

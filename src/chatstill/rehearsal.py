@@ -61,7 +61,7 @@ def rehearse(
 
     Args:
         method: Left untouched; a deep copy of it is trained.
-        batches: Each measured once; the first one also serves as warm-up.
+        batches: Each measured once, after a warm-up.
         device: Where to.
         seed: Of the copy's draws.
         num_steps: Of the planned phase; the batches stand for steps spread over it.
@@ -84,13 +84,14 @@ def rehearse(
         optimizer = torch.optim.AdamW(trained, lr=0.0, fused=device.type in ("cpu", "cuda"))
         before = memory_in_use(device.type)[0]
         timings: list[StepTiming] = []
-        for number, batch in enumerate([batches[0], *batches]):
-            step = max(number - 1, 0) * num_steps // max(len(batches), 1)
+        warm = _warm_up(batches, device)
+        for number, batch in enumerate([*warm, *batches], start=-len(warm)):
+            step = max(number, 0) * num_steps // max(len(batches), 1)
             context = _context(double, seed, step, num_steps)
             timings.append(_step(double, stage, optimizer, batch, device, context, precision))
         peak = memory_in_use(device.type)[1]
     return Rehearsal(
-        timings=timings[1:],
+        timings=timings[len(warm) :],
         trained_parameters=sum(p.numel() for p in trained),
         parameter_bytes=_bytes_of(stage, double.student, double.teacher),
         memory_before=before,
@@ -108,7 +109,8 @@ class _Remembered:
     ) -> None:
         self.features_of: dict[bytes, Features] = {}
         self.timings: list[StepTiming] = []
-        for batch in [batches[0], *batches]:
+        warm = _warm_up(batches, device)
+        for batch in [*warm, *batches]:
             inputs = {name: tensor.to(device) for name, tensor in batch.items()}
             started = time.perf_counter()
             self.features_of[_key(batch)] = live.features(inputs)
@@ -116,10 +118,17 @@ class _Remembered:
                 torch.cuda.synchronize()
             tokens = int(batch["input_ids"].numel())
             self.timings.append(StepTiming(tokens, time.perf_counter() - started))
-        del self.timings[0]  # the warm-up
+        del self.timings[: len(warm)]
 
     def features(self, batch: Mapping[str, Tensor]) -> Features:
         return self.features_of[_key(batch)]
+
+
+def _warm_up(
+    batches: Sequence[Mapping[str, Tensor]], device: torch.device
+) -> Sequence[Mapping[str, Tensor]]:
+    """Steps that are not counted: the first batch; on a GPU all, since each shape loads its kernels."""
+    return batches[:1] if device.type == "cpu" else batches
 
 
 def _bytes_of(*networks: nn.Module | None) -> int:

@@ -13,6 +13,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from ..processes import skip_on_gpus
+
 STACKS: dict[BaseProcess, tuple[Path, Path]] = {}
 """What each child prints to, and where it writes its stacks when it is asked to."""
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link"}
@@ -20,6 +22,7 @@ CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.
 
 def fork(action: Callable[[], Any], output: Path) -> BaseProcess:
     """Starts ``action`` in a child; what it prints goes to ``output``, its result is the exit code."""
+    skip_on_gpus()
 
     def child() -> None:
         faulthandler.register(signal.SIGUSR1, file=open(stacks, "w"), all_threads=True)

@@ -36,6 +36,7 @@ def test_length_depth_rows_and_precision_at_once(run, spoiled):
         student_architectures={"num_hidden_layers": 9},
         max_seq_length=100,
         fp16=True,
+        use_cpu=True,
     )
     for words in ("position table", "9 layers", "half precision", "train.data.txt: line 49"):
         assert words in text

@@ -315,8 +315,8 @@ def test_a_student_with_a_tokenizer_of_its_own(run, other_tokens, teacher_of, mo
 
     def watched(self, batch, *args):
         if self._source is not None:
-            found = self._source.features(batch).logits
-            torch.testing.assert_close(found, right[batch["index"]], rtol=1e-4, atol=1e-4)
+            found = self._source.features(batch).logits.cpu()
+            torch.testing.assert_close(found, right[batch["index"].cpu()], rtol=1e-4, atol=1e-4)
             checked.append(len(found))
         return original(self, batch, *args)
 

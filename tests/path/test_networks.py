@@ -292,13 +292,15 @@ def test_check_creates_nothing_and_touches_nothing(run, teacher_of, tmp_path, mo
 
     def spying(job):
         networks = [job.teacher, job.student]
-        before = [{n: t.clone() for n, t in network.state_dict().items()} for network in networks]
+        before = [
+            {n: t.clone().cpu() for n, t in network.state_dict().items()} for network in networks
+        ]
         flags = [[m.training for m in network.modules()] for network in networks]
         grads = [[p.requires_grad for p in network.parameters()] for network in networks]
         plan = preflight(job)
         for network, old, flag, grad in zip(networks, before, flags, grads, strict=True):
             for name, tensor in network.state_dict().items():
-                assert torch.equal(tensor, old[name]), name
+                assert torch.equal(tensor.cpu(), old[name]), name
             assert [m.training for m in network.modules()] == flag
             assert [p.requires_grad for p in network.parameters()] == grad
             assert all(p.grad is None for p in network.parameters())
@@ -335,8 +337,8 @@ def test_the_preflight_changes_no_weight_of_the_run(finished, tmp_path, monkeypa
 
 def test_fp16_on_a_cpu_is_an_error_and_bf16_runs(run, tmp_path):
     with pytest.raises(UserError, match="fp16"):
-        run(fp16=True)
+        run(fp16=True, use_cpu=True)
     assert not (tmp_path / "out").exists()
-    done = run(bf16=True, num_train_epochs=1)
+    done = run(bf16=True, use_cpu=True, num_train_epochs=1)
     assert np.isfinite(metrics_of(done.folder)["dev"]["value"])
     assert "bf16" in done.text

@@ -117,9 +117,8 @@ def test_a_scorer_of_replies_is_a_plain_classifier_of_one_logit(folder, monkeypa
     classify = tf.pipeline("text-classification", model=model, tokenizer=tokenizer)
     found = classify({"text": "where is the box", "text_pair": "sure"})
     found = found[0] if isinstance(found, list) else found
-    score = (
-        model(**tokenizer("where is the box", "sure", return_tensors="pt")).logits.sigmoid().item()
-    )
+    inputs = tokenizer("where is the box", "sure", return_tensors="pt").to(model.device)
+    score = model(**inputs).logits.sigmoid().item()
     assert found == {"label": "match", "score": pytest.approx(score, abs=1e-6)}
     assert cli.main(["evaluate", "output_scorer"]) == 0
     assert "mrr" in capsys.readouterr().out

@@ -243,10 +243,10 @@ def test_killed_and_started_again_it_has_the_weights_of_an_unbroken_run(values, 
 
 def test_a_run_that_goes_on_keeps_to_what_was_decided(values, tmp_path):
     """The budget is no part of the fingerprint: with less of it a stored teacher stays stored."""
-    whole = values("whole")
+    whole = values("whole", use_cpu=True)
     distil(whole, tmp_path / "c1")
     assert settled(whole)["stored"]
-    broken = values("broken")
+    broken = values("broken", use_cpu=True)
     loaded = world.loaded(broken, tmp_path / "c2")
 
     def stopped():
@@ -265,7 +265,7 @@ def test_a_run_that_goes_on_keeps_to_what_was_decided(values, tmp_path):
 def test_auto_says_what_it_decided_with_bytes(values, tmp_path):
     def plan(**changes):
         where = world.console()
-        loaded = world.loaded(values("out", **changes), tmp_path / "configs", "check")
+        loaded = world.loaded(values("out", use_cpu=True, **changes), tmp_path / "configs", "check")
         pipeline.check(loaded, console=where)
         return world.said(where)
 
