@@ -141,7 +141,7 @@ def test_key_names_are_exact(world):
         ("replacing_rat", 0.5, "Did you mean 'replacing_rate' in theseus_scheduler?"),
         ("theseus_schedule", {}, "Did you mean 'theseus_scheduler'?"),
         ("adam_beta1", 0.9, "It belongs in training_arguments."),
-        ("method", {}, ""),
+        ("method", {}, "Here it is 'model_type'."),
         ("qqqqq", 1, ""),
     ],
 )

@@ -13,6 +13,7 @@ from ..errors import Problem
 from ..lookup import nearest, plain
 from .places import KeyPath, dotted
 from .source import Source
+from .usual import usual_word
 
 Homes = Mapping[str, Sequence[str]]
 AT_THE_TOP = "at the top of the file"
@@ -284,6 +285,8 @@ def _unknown_key(
     message = f"unknown key '{key}'" + (f" in {dotted(full[:-1])}." if len(full) > 1 else ".")
     if homes.get(key):
         return message, f"It belongs {' or '.join(homes[key])}."
+    if hint := usual_word(full):
+        return message, hint
     block = f"in {dotted(full[:-1])}."
     others = [k for k, places in homes.items() if len(full) == 1 or places[0].startswith(block)]
     near = nearest(key, [*known, *others])
