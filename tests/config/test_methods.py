@@ -376,3 +376,32 @@ def test_shipped_values(name):
         assert (file.defaults["num_train_epochs"], file.defaults["learning_rate"]) == (20, 5e-5)
     if "prediction" in rows:
         assert (file.defaults["num_train_epochs"], file.defaults["learning_rate"]) == (3, 3e-5)
+
+
+def test_faults_of_a_method_file_have_its_lines_and_come_behind_those_of_the_file(world):
+    lines = [
+        '{"model_type": "Mine",',
+        ' "terms": {"a": {"feature": "logits", "loss": "kll", "weight": 1},',
+        '           "b": {"feature": "hidden_states", "loss": "mse", "wait": 1}},',
+        ' "defaults": {"distillation": {"temperature": 0}}}',
+    ]
+    (world.folder / "m.json").write_text("\n".join(lines), encoding="utf-8")
+    del world.values["model_type"], world.values["theseus_scheduler"]
+    world.values |= {"configuration_file": "m.json", "learning_rate": "x"}
+    places = [problem.place for problem in world.problems()]
+    assert places[0] == world.place("learning_rate")
+    assert places[1:] == [
+        f"m.json: line {line}, column {column}" for line, column in ((2, 39), (3, 61), (4, 32))
+    ]
+
+
+def test_what_the_user_s_file_says_of_a_term_keeps_its_own_place(world):
+    text = (
+        '{"model_type": "Mine", "terms": {"a": {"feature": "logits", "loss": "kl", "weight": 1}}}'
+    )
+    (world.folder / "m.json").write_text(text, encoding="utf-8")
+    del world.values["model_type"], world.values["theseus_scheduler"]
+    world.values |= {"configuration_file": "m.json"}
+    world.values["distillation"] = {"terms": {"a": {"weight": -1}}}
+    (problem,) = world.problems()
+    assert problem.place == world.place("weight")

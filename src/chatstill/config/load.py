@@ -124,7 +124,7 @@ def load_source(
     problems += missing(keys, source, unfilled, faulty, verb=verb, needs_teacher=needs_teacher)
     problems += consistency(keys, source, verb=verb)
     problems += check_files(keys, source, verb=verb, plugins=plugins)
-    problems = sort_problems(problems)
+    problems = sort_problems(problems, source.name)
     if any(problem.severity == "error" for problem in problems):
         raise UserError(problems)
     names = {"model_type": choice.model_type, "method_name": choice.method_name}
@@ -206,7 +206,18 @@ def _without(values: Any, faulty: set[KeyPath]) -> Any:
     return kept
 
 
-def sort_problems(problems: Sequence[Problem]) -> list[Problem]:
-    """Errors before warnings, each once, in the order of the file."""
+def sort_problems(problems: Sequence[Problem], name: str = "") -> list[Problem]:
+    """Errors before warnings, each once, in the order of the file; those of other files behind.
+
+    Args:
+        problems: Of one configuration.
+        name: Its file, as places name it.
+    """
     unique = list(dict.fromkeys(problems))
-    return sorted(unique, key=lambda p: (p.severity != "error", in_file_order(p.place)))
+
+    def key(problem: Problem) -> tuple[bool, bool, tuple[float, float]]:
+        place = in_file_order(problem.place)
+        elsewhere = place[0] != float("inf") and not problem.place.startswith(name)
+        return problem.severity != "error", elsewhere, place
+
+    return sorted(unique, key=key)

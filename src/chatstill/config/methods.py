@@ -14,7 +14,7 @@ from .legacy import merge
 from .places import KeyPath, Place, dotted
 from .rules import paste
 from .schema import LATER_BLOCKS, RunKeys
-from .source import Source
+from .source import Source, parse_object
 from .validate import AT_THE_TOP, fields_of, validate
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def choose_method(
         return MethodChoice(), [_chain_alone(source, file)]
     place = Place(origin=file.label, where=file.label)
     _lay_under(source, (), dict(file.defaults), place, method.alternatives)
+    _locate(source, file, method.block)
     return MethodChoice(file.method, file.model_type, method, file.example), []
 
 
@@ -198,6 +199,16 @@ def _lay_under(
             _lay_under(source, (*path, key), value, place, alternatives)
         elif not source.has((*path, key)) and isinstance(source.get(path), dict):
             source.put((*path, key), json.loads(json.dumps(value)), place)
+
+
+def _locate(source: Source, file: lookup.MethodFile, block: str) -> None:
+    """Gives the values that came from a method's file their lines in it."""
+    for path, found in parse_object(file.path)[0].places.items():
+        meant = path[1:] if path[0] == "defaults" else (block, *path)
+        before = source.place(meant) if source.get(meant) is not None else None
+        if before is not None and (before.origin, before.line) == (file.label, 0):
+            where = file.label + found.where.removeprefix(str(file.path))
+            source.places[meant] = Place(origin=file.label, where=where)
 
 
 def _defaults(model: type[BaseModel]) -> dict[str, Any]:
