@@ -6,6 +6,7 @@ import pytest
 
 from chatstill.report.history import History, read_history
 from chatstill.report.run import run_report, write_run_report
+from chatstill.report.warned import read_warnings
 
 DEV = {
     "rows": 2020,
@@ -100,6 +101,50 @@ def test_curves_count_steps_over_all_phases(run):
     assert report.losses[0].points == [(10, 0.7), (20, 0.6), (40, 0.5), (50, 0.4)]
     assert report.rates[0].points == [(10, 0.65), (20, 1.0), (40, 1.0), (50, 1.0)]
     assert report.marks == [(20, "rate reaches 1"), (40, "phase successor")]
+    assert report.scores[0].points == [(20, 0.6)] and report.terms == []
+
+
+def test_a_loss_of_several_terms_shows_each_as_it_weighs(run):
+    terms = {
+        "term/soft": 2.0,
+        "term/soft_weighted": 1.0,
+        "term/hard": 4.0,
+        "term/hard_weighted": 0.4,
+    }
+    make_run(run, METRICS, [json.dumps(record("distillation", 0, 10, loss=1.4, **terms))])
+    found = {series.name: series.points for series in run_report(run).terms}
+    assert found == {"soft": [(10, 1.0)], "hard": [(10, 0.4)]}
+    alone = {name: value for name, value in terms.items() if "soft" in name}
+    make_run(run, METRICS, [json.dumps(record("distillation", 0, 10, loss=1.0, **alone))])
+    assert run_report(run).terms == [], "one term is the loss itself"
+
+
+LOG = """\
+2026-01-02 03:04:05,678 INFO warning: dev: 3 rows hold <odd> signs
+2026-01-02 03:04:05,678 INFO     Look at them.
+2026-01-02 03:04:05,678 INFO     Twice.
+2026-01-02 03:04:05,679 INFO phase: replacing
+2026-01-02 03:04:06,000 INFO     indented, and no advice
+2026-01-02 03:04:07,000 WARNING the term 'soft' outweighs 'hard' 104 times
+2026-01-02 03:04:08,000 INFO warning: dev: 3 rows hold <odd> signs
+2026-01-02 03:04:08,000 INFO     Look at them.
+2026-01-02 03:04:08,001 INFO     Twice.
+2026-01-02 03:04:09,000 INFO warning: train: told by the data report
+"""
+
+
+def test_warnings_of_the_plan_the_training_and_the_results_are_shown_once(run):
+    (run / "run.log").write_text(LOG, encoding="utf-8")
+    (run / "eval_results.txt").write_text(
+        "warning = every row is predicted as match\n", encoding="utf-8"
+    )
+    assert read_warnings(run, ["told by the data report"]) == [
+        "dev: 3 rows hold <odd> signs. Look at them. Twice.",
+        "the term 'soft' outweighs 'hard' 104 times",
+        "every row is predicted as match",
+    ]
+    text = write_run_report(run).read_text(encoding="utf-8")
+    assert "<h2>Warnings</h2>" in text and "hold &lt;odd&gt; signs" in text
 
 
 def test_the_page_lies_in_the_run_folder_and_nothing_beside_it(run):
@@ -107,7 +152,8 @@ def test_the_page_lies_in_the_run_folder_and_nothing_beside_it(run):
     path = write_run_report(run)
     assert {path.name for path in run.iterdir()} - before == {"report.html"} == {path.name}
     text = path.read_text(encoding="utf-8")
-    assert text.count("<svg") == 2  # no latency was measured
+    assert text.count("<svg") == 3  # loss, rate, figures on dev: no latency was measured
+    assert "MRR on dev" in text and "Warnings" not in text
     for word in ("87.5 % MRR", "my.json:12", "2.13.0", "A processor", "[0.650, 0.750]"):
         assert word in text
 

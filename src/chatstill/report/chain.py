@@ -7,6 +7,7 @@ from typing import Any
 from .history import read_history
 from .model import Report, ResultRow, Series
 from .run import NAMES, measures, read_json, versions
+from .warned import read_warnings
 
 
 def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
@@ -22,14 +23,18 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
     if "teacher" in runs[0] and not links[0]["after"]:
         teacher = runs[0]["teacher"]
         rows.append(ResultRow("teacher", teacher["parameters"], metrics=measures(teacher)))
-    losses, configuration, origins = [], {}, {}
+    losses, scores, configuration, origins = [], [], {}, {}
+    warned: list[str] = []
     last = next((link for link in reversed(links) if link["name"] != "direct"), links[-1])
     for link, run, folder in zip(links, runs, folders, strict=True):
         size, found = run["model"]["megabytes"], measures(run["dev"])
         own = link["name"] == last["name"]
         rows.append(ResultRow(name_of(link), link["parameters"], size, found, highlight=own))
         steps = [phase["steps"] for phase in run["training"]["phases"]]
-        losses.append(Series(link["name"], read_history(folder, steps).curve("loss")))
+        history = read_history(folder, steps)
+        losses.append(Series(link["name"], history.curve("loss")))
+        scores.append(Series(link["name"], history.curve(f"dev/{run['dev']['main']}")))
+        warned += [f"{link['name']}: {text}" for text in read_warnings(folder)]
         for key, entry in read_json(folder / "config.resolved.json", missing_ok=True).items():
             configuration[f"{link['name']}: {key}"] = entry["value"]
             origins[f"{link['name']}: {key}"] = entry["origin"]
@@ -40,6 +45,8 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         main_metric=links[-1]["main"],
         metric_names=NAMES,
         losses=losses,
+        scores=scores,
+        warnings=warned,
         configuration=configuration,
         origins=origins,
         versions=versions(runs[-1]),

@@ -8,6 +8,7 @@ from typing import Any
 
 Point = tuple[float, float]
 RATE = "replacing_rate"
+TERM, WEIGHTED = "term/", "_weighted"
 
 
 class History:
@@ -35,6 +36,16 @@ class History:
     def curve(self, key: str) -> list[Point]:
         """(step of the run, value) of every record that has a finite value under ``key``."""
         return self._points(lambda record: record.get(key))
+
+    def terms(self) -> dict[str, list[Point]]:
+        """The weighted share of each term of the loss, by its name."""
+        keys = dict.fromkeys(key for record in self._records for key in record)
+        found = {
+            key.removeprefix(TERM).removesuffix(WEIGHTED): self.curve(key)
+            for key in keys
+            if key.startswith(TERM) and key.endswith(WEIGHTED)
+        }
+        return {name: points for name, points in found.items() if points}
 
     def rate_is_one_at(self) -> float | None:
         """The first step that was logged with replacing rate 1 after a lower one; None if none."""

@@ -55,12 +55,15 @@ class Report:
         metric_names: Names for the columns where the keys are not what a reader should see.
         plot_latency: Key of ``ResultRow.latency_ms`` for the plot; empty takes the first.
         losses: Loss curves.
+        terms: Curves of the loss's weighted terms, where it has several.
+        scores: Curves of the main metric on dev.
         rates: Replacing-rate curves.
-        marks: Steps worth a vertical line in both, such as where the rate reaches 1.
+        marks: Steps worth a vertical line in all, such as where the rate reaches 1.
         configuration: Values by dotted key, or nested mappings.
         origins: Where a value comes from, by dotted key.
         versions: Of Python, packages, device.
         notes: Paragraphs under the table.
+        warnings: What the run warned of.
         data: What ``data_report.json`` holds, empty if it is missing.
         noise: Header and rows on which teacher and label disagree most.
         settings: How speed was measured; shown under the table.
@@ -73,12 +76,15 @@ class Report:
     metric_names: Mapping[str, str] = field(default_factory=dict)
     plot_latency: str = ""
     losses: Sequence[Series] = ()
+    terms: Sequence[Series] = ()
+    scores: Sequence[Series] = ()
     rates: Sequence[Series] = ()
     marks: Sequence[tuple[float, str]] = ()
     configuration: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    warnings: Sequence[str] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     noise: Sequence[Sequence[str]] = ()
     settings: str = ""

@@ -23,6 +23,7 @@ def render_report(report: Report) -> str:
         f"<header><h1>{escape(report.title)}</h1>"
         f'<p class="summary">{escape(report.summary)}</p></header>',
         _results(report),
+        _warnings(report),
         _charts(report),
         data_section(report.data),
         noise_section(report.noise),
@@ -63,10 +64,24 @@ def _results(report: Report) -> str:
     return f"<section>{''.join(parts)}</section>" if parts else ""
 
 
+def _warnings(report: Report) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in report.warnings)
+    return f'<section><h2>Warnings</h2><ul class="warned">{items}</ul></section>' if items else ""
+
+
 def _charts(report: Report) -> str:
+    metric = report.metric_name(report.metric())
     figures = [
         _quality_and_latency(report),
         line_chart(report.losses, title="Loss", y_label="loss", marks=report.marks),
+        line_chart(report.terms, title="Terms of the loss", y_label="weighted", marks=report.marks),
+        line_chart(
+            report.scores,
+            title=f"{metric} on dev",
+            y_label=metric,
+            marks=report.marks,
+            palette=[series.name for series in report.losses],
+        ),
         line_chart(
             report.rates,
             title="Replacing rate",

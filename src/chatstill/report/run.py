@@ -12,6 +12,7 @@ from .history import RATE, read_history
 from .model import Measure, Report, ResultRow, Series
 from .noise import read_noise
 from .page import render_report
+from .warned import read_warnings
 
 FILE = "report.html"
 NAMES = {"mrr": "MRR", "map": "MAP", "auc": "AUC", "f1": "F1", "r10@1": "R10@1", "p@1": "P@1"}
@@ -45,7 +46,8 @@ def run_report(folder: Path) -> Report:
     if "teacher" in metrics:
         teacher = metrics["teacher"]
         rows.insert(0, ResultRow("teacher", teacher["parameters"], metrics=measures(teacher)))
-    rates = history.curve(RATE)
+    rates, terms = history.curve(RATE), history.terms()
+    data = read_json(folder / "data_report.json", missing_ok=True)
     return Report(
         title=f"{metrics['method']} on {metrics['task']}",
         summary=_summary(metrics),
@@ -53,6 +55,8 @@ def run_report(folder: Path) -> Report:
         main_metric=main,
         metric_names=NAMES,
         losses=[Series(rows[-1].name, history.curve("loss"))],
+        terms=[Series(*term) for term in terms.items()] if len(terms) > 1 else [],
+        scores=[Series(rows[-1].name, history.curve(f"dev/{main}"))],
         rates=[Series(rows[-1].name, rates)] if rates else [],
         marks=history.marks(),
         configuration={key: entry["value"] for key, entry in values.items()},
@@ -60,7 +64,8 @@ def run_report(folder: Path) -> Report:
         versions=versions(metrics),
         notes=_notes(metrics),
         noise=read_noise(folder),
-        data=read_json(folder / "data_report.json", missing_ok=True),
+        warnings=read_warnings(folder, data.get("warnings", ())),
+        data=data,
     )
 
 

@@ -15,7 +15,9 @@ h2{font-size:1.15rem;margin:2.2rem 0 .7rem}
 h3{font-size:.95rem;margin:0 0 .5rem}
 .summary{font-size:1.08rem;max-width:62rem;margin:0}
 .soft,.notes{color:var(--soft);font-size:.88rem;max-width:62rem}
-.notes{padding-left:1.1rem}
+.notes,.warned{padding-left:1.1rem}
+.warned{font-size:.92rem;max-width:62rem}
+.warned ::marker{color:var(--c1)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.92rem}
 th,td{padding:.5rem .6rem;text-align:right;vertical-align:top;border-bottom:1px solid var(--rule)}
 th:first-child{text-align:left}
