@@ -20,6 +20,7 @@ from .costs import cache_decisions, job_costs, phase_steps, rehearse_job
 from .data.sampler import largest_micro_batch
 from .errors import Problem, UserError, errors_of
 from .evaluate.scoring import score
+from .figures import counted
 from .job import Job, device_of
 from .methods.base import Method, Phase
 from .models.layers import count_layers
@@ -245,7 +246,8 @@ def _batch_text(config: RunConfig, num_rows: int) -> str:
     size = config.per_gpu_train_batch_size * world_size()
     text = (
         f"{size * config.gradient_accumulation_steps} rows: {config.per_gpu_train_batch_size} on each of "
-        f"{world_size()} process(es), {config.gradient_accumulation_steps} micro-batch(es) a step"
+        f"{counted(world_size(), 'process', 'processes')}, "
+        f"{counted(config.gradient_accumulation_steps, 'micro-batch', 'micro-batches')} a step"
     )
     largest = largest_micro_batch(num_rows, size)
     if largest < size:

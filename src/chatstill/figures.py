@@ -13,6 +13,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %" if share < 0.01 else f"{100 * share:.1f} %"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """``1 process``, ``2 processes``: with an ``s`` where no plural is given."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def fitted(temperature: float, rows: str = "rows") -> str:
     """``fitted on the same rows``, and that it stopped at an end of its range where it did."""
     ends = temperature < COLDEST * 1.01 or temperature > HOTTEST * 0.99

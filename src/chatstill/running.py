@@ -18,6 +18,7 @@ from .data.views import View
 from .errors import Interrupted
 from .evaluate.results import write_text
 from .evaluate.scoring import score
+from .figures import counted
 from .job import Job, device_of
 from .methods.base import Phase
 from .models.heads import start_at_mean
@@ -216,8 +217,8 @@ class _Run:
         precision = "fp16" if config.fp16 else "bf16" if config.bf16 else "float32"
         say(
             f"phase '{phase.name}': {total:,} steps of {one * micro * world_size()} rows ({one} on each of "
-            f"{world_size()} process(es), {micro} micro-batch(es)), {precision} on "
-            f"{device_of(config).type}"
+            f"{counted(world_size(), 'process', 'processes')}, "
+            f"{counted(micro, 'micro-batch', 'micro-batches')}), {precision} on {device_of(config).type}"
         )
 
     def settings(self, index: int, steps_per_epoch: int) -> PhaseSettings:

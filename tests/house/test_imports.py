@@ -26,7 +26,7 @@ LOW = {
     "data": {"text", "tasks.base"},
     "model_types": {"plugins"},
     "models": {"text", "features", "layer_map", "plugins", "model_types", "tasks.base"},
-    "methods": {"losses", "layer_map", "features", "models", "terms", "tasks.base"},
+    "methods": {"figures", "losses", "layer_map", "features", "models", "terms", "tasks.base"},
     "hub": set(),
     "lookup": {"names", "methods", "tasks", "plugins"},
     "config": {"lookup", "methods", "tasks", "model_types"},

@@ -273,7 +273,7 @@ def test_auto_says_what_it_decided_with_bytes(values, tmp_path):
     assert "stored: " in text and "kB" in text
     assert "logits, cls 4, hidden_states 2, attention 4" in text
     assert "one pass in place of 3" in text
-    assert "live: rows are read 1 time(s)" in plan(num_train_epochs=1)
+    assert "live: rows are read hardly more than once" in plan(num_train_epochs=1)
     assert "more than teacher_cache_budget_gb, 0" in plan(teacher_cache_budget_gb=0.0)
     assert "live: teacher_cache is false" in plan(teacher_cache=False)
     with pytest.raises(UserError, match="teacher_cache_budget_gb"):

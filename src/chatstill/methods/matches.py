@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 from pydantic import Field, model_validator
 
 from ..errors import Problem, UserError
+from ..figures import counted
 from ..terms.keys import OldKeys
 from ..terms.rows import Match, Row
 from ..terms.spec import Shape, TermSpec, needs_of, resolve
@@ -139,7 +140,7 @@ class Matches(Method):
         run = self.run
         trained = "student" if self.trains_outputs else "student without its classifier"
         if self.projections:
-            trained += f", {len(self.projections)} projection(s)"
+            trained += f", {counted(len(self.projections), 'projection')}"
         return [
             Phase(
                 "distillation",

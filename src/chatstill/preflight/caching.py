@@ -94,7 +94,7 @@ def decide(
     stored = (forward + read) * (1 - cost.present) + read * cost.passes
     if stored >= live:
         why = (
-            f"rows are read {cost.passes:.3g} time(s)"
+            "rows are read hardly more than once"
             if cost.passes < 1.5
             else "reading them takes longer than computing them"
         )

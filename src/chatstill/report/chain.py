@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..figures import counted
 from .history import read_history
 from .model import Report, ResultRow, Series
 from .run import NAMES, measures, read_json, versions
@@ -56,8 +57,7 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
 
 def name_of(link: Mapping[str, Any]) -> str:
     """``step1 (3 layers)``."""
-    layers = link["layers"]
-    return f"{link['name']} ({layers} {'layer' if layers == 1 else 'layers'})"
+    return f"{link['name']} ({counted(link['layers'], 'layer')})"
 
 
 def notes(metrics: Mapping[str, Any]) -> list[str]:
