@@ -141,8 +141,9 @@ def test_lists_of_turns_and_of_labels_in_json_lines(elsewhere, models):
     assert data["kind"] == "multi_label"
 
 
-def test_semicolons_and_several_labels_a_row(elsewhere, models):
-    kinds = ["news", "news,sports", "sports", "news,money", "money"]
+@pytest.mark.parametrize("comma", [",", "，"])
+def test_semicolons_and_several_labels_a_row(elsewhere, models, comma):
+    kinds = ["news", f"news{comma}sports", "sports", f"news{comma}money", "money"]
     rows = [f"title {n} of many;{kinds[n % 5]}" for n in range(40)]
     for split in ("train", "dev"):
         write_rows(elsewhere / "rows", f"{split}.csv", ["title;kinds", *rows])

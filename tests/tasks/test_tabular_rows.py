@@ -194,6 +194,19 @@ def test_sets_of_labels(tmp_path, cell, label):
     assert row.label == label
 
 
+@pytest.mark.parametrize(
+    ("cell", "label"),
+    [("体育，财经", (0, 1)), ("财经， 体育", (0, 1)), ("衣，食", (2,)), ('"衣，食,体育"', (0, 2))],
+)
+def test_commas_of_either_width_part_labels_but_names_stay_whole(tmp_path, cell, label):
+    path = file(tmp_path, "a.csv", f"text,label\nx,{cell}\n")
+    (row,) = read(path, kind="multi_label", labels=("体育", "财经", "衣，食"))
+    assert row.label == label
+    alone = file(tmp_path, "b.csv", "text,label\nx,体育，财经\ny,体育\n")
+    task = task_of(train=str(alone), kind="multi_label", labels=None)
+    assert set(task.labels.names) == {"体育", "财经"}
+
+
 def test_sets_of_labels_as_lists(tmp_path):
     lines = ['{"text": "x", "label": ["b", "a"]}', '{"text": "y", "label": []}', '{"text": "z"}']
     path = file(tmp_path, "a.jsonl", "\n".join(lines))

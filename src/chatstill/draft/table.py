@@ -13,7 +13,7 @@ from ..tasks.base import Labels
 from ..tasks.cells import Bad, cell_text
 from ..tasks.tables import ENDINGS, Layout, Table
 from ..tasks.tabular_keys import DataKeys
-from ..tasks.tabular_labels import SEPARATOR, labels_of
+from ..tasks.tabular_labels import SEPARATOR, label_parts, labels_of
 from .columns import SECOND_NAMES, Column, Roles, roles_of
 
 SAMPLE, READ = 2000, 200_000
@@ -223,8 +223,9 @@ def _keys(
     if label.numeric and not (label.whole and label.few):
         keys.append(("kind", "regression", "the labels are numbers of many values"))
         return keys
-    parts = {part.strip() for value in label.values for part in value.split(",")}
-    if any("," in value for value in label.values) and len(parts) < len(label.values):
+    found = [label_parts(value) for value in label.values]
+    parts = {part for row in found for part in row}
+    if any(len(row) > 1 for row in found) and len(parts) < len(label.values):
         keys.append(("kind", "multi_label", "several labels a row, with commas between them"))
     if label.whole:
         names = _class_file(file, label)

@@ -4,6 +4,7 @@ import difflib
 import functools
 import math
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from .tabular_files import files_of, split_path, tables
 from .tabular_keys import DataKeys
 
 MOST_CLASSES = 10_000
-SEPARATOR = ","
+SEPARATOR, WIDE = ",", "，"  # rows typed in Chinese have the full-width one
 _INTEGER = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -58,14 +59,11 @@ class LabelReader:
     def _set(self, cell: Any) -> tuple[int, ...] | Bad | None:
         if cell is None:
             return None if self.optional else Bad("no label", self._wanted())
-        items = cell if isinstance(cell, list) else (cell_text(cell) or "").split(SEPARATOR)
         found = set()
-        for item in items:
-            text = (cell_text(item) or "").strip()
-            if text and text not in self._index:
+        for text in label_parts(cell, self._index):
+            if text not in self._index:
                 return self._unknown(text)
-            if text:
-                found.add(self._index[text])
+            found.add(self._index[text])
         return tuple(sorted(found))
 
     def _unknown(self, text: str) -> Bad:
@@ -78,6 +76,21 @@ class LabelReader:
             return "a number"
         names = ", ".join(self.labels.names[:8]) + (", ..." if len(self.labels.names) > 8 else "")
         return f"labels of: {names}" if self.labels.kind == "multi_label" else f"one of: {names}"
+
+
+def label_parts(cell: Any, known: Container[str] = ()) -> list[str]:
+    """The labels of a multi-label cell: a list's items, or what stands between commas of either width.
+
+    Args:
+        cell: As it was read.
+        known: Names; one that holds a full-width comma stays whole.
+    """
+    if isinstance(cell, list):
+        parts = [cell_text(item) or "" for item in cell]
+    else:
+        halves = (cell_text(cell) or "").split(SEPARATOR)
+        parts = [p for h in halves for p in ([h] if h.strip() in known else h.split(WIDE))]
+    return [part.strip() for part in parts if part.strip()]
 
 
 def labels_of(keys: DataKeys) -> Labels:
@@ -158,8 +171,7 @@ def _found_names(
             readable = True
             cell = row.cells[0]
             if keys.kind == "multi_label":
-                items = cell if isinstance(cell, list) else (cell_text(cell) or "").split(SEPARATOR)
-                seen.update((cell_text(item) or "").strip() for item in items)
+                seen.update(label_parts(cell))
             else:
                 seen.add((cell_text(cell) or "").strip())
             if len(seen) > MOST_CLASSES:
