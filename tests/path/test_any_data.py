@@ -11,7 +11,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from chatstill import cli, pipeline
-from chatstill.cli.verbs import _block_of_run
+from chatstill.cli.of_run import block_of_run
 from chatstill.config import load
 from chatstill.config.schema import RunKeys
 from chatstill.config.task import task_of
@@ -312,7 +312,7 @@ def test_a_run_is_known_by_what_its_files_hold_and_found_again_by_its_folder(tmp
     other = loaded(tmp_path / "here", labels=["plain", "fine", "bad"])
     assert run_fingerprint(other, "teach") != run_fingerprint(here, "teach")
     pipeline.teach(here, console=world.console())
-    found = load(None, [*_block_of_run(tmp_path / "out"), "task_name=data"], verb="evaluate").config
+    found = load(None, [*block_of_run(tmp_path / "out"), "task_name=data"], verb="evaluate").config
     assert found.data.train == here.config.data.train
     scored = pipeline.evaluate(tmp_path / "out", found, console=world.console())
     assert scored["dev"]["rows"] == 24

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from chatstill import pipeline
+from chatstill import cli, pipeline
 from chatstill.errors import UserError
 from chatstill.tasks.predictions import read_predictions
 
@@ -195,6 +195,19 @@ def test_predict_with_a_teacher_and_a_missing_file(finished, teacher_of, tmp_pat
         )
 
 
+def test_predict_with_a_network_that_nothing_tells_the_task_of(teacher_of, tmp_path, capsys):
+    rows = tmp_path / "rows.tsv"
+    rows.write_text("a\tb\tc\td\te\n", encoding="utf-8")
+    told = "nothing beside {} says its task, so the rows were read as those of chat"
+    words = ["predict", str(teacher_of()), str(rows)]
+    assert cli.main(words) == 2
+    said = capsys.readouterr().err
+    assert "line 1: found 5 fields" in said and told.format(teacher_of()) in said
+    assert "--task-name" in said and "--config" in said
+    assert cli.main([*words, "--task-name", "chat"]) == 2
+    assert told.format(teacher_of()) not in capsys.readouterr().err
+
+
 # -- what does not fit -----------------------------------------------------------------------------
 
 
@@ -273,7 +286,7 @@ def test_undecodable_bytes_stop_before_training(run, shared, tmp_path):
 @pytest.mark.parametrize(
     ("size", "said"),
     [
-        (16, "1 micro-batch(es) a step\n"),
+        (16, "1 micro-batch a step\n"),
         (36, "; up to 48 rows each, none is left over"),
         (64, "; there are 48 rows"),
     ],

@@ -10,6 +10,7 @@ import typer
 from .. import __version__
 from ..errors import Problem, UserError
 from .caches import cache
+from .of_run import block_of_run, of_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -116,8 +117,8 @@ def evaluate(
     overrides: Set = None,
 ) -> None:
     """Score any student or teacher on a task's rows."""
-    known = {} if config is not None else _of_run(model, plugins)
-    block = [] if config is not None or task_name is not None else _block_of_run(model)
+    known = {} if config is not None else of_run(model, plugins)
+    block = [] if config is not None or task_name is not None else block_of_run(model)
     if not any(item.startswith("data.") for item in block):
         data_dir = data_dir or known.get("data_dir")
     task_name = task_name or known.get("task_name")
@@ -142,14 +143,28 @@ def predict(
     overrides: Set = None,
 ) -> None:
     """Write a model's scores for every row of FILE."""
-    block = [] if config is not None or task_name is not None else _block_of_run(model)
+    block = [] if config is not None or task_name is not None else block_of_run(model)
+    guessed = False
     if config is None:
-        task_name = task_name or _of_run(model, plugins).get("task_name") or "chat"
+        task_name = task_name or of_run(model, plugins).get("task_name")
+        told = any(
+            word.startswith(("task_name=", "data.")) for word in [*block, *(overrides or [])]
+        )
+        guessed, task_name = not (task_name or told), task_name or "chat"
     named = _named([*block, *(overrides or [])], task_name, None, plugins)
     loaded = _load(config, named, "predict")
     from .. import pipeline
 
-    pipeline.predict(model, file, loaded.config, output=output, console=standard_output())
+    try:
+        pipeline.predict(model, file, loaded.config, output=output, console=standard_output())
+    except UserError as error:
+        if guessed:
+            message = (
+                f"nothing beside {model} says its task, so the rows were read as those of chat"
+            )
+            hint = "Name the task (--task-name mrpc), or the file of its run (--config my.json)."
+            error.problems.append(Problem("", message, hint, "warning"))
+        raise
 
 
 @app.command()
@@ -180,9 +195,7 @@ def submit(
     from .. import submission
     from .messages import show_problems
 
-    named = submission.named_models(
-        models, lambda folder: _of_run(folder, plugins).get("task_name")
-    )
+    named = submission.named_models(models, lambda folder: of_run(folder, plugins).get("task_name"))
     configs = {
         task: _load(None, _named(overrides, task, None, plugins), "predict").config
         for task in submission.configured(named)
@@ -200,54 +213,6 @@ def submit(
 
 
 app.command()(cache)
-
-
-def _folders_of_run(model: Path) -> list[Path]:
-    """Where a network's run may have left its configuration: a chain's is that of its last link."""
-    try:
-        links = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["links"]
-        last = [link["name"] for link in links if link["name"] != "direct"][-1]
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return [model, model.parent]
-    return [model / last]
-
-
-def _of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
-    """What the run that made a network says of its task and data; empty for other networks.
-
-    Raises:
-        UserError: it had plugins and none is named: they are code, which is not run unasked.
-    """
-    for folder in _folders_of_run(model):
-        try:
-            text = (folder / "config.resolved.json").read_text(encoding="utf-8")
-            found = json.loads(text)
-            own = [str(name) for name in found["plugins"]["value"]]
-            known = {key: found[key]["value"] for key in ("task_name", "data_dir")}
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if own and not plugins:
-            message = f"the run that made {model} had plugins of its own: {', '.join(own)}."
-            more = " ".join(f"--plugin {name}" for name in own)
-            raise UserError(Problem("", message, f"Name them: {more}, or --config CONFIG."))
-        return known
-    return {}
-
-
-def _block_of_run(model: Path) -> list[str]:
-    """How the run that made a network read its rows, as overrides; empty for other networks."""
-    for folder in _folders_of_run(model):
-        try:
-            text = (folder / "config.resolved.json").read_text(encoding="utf-8")
-            values = {key: entry["value"] for key, entry in json.loads(text).items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue
-        return [
-            f"{key}={json.dumps(value)}"
-            for key, value in values.items()
-            if (key.startswith("data.") or key == "on_bad_row") and value is not None
-        ]
-    return []
 
 
 def _named(

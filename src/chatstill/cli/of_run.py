@@ -1,0 +1,54 @@
+"""What the run that made a network says of its task, its data and how it read its rows."""
+
+import json
+from pathlib import Path
+
+from ..errors import Problem, UserError
+
+
+def _folders_of_run(model: Path) -> list[Path]:
+    """Where a network's run may have left its configuration: a chain's is that of its last link."""
+    try:
+        links = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["links"]
+        last = [link["name"] for link in links if link["name"] != "direct"][-1]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return [model, model.parent]
+    return [model / last]
+
+
+def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
+    """What the run that made a network says of its task and data; empty for other networks.
+
+    Raises:
+        UserError: it had plugins and none is named: they are code, which is not run unasked.
+    """
+    for folder in _folders_of_run(model):
+        try:
+            text = (folder / "config.resolved.json").read_text(encoding="utf-8")
+            found = json.loads(text)
+            own = [str(name) for name in found["plugins"]["value"]]
+            known = {key: found[key]["value"] for key in ("task_name", "data_dir")}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if own and not plugins:
+            message = f"the run that made {model} had plugins of its own: {', '.join(own)}."
+            more = " ".join(f"--plugin {name}" for name in own)
+            raise UserError(Problem("", message, f"Name them: {more}, or --config CONFIG."))
+        return known
+    return {}
+
+
+def block_of_run(model: Path) -> list[str]:
+    """How the run that made a network read its rows, as overrides; empty for other networks."""
+    for folder in _folders_of_run(model):
+        try:
+            text = (folder / "config.resolved.json").read_text(encoding="utf-8")
+            values = {key: entry["value"] for key, entry in json.loads(text).items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+        return [
+            f"{key}={json.dumps(value)}"
+            for key, value in values.items()
+            if (key.startswith("data.") or key == "on_bad_row") and value is not None
+        ]
+    return []
