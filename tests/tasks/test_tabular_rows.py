@@ -125,6 +125,22 @@ def test_encodings(tmp_path, encoding):
     assert texts(read(path, encoding=encoding)) == ["你好"]
 
 
+@pytest.mark.parametrize(
+    ("written", "read_as", "hint"),
+    [
+        ("gb18030", "utf-8", 'Set "encoding", such as "gb18030".'),
+        ("utf-8", "gb18030", 'The line is UTF-8 text: leave "encoding" out.'),
+        ("gb18030", "ascii", ""),
+    ],
+)
+def test_the_wrong_encoding_leads_to_the_right_one(tmp_path, written, read_as, hint):
+    path = file(tmp_path, "a.csv", "text,label\n词汇阅读是关键,yes\n".encode(written))
+    with pytest.raises(UserError) as error:
+        read(path, encoding=read_as)
+    (problem,) = error.value.problems
+    assert f"bytes that are no {read_as} text" in problem.message and problem.hint == hint
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     path = file(tmp_path, "a.csv", b"\xef\xbb\xbftext,label\na,yes\n")
     assert texts(read(path)) == ["a"]

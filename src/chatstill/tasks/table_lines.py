@@ -12,12 +12,19 @@ BOM = "\ufeff"
 
 
 class Undecodable(Exception):
-    """Bytes of one line that are no text in the encoding; reading can go on after it."""
+    """Bytes of one line that are no text in the encoding; reading can go on after it.
 
-    def __init__(self, shown: str, offset: int) -> None:
+    Attributes:
+        shown: The first of them.
+        offset: Of these, in the file.
+        utf8: Whether the line is UTF-8 text.
+    """
+
+    def __init__(self, shown: str, offset: int, utf8: bool) -> None:
         super().__init__(shown)
         self.shown = shown
         self.offset = offset
+        self.utf8 = utf8
 
 
 class Lines(Iterator[str]):
@@ -73,7 +80,7 @@ class Lines(Iterator[str]):
             return line.decode(self._encoding)
         except UnicodeDecodeError as error:
             shown = " ".join(f"{byte:02x}" for byte in line[error.start : error.start + 4])
-            raise Undecodable(shown, start + error.start) from None
+            raise Undecodable(shown, start + error.start, _is_utf8(line)) from None
 
     def _from_stream(self, text: TextIOWrapper) -> str:
         if text.closed:
@@ -90,6 +97,13 @@ class Lines(Iterator[str]):
             raise _too_long(self.path, self.number + 1)
         self.number += bool(line)
         return line
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        return bool(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:

@@ -288,7 +288,9 @@ class _Parquet:
 
 def _not_text(error: Undecodable, encoding: str) -> Bad:
     hint = 'Set "encoding", such as "gb18030".' if encoding == "utf-8" else ""
-    if error.offset < 2 and error.shown.startswith(("ff fe", "fe ff")):
+    if error.utf8:
+        hint = 'The line is UTF-8 text: leave "encoding" out.'
+    elif error.offset < 2 and error.shown.startswith(("ff fe", "fe ff")):
         hint = 'Set "encoding": "utf-16".'
     elif error.shown.startswith("8b") and error.offset == 1:
         hint = "This looks like a gzip file: unpack it first."
