@@ -51,6 +51,16 @@ def test_files_that_changed_are_named_without_their_hashes(tmp_path):
     )
 
 
+def test_what_a_run_is_comes_first_and_few_differences_are_listed(tmp_path):
+    RunFolder(tmp_path / "run").open({"verb": "teach"})
+    other = {"verb": "distill", **{f"key{number:02}": number for number in range(20)}}
+    with pytest.raises(UserError) as error:
+        RunFolder(tmp_path / "run").state(other)
+    said = message(error)
+    assert 'Changed: verb: "teach" → "distill"; key00: ' in said
+    assert "key06: " in said and "key07" not in said and "; and 13 more" in said
+
+
 def test_fresh_moves_the_old_run_aside(tmp_path):
     first = RunFolder(tmp_path / "run")
     first.open(PRINT)

@@ -14,6 +14,8 @@ from ..errors import Problem, UserError
 RECORD = "run.json"
 LOCK = "run.lock"
 FORMAT = 1
+MOST = 8  # differences that are listed
+TELLING = ("verb", "model_type", "task_name")
 
 _DIGESTS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{64})*")
 
@@ -67,7 +69,8 @@ class RunFolder:
             return "new"
         changed = _differences(record.get("fingerprint", {}), fingerprint)
         if changed:
-            lines = "; ".join(changed)
+            more = [f"and {len(changed) - MOST} more"] if len(changed) > MOST else []
+            lines = "; ".join([*changed[:MOST], *more])
             raise UserError(
                 Problem(
                     "output_dir",
@@ -186,9 +189,9 @@ class RunFolder:
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """``key: old → new`` for every entry that differs; of files, that they do."""
+    """``key: old → new`` for every entry that differs, what a run is first; of files, that they do."""
     lines = []
-    for key in sorted(old.keys() | new.keys()):
+    for key in sorted(old.keys() | new.keys(), key=lambda key: (key not in TELLING, key)):
         before, after = old.get(key), json.loads(json.dumps(new.get(key)))
         if before == after:
             continue
