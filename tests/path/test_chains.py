@@ -212,6 +212,9 @@ def test_a_warning_that_all_links_share_is_printed_once_and_kept_in_every_log(ch
     for name in ("assistant", "student"):
         log = (chained.output / name / "run.log").read_text(encoding="utf-8")
         assert log.count("U+FFFD") == 1
+    page = (chained.output / "report.html").read_text(encoding="utf-8")
+    assert "assistant, student: train: 1 row" in page
+    assert "MRR on dev" in page
 
 
 def test_a_chain_that_begins_with_its_teacher(chained):

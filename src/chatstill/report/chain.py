@@ -25,7 +25,7 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         teacher = runs[0]["teacher"]
         rows.append(ResultRow("teacher", teacher["parameters"], metrics=measures(teacher)))
     losses, scores, configuration, origins = [], [], {}, {}
-    warned: list[str] = []
+    warned: dict[str, list[str]] = {}
     last = next((link for link in reversed(links) if link["name"] != "direct"), links[-1])
     for link, run, folder in zip(links, runs, folders, strict=True):
         size, found = run["model"]["megabytes"], measures(run["dev"])
@@ -35,7 +35,8 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         history = read_history(folder, steps)
         losses.append(Series(link["name"], history.curve("loss")))
         scores.append(Series(link["name"], history.curve(f"dev/{run['dev']['main']}")))
-        warned += [f"{link['name']}: {text}" for text in read_warnings(folder)]
+        for text in read_warnings(folder):
+            warned.setdefault(text, []).append(link["name"])
         for key, entry in read_json(folder / "config.resolved.json", missing_ok=True).items():
             configuration[f"{link['name']}: {key}"] = entry["value"]
             origins[f"{link['name']}: {key}"] = entry["origin"]
@@ -47,7 +48,7 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         metric_names=NAMES,
         losses=losses,
         scores=scores,
-        warnings=warned,
+        warnings=[f"{', '.join(names)}: {text}" for text, names in warned.items()],
         configuration=configuration,
         origins=origins,
         versions=versions(runs[-1]),
