@@ -34,6 +34,7 @@ from .preflight.plan import Plan, Section, network_rows
 from .preflight.sample import sample_rows
 from .preflight.survey import Survey, survey
 from .preflight.teacher import TeacherCheck, check_preprocess, check_teacher
+from .preflight.windows import scores_beyond_windows
 from .splits import lengths_of, path_of, sample_view
 from .tasks.base import Example, Split
 from .tasks.files import listed, transfer_files
@@ -238,6 +239,10 @@ def _phase_section(
     if phase.name in decisions:
         rows.append(("teacher's outputs", decisions[phase.name].text))
     own_rows, warnings = job.method.plan(phase, total)
+    if job.teacher is not None and job.student is not None:
+        specs = getattr(job.method, "specs", ())
+        configs = job.student.config, job.teacher.config
+        warnings = warnings + scores_beyond_windows(specs, *configs, config.max_seq_length)
     return Section(f"phase: {phase.name}", rows + own_rows), warnings
 
 

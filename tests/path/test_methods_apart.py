@@ -11,6 +11,7 @@ from chatstill import running
 from chatstill.errors import UserError
 from chatstill.train.stage import StageModule
 
+from ..models.tiny_models import tiny_config
 from . import world
 from .test_networks import swapped
 
@@ -410,3 +411,17 @@ def test_gold_labels_alone_are_fine_tuning(run, copy_of):
     assert weights[0].keys() == weights[1].keys()
     for name, value in weights[0].items():
         assert torch.equal(value, weights[1][name]), name
+
+
+def test_scores_beyond_the_window_of_a_layer_are_warned_of(run, tmp_path):
+    tokenizer = world.tokenizer_of("bert")
+    config = tiny_config("modernbert", 4)  # a local layer sees two tokens on each side
+    config.vocab_size = len(tokenizer)
+    teacher = tmp_path / "windows"
+    tf.AutoModelForSequenceClassification.from_config(config).save_pretrained(teacher)
+    tokenizer.save_pretrained(teacher)
+    steps = {"model_type": "TinyBertTaskDistillStep1", **PLAIN, "allow_weak_teacher": True}
+    told = "the term 'attention' compares the scores of all tokens of a row, up to 16"
+    said = run("check", teacher=teacher, max_seq_length=16, **steps).text
+    assert told in said and "the teacher's layer 2 (2)" in said
+    assert "the term 'attention' compares" not in run("check", max_seq_length=16, **steps).text
