@@ -12,11 +12,10 @@ def window_of(config: Any, layer: int) -> int | None:
         layer: From 1.
     """
     window, kinds = getattr(config, "sliding_window", None), getattr(config, "layer_types", None)
-    if not window or getattr(config, "use_sliding_window", None) is False:
+    if not isinstance(window, int) or getattr(config, "use_sliding_window", None) is False:
         return None
-    if kinds and kinds[layer - 1] != "sliding_attention":
-        return None
-    return int(window)
+    seen = kinds[layer - 1 : layer] if kinds else ["sliding_attention"]
+    return window if "sliding_attention" in seen else None
 
 
 def scores_beyond_windows(
