@@ -128,7 +128,8 @@ def _line(row: dict[str, Any]) -> str:
     words = "–"
     if over:
         low, high = over["interval"]
-        words = f"{100 * over['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        mean = round(100 * over["mean"], 1) + 0.0  # no -0.0
+        words = f"{mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
     value = f"{100 * row['mean']:.1f}{spread}"
     parts = ["", row["student"], TITLES[row["arm"]], str(len(row["seeds"])), value, ratio, words]
     return f"| {' | '.join(parts)} |"
