@@ -106,6 +106,14 @@ def test_set_changes_the_file_or_one_link(chain):
     assert chain.load("output_dir=other").links[1].loaded.config.output_dir == "other/step2"
 
 
+def test_a_link_whose_network_no_later_one_reads_is_warned_of(chain):
+    assert "no later link reads" not in chain.report()
+    del chain.links[1]["teacher_architectures"]
+    (problem,) = [p for p in chain.problems() if "no later link" in p.message]
+    assert problem.severity == "warning" and "'step1'" in problem.message
+    assert '"link:step1"' in problem.hint
+
+
 def test_set_for_a_link_that_is_not_there(chain):
     assert "there is no link 'step3'" in chain.report("pipeline.step3.seed=1")
     assert "The links are step1, step2" in chain.report("pipeline.step3.seed=1")

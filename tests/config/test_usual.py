@@ -20,6 +20,8 @@ from chatstill.config.schema import Architecture, DataKeys, RunKeys
             'Each term of a method has a weight of its own, in its block, such as "dis',
         ),
         ({"student_architectures": {"layers": 3}}, "Here it is 'num_hidden_layers'."),
+        ({"distillation": {"T": 4}}, "Here it is 'temperature'."),
+        ({"distillation": {"alpha": 0.5}}, "Each term of a method has a weight of its own"),
         ({"teacher_architectures": {"path": "teacher"}}, "Here it is 'model_name_or_path'."),
     ],
 )
@@ -38,7 +40,7 @@ def test_a_key_that_stands_elsewhere_is_told_its_home_and_a_misspelt_one_its_nei
 def test_every_word_leads_to_keys_that_exist():
     known = set(RunKeys.model_fields) | set(Architecture.model_fields) | set(DataKeys.model_fields)
     known |= {"temperature"}
-    for words in (usual.AT_THE_TOP, usual.IN_NETWORKS):
+    for words in (usual.AT_THE_TOP, usual.IN_NETWORKS, usual.IN_DISTILLATION):
         assert not words.keys() & set(RunKeys.model_fields)
         for hint in words.values():
             assert set(re.findall(r"'([a-z_0-9]+)'", hint)) <= known, hint

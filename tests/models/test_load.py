@@ -237,6 +237,20 @@ def test_random_networks_come_from_the_seed_alone(tmp_path):
     assert not torch.equal(first["bert.pooler.dense.weight"], other["bert.pooler.dense.weight"])
 
 
+@pytest.mark.parametrize("role", ["teacher", "student"])
+def test_a_folder_whose_config_is_of_another_size_than_its_weights(folder, role):
+    values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    values |= {"intermediate_size": 2 * values["intermediate_size"]}  # the rest fits
+    (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    text = message(Block("bert", str(folder)), role=role, strict_head=role == "teacher")
+    assert "is not that of its weights: bert.encoder.layer.0.intermediate.dense" in text
+    assert "in the weights" in text and "by config.json, and 5 more tensors differ" in text
+    config = str(folder.parent / "own.json")
+    (folder.parent / "own.json").write_text(json.dumps(values), encoding="utf-8")
+    named = load(Block("bert", str(folder), config), role=role)
+    assert "other shape" in named.report.summary(), "an architecture that is named takes what fits"
+
+
 # --- heads and labels ----------------------------------------------------------------------------
 
 

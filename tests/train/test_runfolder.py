@@ -57,8 +57,14 @@ def test_what_a_run_is_comes_first_and_few_differences_are_listed(tmp_path):
     with pytest.raises(UserError) as error:
         RunFolder(tmp_path / "run").state(other)
     said = message(error)
-    assert 'Changed: verb: "teach" → "distill"; key00: ' in said
-    assert "key06: " in said and "key07" not in said and "; and 13 more" in said
+    assert 'Changed: verb: "teach" → "distill"; and' in said
+    assert "key00" not in said and "; and 20 more" in said
+    del other["verb"]
+    RunFolder(tmp_path / "same").open({})
+    with pytest.raises(UserError) as error:
+        RunFolder(tmp_path / "same").state(other)
+    said = message(error)
+    assert "key07: " in said and "key08" not in said and "; and 12 more" in said
 
 
 def test_fresh_moves_the_old_run_aside(tmp_path):

@@ -92,10 +92,28 @@ def load_chain(path: Path | None, overrides: Sequence[str], *, verb: str) -> Cha
         else:
             problems += loaded.warnings
             links.append(Link(draft.name, draft.verb, loaded, draft.after))
+    problems += _unread(links, source)
     problems = _said_once(problems, source, [draft.source.name for draft in drafts])
     if any(problem.severity == "error" for problem in problems):
         raise UserError(problems)
     return Chain(source.name, links, problems, arguments)
+
+
+def _unread(links: Sequence[Link], source: Source) -> list[Problem]:
+    """Links whose network no later one reads, though it was trained for them."""
+    own = [link for link in links if link.name != DIRECT]
+    read = {name for link in own for name in link.after}
+    return [
+        Problem(
+            source.name,
+            f"no later link reads the network of '{link.name}'",
+            f'Name it where it is to be gone on from, such as "student_architectures": '
+            f'{{"model_name_or_path": "link:{link.name}"}}, or run \'{link.name}\' by itself.',
+            "warning",
+        )
+        for link in own[:-1]
+        if link.name not in read
+    ]
 
 
 def _said_once(problems: list[Problem], source: Source, links: list[str]) -> list[Problem]:

@@ -65,6 +65,14 @@ IN_NETWORKS = {
     "num_attention_heads": "'config_file', a JSON file with the architecture",
     "intermediate_size": "'config_file', a JSON file with the architecture",
 }
+IN_DISTILLATION = {
+    "alpha": _WEIGHT,
+    "beta": _WEIGHT,
+    "gamma": _WEIGHT,
+    "T": "'temperature'",
+    "temp": "'temperature'",
+    "kd_temperature": "'temperature'",
+}
 
 
 def usual_word(path: KeyPath) -> str:
@@ -74,9 +82,11 @@ def usual_word(path: KeyPath) -> str:
         path: Of the key.
     """
     inside = str(path[-2]) if len(path) > 1 else ""
-    if inside and not inside.endswith("_architectures"):
-        return ""
-    words = IN_NETWORKS if inside else AT_THE_TOP
+    words = AT_THE_TOP if not inside else {}
+    if inside.endswith("_architectures"):
+        words = IN_NETWORKS
+    elif path[0] == "distillation":
+        words = IN_DISTILLATION
     found = {plain(word): meant for word, meant in words.items()}.get(plain(str(path[-1])))
     return f"Here it is {found}." if found and found.startswith("'") else _sentence(found or "")
 

@@ -83,6 +83,8 @@ def load_classifier(
         probe(model)
     report = make_report(model, info, path)
     _require_layers(model, report, place)
+    if architecture.config_file is None:
+        _require_sizes(model, report, place)
     if strict_head:
         _require_head(model, report, place)
     return LoadedModel(model.eval(), report)
@@ -170,6 +172,24 @@ def _require_layers(model: PreTrainedModel, report: LoadReport, place: str) -> N
     raise UserError(
         Problem(place, f"no layer of {report.source} fits {type(model).__name__}: {reason}", hint)
     )
+
+
+def _require_sizes(model: PreTrainedModel, report: LoadReport, place: str) -> None:
+    """A folder's own config and weights must be of one size, but for a head of another task."""
+    base = model.base_model_prefix + "."
+    inside = [found for found in report.mismatched if found.name.startswith(base)]
+    if inside:
+        first, others = inside[0], len(inside) - 1
+        more = f", and {others} more tensors differ" if others else ""
+        message = (
+            f"config.json of {report.source} is not that of its weights: {first.name} has shape "
+            f"{first.found} in the weights, {first.expected} by config.json{more}"
+        )
+        hint = (
+            "Put the right config.json beside the weights. To take over what fits of them, name the "
+            "architecture yourself: config_file."
+        )
+        raise UserError(Problem(place, message, hint))
 
 
 def _require_head(model: PreTrainedModel, report: LoadReport, place: str) -> None:

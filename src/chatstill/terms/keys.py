@@ -182,7 +182,7 @@ class OldKeys(BaseModel):
             problems.append(
                 Problem(
                     f"distillation.{key}",
-                    f"has no effect on every term of {what}: {told}",
+                    f"does not hold for all terms of {what}: {told}",
                     f'Set it there: "distillation": {{{shown}}}',
                     severity="warning",
                 )

@@ -67,7 +67,10 @@ class TermSpec:
     def describe(self, student: Shape, teacher: Shape, *, softened: bool = True) -> str:
         """One line of the plan; ``softened`` is false where outputs are scores without a temperature."""
         row = self.row
-        text = f"{row.loss} of {row.feature}, weight {row.weight:g}"
+        loss: str = row.loss
+        if not softened and loss in ("kl", "cross_entropy"):
+            loss = "squared difference"  # what soft labels of a score are
+        text = f"{loss} of {row.feature}, weight {row.weight:g}"
         if row.temperature is not None and softened:
             text += f", temperature {row.temperature:g}"
         text += "".join(f", {form}" for form in row.forms())

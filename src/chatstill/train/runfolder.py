@@ -69,8 +69,10 @@ class RunFolder:
             return "new"
         changed = _differences(record.get("fingerprint", {}), fingerprint)
         if changed:
-            more = [f"and {len(changed) - MOST} more"] if len(changed) > MOST else []
-            lines = "; ".join([*changed[:MOST], *more])
+            kind = [line for line in changed if line.startswith(tuple(f"{k}:" for k in TELLING))]
+            shown = kind or changed[:MOST]
+            more = [f"and {len(changed) - len(shown)} more"] if len(changed) > len(shown) else []
+            lines = "; ".join([*shown, *more])
             raise UserError(
                 Problem(
                     "output_dir",
