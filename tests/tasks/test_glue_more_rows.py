@@ -99,6 +99,15 @@ def test_a_header_that_names_the_columns_is_enough(read, name, header, row, expe
     assert read(name, f"{header}\n{row}\n")[0] == [(2, *expected)]
 
 
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_a_file_with_another_delimiter_is_no_file_of_texts_alone(read, mark):
+    """Its header shows it; read as texts alone, every row would lose its label."""
+    with pytest.raises(UserError) as error:
+        read("sst2", f"sentence{mark}label\nhide new secretions {mark}0\n", "train", labelled=False)
+    assert f"a header with '{mark}' between its fields" in str(error.value)
+    assert "sentence TAB label" in str(error.value)
+
+
 def test_a_header_with_a_name_twice_is_refused(read):
     with pytest.raises(UserError, match="without labels, 4 fields"):
         read("rte", "sentence1\tsentence2\tlabel\tlabel\na\tb\tentailment\tneutral\n")

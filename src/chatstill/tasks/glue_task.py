@@ -198,6 +198,10 @@ class GlueTask:
                 what = f"the header of a file without labels, {show(fields)}"
                 raise malformed(path, line, what, self._expected(layouts[:1]))
             return found
+        for mark in ",;" if len(fields) == 1 else "":  # a text alone would look like that too
+            if _with_header(layouts, tuple(name.strip() for name in names[0].split(mark))):
+                what = f"a header with {mark!r} between its fields, {show(fields)}"
+                raise malformed(path, line, what, self._expected(layouts[:1]))
         for layout in layouts:
             if not layout.header and len(fields) == len(layout.columns):
                 return layout
