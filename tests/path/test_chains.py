@@ -142,6 +142,17 @@ def test_a_killed_chain_goes_on_where_it_was_to_the_same_weights(chained):
     assert all(whole[name].equal(broken[name]) for name in whole)
 
 
+def test_a_chain_that_has_not_ended_is_told_from_a_network(chained, capsys):
+    chained.distill()
+    path = chained.output / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["state"] == "finished"
+    path.write_text(json.dumps({**record, "state": "running"}), encoding="utf-8")
+    (chained.output / "metrics.json").unlink()
+    assert cli.main(["evaluate", str(chained.output)]) == 2
+    assert f"{chained.output} is the folder of a run that has not ended" in capsys.readouterr().err
+
+
 def test_check_lays_out_every_link_and_writes_nothing(chained):
     said = chained.check()
     assert "link 1 of 2: assistant" in said

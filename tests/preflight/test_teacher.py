@@ -30,6 +30,14 @@ def test_a_good_teacher_passes_also_on_rare_classes(share):
     assert check.value > 0.75
 
 
+def test_one_output_on_two_classes_is_told_as_what_it_is():
+    labels = np.arange(200) % 2
+    noise = np.random.default_rng(3).normal(size=200)
+    (message,) = {check_teacher(noise, labels, TWO).problem.message}
+    assert "its one output was read as the score of 'yes'" in message
+    assert "swapped" not in message
+
+
 def test_swapped_labels_are_called_so():
     labels = np.arange(200) % 2
     check = check_teacher(logits(labels, 2.0, seed=2)[:, ::-1], labels, TWO)

@@ -20,7 +20,8 @@ def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
     """What the run that made a network says of its task and data; empty for other networks.
 
     Raises:
-        UserError: it had plugins and none is named: they are code, which is not run unasked.
+        UserError: it had plugins and none is named: they are code, which is not run unasked; a run that
+            has not ended and left no configuration, such as a chain's.
     """
     for folder in _folders_of_run(model):
         try:
@@ -35,7 +36,19 @@ def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
             more = " ".join(f"--plugin {name}" for name in own)
             raise UserError(Problem("", message, f"Name them: {more}, or --config CONFIG."))
         return known
+    if _is_unfinished(model):
+        message = f"{model} is the folder of a run that has not ended: it holds no network yet"
+        hint = "Start the run again with its configuration, or name the folder of one of its links."
+        raise UserError(Problem("", message, hint))
     return {}
+
+
+def _is_unfinished(folder: Path) -> bool:
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return record.get("state") != "finished" and not (folder / "config.json").is_file()
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def block_of_run(model: Path) -> list[str]:

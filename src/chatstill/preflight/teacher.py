@@ -98,7 +98,8 @@ def check_teacher(
     labels = labels[known]
     groups = None if groups is None else np.asarray(groups)[known]
     check = _measure(scores, labels, task_labels, groups)
-    problem = _judge(check, bool(np.isfinite(scores).all()), task_labels, role)
+    finite = bool(np.isfinite(scores).all())
+    problem = _judge(check, finite, task_labels, role, alone=scores.shape[1:] == (1,))
     if problem is not None and allow_weak_teacher:
         problem = Problem(problem.place, problem.message, problem.hint, "warning")
     return TeacherCheck(**{**check.__dict__, "problem": problem})
@@ -132,7 +133,9 @@ def _measure(
     return TeacherCheck(name, value, chance, above, below, len(labels), accuracy, majority)
 
 
-def _judge(check: TeacherCheck, finite: bool, labels: Labels, role: str) -> Problem | None:
+def _judge(
+    check: TeacherCheck, finite: bool, labels: Labels, role: str, *, alone: bool
+) -> Problem | None:
     place = f"{role}: score on dev rows"
     if not finite:
         return Problem(place, f"the {role} gives scores that are not finite numbers")
@@ -143,6 +146,10 @@ def _judge(check: TeacherCheck, finite: bool, labels: Labels, role: str) -> Prob
         return None
     classification = labels.kind != "regression"
     swapped = "labels may be swapped" if classification else "scores may be turned round"
+    if classification and alone and labels.num_outputs == 2:
+        swapped = (
+            f"its one output was read as the score of {labels.names[1]!r}, perhaps another task's"
+        )
     if check.p_below < SIGNIFICANT:
         message = f"the {role} is clearly below chance: {check}; {swapped}, very likely so"
     elif check.num_rows < FEW_ROWS and check.value > check.chance:

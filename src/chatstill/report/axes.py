@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 400, 290
-LEFT, RIGHT, TOP, BOTTOM = 54, 12, 22, 46
+LEFT, RIGHT, TOP, BOTTOM = 62, 12, 22, 46
 
 
 @dataclass(frozen=True)
