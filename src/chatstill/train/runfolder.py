@@ -73,13 +73,15 @@ class RunFolder:
             shown = kind or changed[:MOST]
             more = [f"and {len(changed) - len(shown)} more"] if len(changed) > len(shown) else []
             lines = "; ".join([*shown, *more])
-            raise UserError(
-                Problem(
-                    "output_dir",
-                    f"{self.path} holds a run of another configuration. Changed: {lines}",
-                    "Name another output_dir, or add --fresh to move the old run aside and start anew.",
-                )
+            hint = (
+                "Name another output_dir, or add --fresh to move the old run aside and start anew."
             )
+            if (self.path.parent / RECORD).is_file():
+                hint += (
+                    " Without the folders of this link and of those after it, earlier ones stand."
+                )
+            message = f"{self.path} holds a run of another configuration. Changed: {lines}"
+            raise UserError(Problem("output_dir", message, hint))
         return "finished" if record.get("state") == "finished" else "resume"
 
     def finished(self, fingerprint: dict[str, Any]) -> bool:
