@@ -254,7 +254,7 @@ def test_regression(run, shared, tmp_path):
     result = run(model_type="KD", task_name="stsb", teacher=teacher, **PLAIN)
     assert metrics_of(result)["task"] == "stsb"
     assert terms_logged(result) >= {"term/soft", "term/hard"}
-    assert "kl of logits, weight 0.5\n" in result.text, "scores have no temperature"
+    assert "squared difference of logits, weight 0.5\n" in result.text, "scores have no temperature"
 
 
 def test_a_run_with_other_terms_is_another_run(run):
