@@ -72,9 +72,20 @@ def _state(process: BaseProcess) -> str:
             lines.append(f"-- process {sibling.pid}, exit code {sibling.exitcode}")
             if sibling.exitcode is None:
                 os.kill(sibling.pid, signal.SIGUSR1)
-                time.sleep(1)
-                lines.append(stacks.read_text())
+                lines.append(_written(sibling, stacks))
     return "\n".join(lines)
+
+
+def _written(child: BaseProcess, stacks: Path, seconds: float = 10) -> str:
+    """What a child writes when asked for its stacks; the end of the child ends the waiting too."""
+    last, end = "", time.monotonic() + seconds
+    while child.exitcode is None and time.monotonic() < end:
+        child.join(0.1)
+        text = stacks.read_text(encoding="utf-8", errors="replace")
+        if text and text == last:  # it is all there
+            break
+        last = text
+    return last or "(no stacks)"
 
 
 def count_changes(folder: Path, on_change: Callable[[int, str], None]) -> Callable[[], int]:
