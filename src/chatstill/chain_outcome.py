@@ -95,7 +95,12 @@ def compare_with_direct(chain: Chain) -> dict[str, Any] | None:
     config = student.loaded.config
     task = task_of(config)
     ours, other = (
-        read_predictions(file, task.label_words, multi_label=task.labels.kind == "multi_label")
+        read_predictions(
+            file,
+            task.label_words,
+            multi_label=task.labels.kind == "multi_label",
+            swapped=bool(task.labels.columns),
+        )
         for file in files
     )
     main = read_json(student.folder / "metrics.json")["dev"]["main"]

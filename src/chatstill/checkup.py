@@ -38,6 +38,7 @@ from .preflight.windows import scores_beyond_windows
 from .splits import lengths_of, path_of, sample_view
 from .tasks.base import Example, Split
 from .tasks.files import listed, transfer_files
+from .tasks.positive import KEY, why_no_f1
 from .text.casing import casing_report
 from .text.normalize import normalizes
 from .train.launch import world_size
@@ -218,9 +219,20 @@ def _networks(job: Job, check: TeacherCheck | None) -> Section:
         )
     rows += [("", note) for note in job.notes]
     rows.append(("labels", ", ".join(job.names) or f"one output ({job.match.objective})"))
+    rows += [("", line) for line in _meanings(job)]
     if check is not None:
         rows.append(("teacher on dev", str(check)))
     return Section("networks", rows)
+
+
+def _meanings(job: Job) -> list[str]:
+    """What was taken of the labels that their names alone don't say."""
+    labels, lines = job.task.labels, [job.match.note] if job.match.note else []
+    if labels.kind == "classification" and len(labels.names) == 2 and labels.positive is None:
+        lines.append(f"f1 is left out: {why_no_f1(labels.names)}")
+    if labels.positive is not None:
+        lines.append(f"{labels.positive!r} is the class that counts ({KEY})")
+    return lines
 
 
 def _phase_section(

@@ -34,10 +34,11 @@ def calibration_of(job: Job, trained: Trained, labels: np.ndarray) -> dict[str, 
         return {}
     scores, labels = trained.scores[known], labels[known].astype(np.int64)
     found: dict[str, Any] = {"calibration": {**calibrate(scores, labels), "fitted_on": "dev"}}
-    if trained.teacher_scores is not None and len(space.names) == 2:
+    if trained.teacher_scores is not None and len(space.names) == 2 and space.positive is not None:
         temperature = found["calibration"]["temperature"]
-        teacher = trained.teacher_scores[known]
-        found["threshold"] = threshold_like(scores, teacher, labels, temperature)
+        teacher, counts = trained.teacher_scores[known], space.names.index(space.positive)
+        threshold = threshold_like(scores, teacher, labels, temperature, counts)
+        found["threshold"] = {"label": space.positive, **threshold}
     return found
 
 
@@ -50,6 +51,7 @@ def save_kept(job: Job, target: Path, calibration: dict[str, Any]) -> dict[str, 
         own["temperature"] = calibration["calibration"]["temperature"]
     if calibration.get("threshold", {}).get("probability") is not None:
         own["threshold"] = calibration["threshold"]["probability"]
+        own["positive_label"] = calibration["threshold"]["label"]
     kept = job.method.kept()
     save_student(kept, job.tokenizer, target, job.names, job.task.labels.kind, own)
     return own

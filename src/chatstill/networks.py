@@ -60,7 +60,7 @@ def load_start(
         "teacher",
         notes,
         num_labels=task.labels.num_outputs,
-        label_names=task.labels.names or None,
+        label_names=task.labels.numbered or None,
     )
     if depth is None or depth == num_layers_of(model.config):
         return model

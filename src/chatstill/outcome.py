@@ -175,6 +175,7 @@ def _write_predictions(path: Path, task: Task, scores: np.ndarray, view: View) -
         _group_names(view),
         task.label_words,
         multi_label=task.labels.kind == "multi_label",
+        swapped=bool(task.labels.columns),
     )
 
 

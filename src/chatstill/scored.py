@@ -25,6 +25,7 @@ from .preflight.reading import reading_problems
 from .preflight.shapes import usable_positions
 from .splits import label_width, lengths_of
 from .tasks.base import Split, Task
+from .tasks.label_names import names_of_outputs
 from .tasks.tabular import TabularTask
 from .text.preprocess import preprocessed
 from .text.tokenizers import resolve_tokenizer
@@ -34,10 +35,10 @@ def task_for(folder: Path, config: RunConfig) -> Task:
     """The run's task; a model's label names stand in where no training rows are there to tell them."""
     task = task_of(config)
     if isinstance(task, TabularTask):
-        found = read_json(folder / "config.json")[0] or {}
-        names = found.get("id2label") or {}
-        if isinstance(names, dict) and names:
-            return task.with_names(tuple(str(name) for name in names.values()))
+        file = folder / "config.json"
+        names = names_of_outputs(read_json(file)[0] or {}, "MODEL", str(file))
+        if names:
+            return task.with_names(tuple(names))
     return task
 
 

@@ -54,6 +54,7 @@ def test_every_key_of_the_specification_is_known(world):
         "cache_dir": "cache",
         "plugins": [],
         "allow_weak_teacher": True,
+        "positive_label": "match",
         "max_query_length": 10,
         "max_reply_length": 10,
         "truncation_side": "left",

@@ -110,3 +110,35 @@ def test_a_model_that_chooses_one_label_is_told_of():
     config.problem_type = "single_label_classification"
     (warning,) = match_labels(config, TAGS).warnings
     assert "was trained to choose one label of 3" in warning.message
+
+
+def test_names_that_are_equal_as_written_match_in_any_order_without_a_word():
+    signed = Labels("classification", ("-1", "0", "1"))
+    match = match_labels(model("0", "1", "-1"), signed)
+    assert (match.order, match.problems) == ([2, 0, 1], [])
+
+
+def test_case_is_folded_only_where_the_names_stay_apart():
+    cased = Labels("classification", ("US", "us"))
+    assert match_labels(model("us", "US"), cased).order == [1, 0]
+    match = match_labels(model("Us", "us"), cased)
+    assert match.order == [1, 0] or match.warnings  # "us" is exact; "Us" is what is left over
+    assert match.warnings
+
+
+def test_unicode_forms_are_the_same_name():
+    assert match_labels(
+        model("ｙｅｓ", "cafe\u0301"), Labels("classification", ("café", "yes"))
+    ).order == [1, 0]
+
+
+def test_the_order_that_stands_for_missing_names_is_told_with_the_key():
+    found = Labels("classification", ("cat", "dog"), settled=False, key="data.labels")
+    match = match_labels(model("LABEL_0", "LABEL_1"), found)
+    assert "output 0 is cat, output 1 is dog" in match.note and "data.labels" in match.note
+    assert "data.labels" in match.warnings[0].hint
+
+
+def test_unnamed_outputs_are_counted_as_the_files_count():
+    listed = Labels("classification", ("drop", "keep"), columns=("keep", "drop"), positive="keep")
+    assert match_labels(model("LABEL_0", "LABEL_1"), listed).order == [1, 0]

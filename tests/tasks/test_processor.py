@@ -84,14 +84,22 @@ def test_the_usual_metrics_of_classes(plugin):
     task = task_of(plugin())
     scores, labels = np.array([[1, 0], [0, 1], [0, 1], [1, 0]]), np.array([0, 1, 0, 1])
     found = task.metrics(scores, labels, None)
-    assert found == {"accuracy": 0.5, "f1": 0.5, "mcc": 0.0, "auc": 0.5}
-    assert task.missing(np.zeros(4), None) == {"auc": "all 4 rows have the same label"}
-    assert task.metric("f1")(scores, labels, None) == 0.5
+    assert found == {"accuracy": 0.5, "mcc": 0.0, "auc": 0.5}  # nothing says that a or b counts
+    assert set(task.missing(np.zeros(4), None)) == {"auc", "f1"}
+    for counts in ("a", "b"):
+        counted = task.with_positive(counts)
+        turned = [counted.labels.names.index(name) for name in "ab"]
+        args = scores[:, turned], np.array(turned)[labels], None
+        assert counted.metrics(*args) == {"accuracy": 0.5, "f1": 0.5, "mcc": 0.0, "auc": 0.5}
+        assert counted.metric("f1")(*args) == 0.5
     text = HEAD.replace('["a", "b"]', '["a", "b", "c"]')
     task = task_of(plugin(GOOD + text, "three.py"))
     scores, labels = np.eye(3)[[0, 0, 1]], np.array([0, 1, 1])
     found = task.metrics(scores, labels, None)
-    assert (found["accuracy"], found["macro_f1"]) == pytest.approx((2 / 3, 4 / 9))
+    assert (found["accuracy"], found["macro_f1"]) == pytest.approx(
+        (2 / 3, 2 / 3)
+    )  # c: no row has it
+    assert "2 of 3 classes; no row has or is called c" in task.remarks(scores, labels)["macro_f1"]
 
 
 def test_test_examples_may_lack_a_label_and_others_may_not(plugin):

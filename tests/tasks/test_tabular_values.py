@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chatstill.tasks import gain
+from chatstill.tasks.base import Labels
 from chatstill.tasks.intervals import bootstrap
 from chatstill.tasks.tabular_metrics import scorer_for
 
@@ -15,7 +16,7 @@ def test_sets_of_labels():
     scores = np.array([[1.0, -1], [1, 1], [-1, -1], [-1, 1]])
     labels = np.array([[1.0, 0], [0, 1], [0, 0], [1, 1]])
     # label 0: 1 hit of 2 called and 2 true; label 1: 2 hits of 2 called and 2 true
-    scorer = scorer_for("multi_label", 2, ranking=False)
+    scorer = scorer_for("multi_label", Labels("multi_label", ("a", "b")), ranking=False)
     metrics = scorer.metrics(scores, labels, None)
     assert metrics == pytest.approx(
         {"micro_f1": 6 / 8, "macro_f1": (0.5 + 1) / 2, "exact_match": 0.5}
@@ -27,27 +28,27 @@ def test_sets_of_labels():
 
 
 def test_a_label_that_never_occurs_counts_nothing():
-    scorer = scorer_for("multi_label", 2, ranking=False)
+    scorer = scorer_for("multi_label", Labels("multi_label", ("a", "b")), ranking=False)
     metrics = scorer.metrics(np.array([[1.0, -1]]), np.array([[1.0, 0]]), None)
     assert metrics == {"micro_f1": 1.0, "macro_f1": 0.5, "exact_match": 1.0}
 
 
 def test_classes():
     scores = np.eye(3)[[0, 1, 2, 2]]
-    metrics = scorer_for("classification", 3, ranking=False).metrics(
-        scores, np.array([0, 1, 2, 1]), None
-    )
+    metrics = scorer_for(
+        "classification", Labels("classification", ("a", "b", "c")), ranking=False
+    ).metrics(scores, np.array([0, 1, 2, 1]), None)
     assert metrics["accuracy"] == 0.75
     assert metrics["macro_f1"] == pytest.approx((1 + 2 / 3 + 2 / 3) / 3)
 
 
 def test_two_classes_in_groups_are_ranked():
-    scorer = scorer_for("classification", 2, ranking=True)
+    scorer = scorer_for("classification", Labels("classification", ("0", "1")), ranking=True)
     assert "mrr" in scorer.metrics(np.array([[0, 1], [1, 0.0]]), np.array([1, 0]), np.array([0, 0]))
 
 
 def test_numbers():
-    scorer = scorer_for("regression", 1, ranking=False)
+    scorer = scorer_for("regression", Labels("regression"), ranking=False)
     metrics = scorer.metrics(np.array([[1.0], [2.0], [4.0]]), np.array([1.0, 2, 3]), None)
     assert metrics["spearmanr"] == pytest.approx(1)
     assert metrics["rmse"] == pytest.approx(math.sqrt(1 / 3))
@@ -86,7 +87,7 @@ def test_grades_are_ranked_by_their_mean():
 
 
 def test_relevance_without_a_relevant_row_falls_back_to_accuracy():
-    scorer = scorer_for("relevance", 3, ranking=True)
+    scorer = scorer_for("relevance", Labels("classification", ("0", "1", "2")), ranking=True)
     scores, labels, groups = np.eye(3)[[0, 1]], np.zeros(2), np.array([0, 0])
     metrics = scorer.metrics(scores, labels, groups)
     assert metrics == {"accuracy": 0.5} and scorer.main_metric_of(metrics) == "accuracy"

@@ -64,6 +64,7 @@ class RunKeys(Block):
         data_dir: Holds the task's files, or a folder <TASK> with them.
         data: Rows of any CSV, TSV, JSON lines, Parquet file or data set, in place of data_dir.
         on_bad_row: "skip" leaves malformed rows out and lists them.
+        positive_label: The class that counts in f1, the threshold and the ranking metrics.
         output_dir: The run folder.
         cache_dir: Where prepared data and downloads are kept.
         plugins: Python files with methods, tasks or models of your own.
@@ -115,6 +116,7 @@ class RunKeys(Block):
     data_dir: str = "data"
     data: DataKeys | None = None
     on_bad_row: OnBadRow = "stop"
+    positive_label: bool | int | str | None = None
     output_dir: str = ""
     cache_dir: str | None = None
     plugins: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from .. import lookup
 from ..errors import Problem, UserError
+from ..tasks.positive import no_effect
 from ..tasks.tabular import TabularTask
 from .schema import RunKeys
 
@@ -20,13 +21,16 @@ def task_of(keys: RunKeys, plugins: tuple[str, ...] | None = None) -> "Task":
         plugins: Those that could be loaded; None for all that it names.
 
     Raises:
-        UserError: There is no task of the name, or it can't skip rows as it is asked to.
+        UserError: There is no task of the name, it can't skip rows as it is asked to, or the class
+            of ``positive_label`` cannot count in it.
     """
     skip = keys.on_bad_row == "skip"
     if keys.data is not None:
         block = keys.data.model_copy(update={"on_bad_row": "skip"}) if skip else keys.data
-        return TabularTask(block, keys.task_name)
+        return TabularTask(block, keys.task_name, positive=keys.positive_label)
     task = lookup.task(keys.task_name, keys.plugins if plugins is None else plugins)
+    if keys.positive_label is not None:
+        task = _counting(task, keys.positive_label)
     if not skip:
         return task
     if not hasattr(task, "on_bad_row"):
@@ -35,3 +39,10 @@ def task_of(keys: RunKeys, plugins: tuple[str, ...] | None = None) -> "Task":
     task = copy.copy(task)  # tasks are shared
     task.on_bad_row = "skip"
     return task
+
+
+def _counting(task: "Task", wanted: str | int | bool) -> "Task":
+    change = getattr(task, "with_positive", None)
+    if change is None:
+        raise UserError(no_effect(f"the task {task.name} has metrics of its own"))
+    return change(wanted)

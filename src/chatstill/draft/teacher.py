@@ -10,6 +10,7 @@ import numpy as np
 from ..config.networks import means_hub, near_file
 from ..config.weights import kind_of, read_json, weights_fault
 from ..errors import Problem, UserError
+from ..tasks.label_names import names_of_outputs
 from ..text.tokenizers import resolve_tokenizer
 
 LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
@@ -75,7 +76,7 @@ def _outputs(folder: Path, values: dict) -> int:
     by_tensor = any(name.startswith(("classifier.", "score.")) for name in names)
     if not (by_tensor if names else by_class):
         return 0
-    labels = values.get("id2label") or {}
+    labels = names_of_outputs(values, str(folder), str(folder / "config.json"))
     return len(labels) or int(values.get("num_labels") or 2)
 
 

@@ -98,7 +98,11 @@ def calibrate(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 
 def threshold_like(
-    student: np.ndarray, teacher: np.ndarray, labels: np.ndarray, temperature: float
+    student: np.ndarray,
+    teacher: np.ndarray,
+    labels: np.ndarray,
+    temperature: float,
+    positive_class: int = 1,
 ) -> dict[str, Any]:
     """The threshold at which the student is as precise as the teacher is by its own decisions.
 
@@ -109,14 +113,15 @@ def threshold_like(
         teacher: The same of the teacher.
         labels: (N,) 0 or 1.
         temperature: For ``probability_scaled``.
+        positive_class: The class that counts.
 
     Returns:
-        ``probability`` of class 1 from which a row counts as positive, ``probability_scaled`` (the same
+        ``probability`` of the class from which a row counts as positive, ``probability_scaled`` (the same
         after dividing the logits by the temperature), ``precision`` and ``recall`` there,
         ``teacher_precision`` and ``teacher_recall``. The first four are None where the teacher calls no
         row positive, or the student reaches its precision nowhere.
     """
-    positive, called = labels == 1, decide(teacher) == 1
+    positive, called = labels == positive_class, decide(teacher) == positive_class
     hits = int((called & positive).sum())
     nothing = dict.fromkeys(("probability", "probability_scaled", "precision", "recall"))
     found: dict[str, Any] = {
@@ -126,7 +131,7 @@ def threshold_like(
     }
     if found["teacher_precision"] is None or not positive.any():
         return found
-    score = margin(student)
+    score = margin(student) if positive_class else -margin(student)
     order = np.argsort(-score, kind="stable")
     right = np.cumsum(positive[order])
     ends = np.flatnonzero(

@@ -14,6 +14,13 @@ from ..tasks.intervals import bootstrap
 from ..tasks.metrics import agreement, decide
 
 FORMAT = 1
+SMALL_SPREAD = 0.1  # of the labels' standard deviation
+# `teacher spearman` would read as the teacher's correlation with the labels.
+BETWEEN = {
+    "agreement": "student and teacher, same decision",
+    "spearman": "student and teacher, rank correlation of their scores",
+    "pearson": "student and teacher, linear correlation of their scores",
+}
 
 
 def judge(
@@ -34,14 +41,17 @@ def judge(
         resamples: Of the bootstrap interval of the main metric; 0 leaves it out.
 
     Returns:
-        ``rows``, ``main`` (name), ``value``, ``interval`` (95 %, percentile bootstrap over groups or
-        rows), ``metrics``, ``left_out`` (metrics without a value, with the reason) and, for classes
-        and labels, ``predicted`` (how often each is answered).
+        ``rows``, ``positive`` (the class that counts, None where none does), ``main`` (name), ``value``,
+        ``interval`` (95 %, percentile bootstrap over groups or rows), ``metrics``, ``left_out`` (metrics
+        without a value, with the reason), ``remarks`` (what
+        a metric was taken over, where not all), ``warnings`` (a network that decides nothing) and, for
+        classes and labels, ``predicted`` (how often each is answered).
     """
     metrics = task.metrics(scores, labels, groups)
     main = task.main_metric_of(metrics)
     found: dict[str, Any] = {
         "rows": len(labels),
+        "positive": task.labels.positive,
         "main": main,
         "value": metrics[main],
         "metrics": metrics,
@@ -53,10 +63,31 @@ def judge(
     if task.labels.kind == "multi_label":
         answers = (np.asarray(scores) > 0).sum(axis=0)
         found["predicted"] = dict(zip(task.labels.names, answers.tolist(), strict=True))
+    remarks = getattr(task, "remarks", None)
+    found["remarks"] = remarks(scores, labels) if remarks is not None else {}
+    found["warnings"] = _collapsed(task.labels.kind, scores, labels, found.get("predicted", {}))
     if resamples:
         low, high = bootstrap(task.metric(main), scores, labels, groups, n=resamples)
         found["interval"] = [low, high]
     return found
+
+
+def _collapsed(
+    kind: str, scores: np.ndarray, labels: np.ndarray, predicted: Mapping[str, int]
+) -> list[str]:
+    """Warnings for answers that hardly hang on the row."""
+    if kind == "classification":
+        answered = [name for name, count in predicted.items() if count]
+        if len(answered) == 1:
+            return [f"every row is predicted as {answered[0]}: the network decides nothing"]
+    if kind == "multi_label" and not any(predicted.values()):
+        return ["no row is given any label: the network decides nothing"]
+    if kind == "regression":
+        spread, wanted = float(np.std(scores)), float(np.std(labels))
+        if spread < SMALL_SPREAD * wanted:
+            text = f"the predictions hardly differ: their standard deviation is {spread:.3g}"
+            return [f"{text}, that of the labels {wanted:.3g}"]
+    return []
 
 
 def compare(task: Task, student: np.ndarray, teacher: np.ndarray) -> dict[str, float]:
@@ -102,7 +133,8 @@ def _calibration_lines(metrics: Mapping[str, Any]) -> list[str]:
         )
     if threshold and threshold["probability"] is not None:
         lines.append(
-            f"threshold at the teacher's precision = {threshold['probability']:.4g}  (precision "
+            f"threshold at the teacher's precision = {threshold['probability']:.4g}  (of "
+            f"{threshold.get('label', 'class 1')}; precision "
             f"{threshold['teacher_precision']:.4f}; recall {threshold['recall']:.4f}, the teacher's "
             f"{threshold['teacher_recall']:.4f})"
         )
@@ -114,23 +146,22 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
     dev = metrics["dev"]
     low, high = dev.get("interval") or (None, None)
     lines = [f"task = {metrics['task']}", f"rows = {dev['rows']}"]
+    if dev.get("positive") is not None:
+        lines.append(f"positive label = {dev['positive']}")
     for name, value in dev["metrics"].items():
         text = f"{name} = {value:.6g}"
         if name == dev["main"] and low is not None:
             text += f"  (95 % interval {low:.4f} to {high:.4f})"
         lines.append(text)
     lines += [f"{name} = left out: {reason}" for name, reason in dev["left_out"].items()]
-    answered = [name for name, count in dev.get("predicted", {}).items() if count]
-    if len(answered) == 1 and dev["predicted"][answered[0]] == dev["rows"]:
-        lines.append(
-            f"warning = every row is predicted as {answered[0]}: the network decides nothing"
-        )
+    lines += [f"{name}: {remark}" for name, remark in dev.get("remarks", {}).items()]
+    lines += [f"warning = {text}" for text in dev.get("warnings", ())]
     teacher = metrics.get("teacher")
     if teacher:
         lines.append(f"teacher {teacher['main']} = {teacher['value']:.6g}")
         if metrics.get("ratio") is not None:
             lines.append(f"ratio to the teacher = {metrics['ratio']:.4f}")
-        lines += [f"teacher {k} = {v:.4f}" for k, v in metrics["agreement"].items()]
+        lines += [f"{BETWEEN[k]} = {v:.4f}" for k, v in metrics["agreement"].items()]
     lines += _calibration_lines(metrics)
     if metrics.get("kept"):
         lines.append(f"kept = {metrics['kept']['text']}")

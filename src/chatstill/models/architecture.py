@@ -12,6 +12,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from ..errors import Problem, UserError
 from ..hub import require_hub
 from ..model_types import built_in
+from ..tasks.label_names import settled_tables
 from .custom import extends, own_type
 from .hub import hub_errors
 from .layers import cut_config, num_layers_of
@@ -129,6 +130,7 @@ def config_from_dict(
         UserError: see ``load_config``.
     """
     kind = _model_type(data, model_type, file, place)
+    data = settled_tables(data, place, str(file))
     if data.get("quantization_config"):
         raise UserError(
             Problem(

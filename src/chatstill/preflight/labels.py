@@ -1,14 +1,12 @@
 """Which output column of a model is which label of the task: by name or index, or one logit."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Problem
 from ..tasks.base import Labels, Objective
-
-_INDEX = re.compile(r"(?:label)?(\d+)")
+from ..tasks.label_names import index_in, same_names
 
 
 @dataclass(frozen=True)
@@ -20,11 +18,13 @@ class LabelMatch:
             empty if nothing could be matched (then ``problems`` holds an error).
         objective: How the model answers the task.
         problems: Errors and warnings.
+        note: The order that was assumed where the model does not name its outputs, for the plan.
     """
 
     order: list[int]
     objective: Objective
     problems: list[Problem] = field(default_factory=list)
+    note: str = ""
 
     @property
     def errors(self) -> list[Problem]:
@@ -38,8 +38,8 @@ class LabelMatch:
 def match_labels(model_config: Any, labels: Labels, *, role: str = "teacher") -> LabelMatch:
     """Matches a model's ``id2label`` with the task's labels.
 
-    Names and synonyms are compared without case, spaces, hyphens and underscores; ``LABEL_1`` and
-    ``1`` are indices; one logit on a two-class task scores label 1 through a sigmoid.
+    Names and synonyms are compared as ``same_names`` does it; ``LABEL_1`` and ``1`` are indices; one
+    logit on a two-class task scores label 1 through a sigmoid.
 
     Args:
         model_config: Configuration of a transformers classifier, or anything with ``id2label``.
@@ -57,8 +57,8 @@ def match_labels(model_config: Any, labels: Labels, *, role: str = "teacher") ->
         return LabelMatch([0], "sigmoid", _check_scorer(names[0], labels, role))
     if len(names) != len(labels.names):
         return LabelMatch([], "cross_entropy", [_wrong_count(names, labels, role)])
-    order, problems = _match_names(names, labels, role)
-    return LabelMatch(order, "cross_entropy", problems)
+    order, problems, note = _match_names(names, labels, role)
+    return LabelMatch(order, "cross_entropy", problems, note)
 
 
 def _match_multi_label(
@@ -67,7 +67,7 @@ def _match_multi_label(
     """A column for each label, of a model that answers them one by one."""
     if len(names) != len(labels.names):
         return LabelMatch([], "multi_label", [_wrong_count(names, labels, role)])
-    order, problems = _match_names(names, labels, role)
+    order, problems, note = _match_names(names, labels, role)
     if getattr(model_config, "problem_type", None) == "single_label_classification":
         message = (
             f"the {role} was trained to choose one label of {len(names)} (problem_type in its "
@@ -75,7 +75,7 @@ def _match_multi_label(
         )
         hint = "Its logits are read label by label all the same: above 0 the label applies."
         problems = [*problems, Problem(f"{role}: problem_type", message, hint, "warning")]
-    return LabelMatch(order, "multi_label", problems)
+    return LabelMatch(order, "multi_label", problems, note)
 
 
 def check_label_values(
@@ -110,20 +110,25 @@ def output_names(model_config: Any) -> list[str]:
 
 def _match_names(
     names: Sequence[str], labels: Labels, role: str
-) -> tuple[list[int], list[Problem]]:
+) -> tuple[list[int], list[Problem], str]:
     """Columns by name, then by index; what is left over is taken in order, with a warning."""
-    by_name = [_label_named(name, labels) for name in names]
+    by_name = _named(names, labels)
     if sorted(label for label in by_name if label is not None) == list(range(len(names))):
-        return [by_name.index(label) for label in range(len(names))], []
-    by_index = [_index(name) for name in names]
+        return [by_name.index(label) for label in range(len(names))], [], ""
+    by_index = [index_in(name) for name in names]
     if sorted(index for index in by_index if index is not None) == list(range(len(names))):
-        order = [by_index.index(label) for label in range(len(names))]
-        return order, [] if labels.settled else [_only_numbered(names, labels, role)]
+        order = [by_index.index(labels.numbered.index(name)) for name in labels.names]
+        warned = [] if labels.settled else [_only_numbered(names, labels, role, order)]
+        return order, warned, _assumed(labels, role, order)
     known = [label for label in by_name if label is not None]
     if len(set(known)) != len(known):  # two columns claim one label: names prove nothing
         by_name = [None] * len(names)
     free_columns = [column for column, label in enumerate(by_name) if label is None]
-    free_labels = [label for label in range(len(names)) if label not in by_name]
+    free_labels = [
+        label
+        for label in (labels.names.index(name) for name in labels.numbered)
+        if label not in by_name
+    ]
     order = [0] * len(names)
     for column, label in enumerate(by_name):
         if label is not None:
@@ -138,24 +143,42 @@ def _match_names(
         f"the {role}'s labels {_listing(names)} do not match the task's {_listing(labels.names)} "
         f"by name; taken by index: {guessed}"
     )
-    hint = "Name the labels of the task in id2label of the model's config.json to be sure."
-    return order, [Problem(f"{role}: id2label", message, hint, "warning")]
+    return order, [Problem(f"{role}: id2label", message, _to_be_sure(labels), "warning")], ""
 
 
-def _only_numbered(names: Sequence[str], labels: Labels, role: str) -> Problem:
+def _assumed(labels: Labels, role: str, order: Sequence[int]) -> str:
+    """The order that stands for the names that a network does not give, for the plan."""
+    taken = ", ".join(f"output {order[n]} is {name}" for n, name in _in_columns(labels, order))
+    key = f"; {labels.key} or id2label changes it" if labels.key else "; id2label changes it"
+    return f"the {role} does not name its outputs, taken in the order of the classes: {taken}{key}"
+
+
+def _in_columns(labels: Labels, order: Sequence[int]) -> list[tuple[int, str]]:
+    return sorted(enumerate(labels.names), key=lambda item: order[item[0]])
+
+
+def _to_be_sure(labels: Labels) -> str:
+    hint = "Name the labels of the task in id2label of the model's config.json to be sure"
+    if labels.key:
+        hint += f", or list them in {labels.key} in the order of the outputs"
+    return hint + "."
+
+
+def _only_numbered(
+    names: Sequence[str], labels: Labels, role: str, order: Sequence[int]
+) -> Problem:
     """Numbers without names, on a task whose classes are numbered differently by different tools."""
-    taken = ", ".join(f"{number} as {name}" for number, name in enumerate(labels.names))
+    taken = ", ".join(f"{order[n]} as {name}" for n, name in _in_columns(labels, order))
     message = (
         f"the {role} numbers its labels {_listing(names)} and does not name them; taken: {taken}. "
         "Tools differ in this order"
     )
-    hint = "Name the labels in id2label of the model's config.json to be sure."
-    return Problem(f"{role}: id2label", message, hint, "warning")
+    return Problem(f"{role}: id2label", message, _to_be_sure(labels), "warning")
 
 
 def _check_scorer(name: str, labels: Labels, role: str) -> list[Problem]:
     """A lone logit named like label 0 is probably turned round."""
-    if _index(name) is not None or _label_named(name, labels) != 0:
+    if index_in(name) is not None or _named([name], labels) != [0]:
         return []
     message = (
         f"the {role} has one logit, named {name!r} like the task's label 0; it is taken as the "
@@ -175,22 +198,10 @@ def _wrong_count(names: Sequence[str], labels: Labels, role: str) -> Problem:
     return Problem(f"{role}: id2label", message, hint)
 
 
-def _label_named(name: str, labels: Labels) -> int | None:
-    wanted = _plain(name)
-    for label, own in enumerate(labels.names):
-        others = labels.synonyms[label] if label < len(labels.synonyms) else ()
-        if wanted in {_plain(known) for known in (own, *others)}:
-            return label
-    return None
-
-
-def _index(name: str) -> int | None:
-    found = _INDEX.fullmatch(_plain(name))
-    return int(found[1]) if found else None
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_\-]+", "", name).casefold()
+def _named(names: Sequence[str], labels: Labels) -> list[int | None]:
+    """The label that each name is, by the label's name or one of its synonyms."""
+    others = labels.synonyms or ((),) * len(labels.names)
+    return same_names(names, [(own, *more) for own, more in zip(labels.names, others, strict=True)])
 
 
 def _listing(names: Sequence[str]) -> str:

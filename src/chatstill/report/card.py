@@ -159,7 +159,12 @@ def _calibration(own: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     )
     if "threshold" in own:
         text += (
-            f"\nCounted as positive from a probability of {own['threshold']:.4g} (before the division), "
-            "it was as precise as its teacher on dev.\n"
+            f"\nCounted as {_positive(own)} from a probability of {own['threshold']:.4g} (before the "
+            "division), it was as precise as its teacher on dev.\n"
         )
     return text
+
+
+def _positive(own: Mapping[str, Any]) -> str:
+    """The class that the threshold is about; networks of older versions don't name it."""
+    return f"`{own['positive_label']}`" if "positive_label" in own else "positive"

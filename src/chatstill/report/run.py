@@ -136,6 +136,10 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
         f"Trained on {training['rows']:,} rows with seed {metrics['seed']}; "
         f"{100 * training['share_of_rows_cut']:.1f} % of them were cut to the length limit.",
     ]
+    if dev.get("positive") is not None:
+        counted = "f1" in dev["metrics"] or main.startswith(("mrr", "map", "p@", "r"))
+        what = "F1 and ranking figures" if counted else "the threshold"
+        notes.append(f"The class that counts in {what}: {dev['positive']}.")
     if dev.get("interval"):
         name = NAMES.get(main, main)
         notes.append(f"In brackets: 95 % bootstrap interval of {name} over the dev set.")
@@ -158,10 +162,12 @@ def _calibration(metrics: Mapping[str, Any]) -> list[str]:
             f"divided by {found['temperature']:.3g} ({fitted(found['temperature'], 'dev rows')})."
         )
     if threshold and threshold["probability"] is not None:
+        named = threshold.get("label")
         notes.append(
             f"From a probability of {threshold['probability']:.3g} the student is as precise as the teacher "
-            f"({_figure(threshold['teacher_precision'])}) and finds {_figure(threshold['recall'])} of the "
-            f"positive rows, the teacher {_figure(threshold['teacher_recall'])}."
+            f"({_figure(threshold['teacher_precision'])}) and finds {_figure(threshold['recall'])} of "
+            f"{'the positive rows' if named is None else f'the rows with the label {named!r}'}, the "
+            f"teacher {_figure(threshold['teacher_recall'])}."
         )
     return notes
 

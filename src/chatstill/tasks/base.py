@@ -16,6 +16,7 @@ Objective = Literal["cross_entropy", "sigmoid", "regression", "multi_label"]
 LabelKind = Literal["classification", "regression", "multi_label"]
 Split = Literal["train", "dev", "test"]
 Groups = Sequence[str] | np.ndarray | None
+Parts = tuple[np.ndarray, np.ndarray]  # numerators and denominators of a ratio, one a unit
 MetricFunction = Callable[[np.ndarray, np.ndarray, Groups], float]
 
 
@@ -53,16 +54,29 @@ class Labels:
         synonyms: Further names per class under which a model's own label list may know it.
         settled: Whether everyone counts the classes in this order; if not, a model that only
             numbers its outputs is warned about.
+        columns: The names in the order in which files and networks number them, where that is
+            another one than that of ``names``.
+        positive: The class that counts in ``f1``, the threshold and the ranking metrics; None where
+            nothing tells it. Of two classes it is the last one of ``names``.
+        key: What a user changes to change the order of ``columns``, for messages.
     """
 
     kind: LabelKind
     names: tuple[str, ...] = ()
     synonyms: tuple[tuple[str, ...], ...] = ()
     settled: bool = True
+    columns: tuple[str, ...] = ()
+    positive: str | None = None
+    key: str = ""
 
     @property
     def num_outputs(self) -> int:
         return len(self.names) or 1
+
+    @property
+    def numbered(self) -> tuple[str, ...]:
+        """The names as files and networks number them, from 0."""
+        return self.columns or self.names
 
 
 class Rows(Iterator[Example]):

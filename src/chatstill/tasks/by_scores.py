@@ -6,7 +6,7 @@ import numpy as np
 
 from . import metrics as m
 from .base import Groups
-from .intervals import Parts
+from .intervals import Parts, sums_by_group
 
 Function = Callable[[np.ndarray, np.ndarray], float]
 """(N, C) scores and (N,) labels -> the metric."""
@@ -57,3 +57,9 @@ def f1_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
     """Numerator and denominator of F1, row by row."""
     called, positive = m.decide(scores) == 1, np.asarray(labels) == 1
     return 2.0 * (called & positive), called.astype(np.float64) + positive
+
+
+def grouped_accuracy_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
+    """Numerator and denominator of accuracy, group by group."""
+    right, count = accuracy_parts(scores, labels, groups)
+    return sums_by_group(right, groups), sums_by_group(count, groups)

@@ -14,7 +14,8 @@ from .bad_rows import BadRows, OnBadRow
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
 from .files import task_folder
 from .intervals import Parts, Ratio, sums_by_group
-from .ranking import CUTOFFS, group_table, ranking_metrics
+from .positive import only_positive
+from .ranking import RANKING, group_table, ranking_metrics, ranking_parts
 from .reading import malformed, read_rows, shorten, show
 
 FOLDERS = ("chat", "ChatQA")
@@ -27,7 +28,6 @@ LAYOUTS = {
 }
 MOST_VALUES_COUNTED = 1000
 OTHERS = "(others)"
-RANKING = ("mrr", "map", "p@1", *(f"r@{k}" for k in CUTOFFS))
 _INTEGER = re.compile(r"[+-]?([0-9]+)")
 
 
@@ -42,6 +42,7 @@ class ChatTask:
             ("negative", "no", "false", "irrelevant", "not_relevant", "unrelated", "mismatch"),
             ("positive", "yes", "true", "relevant", "related"),
         ),
+        positive="match",
     )
     label_words: tuple[str, ...] = ("0", "1")
     main_metric = "mrr"
@@ -52,6 +53,15 @@ class ChatTask:
     def reading(self) -> str:
         """How rows are read, where not as ever: part of the fingerprint of prepared rows."""
         return "" if self.on_bad_row == "stop" else "-skip"
+
+    def with_positive(self, wanted: str | int | bool) -> "ChatTask":
+        """Itself: a label that is not 0 says that the reply fits.
+
+        Raises:
+            UserError: ``wanted`` is another class.
+        """
+        only_positive(self.labels, wanted, self.name)
+        return self
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
         """``<split>.data.txt`` of the one folder that holds the task's files."""
@@ -164,7 +174,7 @@ class ChatTask:
             return Ratio(_accuracy_parts)
         if name == "f1":
             return Ratio(_f1_parts, empty=0.0)
-        return _ranking_metric(name)
+        return Ratio(ranking_parts(name, _ranked))
 
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
         """``mrr`` where rows are ranked, else ``auc``, else (one class only) ``accuracy``."""
@@ -277,23 +287,5 @@ def _f1_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
     return hits, sums_by_group(called.astype(float) + positive, groups)
 
 
-def _ranking_metric(name: str) -> Ratio:
-    """``mrr``, ``map``, ``p@1``, ``r@k`` over groups with a positive; ``rn@k``: those of n rows.
-
-    Raises:
-        KeyError: another name.
-    """
-    sized = re.fullmatch(r"r([0-9]+)@([0-9]+)", name)
-    column = f"r@{sized[2]}" if sized else name
-    if column not in RANKING:
-        raise KeyError(name)
-
-    def parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
-        if groups is None:
-            raise ValueError(f"{name} needs groups")
-        table = group_table(m.margin(scores), np.asarray(labels) != 0, groups)
-        values = table.values[column]
-        chosen = values[table.size == int(sized[1])] if sized else values
-        return chosen, np.ones(len(chosen))
-
-    return Ratio(parts)
+def _ranked(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return m.margin(scores), np.asarray(labels) != 0

@@ -1,5 +1,6 @@
 """A task of the GLUE table: its original TSV files and its official metrics."""
 
+import copy
 import math
 import re
 from collections import Counter
@@ -17,6 +18,7 @@ from .base import Example, Groups, MetricFunction, Rows, Split
 from .files import task_folder
 from .glue import GlueRow, Layout, plain_layout
 from .intervals import Ratio
+from .positive import named_class, only_positive, plain_positive
 from .reading import malformed, read_rows, shorten, show
 
 MOST_COLUMNS_SHOWN = 6
@@ -55,9 +57,23 @@ class GlueTask:
     def __init__(self, row: GlueRow) -> None:
         self.row = row
         self.name = row.name
-        self.labels = row.labels
+        counts = row.labels.names[-1] if "f1" in row.metrics else plain_positive(row.labels.names)
+        self.labels = replace(row.labels, positive=counts)
         self.label_words = row.words
         self.main_metric = row.main_metric
+
+    def with_positive(self, wanted: str | int | bool) -> "GlueTask":
+        """The same task where ``wanted`` is the class that the threshold counts.
+
+        Raises:
+            UserError: the task has no two classes, or its official F1 is about the other one.
+        """
+        if len(self.labels.names) != 2 or "f1" in self.row.metrics:
+            only_positive(self.labels, wanted, self.name)
+            return self
+        task = copy.copy(self)  # tasks are shared
+        task.labels = replace(self.labels, positive=named_class(wanted, self.labels.names))
+        return task
 
     @property
     def reading(self) -> str:

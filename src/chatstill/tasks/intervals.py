@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .base import Groups, MetricFunction
+from .base import Groups, MetricFunction, Parts
 from .ranking import factorise
 
-Parts = tuple[np.ndarray, np.ndarray]
+__all__ = ["Parts", "Ratio", "bootstrap"]
 
 
 @dataclass(frozen=True)

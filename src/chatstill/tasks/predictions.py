@@ -39,15 +39,24 @@ class PredictionsWriter:
         words: How the task's files write each class; empty for regression.
         grouped: Whether there is a group column.
         multi_label: Whether any number of the words can apply to a row.
+        swapped: Whether files number the two words the other way round: ``score_0`` is then the
+            second one's.
     """
 
     def __init__(
-        self, path: Path, words: Sequence[str], *, grouped: bool, multi_label: bool = False
+        self,
+        path: Path,
+        words: Sequence[str],
+        *,
+        grouped: bool,
+        multi_label: bool = False,
+        swapped: bool = False,
     ) -> None:
         self.path = path
         self.words = list(words)
         self.grouped = grouped
         self.multi_label = multi_label
+        self.swapped = swapped
         self.num_rows = 0
         self._staging = path.with_name(f"{path.name}.part")
         self._stream = open(self._staging, "w", encoding="utf-8", newline="\n")
@@ -90,7 +99,8 @@ class PredictionsWriter:
         if self.multi_label:
             decided = (scores > 0).astype(np.float64)
         columns.append(self._labels(decided, len(scores)))
-        columns += [[repr(value) for value in column] for column in scores.T.tolist()]
+        written = _turned(scores) if self.swapped else scores
+        columns += [[repr(value) for value in column] for column in written.T.tolist()]
         self._stream.writelines("\t".join(row) + "\n" for row in zip(*columns, strict=True))
         self.num_rows += len(scores)
 
@@ -121,10 +131,12 @@ def write_predictions(
     block: int = 10_000,
     *,
     multi_label: bool = False,
+    swapped: bool = False,
 ) -> None:
     """Writes a whole file at once, in blocks of rows; see ``PredictionsWriter``."""
     grouped = groups is not None
-    with PredictionsWriter(path, words, grouped=grouped, multi_label=multi_label) as writer:
+    how = {"grouped": grouped, "multi_label": multi_label, "swapped": swapped}
+    with PredictionsWriter(path, words, **how) as writer:
         for start in range(0, max(len(scores), 1), block):
             part = slice(start, start + block)
             writer.add(
@@ -134,7 +146,9 @@ def write_predictions(
             )
 
 
-def read_predictions(path: Path, words: Sequence[str], *, multi_label: bool = False) -> Predictions:
+def read_predictions(
+    path: Path, words: Sequence[str], *, multi_label: bool = False, swapped: bool = False
+) -> Predictions:
     """Reads a file back; metrics of what it returns are those of what was written.
 
     Raises:
@@ -161,7 +175,13 @@ def read_predictions(path: Path, words: Sequence[str], *, multi_label: bool = Fa
             raise malformed(path, line, show(fields), ", ".join(header))
         groups.append(fields[1])
     array = np.array(scores, dtype=np.float64).reshape(len(scores), len(header) - first)
+    array = _turned(array) if swapped else array
     return Predictions(array, np.array(labels), groups if grouped else None)
+
+
+def _turned(scores: np.ndarray) -> np.ndarray:
+    """Two columns the other way round; the one of a sigmoid scorer stays."""
+    return scores[:, ::-1] if scores.shape[1] == 2 else scores
 
 
 def _read_label(text: str, known: dict[str, float]) -> float:

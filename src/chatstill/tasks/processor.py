@@ -1,5 +1,6 @@
 """A user's own class as a task: examples and labels in the form of transformers' old DataProcessor."""
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,8 +13,9 @@ from ..errors import Problem, UserError
 from ..plugins import faults, line_of
 from . import metrics as m
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
+from .positive import with_positive
 from .processor_rows import Reader, plain_rows
-from .tabular_metrics import scorer_for
+from .tabular_metrics import remarks_of, scorer_for
 
 METHODS: dict[Split, str] = {split: f"get_{split}_examples" for split in ("train", "dev", "test")}
 NEEDED = (METHODS["train"], METHODS["dev"], "get_labels")
@@ -66,12 +68,26 @@ class ProcessorTask:
         with faults(path, f"{cls.__name__}.get_labels fails"):
             found = self.own.get_labels()
         self.labels = _labels(found, line_of(path, cls.get_labels))  # type: ignore[attr-defined]
-        self.label_words = self.labels.names
-        self._plain = scorer_for(self.labels.kind, len(self.labels.names), ranking=False)
+        self._count_by(None)
         self._seen: dict[tuple[str, str], str] = {}
         self.main_metric: str = getattr(cls, "main_metric", None) or self._plain.main_metric
         if callable(getattr(cls, "metrics", None)):
             self._try_metrics()
+
+    def _count_by(self, wanted: str | int | bool | None) -> None:
+        self.labels = with_positive(self.labels, wanted)
+        self.label_words = self.labels.names
+        self._plain = scorer_for(self.labels.kind, self.labels, ranking=False)
+
+    def with_positive(self, wanted: str | int | bool) -> "ProcessorTask":
+        """The same task where ``wanted`` is the class that counts.
+
+        Raises:
+            UserError: it is no class of the task.
+        """
+        task = copy.copy(self)  # tasks are shared
+        task._count_by(wanted)
+        return task
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
         """``data_dir`` itself: the class knows what it reads there."""
@@ -122,6 +138,11 @@ class ProcessorTask:
         own = callable(getattr(self.cls, "metrics", None))
         return {} if own else self._plain.missing(labels, groups)
 
+    def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+        """What a metric was taken over, where that is not all classes; of its own, nothing is known."""
+        own = callable(getattr(self.cls, "metrics", None))
+        return {} if own else remarks_of(self._plain, scores, labels)
+
     def metric(self, name: str) -> MetricFunction:
         """One metric; those of the class's own are called anew for each resample."""
         if not callable(getattr(self.cls, "metrics", None)):
@@ -140,6 +161,9 @@ class ProcessorTask:
         return self.main_metric if self.main_metric in metrics else next(iter(metrics))
 
     def _own_metrics(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        if self.labels.columns:  # the class numbers its two labels as its get_labels does
+            labels = 1 - labels
+            scores = scores[:, ::-1] if scores.shape[1] == 2 else -scores
         with faults(self.path, f"{self.cls.__name__}.metrics fails"):
             found = self.own.metrics(scores, labels)
             if not isinstance(found, Mapping) or not found:

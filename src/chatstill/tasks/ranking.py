@@ -13,12 +13,16 @@ block of t rows below s others has the mean rank ``s + (t + 1) / 2``, and so has
 Groups without a positive are left out. Without ties all four are the usual definitions.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from .base import Groups, Parts
+
 CUTOFFS = (1, 2, 5)
+RANKING = ("mrr", "map", "p@1", *(f"r@{k}" for k in CUTOFFS))
 USUAL_SIZE = 10
 LARGEST_NAMED_SIZE = 100
 
@@ -118,6 +122,34 @@ def ranking_metrics(table: GroupTable) -> dict[str, float]:
         if size == USUAL_SIZE:
             result["groups_of_10"] = float(chosen.sum())
     return result
+
+
+def ranking_parts(
+    name: str, ranked: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+) -> Callable[[np.ndarray, np.ndarray, Groups], Parts]:
+    """One ranking metric by groups: ``mrr``, ``map``, ``p@1``, ``r@k``; ``rn@k``: those of n rows.
+
+    Args:
+        name: The metric.
+        ranked: Scores and labels to the score to rank by (N,) and whether a row is relevant (N,).
+
+    Raises:
+        KeyError: there is no such metric.
+    """
+    sized = re.fullmatch(r"r([0-9]+)@([0-9]+)", name)
+    column = f"r@{sized[2]}" if sized else name
+    if column not in RANKING:
+        raise KeyError(name)
+
+    def parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
+        if groups is None:
+            raise ValueError(f"{name} needs groups")
+        table = group_table(*ranked(scores, labels), groups)
+        values = table.values[column]
+        chosen = values[table.size == int(sized[1])] if sized else values
+        return chosen, np.ones(len(chosen))
+
+    return parts
 
 
 def named_sizes(table: GroupTable) -> list[int]:

@@ -14,11 +14,12 @@ from .bad_rows import BadRows
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
 from .cells import Bad, cell_text
 from .hub_data import HubTable
+from .positive import missing_positive, no_effect, with_positive
 from .tables import Table
 from .tabular_files import contents, files_of, split_path, tables
 from .tabular_keys import DataKeys
 from .tabular_labels import SEPARATOR, LabelReader, labels_of
-from .tabular_metrics import Scorer, scorer_for
+from .tabular_metrics import Scorer, remarks_of, scorer_for
 
 NAME = "data"
 
@@ -30,13 +31,20 @@ class TabularTask:
         keys: The block, checked (``tabular_check``).
         name: What the task is called in messages and results; ``data`` if empty.
         names: Class names where neither the block nor training rows tell them: a model's own.
+        positive: The configuration's ``positive_label``.
     """
 
-    def __init__(self, keys: DataKeys, name: str = "", names: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        keys: DataKeys,
+        name: str = "",
+        names: tuple[str, ...] = (),
+        positive: str | int | bool | None = None,
+    ) -> None:
         self.keys = keys
         self.name = name or NAME
         self.ranking = keys.group is not None
-        self._names = names
+        self._names, self._positive = names, positive
 
     @functools.cached_property
     def labels(self) -> Labels:
@@ -47,8 +55,17 @@ class TabularTask:
         """
         if self._names and self.keys.labels is None and self.find("train", Path()) is None:
             kind = "multi_label" if self.keys.kind == "multi_label" else "classification"
-            return Labels(kind, self._names)  # type: ignore[arg-type]
-        return labels_of(self.keys)
+            found = Labels(kind, self._names, key="data.labels")  # type: ignore[arg-type]
+        else:
+            found = labels_of(self.keys)
+        if self.keys.kind == "relevance":
+            if self._positive is not None:
+                raise UserError(no_effect("grades are ranked from the lowest to the highest"))
+            return found
+        found = with_positive(found, self._positive)
+        if self.ranking and len(found.names) == 2 and found.positive is None:
+            raise UserError(missing_positive(found.names))
+        return found
 
     @property
     def label_words(self) -> tuple[str, ...]:
@@ -57,7 +74,7 @@ class TabularTask:
     @functools.cached_property
     def scorer(self) -> Scorer:
         """The metrics of this kind of label."""
-        return scorer_for(self.keys.kind, len(self.labels.names), ranking=self.ranking)
+        return scorer_for(self.keys.kind, self.labels, ranking=self.ranking)
 
     @property
     def main_metric(self) -> str:
@@ -65,7 +82,7 @@ class TabularTask:
 
     def with_names(self, names: tuple[str, ...]) -> "TabularTask":
         """The same task where a model's label names stand in for missing training rows."""
-        return TabularTask(self.keys, self.name, names)
+        return TabularTask(self.keys, self.name, names, self._positive)
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
         """The file or pattern of a split, or ``NAME:SPLIT`` of a data set; ``data_dir`` plays no part."""
@@ -119,6 +136,10 @@ class TabularTask:
 
     def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
         return self.scorer.missing(labels, groups)
+
+    def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+        """What a metric was taken over, where that is not all classes."""
+        return remarks_of(self.scorer, scores, labels)
 
     def metric(self, name: str) -> MetricFunction:
         """One metric, to be resampled by rows or groups."""

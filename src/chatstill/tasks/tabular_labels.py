@@ -35,7 +35,7 @@ class LabelReader:
         self.optional = optional
         self._index = {name: number for number, name in enumerate(labels.names)}
         if not any(_INTEGER.fullmatch(name) for name in labels.names):  # files may hold the indices
-            self._index |= {str(number): number for number in range(len(labels.names))}
+            self._index |= {str(n): self._index[name] for n, name in enumerate(labels.numbered)}
 
     def __call__(self, cell: Any) -> float | int | tuple[int, ...] | Bad | None:
         """The label of a cell, None where there is none and need not be."""
@@ -109,7 +109,9 @@ def labels_of(keys: DataKeys) -> Labels:
             found = f"only {names[0]!r} stands" if names else "no label stands"
             message = f"names no classes, and {found} in the rows to take them from"
             raise UserError(Problem("data.labels", message, 'For example: "labels": ["no", "yes"]'))
-    return Labels(kind, names)  # type: ignore[arg-type]
+    counted = names == tuple(str(number) for number in range(len(names)))
+    settled = counted or keys.labels is not None
+    return Labels(kind, names, settled=settled, key="data.labels")  # type: ignore[arg-type]
 
 
 def _found_in_rows(keys: DataKeys) -> tuple[str, ...]:

@@ -1,18 +1,18 @@
 """Metrics of a ``data`` block by the kind of its labels: classes, sets of labels, numbers, grades."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 import numpy as np
 
 from . import by_scores as by
-from . import gain
 from . import metrics as m
-from .base import Groups, MetricFunction
+from .base import Groups, Labels, MetricFunction
 from .chat import ChatTask
-from .intervals import Parts, Ratio, sums_by_group
-from .ranking import group_table, ranking_metrics
+from .intervals import Parts, Ratio
+from .positive import why_no_f1, why_no_ranking
+from .ranking import RANKING, group_table, ranking_metrics, ranking_parts
+from .relevance_metrics import RelevanceScorer
 
 Function = Callable[[np.ndarray, np.ndarray], float]
 
@@ -39,32 +39,46 @@ class Scorer(Protocol):
         ...
 
 
-def scorer_for(kind: str, num_labels: int, *, ranking: bool) -> Scorer:
-    """The metrics of a kind of label; two classes in groups are ranked as ``chat`` does it."""
+def remarks_of(scorer: Scorer, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+    """What a metric was taken over, where that is not all classes, by the metric's name."""
+    found = getattr(scorer, "remarks", None)
+    return {} if found is None else found(scores, labels)
+
+
+def scorer_for(kind: str, labels: Labels, *, ranking: bool) -> Scorer:
+    """The metrics of a kind of label.
+
+    Rows in groups are ranked by the class that counts: of two classes as ``chat`` does it.
+    """
     if kind == "regression":
         return RegressionScorer()
     if kind == "multi_label":
-        return MultiLabelScorer(num_labels)
+        return MultiLabelScorer(labels)
     if kind == "relevance":
-        return RelevanceScorer(num_labels)
-    if ranking and num_labels == 2:
-        return ChatTask()
-    return ClassScorer(num_labels)
+        return RelevanceScorer(len(labels.names))
+    if not ranking:
+        return ClassScorer(labels)
+    return ChatTask() if len(labels.names) == 2 else RankedClassScorer(labels)
 
 
 class ClassScorer:
-    """One class a row: ``accuracy`` and ``mcc``, of two classes ``f1`` and ``auc``, of more ``macro_f1``."""
+    """One class a row: ``accuracy`` and ``mcc``, of two classes ``f1`` and ``auc``, of more ``macro_f1``.
+
+    ``f1`` is that of the class that counts, which comes second; where nothing tells which class that
+    is, it is left out. ``auc`` and ``mcc`` are the same for both.
+    """
 
     main_metric = "accuracy"
 
-    def __init__(self, num_labels: int) -> None:
-        self.num_labels = num_labels
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self.num_labels = len(labels.names)
         self._functions: dict[str, Function] = {"accuracy": by.accuracy}
-        if num_labels == 2:
+        if self.num_labels == 2:
             self._functions |= {"f1": by.f1, "mcc": by.matthews, "auc": by.auc}
         else:
             self._functions |= {
-                "macro_f1": partial(macro_f1, num_labels=num_labels),
+                "macro_f1": macro_f1,
                 "mcc": by.matthews,
             }
 
@@ -75,9 +89,12 @@ class ClassScorer:
         return {name: function(scores, labels) for name, function in used.items()}
 
     def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
-        if self.num_labels != 2 or len(np.unique(labels)) > 1:
+        if self.num_labels != 2:
             return {}
-        return {"auc": f"all {len(labels)} rows have the same label"}
+        reasons = {} if self.labels.positive else {"f1": why_no_f1(self.labels.names)}
+        if len(np.unique(labels)) == 1:
+            reasons["auc"] = f"all {len(labels)} rows have the same label"
+        return reasons
 
     def metric(self, name: str) -> MetricFunction:
         if name == "accuracy":
@@ -90,6 +107,75 @@ class ClassScorer:
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
         return self.main_metric
 
+    def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+        if "macro_f1" not in self._functions:
+            return {}
+        seen = seen_classes(scores, labels)
+        return _not_averaged(
+            self.labels.names, [n for n in range(self.num_labels) if n not in seen]
+        )
+
+
+class RankedClassScorer(ClassScorer):
+    """More than two classes in groups: the metrics of classes, and the rows of each group ranked.
+
+    A row ranks by the log-odds of the class that counts against all others together.
+    """
+
+    main_metric = "mrr"
+
+    def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
+        scores, labels = m.checked(scores, labels, self.num_labels)
+        result = super().metrics(scores, labels, groups)
+        if self.missing(labels, groups) or groups is None:
+            return result
+        table = group_table(*self._ranked(scores, labels), groups)
+        result["groups"] = float(table.num_groups)
+        result["groups_without_positive"] = float(table.num_groups - len(table.size))
+        return result | ranking_metrics(table)
+
+    def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
+        if groups is None:
+            return dict.fromkeys(RANKING, "the rows have no groups")
+        if self.labels.positive is None:
+            return dict.fromkeys(RANKING, why_no_ranking(self.labels.names))
+        positive = np.asarray(labels) == self._column
+        table = group_table(np.zeros(len(positive)), positive, groups)
+        if (table.positives < table.size).any():
+            return {}
+        reason = f"no group holds both a row of the class {self.labels.positive!r} and another row"
+        return dict.fromkeys(RANKING, reason)
+
+    def metric(self, name: str) -> MetricFunction:
+        if name == "accuracy":
+            return Ratio(by.grouped_accuracy_parts)
+        if name in self._functions:
+            return super().metric(name)
+        return Ratio(ranking_parts(name, self._ranked))
+
+    def main_metric_of(self, metrics: Mapping[str, float]) -> str:
+        return next(name for name in (self.main_metric, "accuracy") if name in metrics)
+
+    @property
+    def _column(self) -> int:
+        assert self.labels.positive is not None
+        return self.labels.names.index(self.labels.positive)
+
+    def _ranked(self, scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) log-odds of the class that counts, and (N,) whether a row has it."""
+        scores = m.matrix(scores)
+        others = np.delete(scores, self._column, axis=1)
+        odds = scores[:, self._column] - np.logaddexp.reduce(others, axis=1)
+        return odds, np.asarray(labels) == self._column
+
+
+def _not_averaged(names: Sequence[str], without: Sequence[int]) -> dict[str, str]:
+    if not without:
+        return {}
+    shown = ", ".join(names[n] for n in without[:8]) + (", ..." if len(without) > 8 else "")
+    text = f"averaged over {len(names) - len(without)} of {len(names)} classes"
+    return {"macro_f1": f"{text}; no row has or is called {shown}"}
+
 
 class MultiLabelScorer:
     """Any number of labels a row, each decided at logit 0.
@@ -100,8 +186,9 @@ class MultiLabelScorer:
 
     main_metric = "micro_f1"
 
-    def __init__(self, num_labels: int) -> None:
-        self.num_labels = num_labels
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self.num_labels = len(labels.names)
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         scores, labels = m.checked_sets(scores, labels, self.num_labels)
@@ -121,6 +208,14 @@ class MultiLabelScorer:
 
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
         return self.main_metric
+
+    def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+        applied = (np.asarray(scores) > 0) | (np.asarray(labels) > 0)
+        unseen = [name for n, name in enumerate(self.labels.names) if not applied[:, n].any()]
+        if not unseen:
+            return {}
+        shown = ", ".join(unseen[:8]) + (", ..." if len(unseen) > 8 else "")
+        return {"macro_f1": f"no row has or is given {shown}, whose F1 counts as 0"}
 
     _names: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "exact_match")
 
@@ -145,58 +240,16 @@ class RegressionScorer:
         return self.main_metric
 
 
-class RelevanceScorer:
-    """Grades of relevance: ``ndcg`` of each group, ranked by the expected grade (``tasks.gain``).
-
-    Beside it accuracy over the grades, and the ranking metrics of ``chat`` with every grade above the
-    lowest as relevant.
-    """
-
-    main_metric = "ndcg@10"
-
-    def __init__(self, num_labels: int) -> None:
-        self.num_labels = num_labels
-
-    def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
-        scores, labels = m.checked(scores, labels, self.num_labels)
-        result = {"accuracy": by.accuracy(scores, labels)}
-        if self.missing(labels, groups) or groups is None:
-            return result
-        score = gain.expected_grade(scores)
-        values, chance = gain.ndcg_by_group(score, labels, groups)
-        result |= {name: float(value.mean()) for name, value in values.items()}
-        result |= {f"random_{name}": float(value.mean()) for name, value in chance.items()}
-        table = group_table(score, labels > 0, groups)
-        result["groups"] = float(table.num_groups)
-        result["groups_without_positive"] = float(table.num_groups - len(table.size))
-        return result | ranking_metrics(table)
-
-    def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
-        if groups is None:
-            return dict.fromkeys(gain.NAMES, "the rows have no groups")
-        codes = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
-        highest = np.full(int(codes.max(initial=0)) + 1, -np.inf)
-        np.maximum.at(highest, codes, np.asarray(labels, dtype=np.float64))
-        if (highest > 0).any():
-            return {}
-        return dict.fromkeys(gain.NAMES, "no group holds a row above the lowest grade")
-
-    def metric(self, name: str) -> MetricFunction:
-        if name == "accuracy":
-            return Ratio(_grouped_accuracy_parts)
-        if name in gain.NAMES:
-            return Ratio(partial(_ndcg_parts, name=name))
-        raise KeyError(name)
-
-    def main_metric_of(self, metrics: Mapping[str, float]) -> str:
-        return next(name for name in (self.main_metric, "accuracy") if name in metrics)
-
-
-def macro_f1(scores: np.ndarray, labels: np.ndarray, num_labels: int) -> float:
-    """The plain mean of each class's F1; a class that no row has or is called counts 0."""
-    classes = np.arange(num_labels)
+def macro_f1(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The plain mean of the F1 of each class that a row has or is called, as scikit-learn has it."""
+    classes = seen_classes(scores, labels)
     called = m.decide(scores)[:, None] == classes
     return float(np.mean(label_f1(called, labels[:, None] == classes)))
+
+
+def seen_classes(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The classes that a row has or is called, in their order."""
+    return np.union1d(m.decide(scores), np.asarray(labels).astype(np.int64))
 
 
 def label_f1(called: np.ndarray, positive: np.ndarray) -> np.ndarray:
@@ -214,11 +267,6 @@ _REGRESSION: dict[str, Function] = {
 }
 
 
-def _grouped_accuracy_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
-    right, count = by.accuracy_parts(scores, labels, groups)
-    return sums_by_group(right, groups), sums_by_group(count, groups)
-
-
 def _micro_f1_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
     called, positive = np.asarray(scores) > 0, np.asarray(labels) > 0
     return 2.0 * (called & positive).sum(axis=1), called.sum(axis=1) + positive.sum(axis=1) * 1.0
@@ -227,10 +275,3 @@ def _micro_f1_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> P
 def _exact_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
     right = ((np.asarray(scores) > 0) == (np.asarray(labels) > 0)).all(axis=1)
     return right.astype(np.float64), np.ones(len(right))
-
-
-def _ndcg_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups, name: str) -> Parts:
-    if groups is None:
-        raise ValueError(f"{name} needs groups")
-    values = gain.ndcg_by_group(gain.expected_grade(scores), np.asarray(labels), groups)[0][name]
-    return values, np.ones(len(values))

@@ -1,0 +1,67 @@
+"""Metrics of grades of relevance within groups."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from . import by_scores as by
+from . import gain
+from . import metrics as m
+from .base import Groups, MetricFunction, Parts
+from .intervals import Ratio
+from .ranking import group_table, ranking_metrics
+
+
+class RelevanceScorer:
+    """Grades of relevance: ``ndcg`` of each group, ranked by the expected grade (``tasks.gain``).
+
+    Beside it accuracy over the grades, and the ranking metrics of ``chat`` with every grade above the
+    lowest as relevant.
+    """
+
+    main_metric = "ndcg@10"
+
+    def __init__(self, num_labels: int) -> None:
+        self.num_labels = num_labels
+
+    def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
+        scores, labels = m.checked(scores, labels, self.num_labels)
+        result = {"accuracy": by.accuracy(scores, labels)}
+        if self.missing(labels, groups) or groups is None:
+            return result
+        score = gain.expected_grade(scores)
+        values, chance = gain.ndcg_by_group(score, labels, groups)
+        result |= {name: float(value.mean()) for name, value in values.items()}
+        result |= {f"random_{name}": float(value.mean()) for name, value in chance.items()}
+        table = group_table(score, labels > 0, groups)
+        result["groups"] = float(table.num_groups)
+        result["groups_without_positive"] = float(table.num_groups - len(table.size))
+        return result | ranking_metrics(table)
+
+    def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
+        if groups is None:
+            return dict.fromkeys(gain.NAMES, "the rows have no groups")
+        codes = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
+        highest = np.full(int(codes.max(initial=0)) + 1, -np.inf)
+        np.maximum.at(highest, codes, np.asarray(labels, dtype=np.float64))
+        if (highest > 0).any():
+            return {}
+        return dict.fromkeys(gain.NAMES, "no group holds a row above the lowest grade")
+
+    def metric(self, name: str) -> MetricFunction:
+        if name == "accuracy":
+            return Ratio(by.grouped_accuracy_parts)
+        if name in gain.NAMES:
+            return Ratio(partial(_ndcg_parts, name=name))
+        raise KeyError(name)
+
+    def main_metric_of(self, metrics: Mapping[str, float]) -> str:
+        return next(name for name in (self.main_metric, "accuracy") if name in metrics)
+
+
+def _ndcg_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups, name: str) -> Parts:
+    if groups is None:
+        raise ValueError(f"{name} needs groups")
+    values = gain.ndcg_by_group(gain.expected_grade(scores), np.asarray(labels), groups)[0][name]
+    return values, np.ones(len(values))
