@@ -36,14 +36,14 @@ def run(tmp_path_factory):
 
 def flat(value, path=""):
     """Dotted keys; names of metrics stand as NAME, items of a list as ``[]``."""
-    if isinstance(value, dict) and (value or not path.endswith("left_out")):
-        named = path.endswith(("metrics", "left_out", "predicted"))
+    if isinstance(value, dict) and (value or not path.endswith(("left_out", "remarks"))):
+        named = path.endswith(("metrics", "left_out", "remarks", "predicted"))
         return {
             key
             for name, item in value.items()
             for key in flat(item, f"{path}.{'NAME' if named else name}".lstrip("."))
         }
-    if path.endswith("left_out"):
+    if path.endswith(("left_out", "remarks")):
         return {f"{path}.NAME"}
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return flat(value[0], f"{path}[]")

@@ -129,7 +129,6 @@ def test_encodings(tmp_path, encoding):
     ("written", "read_as", "hint"),
     [
         ("gb18030", "utf-8", 'Set "encoding", such as "gb18030".'),
-        ("utf-8", "gb18030", 'The line is UTF-8 text: leave "encoding" out.'),
         ("gb18030", "ascii", ""),
     ],
 )
@@ -139,6 +138,60 @@ def test_the_wrong_encoding_leads_to_the_right_one(tmp_path, written, read_as, h
         read(path, encoding=read_as)
     (problem,) = error.value.problems
     assert f"bytes that are no {read_as} text" in problem.message and problem.hint == hint
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "gbk", "big5", "latin-1", "cp1252", "shift_jis"])
+@pytest.mark.parametrize(
+    "content", ["text,label\n这家店很好，还会再来,yes\n", "text,标签名称\na,yes\n"]
+)
+def test_utf8_under_another_encoding_is_told_with_both_readings(tmp_path, encoding, content):
+    path = file(tmp_path, "a.csv", content)
+    with pytest.raises(UserError) as error:
+        read(path, encoding=encoding)
+    (problem,) = error.value.problems
+    line = content.split("\n")[problem.place.endswith("line 2")]
+    assert f"{line!r}" in problem.message and '"encoding": "' in problem.message
+    names = file(tmp_path, "names.txt", "不好\n很好\n")
+    with pytest.raises(UserError, match="is UTF-8 text"):
+        _ = task_of(labels=str(names), encoding=encoding).labels
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("gb18030", "词汇阅读是关键的一步"),
+        ("big5", "這家店很好"),
+        ("latin-1", "déjà vu à côté"),
+        ("gbk", "a"),
+    ],
+)
+def test_text_of_the_encoding_that_is_named_is_read(tmp_path, encoding, text):
+    path = file(tmp_path, "a.csv", f"text,label\n{text},yes\n".encode(encoding))
+    assert texts(read(path, encoding=encoding)) == [text]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "b.csv"])
+def test_a_header_between_rows_is_named_and_no_class(tmp_path, name):
+    rows = [("text", "label"), ("x", "good"), ("Text", " label"), ("y", "bad")]
+    if name.endswith("jsonl"):
+        content = "\n".join(json.dumps({"text": a, "label": b}) for a, b in rows[1:])
+    else:
+        content = "\n".join(("\t" if "tsv" in name else ",").join(row) for row in rows)
+    keys = {"columns": ["text", "label"]} if name == "b.csv" else {}
+    path = file(tmp_path, name, content + "\n")
+    keys |= {"labels": None, "train": str(path)}
+    assert task_of(**keys).labels.names == ("bad", "good")
+    with pytest.raises(UserError) as error:
+        read(path, **keys)
+    line = {"a.jsonl": 2, "b.csv": 1}.get(name, 3)
+    assert error.value.problems[0].place == f"{path}: line {line}"
+    assert "the header line again" in error.value.problems[0].message
+    assert texts(read(path, **keys, on_bad_row="skip")) == ["x", "y"]
+
+
+def test_a_class_may_be_called_like_its_column(tmp_path):
+    path = file(tmp_path, "a.csv", "text,spam\nx,spam\ny,ham\n")
+    assert texts(read(path, label="spam", labels=None, train=str(path))) == ["x", "y"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
@@ -228,6 +281,80 @@ def test_sets_of_labels_as_lists(tmp_path):
     path = file(tmp_path, "a.jsonl", "\n".join(lines))
     rows = read(path, labelled=False, kind="multi_label", labels=("a", "b"))
     assert [row.label for row in rows] == [(0, 1), (), None]
+
+
+VECTORS = {"a": "[0, 1, 0]", "b": "[1, 0, 1]", "c": "[0, 0, 0]"}
+
+
+@pytest.mark.parametrize("form", ["json", "floats", "text", "commas", "booleans"])
+def test_vectors_of_0_and_1_are_read_place_by_place(tmp_path, form):
+    names = ("service", "food", "noise")
+    lines = []
+    for text, cell in VECTORS.items():
+        value = json.loads(cell)
+        if form == "floats":
+            value = [float(v) for v in value]
+        if form == "booleans":
+            value = [bool(v) for v in value]
+        if form == "text":
+            value = cell
+        if form == "commas":
+            value = cell.strip("[]")
+        lines.append(json.dumps({"text": text, "label": value}))
+    path = file(tmp_path, "a.jsonl", "\n".join(lines))
+    keys = {"kind": "multi_label", "train": str(path)}
+    assert [row.label for row in read(path, labels=names, **keys)] == [(1,), (0, 2), ()]
+    with pytest.raises(UserError, match="vectors of 3 places"):
+        _ = task_of(labels=None, **keys).labels
+    with pytest.raises(UserError, match="names 2 labels, and the label cells are vectors of 3"):
+        read(path, labels=("x", "y"), **keys)
+
+
+def test_two_labels_as_vectors(tmp_path):
+    lines = [json.dumps({"text": "x", "label": cell}) for cell in ([0, 1], [1, 1], [0, 0])]
+    path = file(tmp_path, "a.jsonl", "\n".join(lines))
+    keys = {"kind": "multi_label", "train": str(path), "labels": ("a", "b")}
+    assert [row.label for row in read(path, **keys)] == [(1,), (0, 1), ()]
+
+
+def test_lists_of_numbers_of_labels_stay_what_they_are(tmp_path):
+    lines = [json.dumps({"text": "x", "label": cell}) for cell in ([0, 1], [2], [])]
+    path = file(tmp_path, "a.jsonl", "\n".join(lines))
+    keys = {"kind": "multi_label", "train": str(path), "labels": ("a", "b", "c")}
+    assert [row.label for row in read(path, **keys)] == [(0, 1), (2,), ()]
+    mixed = file(tmp_path, "b.jsonl", path.read_text() + '\n{"text": "y", "label": [0, 1, 0]}')
+    assert "the label '0' twice" in fault(mixed, **keys | {"train": str(mixed)})
+
+
+@pytest.mark.parametrize("cell", [["good"], '["good"]', "good"])
+def test_a_class_in_a_list_of_one_is_the_class(tmp_path, cell):
+    path = file(tmp_path, "a.jsonl", json.dumps({"text": "x", "label": cell}))
+    (row,) = read(path, labels=("bad", "good"))
+    assert row.label == 1
+    both = file(tmp_path, "b.jsonl", path.read_text() + '\n{"text": "y", "label": ["bad"]}')
+    assert task_of(train=str(both), labels=None).labels.names == ("bad", "good")
+
+
+def test_a_list_of_several_classes_is_told_with_the_kind_that_reads_it(tmp_path):
+    path = file(tmp_path, "a.jsonl", '{"text": "x", "label": ["good", "bad"]}')
+    assert "a list of 2 labels" in fault(path) and '"kind": "multi_label"' in fault(path)
+    with pytest.raises(UserError, match="holds a list of 2") as error:
+        _ = task_of(train=str(path), labels=None).labels
+    assert "multi_label" in error.value.problems[0].hint
+
+
+def test_columns_of_0_and_1_one_a_label(tmp_path):
+    content = "text,service,food\nx,0,1\ny,1.0,true\nz,0,0\n"
+    path = file(tmp_path, "a.csv", content)
+    keys = {"kind": "multi_label", "label": ["service", "food"], "labels": None}
+    task = task_of(**keys)
+    assert task.labels.names == ("service", "food")
+    assert [row.label for row in read(path, **keys)] == [(1,), (0, 1), ()]
+    assert [row.label for row in read(path, **keys | {"labels": ["S", "F"]})] == [(1,), (0, 1), ()]
+    bad = file(tmp_path, "b.csv", content + "w,2,0\n")
+    assert "found '2' for the label 'service', expected 0 or 1" in fault(bad, **keys)
+    without = file(tmp_path, "c.csv", "text\nx\n")
+    assert [row.label for row in read(without, labelled=False, **keys)] == [None]
 
 
 def test_numbers_as_labels(tmp_path):

@@ -22,6 +22,31 @@ class Row(NamedTuple):
     cells: Sequence[Any] | Bad
 
 
+def repeats_header(cells: Sequence[Any], names: Sequence[str]) -> bool:
+    """Whether a row holds the names of its columns: a header line that stands between rows.
+
+    One cell alone may well be called like its column.
+    """
+    return 1 < len(cells) == len(names) and all(
+        isinstance(cell, str) and cell.strip().casefold() == name.casefold()
+        for cell, name in zip(cells, names, strict=False)
+    )
+
+
+HEADER_AGAIN = Bad(
+    "the header line again, between rows",
+    "a row",
+    "Files that are put together keep the first header alone; or name them by a pattern, such as "
+    '"parts/*.csv".',
+)
+
+
+def no_header(names: Sequence[str], row: Row) -> Row:
+    """The row, or what is wrong where it holds the names of its columns."""
+    header = not isinstance(row.cells, Bad) and repeats_header(row.cells, names)
+    return Row(row.number, HEADER_AGAIN) if header else row
+
+
 def cell_text(cell: Any) -> str | None:
     """A cell as text: numbers as they are written, whole ones without a point; None for no value."""
     if isinstance(cell, str):

@@ -26,6 +26,7 @@ LAYOUTS = {
     3: "3 fields (query TAB reply TAB label)",
     4: "4 fields (query TAB reply TAB label TAB group)",
 }
+HEADERS = {("query", "reply"), ("query", "response"), ("question", "answer"), ("text_a", "text_b")}
 MOST_VALUES_COUNTED = 1000
 OTHERS = "(others)"
 _INTEGER = re.compile(r"[+-]?([0-9]+)")
@@ -199,6 +200,11 @@ def _examples(
         try:
             if len(fields) != width:
                 width = _width(path, line, fields, width, optional)
+            if width == 2 and tuple(field.strip().lower() for field in fields) in HEADERS:
+                hint = "Files of this task have no header line: remove it."
+                raise malformed(
+                    path, line, f"a header, {show(fields)}", "a query and a reply", hint
+                )
             if width == 4 and not fields[3]:
                 raise malformed(path, line, "an empty group", "a name in the fourth field")
             text = fields[2] if width > 2 and with_labels else ""
@@ -252,8 +258,8 @@ def _label(path: Path, line: int, fields: list[str], optional: bool) -> int | No
     if number:
         return int(bool(number[1].strip("0")))
     hint = ""
-    if line == 1 and text.strip().lower() in ("label", "labels", "score", "y"):
-        hint = "The file has no header line: remove it."
+    if text.strip().lower() in ("label", "labels", "score", "y"):
+        hint = "Files of this task have no header line: remove it."
     elif _INTEGER.fullmatch(fields[0].strip(" ")):
         hint = "The label seems to stand first; the order is query, reply, label."
     expected = "an integer, 0 or not 0, in the third field"

@@ -15,6 +15,7 @@ from . import by_scores as by
 from . import metrics as m
 from .bad_rows import BadRows, OnBadRow
 from .base import Example, Groups, MetricFunction, Rows, Split
+from .cells import HEADER_AGAIN, repeats_header
 from .files import task_folder
 from .glue import GlueRow, Layout, plain_layout
 from .intervals import Ratio
@@ -22,6 +23,7 @@ from .positive import named_class, only_positive, plain_positive
 from .reading import malformed, read_rows, shorten, show
 
 MOST_COLUMNS_SHOWN = 6
+LONGEST_NAME = 40  # of a column
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -150,6 +152,7 @@ class GlueTask:
                 if layout.header:
                     continue
             try:
+                _refuse_header(path, line, fields, layout)
                 row = self._row(path, line, fields, layout, optional, noticed)
             except UserError as error:
                 bad.take(error)
@@ -258,6 +261,16 @@ class GlueTask:
             expected = f"a number from {low:g} to {high:g}"
             raise malformed(path, line, f"the score {shorten(text)}", expected)
         return score
+
+
+def _refuse_header(path: Path, line: int, fields: list[str], layout: Layout) -> None:
+    """A header between rows is no row.
+
+    Raises:
+        UserError: the fields are the names of the columns.
+    """
+    if len(fields[0]) <= LONGEST_NAME and repeats_header(fields, layout.columns[: len(fields)]):
+        raise malformed(path, line, HEADER_AGAIN.found, HEADER_AGAIN.expected, HEADER_AGAIN.hint)
 
 
 def _with_header(layouts: tuple[Layout, ...], names: tuple[str, ...]) -> Layout | None:

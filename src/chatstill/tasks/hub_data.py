@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import Problem, UserError
 from ..hub import hub_problem, require_hub
-from .cells import Row
+from .cells import Row, no_header
 from .tables import BATCH
 from .tabular_keys import DataKeys
 
@@ -38,7 +38,8 @@ class HubTable:
         for batch in self._rows.select_columns(present).iter(BATCH):
             for place in range(len(batch[present[0]])):
                 number += 1
-                yield Row(number, [batch[n][place] if n in batch else None for n in wanted])
+                cells = [batch[n][place] if n in batch else None for n in wanted]
+                yield no_header(wanted, Row(number, cells))
 
     def class_names(self, column: str) -> tuple[str, ...]:
         """The names of a column's classes where the data set knows them, else empty."""

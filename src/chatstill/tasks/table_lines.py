@@ -6,7 +6,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from ..errors import Problem, UserError
-from .reading import LONGEST_LINE
+from .reading import LONGEST_LINE, shorten
 
 BOM = "\ufeff"
 
@@ -27,6 +27,51 @@ class Undecodable(Exception):
         self.utf8 = utf8
 
 
+SEEN = 1 << 20  # bytes from the start that judge an encoding
+ENOUGH = 4  # signs beyond ASCII: so many are hardly UTF-8 by chance
+
+
+def check_encoding(path: Path, encoding: str) -> None:
+    """Bytes that are UTF-8 text are not read as something else, which most encodings would do.
+
+    Only the beginning is looked at. ASCII says nothing, and so do one or two signs.
+
+    Raises:
+        UserError: the file's signs beyond ASCII are UTF-8, with both readings of the first such line.
+    """
+    if codecs.lookup(encoding).name in ("utf-8", "ascii") or "\n".encode(encoding) != b"\n":
+        return
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(SEEN)
+            whole = not stream.read(1)
+    except OSError:
+        return  # said by what reads the rows
+    start = start if whole else start[: start.rfind(b"\n") + 1]
+    try:
+        text = start.decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    if sum(sign > "\x7f" for sign in text) < ENOUGH and not _is_odd(start, encoding):
+        return
+    number, line = next(
+        (n, one) for n, one in enumerate(start.split(b"\n"), 1) if any(b > 127 for b in one)
+    )
+    as_utf8 = shorten(line.decode("utf-8").strip())
+    other = shorten(line.decode(encoding, errors="replace").strip())
+    message = f'is UTF-8 text: {as_utf8} there; read as "encoding": "{encoding}" it is {other}'
+    raise UserError(Problem(f"{path}: line {number}", message, 'Leave "encoding" out.'))
+
+
+def _is_odd(start: bytes, encoding: str) -> bool:
+    """Whether bytes beyond ASCII are no text at all in an encoding."""
+    try:
+        start.decode(encoding)
+    except UnicodeDecodeError:
+        return any(byte > 127 for byte in start)
+    return False
+
+
 class Lines(Iterator[str]):
     """The lines of a file with their ends; ``number`` is that of the last one, from 1.
 
@@ -44,6 +89,7 @@ class Lines(Iterator[str]):
         self.number = 0
         self._encoding = encoding
         self._offset = 0
+        check_encoding(path, encoding)
         try:
             self._stream = open(path, "rb")
         except OSError as error:

@@ -4,12 +4,13 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ..errors import Problem, UserError
-from .cells import Bad, Row
+from .cells import HEADER_AGAIN, Bad, Row, no_header, repeats_header
 from .reading import LONGEST_LINE, shorten, show
 from .table_lines import Lines, Undecodable
 
@@ -88,7 +89,7 @@ class Table:
         """
         if isinstance(self._source, _Delimited):
             return self._source.rows(wanted, spare)
-        return self._source.rows(wanted)
+        return map(partial(no_header, wanted), self._source.rows(wanted))
 
 
 class _Delimited:
@@ -130,6 +131,8 @@ class _Delimited:
                 yield Row(number, fields)
             elif len(fields) != width:
                 yield Row(number, Bad(show(fields), expected, self._hint(fields)))
+            elif repeats_header(fields, columns):
+                yield Row(number, HEADER_AGAIN)
             else:
                 yield Row(number, [None if place is None else fields[place] for place in at])
 
@@ -173,9 +176,7 @@ class _Delimited:
 
     def _hint(self, fields: list[str]) -> str:
         if len(fields) > 1:
-            if self._quoted:
-                return "A field that holds the delimiter stands in quotes."
-            return ""
+            return "A field that holds the delimiter stands in quotes." if self._quoted else ""
         others = [sign for sign in ",\t;|" if sign != self._delimiter and sign in fields[0]]
         return f'Set "delimiter": {json.dumps(others[0])}.' if others else ""
 

@@ -18,7 +18,7 @@ from .positive import missing_positive, no_effect, with_positive
 from .tables import Table
 from .tabular_files import contents, files_of, split_path, tables
 from .tabular_keys import DataKeys
-from .tabular_labels import SEPARATOR, LabelReader, labels_of
+from .tabular_labels import SEPARATOR, LabelReader, has_vectors, labels_of
 from .tabular_metrics import Scorer, remarks_of, scorer_for
 
 NAME = "data"
@@ -66,6 +66,10 @@ class TabularTask:
         if self.ranking and len(found.names) == 2 and found.positive is None:
             raise UserError(missing_positive(found.names))
         return found
+
+    @functools.cached_property
+    def _vectors(self) -> bool:
+        return has_vectors(self.keys, self.labels)
 
     @property
     def label_words(self) -> tuple[str, ...]:
@@ -115,6 +119,8 @@ class TabularTask:
         """How rows are read, as canonical text: part of the fingerprint of prepared rows."""
         how = self.keys.model_dump(mode="json", exclude={"note", "train", "dev", "test", "labels"})
         how["labels"] = self.labels.names
+        if self._vectors:
+            how["vectors"] = True
         return json.dumps(how, sort_keys=True)
 
     def read(self, path: Path, split: Split, labelled: bool | None = None) -> Rows:
@@ -160,8 +166,8 @@ class TabularTask:
         """The rows of all files behind a path; fills counter, warnings and bad rows on the way."""
         number = num_empty = 0
         first_empty = ""
-        read_label = LabelReader(self.labels, optional=optional)
-        spare = [name for name in (self.keys.label, self.keys.group) if name and optional]
+        read_label = LabelReader(self.labels, optional=optional, vectors=self._vectors)
+        spare = [n for n in (*self.keys.label_columns, self.keys.group) if n and optional]
         for table in tables(self.keys, path):
             self._check_columns(table, optional)
             make = _RowMaker(self.keys, read_label, split)
@@ -199,7 +205,7 @@ class TabularTask:
 
         if not table.fixed:
             return
-        extra = (self.keys.label, self.keys.group) if optional else ()
+        extra = (*self.keys.label_columns, self.keys.group) if optional else ()
         needed = [name for name in self.keys.wanted if name not in extra]
         problems = [
             Problem(str(table.path), f"there is no column {name!r} ({key})", hint)
@@ -216,7 +222,7 @@ class _RowMaker:
         at = {name: place for place, name in enumerate(keys.wanted)}
         self._texts = [(name, at[name]) for name in keys.texts]
         self._pair = None if keys.text_pair is None else (keys.text_pair, at[keys.text_pair])
-        self._label = None if keys.label is None else at[keys.label]
+        self._labels = [at[name] for name in keys.label_columns]
         self._group = None if keys.group is None else at[keys.group]
         self._read_label, self._split = read_label, split
 
@@ -231,8 +237,13 @@ class _RowMaker:
             if text_b is None:
                 return _no_text(name, cells[place])
         label = None
-        if self._label is not None:
-            found = self._read_label(cells[self._label])
+        if self._labels:
+            several = len(self._labels) > 1
+            found = (
+                self._read_label.of_columns([cells[place] for place in self._labels])
+                if several
+                else self._read_label(cells[self._labels[0]])
+            )
             if isinstance(found, Bad):
                 return found
             label = found

@@ -36,11 +36,9 @@ def missing_columns(
 ) -> list[tuple[str, str, str]]:
     """(key of the block, column, hint) of each needed column that is not there."""
     names = [("text", name) for name in keys.texts]
-    names += [
-        (key, str(getattr(keys, key)))
-        for key in ("text_pair", "label", "group")
-        if getattr(keys, key) is not None
-    ]
+    names += [("text_pair", keys.text_pair)] if keys.text_pair is not None else []
+    names += [("label", name) for name in keys.label_columns]
+    names += [("group", keys.group)] if keys.group is not None else []
     found = []
     for key, name in names:
         if name in columns or name not in needed:
@@ -57,7 +55,7 @@ def _needed(keys: DataKeys) -> list[Finding]:
     if not keys.texts:
         hint = 'Name the column of the text: "text": "sentence"; several turns: "text": ["a", "b"].'
         found.append(Finding("text", "is missing.", hint))
-    if keys.label is None:
+    if not keys.label_columns:
         found.append(
             Finding("label", "is missing.", 'Name the column of the label: "label": "class".')
         )
@@ -67,8 +65,12 @@ def _needed(keys: DataKeys) -> list[Finding]:
             Finding("group", "is missing: grades of relevance are ranked in groups.", hint)
         )
     doubled = [name for name in keys.wanted if keys.texts.count(name) > 1]
-    if keys.label is not None and keys.label in (*keys.texts, keys.text_pair):
-        found.append(Finding("label", f"{keys.label!r} is also a text.", "Name another column."))
+    if len(keys.label_columns) > 1 and keys.kind != "multi_label":
+        hint = 'Columns of 0 and 1, one a label: "kind": "multi_label". Else name one column.'
+        found.append(Finding("label", f"names several columns of a {keys.kind}.", hint))
+    for column in keys.label_columns:
+        if column in (*keys.texts, keys.text_pair):
+            found.append(Finding("label", f"{column!r} is also a text.", "Name another column."))
     if doubled or (keys.text_pair in keys.texts and keys.text_pair is not None):
         name = doubled[0] if doubled else keys.text_pair
         found.append(Finding("text", f"{name!r} is named twice.", ""))
@@ -102,6 +104,12 @@ def _labels(keys: DataKeys) -> list[Finding]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         found.append(Finding("labels", f"names {twice[0]!r} twice."))
+    columns = len(keys.label_columns)
+    if columns > 1 and len(names) != columns:
+        message = f"names {len(names)} labels, and 'label' names {columns} columns."
+        found.append(
+            Finding("labels", message, "One name a column, in their order; or leave it out.")
+        )
     least = 1 if keys.kind == "multi_label" else 2
     if len(names) < least:
         found.append(Finding("labels", f"names {len(names)} labels, at least {least} are needed."))
@@ -130,7 +138,8 @@ def _labelled_elsewhere(keys: DataKeys) -> bool:
     path = split_path(keys, "dev")
     files = files_of(path) if path is not None and keys.dataset is None else []
     try:
-        return bool(files) and keys.label in Table(files[0], layout_of(keys)).columns
+        columns = Table(files[0], layout_of(keys)).columns if files else ()
+        return bool(columns) and set(keys.label_columns) <= set(columns)
     except UserError:
         return False
 

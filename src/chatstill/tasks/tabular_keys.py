@@ -26,7 +26,7 @@ class DataKeys(BaseModel):
         encoding: Of CSV, TSV and JSON lines.
         text: Column of the first text; several are turns of a conversation, oldest first.
         text_pair: Column of the second text.
-        label: Column of the label.
+        label: Column of the label; several, of 0 and 1 each, for any number of labels a row.
         group: Column whose equal values make a group that is ranked.
         labels: Class names in index order (grades: lowest first), or a file with one a line; None:
             those that stand in the training rows.
@@ -47,7 +47,7 @@ class DataKeys(BaseModel):
     encoding: str = "utf-8"
     text: str | tuple[str, ...] | None = None
     text_pair: str | None = None
-    label: str | None = None
+    label: str | tuple[str, ...] | None = None
     group: str | None = None
     labels: str | tuple[str | int, ...] | None = None
     on_bad_row: Literal["stop", "skip"] = "stop"
@@ -75,9 +75,14 @@ class DataKeys(BaseModel):
         return (self.text,) if isinstance(self.text, str) else self.text or ()
 
     @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Columns of the label: one, or one for each label."""
+        return (self.label,) if isinstance(self.label, str) else self.label or ()
+
+    @property
     def wanted(self) -> tuple[str, ...]:
         """All columns that are read, each once."""
-        others = (self.text_pair, self.label, self.group)
+        others = (self.text_pair, *self.label_columns, self.group)
         return tuple(dict.fromkeys((*self.texts, *(name for name in others if name))))
 
     def split(self, name: str) -> str | None:

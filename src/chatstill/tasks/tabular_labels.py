@@ -1,24 +1,32 @@
 """Labels of a ``data`` block: the cells of its label column as class indices, sets, numbers or grades."""
 
 import difflib
-import functools
 import math
 import re
-from collections.abc import Container
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import Problem, UserError
 from .base import Labels
 from .cells import Bad, cell_text
-from .hub_data import HubTable
+from .label_cells import (
+    SEPARATOR,
+    applies,
+    as_list,
+    flag_of,
+    label_parts,
+    lone,
+    vector_of,
+)
 from .reading import shorten
-from .tabular_files import files_of, split_path, tables
+from .table_lines import check_encoding
+from .tabular_found import INTEGER, found_in_rows, starts_with_vector
 from .tabular_keys import DataKeys
 
-MOST_CLASSES = 10_000
-SEPARATOR, WIDE = ",", "，"  # rows typed in Chinese have the full-width one
-_INTEGER = re.compile(r"-?[0-9]+")
+__all__ = ["SEPARATOR", "LabelReader", "has_vectors", "label_parts", "labels_of", "listed_names"]
+
+_VECTORS = "All cells of a column have one form: names, their numbers, or a vector of 0 and 1."
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -28,26 +36,25 @@ class LabelReader:
     Args:
         labels: The label space.
         optional: Whether a row may lack its label.
+        vectors: Whether a cell holds 0 or 1 for each label, in their order.
     """
 
-    def __init__(self, labels: Labels, *, optional: bool) -> None:
+    def __init__(self, labels: Labels, *, optional: bool, vectors: bool = False) -> None:
         self.labels = labels
         self.optional = optional
+        self.vectors = vectors
         self._index = {name: number for number, name in enumerate(labels.names)}
-        if not any(_INTEGER.fullmatch(name) for name in labels.names):  # files may hold the indices
+        if not any(INTEGER.fullmatch(name) for name in labels.names):  # files may hold the indices
             self._index |= {str(n): self._index[name] for n, name in enumerate(labels.numbered)}
 
     def __call__(self, cell: Any) -> float | int | tuple[int, ...] | Bad | None:
         """The label of a cell, None where there is none and need not be."""
         if self.labels.kind == "multi_label":
             return self._set(cell)
+        cell = lone(cell)
         text = (cell_text(cell) or "").strip()
         if not text:
-            if self.optional and (cell is None or isinstance(cell, str | float)):
-                return None
-            return Bad(
-                "no label" if cell in (None, "") else f"the label {cell!r}"[:60], self._wanted()
-            )
+            return self._nothing(cell)
         if self.labels.kind == "regression":
             value = float(text) if _NUMBER.fullmatch(text) else math.nan
             return value if math.isfinite(value) else Bad(f"the label {shorten(text)}", "a number")
@@ -59,12 +66,47 @@ class LabelReader:
     def _set(self, cell: Any) -> tuple[int, ...] | Bad | None:
         if cell is None:
             return None if self.optional else Bad("no label", self._wanted())
-        found = set()
+        if self.vectors:
+            return self._vector(cell)
+        found: set[int] = set()
         for text in label_parts(cell, self._index):
             if text not in self._index:
                 return self._unknown(text)
+            if self._index[text] in found:
+                return Bad(f"the label {shorten(text)} twice", "each label once", _VECTORS)
             found.add(self._index[text])
         return tuple(sorted(found))
+
+    def _vector(self, cell: Any) -> tuple[int, ...] | Bad | None:
+        flags, places = vector_of(cell), len(self.labels.names)
+        if flags is None and self.optional and not label_parts(cell):
+            return None
+        if flags is None or len(flags) != places:
+            return Bad(
+                f"the labels {shorten(str(cell))}", f"{places} places, 0 or 1 each", _VECTORS
+            )
+        return applies(flags)
+
+    def of_columns(self, cells: Sequence[Any]) -> tuple[int, ...] | Bad | None:
+        """The labels of a row whose columns stand for one label each: 0 or 1."""
+        if self.optional and all(cell in (None, "") for cell in cells):
+            return None
+        flags = [flag_of(cell) for cell in cells]
+        for name, cell, flag in zip(self.labels.names, cells, flags, strict=True):
+            if flag is None:
+                return Bad(f"{shorten(str(cell))} for the label {name!r}", "0 or 1")
+        return applies([flag or 0 for flag in flags])
+
+    def _nothing(self, cell: Any) -> Bad | None:
+        """A cell without a label."""
+        if self.optional and (cell is None or isinstance(cell, str | float)):
+            return None
+        items, hint = as_list(cell), ""
+        found = "no label" if cell in (None, "") else f"the label {shorten(repr(cell))}"
+        if items:
+            found = f"a list of {len(items)} labels"
+            hint = 'For any number of labels a row: "kind": "multi_label".'
+        return Bad(found, self._wanted(), hint)
 
     def _unknown(self, text: str) -> Bad:
         near = difflib.get_close_matches(text, self.labels.names, n=1)
@@ -78,21 +120,6 @@ class LabelReader:
         return f"labels of: {names}" if self.labels.kind == "multi_label" else f"one of: {names}"
 
 
-def label_parts(cell: Any, known: Container[str] = ()) -> list[str]:
-    """The labels of a multi-label cell: a list's items, or what stands between commas of either width.
-
-    Args:
-        cell: As it was read.
-        known: Names; one that holds a full-width comma stays whole.
-    """
-    if isinstance(cell, list):
-        parts = [cell_text(item) or "" for item in cell]
-    else:
-        halves = (cell_text(cell) or "").split(SEPARATOR)
-        parts = [p for h in halves for p in ([h] if h.strip() in known else h.split(WIDE))]
-    return [part.strip() for part in parts if part.strip()]
-
-
 def labels_of(keys: DataKeys) -> Labels:
     """The label space: what the block lists, else what stands in the training rows.
 
@@ -103,28 +130,50 @@ def labels_of(keys: DataKeys) -> Labels:
         return Labels("regression")
     kind = "multi_label" if keys.kind == "multi_label" else "classification"
     names = listed_names(keys)
+    if names is None and len(keys.label_columns) > 1:
+        names = keys.label_columns
     if names is None:
-        names = _found_in_rows(keys)
-        if len(names) < (1 if kind == "multi_label" else 2):
-            found = f"only {names[0]!r} stands" if names else "no label stands"
-            message = f"names no classes, and {found} in the rows to take them from"
-            raise UserError(Problem("data.labels", message, 'For example: "labels": ["no", "yes"]'))
+        names = _names_in_rows(keys, 1 if kind == "multi_label" else 2)
     counted = names == tuple(str(number) for number in range(len(names)))
     settled = counted or keys.labels is not None
     return Labels(kind, names, settled=settled, key="data.labels")  # type: ignore[arg-type]
 
 
-def _found_in_rows(keys: DataKeys) -> tuple[str, ...]:
-    """The names in the training rows; in the dev rows where training rows have no labels."""
-    for split in ("train", "dev"):
-        path = split_path(keys, split)
-        if path is None or (keys.dataset is None and not files_of(path)):
-            continue
-        files = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files_of(path))
-        names = _found_names(keys.model_dump_json(exclude={"note"}), split, files)
-        if names:
-            return names
-    return ()
+def _names_in_rows(keys: DataKeys, least: int) -> tuple[str, ...]:
+    found = found_in_rows(keys)
+    if found.width and found.names:
+        message = f"is missing: the label cells are vectors of {found.width} places, 0 or 1 each"
+        hint = 'Name the label of each place, in their order: "labels": ["service", "food", …].'
+        raise UserError(Problem("data.labels", message, hint))
+    if len(found.names) >= least:
+        return found.names
+    if found.odd:
+        column = keys.label_columns[0]
+        message = f"column {column!r} holds {found.odd} where a label is expected"
+        hint = "A label is a text, a number, or a list of one of them."
+        if found.odd.startswith("a list"):
+            hint = 'For any number of labels a row: "kind": "multi_label".'
+        raise UserError(Problem("data.label", message, hint))
+    stands = f"only {found.names[0]!r} stands" if found.names else "no label stands"
+    message = f"names no classes, and {stands} in the rows to take them from"
+    raise UserError(Problem("data.labels", message, 'For example: "labels": ["no", "yes"]'))
+
+
+def has_vectors(keys: DataKeys, labels: Labels) -> bool:
+    """Whether the cells of a multi-label column are vectors of 0 and 1, one place a label.
+
+    Raises:
+        UserError: they are, and have another number of places than there are labels.
+    """
+    if keys.kind != "multi_label" or len(keys.label_columns) > 1 or not starts_with_vector(keys):
+        return False
+    width = found_in_rows(keys).width
+    if width and width != len(labels.names):
+        message = (
+            f"names {len(labels.names)} labels, and the label cells are vectors of {width} places"
+        )
+        raise UserError(Problem("data.labels", message, "Name the label of each place."))
+    return bool(width)
 
 
 def listed_names(keys: DataKeys) -> tuple[str, ...] | None:
@@ -134,6 +183,7 @@ def listed_names(keys: DataKeys) -> tuple[str, ...] | None:
         UserError: the file can't be read, or holds none.
     """
     if isinstance(keys.labels, str):
+        check_encoding(Path(keys.labels), keys.encoding)
         try:
             text = Path(keys.labels).read_text(encoding=keys.encoding)
         except (OSError, UnicodeError) as error:
@@ -144,46 +194,3 @@ def listed_names(keys: DataKeys) -> tuple[str, ...] | None:
         lines = [line.strip() for line in text.removeprefix("\ufeff").split("\n")]
         return tuple(line for line in lines if line)
     return None if keys.labels is None else tuple(str(name).strip() for name in keys.labels)
-
-
-@functools.lru_cache(maxsize=4)
-def _found_names(
-    keys_json: str, split: str, files: tuple[tuple[str, int, int], ...]
-) -> tuple[str, ...]:
-    """The labels in the rows of a split: whole numbers in their order, else sorted as text.
-
-    ``files`` (name, time, size) makes a changed file a new question.
-    """
-    keys = DataKeys.model_validate_json(keys_json)
-    path = split_path(keys, split)
-    assert path is not None and keys.label is not None
-    seen: set[str] = set()
-    readable, first_bad = False, ("", Bad("", ""))
-    for table in tables(keys, path):
-        if isinstance(table, HubTable) and (names := table.class_names(keys.label)):
-            return names
-        for row in table.rows((keys.label,)):
-            if isinstance(row.cells, Bad):
-                first_bad = (
-                    first_bad
-                    if first_bad[0]
-                    else (f"{table.path}: {table.unit} {row.number}", row.cells)
-                )
-                continue
-            readable = True
-            cell = row.cells[0]
-            if keys.kind == "multi_label":
-                seen.update(label_parts(cell))
-            else:
-                seen.add((cell_text(cell) or "").strip())
-            if len(seen) > MOST_CLASSES:
-                message = f"column {keys.label!r} holds more than {MOST_CLASSES:,} different labels"
-                hint = 'If they are numbers: "kind": "regression".'
-                raise UserError(Problem(str(table.path), message, hint))
-    place, bad = first_bad
-    if place and not readable:  # no label stands anywhere, because no row can be read
-        raise UserError(Problem(place, f"found {bad.found}, expected {bad.expected}", bad.hint))
-    seen.discard("")
-    if all(_INTEGER.fullmatch(name) for name in seen):
-        return tuple(sorted(seen, key=int))
-    return tuple(sorted(seen))

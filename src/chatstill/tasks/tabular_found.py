@@ -1,0 +1,132 @@
+"""What the label column of a ``data`` block's rows says itself: the names in it, and their form."""
+
+import functools
+import re
+from typing import Any, NamedTuple
+
+from ..errors import Problem, UserError
+from .cells import Bad, cell_text
+from .hub_data import HubTable
+from .label_cells import label_parts, lone, vector_of
+from .tables import Table
+from .tabular_files import files_of, split_path, tables
+from .tabular_keys import DataKeys
+
+MOST_CLASSES = 10_000
+INTEGER = re.compile(r"-?[0-9]+")
+
+
+class Found(NamedTuple):
+    """The labels that stand in a column.
+
+    Attributes:
+        names: Whole numbers in their order, else sorted as text; of a data set as it counts them.
+        width: Places of the cells, where all of them are vectors of 0 and 1 of one length; else 0.
+        odd: A cell that holds no label of any form, as text; empty if there is none.
+    """
+
+    names: tuple[str, ...] = ()
+    width: int = 0
+    odd: str = ""
+
+
+def found_in_rows(keys: DataKeys) -> Found:
+    """The labels of the training rows; of the dev rows where training rows have none.
+
+    Raises:
+        UserError: the rows hold too many different labels, or none of them can be read.
+    """
+    found = Found()
+    for split in ("train", "dev"):
+        path = split_path(keys, split)
+        if path is None or (keys.dataset is None and not files_of(path)):
+            continue
+        files = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files_of(path))
+        found = _found(keys.model_dump_json(exclude={"note"}), split, files)
+        if found.names:
+            break
+    return found
+
+
+def starts_with_vector(keys: DataKeys) -> bool:
+    """Whether the first label of the rows is a vector of 0 and 1: then all are to be looked at."""
+    for split in ("train", "dev"):
+        path = split_path(keys, split)
+        if path is None or (keys.dataset is None and not files_of(path)):
+            continue
+        for table in tables(keys, path):
+            for row in table.rows(keys.label_columns):
+                if not isinstance(row.cells, Bad) and row.cells[0] not in (None, ""):
+                    return vector_of(row.cells[0]) is not None
+    return False
+
+
+class _Column:
+    """Gathers what the cells of a label column hold."""
+
+    def __init__(self, keys: DataKeys, table: Table | HubTable) -> None:
+        self.multi_label = keys.kind == "multi_label"
+        self.seen: set[str] = set()
+        self.widths: set[int] = set()
+        self.odd = ""
+        self.name = keys.label_columns[0]
+
+    def take(self, cell: Any) -> None:
+        cell = cell if self.multi_label else lone(cell)
+        if self.multi_label:
+            vector = vector_of(cell)
+            self.widths.add(len(vector) if vector is not None else 0)
+            self.seen.update(label_parts(cell))
+            return
+        text = cell_text(cell)
+        if text is None and cell is not None and cell == cell and not self.odd:
+            self.odd = f"a {type(cell).__name__}" if not isinstance(cell, list) else _listed(cell)
+        self.seen.add((text or "").strip())
+
+
+def _listed(cell: list[Any]) -> str:
+    return f"a list of {len(cell)}"
+
+
+@functools.lru_cache(maxsize=4)
+def _found(keys_json: str, split: str, files: tuple[tuple[str, int, int], ...]) -> Found:
+    """The labels in the rows of a split.
+
+    ``files`` (name, time, size) makes a changed file a new question.
+    """
+    keys = DataKeys.model_validate_json(keys_json)
+    path = split_path(keys, split)
+    assert path is not None
+    column: _Column | None = None
+    readable, first_bad = False, ("", Bad("", ""))
+    for table in tables(keys, path):
+        column = column or _Column(keys, table)
+        if isinstance(table, HubTable) and (names := table.class_names(column.name)):
+            return Found(names)
+        # With a text beside it a header line between rows is told from a label.
+        for row in table.rows((*keys.label_columns[:1], *keys.texts[:1])):
+            if isinstance(row.cells, Bad):
+                place = f"{table.path}: {table.unit} {row.number}"
+                first_bad = first_bad if first_bad[0] else (place, row.cells)
+                continue
+            readable = True
+            column.take(row.cells[0])
+            if len(column.seen) > MOST_CLASSES:
+                message = (
+                    f"column {column.name!r} holds more than {MOST_CLASSES:,} different labels"
+                )
+                hint = 'If they are numbers: "kind": "regression".'
+                raise UserError(Problem(str(table.path), message, hint))
+    place, bad = first_bad
+    if place and not readable:  # no label stands anywhere, because no row can be read
+        raise UserError(Problem(place, f"found {bad.found}, expected {bad.expected}", bad.hint))
+    return _told(column) if column is not None else Found()
+
+
+def _told(column: _Column) -> Found:
+    seen = column.seen - {""}
+    widths = column.widths
+    width = next(iter(widths)) if len(widths) == 1 else 0
+    numbers = all(INTEGER.fullmatch(name) for name in seen)
+    names = tuple(sorted(seen, key=int) if numbers else sorted(seen))
+    return Found(names, width, column.odd)
