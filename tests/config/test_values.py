@@ -55,6 +55,7 @@ def test_every_key_of_the_specification_is_known(world):
         "plugins": [],
         "allow_weak_teacher": True,
         "positive_label": "match",
+        "groups": "query",
         "max_query_length": 10,
         "max_reply_length": 10,
         "truncation_side": "left",

@@ -1,11 +1,12 @@
 """Loading: what is read from where, what is reported, and what a user is told."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tiny_models import BERT_LIKE, tiny_batch, tiny_config, tiny_model
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
@@ -269,6 +270,39 @@ def test_a_teacher_without_a_head_is_an_error(tmp_path):
     tiny_model("bert", 2).bert.save_pretrained(tmp_path / "base")
     text = message(Block("bert", str(tmp_path / "base")), strict_head=True)
     assert "no trained classifier" in text and "chatstill teach" in text
+
+
+def without(folder, *parts):
+    """The weights of a folder without the tensors whose names hold one of the parts."""
+    file = folder / "model.safetensors"
+    kept = {n: t for n, t in load_file(file).items() if not any(part in n for part in parts)}
+    save_file(kept, file, {"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        (("layer.1.",), "its weights lack layer 1 of 2, counted from 0"),
+        (("layer.0.attention.self.query.weight",), "lack layer 0 of 2"),
+        (("pooler",), "lack 2 tensors (bert.pooler.dense.bias"),
+    ],
+)
+def test_a_network_that_is_used_as_it_is_must_be_whole(folder, parts, says):
+    without(folder, *parts)
+    block = Block("bert", str(folder))
+    text = message(block, strict_head=True)
+    assert says in text and "would be random" in text
+    assert load(block).report.missing  # a network that is to be trained starts from what is there
+
+
+def test_layers_that_the_config_does_not_count_are_told(folder):
+    write_config(folder / "config.json", num_hidden_layers=1)
+    block = Block("bert", str(folder))
+    text = message(block, strict_head=True)
+    assert "holds 2 layers, and its config.json counts 1: layer 1, counted from 0" in text
+    assert '"num_hidden_layers": 1' in text
+    asked = dataclasses.replace(block, num_hidden_layers=1)
+    assert load(asked, strict_head=True).report.num_layers_loaded == 1
 
 
 def test_labels_in_the_config(folder):

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chatstill.config.schema import RunConfig
+from chatstill.config.task import task_of
 from chatstill.errors import RunFailure, UserError
 from chatstill.tasks import get_task, locate
 
@@ -28,6 +30,41 @@ def fault(read, content, **options):
     with pytest.raises(UserError) as caught:
         read(content, **options)
     return str(caught.value)
+
+
+SPREAD = "a\tx\t1\nb\tx\t0\na\ty\t0\nb\ty\t1\nc\tx\t1\n"
+
+
+def test_queries_in_several_places_are_told_with_the_way_out(read):
+    _, rows = read(SPREAD, split="dev")
+    (warning,) = rows.warnings
+    assert "2 queries stand in several places: 3 queries in 5 blocks" in warning.message
+    assert '"groups": "query"' in warning.hint
+    for quiet in (read(SPREAD), read("a\tx\t1\na\ty\t0\nb\tx\t1\n", split="dev")):
+        assert quiet[1].warnings == []
+    named = "".join(f"{line}\tg\n" for line in SPREAD.splitlines())
+    assert read(named, split="dev")[1].warnings == []
+
+
+def test_groups_by_query_take_equal_queries_together_wherever_they_stand(tmp_path):
+    path = tmp_path / "dev.data.txt"
+    task = task_of(RunConfig(task_name="chat", groups="query"))
+    lines = SPREAD.splitlines()
+    for order in (lines, sorted(lines)):
+        path.write_text("\n".join(order) + "\n")
+        rows = task.read(path, "dev")
+        found = list(rows)
+        assert rows.warnings == []
+        groups = {query: {e.group for e in found if e.text_a == query} for query in "abc"}
+        assert [len(names) for names in groups.values()] == [1, 1, 1]
+        assert len(set.union(*groups.values())) == 3
+    assert task.reading != CHAT.reading
+
+
+@pytest.mark.parametrize("keys", [{"task_name": "sst2"}, {"data": {"text": "a", "label": "b"}}])
+def test_groups_by_query_elsewhere_are_refused(keys):
+    with pytest.raises(UserError, match="has no effect"):
+        task_of(RunConfig(groups="query", **keys))
 
 
 def test_skipping_lists_each_bad_row_and_keeps_the_others(tmp_path):
@@ -89,7 +126,9 @@ def test_rows_have_stable_ids_lines_and_groups(read):
     assert [e.group for e in examples] == ["q0", "q0", "q1", "q2"]
     assert [e.label for e in examples] == [1, 0, 0, 0]
     assert (examples[1].text_a, examples[1].text_b) == ("hi", "no")
-    assert rows.label_values == {"1": 1, "0": 3} and rows.warnings == []
+    assert rows.label_values == {"1": 1, "0": 3}
+    (warning,) = rows.warnings
+    assert "3 queries" not in warning.message and "2 queries in 3 blocks" in warning.message
 
 
 def test_a_fourth_field_is_the_group_also_of_rows_far_apart(read):

@@ -4,6 +4,7 @@ import copy
 import json
 
 import pytest
+from transformers import AutoTokenizer
 
 from chatstill.errors import UserError
 from chatstill.text import tokenizers as own
@@ -251,3 +252,68 @@ def test_real_vocabularies(name):
     assert own.lower_cases(tokenizer)
     text = "good morning" if "uncased" in name else "今天天气很好"
     assert own.unk_share(tokenizer, [text]) == 0
+
+
+# -- folders as libraries of other years wrote them --------------------------------------------------
+
+OLD = "[PAD] [UNK] [CLS] [SEP] [MASK] a b c e o t ##o ##t u ##u hello world".split()
+USUAL = {name: f"[{name[:-6].upper()}]" for name in ("unk_token", "sep_token", "pad_token")}
+USUAL |= {"cls_token": "[CLS]", "mask_token": "[MASK]"}
+ADDED = {"[EOU]": len(OLD) + 1, "[EOT]": len(OLD)}
+MORE = {
+    "additional_special_tokens": ["[EOT]", "<sp>"],
+    "mask_token": {"content": "[MASK]", "lstrip": True},
+}
+SHAPES = {
+    "vocab alone": {},
+    "added tokens": {"added_tokens.json": ADDED},
+    "special tokens": {"special_tokens_map.json": USUAL},
+    "both": {"added_tokens.json": ADDED, "special_tokens_map.json": USUAL},
+    "more special tokens": {"special_tokens_map.json": {**USUAL, **MORE}},
+    "everything": {"added_tokens.json": ADDED, "special_tokens_map.json": {**USUAL, **MORE}},
+    "with a config": {
+        "added_tokens.json": ADDED,
+        "special_tokens_map.json": USUAL,
+        "tokenizer_config.json": {"do_lower_case": True, "tokenizer_class": "BertTokenizer"},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "electra"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_folder_is_read_as_transformers_reads_it(tmp_path, shape, kind):
+    (tmp_path / "vocab.txt").write_text("\n".join(OLD) + "\n")
+    write_json(tmp_path / "config.json", model_type=kind)
+    for name, values in SHAPES[shape].items():
+        write_json(tmp_path / name, **values)
+    ours = own.resolve_tokenizer(None, str(tmp_path), None)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    assert sorted(ours.all_special_tokens) == sorted(theirs.all_special_tokens)
+    assert len(ours) == len(theirs)
+    for text in (
+        "hello [EOT] world [EOU]",
+        "a[EOT]b [eot]",
+        "[MASK] u",
+        "<sp> hello",
+        "hello[sep]",
+    ):
+        assert ours(text)["input_ids"] == theirs(text)["input_ids"], text
+
+
+def test_added_tokens_that_do_not_follow_the_vocabulary_are_refused(tmp_path):
+    (tmp_path / "vocab.txt").write_text("\n".join(OLD) + "\n")
+    write_json(tmp_path / "added_tokens.json", **{"[EOT]": 99})
+    with pytest.raises(UserError, match=r"gives '\[EOT\]' the number 99"):
+        own.resolve_tokenizer(None, str(tmp_path), None)
+    for content in ("[1]", "{", '{"[EOT]": "x"}'):
+        (tmp_path / "added_tokens.json").write_text(content)
+        with pytest.raises(UserError, match=r"added_tokens\.json"):
+            own.resolve_tokenizer(None, str(tmp_path), None)
+
+
+def test_a_damaged_tokenizer_json_is_not_passed_over_for_the_vocabulary(bert, tmp_path):
+    bert.save_pretrained(tmp_path)
+    (tmp_path / "vocab.txt").write_text("\n".join(OLD) + "\n")
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(UserError, match="no tokenizer can be loaded"):
+        own.resolve_tokenizer(None, str(tmp_path), None)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..tasks.bad_rows import OnBadRow
+from ..tasks.query_groups import GroupsBy
 from ..tasks.tabular_keys import DataKeys
 
 PLACEHOLDER = "must feed this value when the distill type is not in the exist map"
@@ -64,6 +65,7 @@ class RunKeys(Block):
         data_dir: Holds the task's files, or a folder <TASK> with them.
         data: Rows of any CSV, TSV, JSON lines, Parquet file or data set, in place of data_dir.
         on_bad_row: "skip" leaves malformed rows out and lists them.
+        groups: Which rows of chat are ranked together, where no fourth field says it.
         positive_label: The class that counts in f1, the threshold and the ranking metrics.
         output_dir: The run folder.
         cache_dir: Where prepared data and downloads are kept.
@@ -116,6 +118,7 @@ class RunKeys(Block):
     data_dir: str = "data"
     data: DataKeys | None = None
     on_bad_row: OnBadRow = "stop"
+    groups: GroupsBy = "neighbours"
     positive_label: bool | int | str | None = None
     output_dir: str = ""
     cache_dir: str | None = None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from .. import lookup
 from ..errors import Problem, UserError
 from ..tasks.positive import no_effect
+from ..tasks.query_groups import GroupsBy
 from ..tasks.tabular import TabularTask
 from .schema import RunKeys
 
@@ -22,15 +23,21 @@ def task_of(keys: RunKeys, plugins: tuple[str, ...] | None = None) -> "Task":
 
     Raises:
         UserError: There is no task of the name, it can't skip rows as it is asked to, or the class
-            of ``positive_label`` cannot count in it.
+            of ``positive_label`` or the ``groups`` mean nothing in it.
     """
     skip = keys.on_bad_row == "skip"
     if keys.data is not None:
+        if keys.groups != "neighbours":
+            raise UserError(
+                _no_groups("in the block data, data.group names the column of the groups")
+            )
         block = keys.data.model_copy(update={"on_bad_row": "skip"}) if skip else keys.data
         return TabularTask(block, keys.task_name, positive=keys.positive_label)
     task = lookup.task(keys.task_name, keys.plugins if plugins is None else plugins)
     if keys.positive_label is not None:
         task = _counting(task, keys.positive_label)
+    if keys.groups != "neighbours":
+        task = _grouped(task, keys.groups)
     if not skip:
         return task
     if not hasattr(task, "on_bad_row"):
@@ -39,6 +46,18 @@ def task_of(keys: RunKeys, plugins: tuple[str, ...] | None = None) -> "Task":
     task = copy.copy(task)  # tasks are shared
     task.on_bad_row = "skip"
     return task
+
+
+def _grouped(task: "Task", by: GroupsBy) -> "Task":
+    if not hasattr(task, "groups_by"):
+        raise UserError(_no_groups(f"the task {task.name} does not rank rows by their query"))
+    task = copy.copy(task)  # tasks are shared
+    task.groups_by = by
+    return task
+
+
+def _no_groups(reason: str) -> Problem:
+    return Problem("groups", f"has no effect: {reason}", "Leave the key out.")
 
 
 def _counting(task: "Task", wanted: str | int | bool) -> "Task":

@@ -19,6 +19,7 @@ from .hub import hub_errors, quiet_transformers
 from .labels import set_labels
 from .report import LoadReport, make_report
 from .weights import find_weights, read_tensors
+from .whole import require_whole
 
 __all__ = ["LoadReport", "LoadedModel", "load_classifier", "load_config"]
 
@@ -55,13 +56,14 @@ def load_classifier(
         label_names: Names in the order of the outputs; None keeps the config's.
         problem: Sets ``problem_type``.
         cache_dir: Where files of the hub are kept.
-        strict_head: A head that is not wholly in the weights is an error (a teacher that is used
-            as it is), not a new head (a teacher that is to be trained).
+        strict_head: The network is used as it is (a teacher, what is evaluated): whatever of it is not
+            in the weights is an error, and so are layers there that the config does not count. Else it
+            is to be trained, and what is missing is new.
         seed: Of every tensor that is not loaded. The global generator is not touched.
 
     Raises:
         UserError: everything in ``load_config`` and ``find_weights``, weights none of whose layers
-            fit, and a strict head that does not.
+            fit, and a network that is used as it is and not wholly there.
     """
     config = load_config(architecture, role, cache_dir)
     # A student answers with the outputs of its teacher.
@@ -87,6 +89,7 @@ def load_classifier(
         _require_sizes(model, report, place)
     if strict_head:
         _require_head(model, report, place)
+        require_whole(model, report, place, cut=architecture.num_hidden_layers is not None)
     return LoadedModel(model.eval(), report)
 
 

@@ -15,6 +15,7 @@ from .base import Example, Groups, Labels, MetricFunction, Rows, Split
 from .files import task_folder
 from .intervals import Parts, Ratio, sums_by_group
 from .positive import only_positive
+from .query_groups import GroupsBy, QueryGroups
 from .ranking import RANKING, group_table, ranking_metrics, ranking_parts
 from .reading import malformed, read_rows, shorten, show
 
@@ -49,11 +50,13 @@ class ChatTask:
     main_metric = "mrr"
     ranking = True
     on_bad_row: OnBadRow = "stop"
+    groups_by: GroupsBy = "neighbours"
 
     @property
     def reading(self) -> str:
         """How rows are read, where not as ever: part of the fingerprint of prepared rows."""
-        return "" if self.on_bad_row == "stop" else "-skip"
+        by = "" if self.groups_by == "neighbours" else f"-{self.groups_by}"
+        return by if self.on_bad_row == "stop" else f"{by}-skip"
 
     def with_positive(self, wanted: str | int | bool) -> "ChatTask":
         """Itself: a label that is not 0 says that the reply fits.
@@ -92,7 +95,7 @@ class ChatTask:
         of training rows, those of the transfer set behind them.
 
         A label is an integer, 0 or not 0; ``Rows.label_values`` counts each as it is written. The
-        group is the fourth field, else neighbouring rows of equal query share ``q0``, ``q1``, ...
+        group is the fourth field, else ``groups_by`` names it by the query: ``q0``, ``q1``, ...
         Every row of a file has as many fields as the first.
         """
         optional = split == "test" if labelled is None else not labelled
@@ -101,7 +104,8 @@ class ChatTask:
         listed: list[str] = []
         bad = BadRows(self.on_bad_row, listed)
         more = self.transfer(path) if split == "train" and labelled is False else []
-        examples = _examples(path, split, optional, values, warnings, bad)
+        groups = QueryGroups(self.groups_by, looks=split != "train")
+        examples = _examples(path, split, optional, values, warnings, bad, groups)
         if more:
             examples = self._followed(examples, more, warnings, listed)
         return Rows(examples, values, warnings, listed)
@@ -120,7 +124,9 @@ class ChatTask:
             yield example
         for file in files:
             bad = BadRows(self.on_bad_row, listed)
-            rows = _examples(file, "train", True, Counter(), warnings, bad, with_labels=False)
+            groups = QueryGroups(self.groups_by, looks=False)
+            counts: Counter[str] = Counter()
+            rows = _examples(file, "train", True, counts, warnings, bad, groups, with_labels=False)
             for row in rows:
                 yield replace(row, id=f"train-{number}", group=f"{UNLABELLED}-{row.group}")
                 number += 1
@@ -189,12 +195,12 @@ def _examples(
     values: Counter[str],
     warnings: list[Problem],
     bad: BadRows,
+    groups: QueryGroups,
     *,
     with_labels: bool = True,
 ) -> Iterator[Example]:
     """The rows of a file; fills the counter and the warnings on the way."""
-    width, number, empty, group = 0, 0, [], -1
-    query: str | None = None
+    width, number, empty = 0, 0, []
     known: dict[str, int | None] = {}
     for line, fields in read_rows(path, bad):
         try:
@@ -219,14 +225,11 @@ def _examples(
             values[text if len(values) < MOST_VALUES_COUNTED or text in values else OTHERS] += 1
         if not fields[0] or not fields[1]:
             empty.append(line)
-        if width == 4:
-            name = fields[3]
-        elif fields[0] != query:
-            group, query = group + 1, fields[0]
-            name = f"q{group}"
+        name = fields[3] if width == 4 else groups.of(fields[0])
         yield Example(f"{split}-{number}", line, fields[0], fields[1], known[text], name)
         number += 1
     warnings += bad.finish(path, number)
+    warnings += groups.warning(path)
     warnings += _noticed(path, values, empty)
 
 

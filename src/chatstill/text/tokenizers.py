@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem, UserError
 from ..hub import hub_problem, require_hub
+from .added import ADDED, SPECIAL, with_added
 from .casing import casing_report, check_texts, lower_cases, set_lower_case, unk_share
 from .normalize import with_nfkc
 from .vocabulary import check_vocabulary, looks_cased, read_vocabulary, tokenizer_fingerprint
@@ -125,15 +126,17 @@ def _from_folder(folder: Path, config_file: str | None) -> Tokenizer:
     config = config_file or str(folder / "config.json")
     if "tokenizer_config.json" not in names:
         if present == ["vocab.txt"] and _model_type(config) in (None, "bert", *SAME_VOCABULARY):
-            return _from_vocabulary(folder / "vocab.txt", config)
+            if "config.json" in names and {ADDED, SPECIAL} & set(names):
+                return _with_vocabularys_casing(_from_pretrained(str(folder), None), folder)
+            return with_added(_from_vocabulary(folder / "vocab.txt", config), folder)
         if present == ["tokenizer.json"] and "config.json" not in names:
-            return _from_json(folder / "tokenizer.json")
+            return with_added(_from_json(folder / "tokenizer.json"), folder)
     try:
         tokenizer = _from_pretrained(str(folder), None)
     except UserError:
-        if "vocab.txt" not in present:
+        if "vocab.txt" not in present or "tokenizer.json" in present:
             raise
-        return _from_vocabulary(folder / "vocab.txt", config)
+        return with_added(_from_vocabulary(folder / "vocab.txt", config), folder)
     _follow_saved_casing(tokenizer, folder)
     return tokenizer
 
@@ -183,6 +186,14 @@ def _from_vocabulary(path: Path, config_file: str | None) -> Tokenizer:
     vocabulary = read_vocabulary(path)
     kind = DistilBertTokenizer if _model_type(config_file) == "distilbert" else BertTokenizer
     return kind(vocab=vocabulary, do_lower_case=not looks_cased(vocabulary))
+
+
+def _with_vocabularys_casing(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
+    """Where no file says the casing, capitals in the vocabulary do; transformers lower-cases all."""
+    lower = not looks_cased(read_vocabulary(folder / "vocab.txt"))
+    if lower_cases(tokenizer) != lower:
+        set_lower_case(tokenizer, lower)
+    return tokenizer
 
 
 def _follow_saved_casing(tokenizer: Tokenizer, folder: Path) -> None:
