@@ -16,6 +16,27 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
     return by_plain[found[0]] if found else None
 
 
+# Names that papers and users know, of methods and students that this version does not have.
+LATER = {
+    "dcbert": "DC-BERT",
+    "distilbert": "DistilBERT",
+    "tinybertgeneral": "TinyBERT's general distillation",
+    "generaldistill": "TinyBERT's general distillation",
+    "minilm": "MiniLM",
+    "ltdbert": "LTD-BERT",
+    "lstm": "the BiLSTM student",
+    "bilstm": "the BiLSTM student",
+    "elmo": "the ELMo student",
+    "static": "the static word-vector student",
+}
+
+
+def later(name: str) -> str | None:
+    """What a name stands for that comes in a later release; None for any other name."""
+    written = plain(name)
+    return next((what for begin, what in LATER.items() if written.startswith(begin)), None)
+
+
 def unknown(kind: str, name: str, known: Sequence[str], words: Sequence[str] = ()) -> str:
     """``no method 'tesheus'. Did you mean 'theseus-bert'? Known: theseus-bert.``
 
@@ -25,10 +46,13 @@ def unknown(kind: str, name: str, known: Sequence[str], words: Sequence[str] = (
         known: The names to list.
         words: Alias -> name pairs as ``alias=name`` that count for the near match too.
     """
+    listed = f"Known: {', '.join(sorted(known))}."
+    if kind == "method" and (what := later(name)) is not None:
+        return f"'{name}': {what} is not in this version yet. {listed}"
     targets = {word: word for word in known} | dict(word.split("=", 1) for word in words)
     begun = {own: 0 for word, own in targets.items() if plain(word).startswith(plain(name))}
     found = nearest(name, list(targets))
     meant = list(begun) if 1 < len(begun) < 4 else [targets[found]] if found else []
     names = " or ".join(f"'{own}'" for own in meant)
     guess = f" Did you mean {names}?" if names else ""
-    return f"no {kind} '{name}'.{guess} Known: {', '.join(sorted(known))}."
+    return f"no {kind} '{name}'.{guess} {listed}"

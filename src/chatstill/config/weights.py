@@ -43,6 +43,12 @@ _FROM_FLAX = (
     "Convert it once with 'transformers<5' and flax: from_pretrained('folder', from_flax=True)"
     ".save_pretrained('new-folder')."
 )
+_ADAPTER = ("adapter_model.", "adapter_config.")
+_SHARD = re.compile(r"-\d+-of-\d+\.(safetensors|bin)$")
+_FROM_ADAPTER = (
+    "Merge it into the network it was trained for, and name that folder: "
+    "model.merge_and_unload().save_pretrained('merged')."
+)
 _FROM_LFS = "Fetch the file itself: `git lfs pull` in that folder."
 
 
@@ -97,6 +103,11 @@ def _folder_fault(folder: Path) -> tuple[str, str] | None:
         return f"the folder {folder} holds a TensorFlow checkpoint.", FROM_TENSORFLOW
     if "flax_model.msgpack" in names:
         return f"the folder {folder} holds Flax weights.", _FROM_FLAX
+    if any(name.startswith(_ADAPTER) for name in names):
+        return f"the folder {folder} holds an adapter (LoRA) and no full weights.", _FROM_ADAPTER
+    if shards := [name for name in names if _SHARD.search(name)]:
+        found = f"the folder {folder} holds parts of weights ({shards[0]}) and no index of them."
+        return found, f"Copy {' or '.join(INDEX_FILES)} too."
     for name in names:
         if name.endswith((".safetensors", ".bin")) and not name.startswith(
             ("training_args", "opt")
@@ -156,6 +167,8 @@ def _file_fault(path: Path) -> tuple[str, str] | None:
             f"{path} is no weights file.",
             "Weights are a folder, one .safetensors or one .bin file.",
         )
+    if path.name.startswith(_ADAPTER):
+        return f"{path} is an adapter (LoRA), no full weights.", _FROM_ADAPTER
     try:
         with path.open("rb") as stream:
             start = stream.read(64)
