@@ -27,6 +27,7 @@ from .job import Job, device_of
 from .methods.base import Phase
 from .models.custom import code_of
 from .models.layers import num_layers_of
+from .models.outputs import reading_of
 from .preflight.caching import CacheCost, CacheDecision, decide, in_words
 from .preflight.plan import byte_size
 from .preflight.resources import existing_parent
@@ -144,6 +145,8 @@ def open_cache(job: Job, stored: Stored, view: View, folder: Path) -> tuple[Teac
         "needs": {k: v for k, v in asdict(stored.live.needs).items() if v},
         "precision": _precision(job),
     }
+    if reading := reading_of(teacher):
+        sources["output"] = asdict(reading)
     if code := code_of(teacher):
         sources["code"] = code
     sources = json.loads(json.dumps(sources))

@@ -24,12 +24,15 @@ from .figures import counted
 from .job import Job, device_of
 from .methods.base import Method, Phase
 from .models.layers import count_layers
+from .models.outputs import reading_of, set_reading
 from .models.own import own_block
 from .preflight.caching import CacheDecision
 from .preflight.data_report import data_report, plan_rows
 from .preflight.data_report import warnings as report_warnings
 from .preflight.labels import check_label_values
 from .preflight.machine import check_launcher, check_precision
+from .preflight.meanings import meanings
+from .preflight.output_scale import output_problem, stated_problem
 from .preflight.plan import Plan, Section, network_rows
 from .preflight.sample import sample_rows
 from .preflight.survey import Survey, survey
@@ -38,7 +41,6 @@ from .preflight.windows import scores_beyond_windows
 from .splits import lengths_of, path_of, sample_view
 from .tasks.base import Example, Split
 from .tasks.files import listed, transfer_files
-from .tasks.positive import KEY, why_no_f1
 from .text.casing import casing_report
 from .text.normalize import normalizes
 from .train.launch import world_size
@@ -134,9 +136,8 @@ def preflight(job: Job) -> Plan:
         if job.teacher is not None:
             converted = check_preprocess(own_block(job.teacher.config), job.config.preprocess)
             problems += [converted] if converted is not None else []
-        check = _check_teacher(job, dev, folder / "dev")
-        if check is not None and check.problem is not None:
-            problems.append(check.problem)
+        check, doubts = _check_teacher(job, dev, folder / "dev")
+        problems += doubts
         if errors_of(problems):  # with the warnings: they may say why
             raise UserError(problems)
         decisions = cache_decisions(job, view, train.num_rows)
@@ -185,23 +186,45 @@ def _without_labels(job: Job, train: Survey) -> list[Problem]:
     return [Problem(f"term {name}", message, hint, "warning") for name in names]
 
 
-def _check_teacher(job: Job, dev: Survey, folder: Path) -> TeacherCheck | None:
-    """The teacher's score on at most 512 dev rows; None where there is no teacher."""
+def _check_teacher(
+    job: Job, dev: Survey, folder: Path
+) -> tuple[TeacherCheck | None, list[Problem]]:
+    """The teacher's score on at most 512 dev rows, None where there is no teacher; and what is wrong."""
     if job.teacher is None or not job.teacher_is_trained:
-        return None
+        return None, []
     wanted = sample_rows(dev.num_rows, dev.groups, SAMPLE)
     rows = pick(job, "dev", wanted)
     tokenizer = job.teacher_tokenizer or job.tokenizer
     view = sample_view(job.task, rows, tokenizer, lengths_of(job.config), folder)
     torch.nn.Module.to(job.teacher, device_of(job.config))
-    scores = score(job.teacher, view, job.reader(job.teacher))
-    return check_teacher(
+    reading, stated = reading_of(job.teacher), job.config.teacher_output
+    set_reading(job.teacher, None)
+    outputs = score(job.teacher, view, job.reader(job.teacher))
+    set_reading(job.teacher, reading)
+    scores = outputs if reading is None else reading(torch.from_numpy(outputs)).numpy()
+    check = check_teacher(
         scores,
         view.labels,
         job.task.labels,
         groups=view.groups if job.task.ranking else None,
         allow_weak_teacher=job.config.allow_weak_teacher,
     )
+    found = stated_problem(outputs, stated)
+    if found is None:
+        with_soft = any(
+            (needs := job.method.needs(phase).get("teacher")) is not None and needs.logits
+            for phase in job.method.phases()
+        )
+        found = output_problem(
+            scores,
+            np.asarray(view.labels),
+            job.task.labels,
+            stated,
+            soft=with_soft,
+            gold=bool(job.method.label_terms),
+        )
+    # Outputs read as something else explain a poor score better than the score does.
+    return check, [problem for problem in (found or check.problem,) if problem is not None]
 
 
 def _networks(job: Job, check: TeacherCheck | None) -> Section:
@@ -219,20 +242,10 @@ def _networks(job: Job, check: TeacherCheck | None) -> Section:
         )
     rows += [("", note) for note in job.notes]
     rows.append(("labels", ", ".join(job.names) or f"one output ({job.match.objective})"))
-    rows += [("", line) for line in _meanings(job)]
+    rows += [("", line) for line in meanings(job.task, job.match, job.teacher)]
     if check is not None:
         rows.append(("teacher on dev", str(check)))
     return Section("networks", rows)
-
-
-def _meanings(job: Job) -> list[str]:
-    """What was taken of the labels that their names alone don't say."""
-    labels, lines = job.task.labels, [job.match.note] if job.match.note else []
-    if labels.kind == "classification" and len(labels.names) == 2 and labels.positive is None:
-        lines.append(f"f1 is left out: {why_no_f1(labels.names)}")
-    if labels.positive is not None:
-        lines.append(f"{labels.positive!r} is the class that counts ({KEY})")
-    return lines
 
 
 def _phase_section(

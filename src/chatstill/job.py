@@ -20,6 +20,7 @@ from .fingerprint import rows_fingerprint
 from .methods.base import Method, RunValues
 from .models.custom import register
 from .models.load import load_config
+from .models.outputs import OutputReading, output_reading, set_reading
 from .networks import load_network, load_start, student_spec
 from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.reading import reading_problems
@@ -178,6 +179,18 @@ def reader_for(
     return Reader(int(tokenizer.pad_token_id), takes_token_types(model), order, match.objective)
 
 
+def teacher_reading(config: RunConfig, task: Task, match: LabelMatch) -> OutputReading | None:
+    """How the teacher's outputs are turned into what the task compares.
+
+    Raises:
+        UserError: ``teacher_output`` or its range does not fit the task.
+    """
+    low, high = getattr(getattr(task, "row", None), "bounds", (0.0, 0.0))
+    own = (low, high) if low < high else None
+    between = config.teacher_output_range
+    return output_reading(config.teacher_output, between, match.objective, own)
+
+
 def _teacher_block(config: RunConfig) -> Architecture:
     if config.teacher_architectures is None:
         raise UserError(Problem("teacher_architectures", "is missing: name the teacher"))
@@ -225,6 +238,8 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
             strict_head=True,
         )
         match = match_labels(teacher.config, task.labels)
+        if not match.errors:
+            set_reading(teacher, teacher_reading(config, task, match))
     problems = [*match.problems, *_check_tables(config, model, tokenizer, "teacher")]
     student, own = model, tokenizer
     if teacher is not None:

@@ -16,9 +16,10 @@ from .config.weights import read_json
 from .data.views import View
 from .errors import Problem, UserError
 from .evaluate.scoring import score
-from .job import device_of, reader_for
+from .job import device_of, reader_for, teacher_reading
 from .models.custom import register
 from .models.load import load_classifier
+from .models.outputs import set_reading
 from .models.own import own_block
 from .preflight.labels import LabelMatch, match_labels
 from .preflight.reading import reading_problems
@@ -88,6 +89,8 @@ def open_model(folder: Path, config: RunConfig) -> Opened:
     match = match_labels(loaded.model.config, task.labels, role="model")
     if match.errors:
         raise UserError(match.errors)
+    if is_teacher(folder, config):
+        set_reading(loaded.model, teacher_reading(config, task, match))
     config, warnings = fitting_length(config, loaded.model)
     found = reading_problems(loaded.model, tokenizer, config, role="model")
     if errors := [problem for problem in found if problem.severity == "error"]:
@@ -95,6 +98,13 @@ def open_model(folder: Path, config: RunConfig) -> Opened:
     warnings += [*match.warnings, *found]
     torch.nn.Module.to(loaded.model, device_of(config))
     return Opened(loaded.model, tokenizer, match, config, warnings)
+
+
+def is_teacher(folder: Path, config: RunConfig) -> bool:
+    """Whether a folder is the one that the configuration names as teacher, so that its keys hold."""
+    block = config.teacher_architectures
+    named = block.model_name_or_path if block is not None else None
+    return named is not None and Path(named).expanduser().resolve() == folder.resolve()
 
 
 def fitting_length(config: RunConfig, model: Any) -> tuple[RunConfig, list[Problem]]:

@@ -56,6 +56,8 @@ def test_every_key_of_the_specification_is_known(world):
         "allow_weak_teacher": True,
         "positive_label": "match",
         "groups": "query",
+        "teacher_output": "logit",
+        "teacher_output_range": [0, 1],
         "max_query_length": 10,
         "max_reply_length": 10,
         "truncation_side": "left",

@@ -254,6 +254,9 @@ def _resolve(draft: Draft, before: Sequence[Draft]) -> list[Problem]:
             continue
         folder = str(kept_in(Path(str(earlier.source.get(("output_dir",)))), earlier.verb))
         draft.source.put(path, folder, place)
+        if path[0] == TEACHER:  # what an earlier link made answers on the task's own scale
+            for key in ("teacher_output", "teacher_output_range"):
+                draft.source.drop((key,))
         after.append(name)
         promised.append(folder)
     draft.after = tuple(dict.fromkeys(after))

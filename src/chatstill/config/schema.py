@@ -79,6 +79,8 @@ class RunKeys(Block):
         student_architectures: The student; left out: half of the teacher's layers.
         teacher_cache: Whether the teacher's outputs are stored for later epochs; "auto" goes by cost.
         teacher_cache_budget_gb: The most that they may take.
+        teacher_output: What the teacher gives; left out: logits of classes, scores of a regression.
+        teacher_output_range: The labels that 0 and 1 stand for, where it gives a share of their range.
         tokenizer_name_or_path: Else the folder of the weights.
         do_lower_case: Else the tokenizer's own.
         normalize: Unicode normalisation inside the student's tokenizer.
@@ -133,6 +135,8 @@ class RunKeys(Block):
     pretrained_architectures: Architecture | None = None
     teacher_cache: bool | Literal["auto"] = "auto"
     teacher_cache_budget_gb: float = Field(default=10.0, ge=0)
+    teacher_output: Literal["logit", "probability", "score"] | None = None
+    teacher_output_range: tuple[float, float] | None = None
     tokenizer_name_or_path: str | None = None
     do_lower_case: bool | None = None
     normalize: Literal["nfkc"] | None = None

@@ -99,6 +99,11 @@ def _folder_fault(folder: Path) -> tuple[str, str] | None:
         if (folder / name).is_file():
             return _file_fault(folder / name)
     names = sorted(entry.name for entry in folder.iterdir())
+    return _foreign_fault(folder, names) or _unnamed_fault(folder, names)
+
+
+def _foreign_fault(folder: Path, names: list[str]) -> tuple[str, str] | None:
+    """A folder that holds weights of another program, of an adapter alone, or a part of them."""
     if any(name.endswith((".ckpt.index", ".h5")) or "ckpt" in name for name in names):
         return f"the folder {folder} holds a TensorFlow checkpoint.", FROM_TENSORFLOW
     if "flax_model.msgpack" in names:
@@ -108,6 +113,11 @@ def _folder_fault(folder: Path) -> tuple[str, str] | None:
     if shards := [name for name in names if _SHARD.search(name)]:
         found = f"the folder {folder} holds parts of weights ({shards[0]}) and no index of them."
         return found, f"Copy {' or '.join(INDEX_FILES)} too."
+    return None
+
+
+def _unnamed_fault(folder: Path, names: list[str]) -> tuple[str, str]:
+    """A folder without weights of a usual name."""
     for name in names:
         if name.endswith((".safetensors", ".bin")) and not name.startswith(
             ("training_args", "opt")

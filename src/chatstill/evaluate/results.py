@@ -11,7 +11,7 @@ import numpy as np
 from ..figures import fitted
 from ..tasks.base import Task
 from ..tasks.intervals import bootstrap
-from ..tasks.metrics import agreement, decide
+from ..tasks.metrics import agreement, decide, scale_error
 
 FORMAT = 1
 SMALL_SPREAD = 0.1  # of the labels' standard deviation
@@ -87,6 +87,9 @@ def _collapsed(
         if spread < SMALL_SPREAD * wanted:
             text = f"the predictions hardly differ: their standard deviation is {spread:.3g}"
             return [f"{text}, that of the labels {wanted:.3g}"]
+        if (found := scale_error(np.asarray(scores).reshape(-1), np.asarray(labels))) is not None:
+            text = f"correlation {found[0]:.3f}, but an error of {found[1]:.3g} where the labels' mean has"
+            return [f"the outputs stand on another scale than the labels: {text} {found[2]:.3g}"]
     return []
 
 

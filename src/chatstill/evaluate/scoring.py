@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from ..data.collate import collate
 from ..data.sampler import eval_batches
 from ..data.views import View
+from ..models.outputs import as_read
 from ..tasks.base import Objective
 
 
@@ -81,7 +82,7 @@ def score(
                 continue
             batch = reader.batch_of(view, rows[positions])
             inputs = {k: v.to(device) for k, v in batch.items() if k not in ("labels", "index")}
-            logits = model(**inputs).logits.float().cpu().numpy()
+            logits = as_read(model, model(**inputs).logits.float()).cpu().numpy()
             scores[positions] = logits[:, order] if order else logits
             if on_batch is not None:
                 on_batch(len(positions))

@@ -8,6 +8,9 @@ import numpy as np
 
 from ..errors import RunFailure
 
+FEW_ROWS = 8
+STRONG = 0.5  # a correlation of scores that are right but for their scale
+
 
 def checked(
     scores: np.ndarray, labels: np.ndarray, num_outputs: int
@@ -156,6 +159,24 @@ def pearson(a: np.ndarray, b: np.ndarray) -> float:
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
     """Rank correlation, ties at their mean rank; 0, not NaN, where either side is constant."""
     return pearson(average_ranks(a), average_ranks(b))
+
+
+def scale_error(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float, float] | None:
+    """(correlation, error, error of the labels' mean) of outputs that are right but for their scale.
+
+    None where the error is below that of the labels' mean, or the correlation is no strong one.
+
+    Args:
+        scores: (N,) finite.
+        labels: (N,), NaN for none.
+    """
+    known = ~np.isnan(labels)
+    scores, labels = scores[known].astype(np.float64), labels[known].astype(np.float64)
+    if len(labels) < FEW_ROWS or np.ptp(scores) == 0 or np.ptp(labels) == 0:
+        return None
+    correlation = float(np.corrcoef(scores, labels)[0, 1])
+    error, spread = float(np.sqrt(np.mean((scores - labels) ** 2))), float(np.std(labels))
+    return (correlation, error, spread) if correlation > STRONG and error > spread else None
 
 
 def agreement(

@@ -72,6 +72,14 @@ class TabularTask:
         return has_vectors(self.keys, self.labels)
 
     @property
+    def label_form(self) -> str:
+        """How the label cells are read, where they hold no names; empty elsewhere."""
+        if self._vectors:
+            return "the label cells are vectors of 0 and 1, one place for each label in this order"
+        several = len(self.keys.label_columns) > 1
+        return "each label is a column of 0 and 1" if several else ""
+
+    @property
     def label_words(self) -> tuple[str, ...]:
         return self.labels.names
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from ..features.base import Features, Needs
 from ..features.capture import teachers_view
 from ..methods.base import Method, Phase
+from ..models.outputs import as_read
 from ..models.reading import read_features
 
 
@@ -50,7 +51,10 @@ class LiveTeacher:
             torch.nn.Module.to(self.teacher, device)
             self._device = device
         self.teacher.eval()
-        return read_features(self.teacher, teachers_view(batch), self.needs, stop_early=True)
+        found = read_features(self.teacher, teachers_view(batch), self.needs, stop_early=True)
+        if found.logits is not None:
+            found.logits = as_read(self.teacher, found.logits)
+        return found
 
 
 def live_source(method: Method, phase: Phase) -> LiveTeacher | None:
