@@ -208,6 +208,7 @@ def _check_teacher(
         job.task.labels,
         groups=view.groups if job.task.ranking else None,
         allow_weak_teacher=job.config.allow_weak_teacher,
+        assumed=job.match.note,
     )
     found = stated_problem(outputs, stated)
     if found is None:

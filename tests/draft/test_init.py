@@ -71,6 +71,22 @@ def test_chat_and_a_teacher_make_a_configuration_that_passes_the_check(elsewhere
     assert "replacing rate" in capsys.readouterr().out
 
 
+def test_the_class_that_counts_is_named_where_the_words_tell_it(elsewhere, models, capsys):
+    for split, count in (("train", 60), ("dev", 20)):
+        write_rows(elsewhere / "data", f"{split}.csv", ["text,label", *reviews(count)])
+    assert cli.main(["init", "data", str(models / "teacher")]) == 0
+    assert values_of("distill.jsonc")["positive_label"] == "good"
+    for split in ("train", "dev"):
+        text = (elsewhere / f"data/{split}.csv").read_text().replace("bad\n", "b\n")
+        write_rows(
+            elsewhere / "data", f"{split}.csv", text.replace("good\n", "a\n").split("\n")[:-1]
+        )
+    capsys.readouterr()
+    assert cli.main(["init", "data", str(models / "teacher"), "--output", "other.jsonc"]) == 0
+    assert "positive_label" not in values_of("other.jsonc")
+    assert "f1 is left out: neither 'a' nor 'b' says by its name" in capsys.readouterr().out
+
+
 def test_it_is_never_overwritten(elsewhere, models, capsys):
     world.write_chat(elsewhere / "data")
     (elsewhere / "distill.jsonc").write_text("mine", encoding="utf-8")

@@ -194,3 +194,11 @@ def test_sets_of_labels():
         "below chance"
         in check_teacher(noise - np.nan_to_num(labels) * 2, labels, tags).problem.message
     )
+
+
+def test_the_refusal_names_the_order_that_was_assumed_for_unnamed_outputs():
+    labels = np.arange(200) % 2
+    right = 6.0 * np.eye(2)[labels]
+    turned = check_teacher(right[:, ::-1], labels, TWO, assumed="output 0 is no; data.labels")
+    assert "very likely so. output 0 is no; data.labels" in turned.problem.message
+    assert check_teacher(right, labels, TWO, assumed="output 0 is no").problem is None

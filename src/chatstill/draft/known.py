@@ -47,7 +47,9 @@ def draft_known(path: Path) -> Drafted | None:
     file = task.find("train", folder)
     labels = ", ".join(task.labels.names) or "a score"
     keys = [("task_name", task.name, labels), ("data_dir", str(folder), f"holds {file}")]
-    seen = [f"data: {file}, the task {task.name} ({labels})"]
+    counts = task.labels.positive
+    told = f"; {counts!r} is the class that counts" if counts else ""
+    seen = [f"data: {file}, the task {task.name} ({labels}){told}"]
     texts = [(row.text_a, row.text_b) for row in rows]
     return Drafted(task.name, keys, task.labels.num_outputs, texts, seen)
 

@@ -11,6 +11,7 @@ from ..errors import Problem, UserError
 from ..preflight.survey import Thinning
 from ..tasks.base import Labels
 from ..tasks.cells import Bad, cell_text
+from ..tasks.positive import why_no_f1, with_positive
 from ..tasks.tables import ENDINGS, Layout, Table
 from ..tasks.tabular_keys import DataKeys
 from ..tasks.tabular_labels import SEPARATOR, label_parts, labels_of
@@ -65,10 +66,16 @@ def draft_table(file: Path) -> Drafted:
     order = [column.name for column in columns]
     at = [order.index(name) for name in (roles.text, roles.text_pair) if name]
     texts = [(row[at[0]], row[at[1]] if len(at) > 1 else None) for row in rows]
-    labels = _labels(keys)
+    labels = with_positive(_labels(keys), None)
     listed = ", ".join(order)
     seen = [f"data: {file}, columns {listed}; {_told(roles, labels)}"]
-    block = [("data", dict_of(keys), "")]
+    block: list[tuple[str, Any, str]] = [("data", dict_of(keys), "")]
+    if labels.positive is not None:
+        comment = "the class that counts in f1 and ranking, told by its name"
+        block.append(("positive_label", labels.positive, comment))
+    elif labels.kind == "classification" and len(labels.names) == 2:
+        what = "rows are not ranked" if roles.group else "f1 is left out"
+        seen.append(f"{what}: {why_no_f1(labels.names)}")
     return Drafted(file.parent.name or file.stem, block, labels.num_outputs, texts, seen)
 
 

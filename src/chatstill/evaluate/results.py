@@ -79,7 +79,11 @@ def _collapsed(
     if kind == "classification":
         answered = [name for name, count in predicted.items() if count]
         if len(answered) == 1:
-            return [f"every row is predicted as {answered[0]}: the network decides nothing"]
+            text = f"every row is predicted as {answered[0]}"
+            alike = np.ptp(scores - scores.mean(axis=1, keepdims=True), axis=0).max() == 0
+            if alike or scores.shape[1] > 2:
+                return [f"{text}: the network decides nothing"]
+            return [f"{text}: no row crosses the threshold, though their scores differ"]
     if kind == "multi_label" and not any(predicted.values()):
         return ["no row is given any label: the network decides nothing"]
     if kind == "regression":

@@ -73,6 +73,7 @@ def check_teacher(
     *,
     groups: Sequence[str] | np.ndarray | None = None,
     allow_weak_teacher: bool = False,
+    assumed: str = "",
     role: str = "teacher",
 ) -> TeacherCheck:
     """Tests a teacher's scores against chance.
@@ -90,6 +91,7 @@ def check_teacher(
         task_labels: The task's label space.
         groups: (N,) group of each row for ranking tasks.
         allow_weak_teacher: A warning in place of an error.
+        assumed: The order that was taken for outputs without names; stands in the refusal.
         role: Name in the message.
     """
     labels = np.asarray(labels, dtype=np.float64)
@@ -100,6 +102,8 @@ def check_teacher(
     check = _measure(scores, labels, task_labels, groups)
     finite = bool(np.isfinite(scores).all())
     problem = _judge(check, finite, task_labels, role, alone=scores.shape[1:] == (1,))
+    if problem is not None and problem.hint and assumed:
+        problem = Problem(problem.place, f"{problem.message}. {assumed}", problem.hint)
     if problem is not None and allow_weak_teacher:
         problem = Problem(problem.place, problem.message, problem.hint, "warning")
     return TeacherCheck(**{**check.__dict__, "problem": problem})
