@@ -1,5 +1,6 @@
 """The command line: ``chatstill VERB …`` and the doors. Whatever goes wrong is said in plain words."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None, *, default: Path = EXAMPLE) -> 
         default: The configuration that ``distill`` and ``check`` read where none is named.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its notices; ours say what matters
     try:
         from . import looking  # noqa: F401 (its verbs)
         from .guard import guarded

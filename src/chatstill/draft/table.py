@@ -15,7 +15,7 @@ from ..tasks.positive import why_no_f1, with_positive
 from ..tasks.tables import ENDINGS, Layout, Table
 from ..tasks.tabular_keys import DataKeys
 from ..tasks.tabular_labels import SEPARATOR, label_parts, labels_of
-from .columns import SECOND_NAMES, Column, Roles, roles_of
+from .columns import Column, Roles, roles_of
 
 SAMPLE, READ = 2000, 200_000
 ENCODINGS = ("utf-8", "gb18030")
@@ -134,12 +134,17 @@ def _encoding(file: Path) -> str:
 
 def _is_header(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Names stand in the first line: none is a number, none long, none comes back in its column."""
-    if len(set(fields)) < len(fields) or any(len(f) > 40 or not f.strip() for f in fields):
+    held = [name for name in fields if name.strip()]
+    if len(set(fields)) < len(fields) or not held or any(len(name) > 40 for name in fields):
         return False
     columns = [Column.of("", [row[n] for row in rows]) for n in range(len(fields))]
-    if any(Column.of("", [name]).numeric for name in fields):
+    if any(Column.of("", [name]).numeric for name in held):
         return False
-    return not any(name.strip() in c.values for name, c in zip(fields, columns, strict=True))
+    pairs = list(zip(fields, columns, strict=True))
+    # pandas leaves the column of its row numbers without a name
+    if any(not name.strip() and not column.numeric for name, column in pairs):
+        return False
+    return not any(name.strip() in column.values for name, column in pairs if name.strip())
 
 
 def _sample(file: Path, layout: Layout) -> list[list[str]]:
@@ -184,7 +189,7 @@ def _named(
     given = tuple(column.name for column in renamed)
     return (
         Layout(layout.format, given, layout.delimiter, layout.encoding),
-        Roles(names[roles.text], pair, "label", None),
+        replace(roles, text=names[roles.text], text_pair=pair, label="label", group=None),
         renamed,
     )
 
@@ -195,22 +200,31 @@ def _dev(file: Path) -> tuple[Path, str]:
     Raises:
         UserError: there is none.
     """
-    stem = file.stem.casefold()
     for word in DEV:
-        name = stem.replace("train", word) if "train" in stem else word
-        for other in sorted(file.parent.iterdir()):
-            if other.stem.casefold() == name and other.suffix == file.suffix and other != file:
-                return other, "figures on it are of a test set" if word == "test" else ""
+        if (other := _beside(file, (word,))) is not None:
+            return other, "figures on it are of a test set" if word == "test" else ""
     names = ", ".join(f"{word}{file.suffix}" for word in DEV[:3])
     message = f"there are no dev rows beside it: looked for {names} …"
     hint = "Take some rows out of the training file (a tenth, whole groups) and put them there."
     raise UserError(Problem(str(file), message, hint))
 
 
+def _beside(file: Path, words: Sequence[str]) -> Path | None:
+    """The file of the same kind that is called as the training file is, with a word for ``train``."""
+    stem = file.stem.casefold()
+    names = [stem.replace("train", word) if "train" in stem else word for word in words]
+    for other in sorted(file.parent.iterdir()):
+        if other.stem.casefold() in names and other.suffix == file.suffix and other != file:
+            return other
+    return None
+
+
 def _keys(
     file: Path, layout: Layout, roles: Roles, label: Column, dev: tuple[str, str]
 ) -> list[tuple[str, Any, str]]:
     keys: list[tuple[str, Any, str]] = [("train", str(file), ""), ("dev", *dev)]
+    if (test := _beside(file, ("test",))) is not None and str(test) != dev[0]:
+        keys.append(("test", str(test), ""))
     if layout.format:
         keys.append(("format", layout.format, ""))
     if layout.columns:
@@ -219,28 +233,49 @@ def _keys(
         keys.append(("delimiter", layout.delimiter, ""))
     if layout.encoding != "utf-8":
         keys.append(("encoding", layout.encoding, ""))
-    keys.append(("text", roles.text, ""))
+    keys.append(("text", roles.text, roles.guessed.get("text", "")))
     if roles.text_pair:
-        told = layout.columns is not None or roles.text_pair.casefold() in SECOND_NAMES
-        guess = "" if told else "a guess: take it out if it is no second text"
-        keys.append(("text_pair", roles.text_pair, guess))
-    keys.append(("label", roles.label, _values(label)))
+        keys.append(("text_pair", roles.text_pair, roles.guessed.get("text_pair", "")))
+    return keys + _label_keys(file, roles, label)
+
+
+def _label_keys(file: Path, roles: Roles, label: Column) -> list[tuple[str, Any, str]]:
+    """The keys of label and group, and the kind of label."""
+    if roles.labels:
+        keys: list[tuple[str, Any, str]] = [
+            ("label", list(roles.labels), "columns of 0 and 1, one a label")
+        ]
+        return [*keys, ("kind", "multi_label", "any number of labels a row")]
+    keys = [("label", roles.label, _marked(_values(label), roles.guessed.get("label", "")))]
     if roles.group:
-        keys.append(("group", roles.group, "rows of one group are ranked against each other"))
+        comment = "rows of one group are ranked against each other"
+        keys.append(("group", roles.group, _marked(comment, roles.guessed.get("group", ""))))
+        if grades := _grades(label):
+            keys.append(("kind", "relevance", "a guess: grades, the highest belongs in front"))
+            return [*keys, ("labels", grades, "from the lowest to the highest")]
     if label.numeric and not (label.whole and label.few):
-        keys.append(("kind", "regression", "the labels are numbers of many values"))
-        return keys
+        return [*keys, ("kind", "regression", "the labels are numbers of many values")]
     found = [label_parts(value) for value in label.values]
     parts = {part for row in found for part in row}
     if any(len(row) > 1 for row in found) and len(parts) < len(label.values):
         keys.append(("kind", "multi_label", "several labels a row, with commas between them"))
-    if label.whole:
-        names = _class_file(file, label)
-        if names is not None:
-            keys.append(
-                ("labels", str(names), "one class name a line; the rows hold their numbers")
-            )
+    names = _class_file(file, label) if label.whole else None
+    if names is not None:
+        keys.append(("labels", str(names), "one class name a line; the rows hold their numbers"))
     return keys
+
+
+def _marked(comment: str, guess: str) -> str:
+    """A comment with what makes it a guess in front."""
+    return f"{guess}; {comment}" if guess else comment
+
+
+def _grades(label: Column) -> list[int]:
+    """Whole numbers of more than two values one after the other, lowest first; else empty."""
+    if not (label.whole and label.few):
+        return []
+    found = sorted({int(float(value)) for value in label.values})
+    return found if 2 < len(found) <= 10 and found[-1] - found[0] == len(found) - 1 else []
 
 
 def _class_file(file: Path, label: Column) -> Path | None:
@@ -269,6 +304,10 @@ def _labels(keys: Sequence[tuple[str, Any, str]]) -> Labels:
 
 
 def _told(roles: Roles, labels: Labels) -> str:
+    if roles.labels:
+        return (
+            f"text '{roles.text}', labels {', '.join(map(repr, roles.labels))} (columns of 0 and 1)"
+        )
     texts = f"text '{roles.text}'" + (f" and '{roles.text_pair}'" if roles.text_pair else "")
     what = f"{len(labels.names)} classes" if labels.names else "a score"
     if labels.kind == "multi_label":
