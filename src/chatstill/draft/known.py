@@ -7,7 +7,8 @@ from ..errors import Problem, UserError
 from ..tasks import get_task, names
 from ..tasks.base import Example, Split, Task
 from ..tasks.files import normalise
-from .table import Drafted, spread
+from .layout import spread
+from .table import Drafted
 
 ENOUGH = 50
 

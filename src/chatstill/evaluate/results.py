@@ -12,6 +12,7 @@ from ..figures import fitted
 from ..tasks.base import Task
 from ..tasks.intervals import bootstrap
 from ..tasks.metrics import agreement, decide, scale_error
+from .classes import class_lines, class_table, confusion
 
 FORMAT = 1
 SMALL_SPREAD = 0.1  # of the labels' standard deviation
@@ -43,9 +44,9 @@ def judge(
     Returns:
         ``rows``, ``positive`` (the class that counts, None where none does), ``main`` (name), ``value``,
         ``interval`` (95 %, percentile bootstrap over groups or rows), ``metrics``, ``left_out`` (metrics
-        without a value, with the reason), ``remarks`` (what
-        a metric was taken over, where not all), ``warnings`` (a network that decides nothing) and, for
-        classes and labels, ``predicted`` (how often each is answered).
+        without a value, with the reason), ``remarks`` (what a metric was taken over, where not all),
+        ``classes`` and ``confusion`` (figures class by class), ``warnings`` (a network that decides
+        nothing) and, for classes and labels, ``predicted`` (how often each is answered).
     """
     metrics = task.metrics(scores, labels, groups)
     main = task.main_metric_of(metrics)
@@ -63,6 +64,8 @@ def judge(
     if task.labels.kind == "multi_label":
         answers = (np.asarray(scores) > 0).sum(axis=0)
         found["predicted"] = dict(zip(task.labels.names, answers.tolist(), strict=True))
+    found["classes"] = class_table(task.labels, scores, labels)
+    found["confusion"] = confusion(task.labels, scores, labels)
     remarks = getattr(task, "remarks", None)
     found["remarks"] = remarks(scores, labels) if remarks is not None else {}
     found["warnings"] = _collapsed(task.labels.kind, scores, labels, found.get("predicted", {}))
@@ -161,6 +164,7 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
             text += f"  (95 % interval {low:.4f} to {high:.4f})"
         lines.append(text)
     lines += [f"{name} = left out: {reason}" for name, reason in dev["left_out"].items()]
+    lines += class_lines(dev.get("classes", ()))
     lines += [f"{name}: {remark}" for name, remark in dev.get("remarks", {}).items()]
     lines += [f"warning = {text}" for text in dev.get("warnings", ())]
     teacher = metrics.get("teacher")

@@ -65,6 +65,7 @@ class Report:
         notes: Paragraphs under the table.
         warnings: What the run warned of.
         data: What ``data_report.json`` holds, empty if it is missing.
+        judged: ``dev`` of ``metrics.json``, for the figures class by class.
         noise: Header and rows on which teacher and label disagree most.
         settings: How speed was measured; shown under the table.
     """
@@ -86,6 +87,7 @@ class Report:
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    judged: Mapping[str, Any] = field(default_factory=dict)
     noise: Sequence[Sequence[str]] = ()
     settings: str = ""
 

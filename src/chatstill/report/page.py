@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from .classes import classes_section
 from .curves import line_chart
 from .data import data_section
 from .model import Report
@@ -24,6 +25,7 @@ def render_report(report: Report) -> str:
         f'<p class="summary">{escape(report.summary)}</p></header>',
         _results(report),
         _warnings(report),
+        classes_section(report.judged),
         _charts(report),
         data_section(report.data),
         noise_section(report.noise),

@@ -63,6 +63,7 @@ def run_report(folder: Path) -> Report:
         origins={key: entry["origin"] for key, entry in values.items()},
         versions=versions(metrics),
         notes=_notes(metrics),
+        judged=metrics["dev"],
         noise=read_noise(folder),
         warnings=read_warnings(folder, data.get("warnings", ())),
         data=data,

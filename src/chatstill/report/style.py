@@ -49,6 +49,13 @@ svg .name{font-weight:600;fill:var(--c);paint-order:stroke;stroke:var(--card);st
 font-size:.85rem}
 .key{display:inline-block;width:1.1rem;height:3px;border-radius:2px;background:var(--c);
 margin-right:.45rem;vertical-align:middle}
+.classes{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:1.5rem}
+.classes>div{overflow-x:auto}
+.confusion caption{caption-side:bottom;text-align:left;color:var(--soft);font-size:.82rem;padding-top:.4rem}
+.confusion td{text-align:center;border:1px solid var(--paper);
+background:color-mix(in srgb,var(--c1) calc(var(--share)*85%),var(--card))}
+.confusion td.right{background:color-mix(in srgb,var(--c3) calc(var(--share)*60%),var(--card))}
+.confusion thead th{text-align:center}
 details{border:1px solid var(--rule);border-radius:10px;margin-top:.8rem;padding:.6rem .9rem}
 summary{cursor:pointer;font-weight:600}
 .values{margin-top:.6rem;font-size:.85rem;table-layout:fixed}
