@@ -21,8 +21,9 @@ def classes_section(judged: Mapping[str, Any]) -> str:
     names = [row["label"] for row in table]
     matrix = _matrix(names, counts) if 1 < len(counts) <= MOST_SQUARES else ""
     pairs = _pairs(names, counts) if len(counts) > 2 else ""
+    wide = " wide" if len(counts) > 6 else ""  # below the table, not beside it
     return (
-        f'<section><h2>Classes</h2><div class="classes"><div>{_table(table)}</div>'
+        f'<section><h2>Classes</h2><div class="classes{wide}"><div>{_table(table)}</div>'
         f"<div>{matrix}{pairs}</div></div></section>"
     )
 

@@ -51,6 +51,8 @@ font-size:.85rem}
 margin-right:.45rem;vertical-align:middle}
 .classes{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:1.5rem}
 .classes>div{overflow-x:auto}
+.classes.wide{grid-template-columns:minmax(0,1fr)}
+.confusion th,.confusion td{padding:.35rem .4rem}
 .confusion caption{caption-side:bottom;text-align:left;color:var(--soft);font-size:.82rem;padding-top:.4rem}
 .confusion td{text-align:center;border:1px solid var(--paper);
 background:color-mix(in srgb,var(--c1) calc(var(--share)*85%),var(--card))}
