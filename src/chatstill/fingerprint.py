@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Paths of data and models stand in the fingerprint by the content of their files.
 NOT_WEIGHTS = frozenset(
     "note output_dir cache_dir data_dir plugins pipeline compare_direct do_train do_eval "
-    "groups positive_label "  # what they change of the weights stands below
+    "groups positive_label selection_metric "  # what they change of the weights stands below
     "allow_weak_teacher save_steps save_total_limit logging_steps label_noise per_gpu_eval_batch_size "
     "teacher_architectures student_architectures pretrained_architectures "
     "tokenizer_name_or_path configuration_file method "
@@ -122,6 +122,8 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
         values["data.labels"] = list(task.labels.names)
     if config.groups != "neighbours" and _selects(config):
         values["groups"] = config.groups
+    if config.selection_metric is not None and _selects(config):
+        values["selection_metric"] = config.selection_metric
     if task.ranking and len(task.labels.names) > 2 and task.labels.positive is not None:
         values["positive_label"] = task.labels.positive
     trains = loaded.trains

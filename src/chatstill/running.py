@@ -23,6 +23,7 @@ from .job import Job, device_of
 from .methods.base import Phase
 from .models.heads import start_at_mean
 from .tasks.base import Split
+from .tasks.selection import check_selection, main_metric_of
 from .train.arguments import training_arguments
 from .train.checkpoints import CheckpointStore
 from .train.control import Agreement, StopRequest
@@ -57,7 +58,6 @@ class Trained:
         scores: The kept network's scores on dev, (N, C).
         teacher_scores: The teacher's, None without one.
         train_scores: The teacher's on train, None unless ``label_noise`` asks for them.
-        seconds: Of training in this process's life.
     """
 
     phases: list[PhaseResult]
@@ -70,7 +70,7 @@ def prepare_views(job: Job, folder: Path, console: Console) -> Views:
     """Tokenises once; other processes, and a run that goes on, find it done.
 
     Raises:
-        UserError: a row without a label where the method needs it.
+        UserError: a row without a label where the method needs it; the metric that selects has no value.
     """
     cache = Path(job.config.cache_dir) / "views" if job.config.cache_dir else folder / "cache"
     views = Views(*(_prepare(job, split, cache, folder, console) for split in ("train", "dev")))
@@ -80,6 +80,7 @@ def prepare_views(job: Job, folder: Path, console: Console) -> Views:
         cut = f"{100 * view.cut_share:.1f} % of rows cut"
         say(f"{split}: {len(view):,} rows, longest {int(view.lengths.max())} tokens, {cut}")
     _list_bad_rows(views, folder)
+    check_selection(job.task, np.asarray(views.dev.labels), views.dev.groups)
     if rank() == 0:
         steps = {p.name: phase_steps(job, p, len(views.train)) for p in job.method.phases()}
         passes = {name: total / per_epoch for name, (total, per_epoch) in steps.items()}
@@ -119,12 +120,11 @@ def train_job(
         RunFailure: NaN, full disk, out of memory.
     """
     if job.match.objective == "regression":
-        mean = start_at_mean(job.method.student, views.train.labels)
-        if mean is not None:
+        if (mean := start_at_mean(job.method.student, views.train.labels)) is not None:
             say(f"train: the new head starts at the mean of the scores, {mean:.3g}")
     newest, _ = store.newest()
-    first = 0 if newest is None else newest.phase + newest.done
-    sources = open_sources(job, views.train, folder, console, first_phase=first)
+    begun = 0 if newest is None else newest.phase + newest.done
+    sources = open_sources(job, views.train, folder, console, first_phase=begun)
     run = _Run(job, views, folder, console)
     engine = run.engine(store)
     engine.source_for = lambda phase: sources.get(phase.name)
@@ -246,7 +246,7 @@ class _Run:
         task, dev = self.job.task, self.views.dev
         scores = self.dev_scores()
         metrics = task.metrics(scores, np.asarray(dev.labels), dev.groups)
-        return metrics[task.main_metric_of(metrics)], metrics
+        return metrics[main_metric_of(task, metrics)], metrics
 
     def dev_scores(self) -> np.ndarray:
         """The kept network's scores on dev; the same weights are not scored twice in a row."""

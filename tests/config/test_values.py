@@ -56,6 +56,7 @@ def test_every_key_of_the_specification_is_known(world):
         "allow_weak_teacher": True,
         "positive_label": "match",
         "groups": "query",
+        "selection_metric": "map",
         "teacher_output": "logit",
         "teacher_output_range": [0, 1],
         "max_query_length": 10,

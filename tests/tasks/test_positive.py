@@ -12,6 +12,7 @@ from chatstill.tasks import get_task
 from chatstill.tasks.base import Labels
 from chatstill.tasks.label_names import settled_tables
 from chatstill.tasks.positive import PLAIN_PAIRS, plain_positive, with_positive
+from chatstill.tasks.selection import check_selection, main_metric_of, metrics_of
 
 
 @pytest.mark.parametrize("pair", PLAIN_PAIRS)
@@ -182,3 +183,44 @@ def test_names_of_either_table_count():
 def test_tables_that_disagree_are_refused_naming_both(first, second, says):
     with pytest.raises(UserError, match=says):
         tables(first, second)
+
+
+# -- the metric that selects -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "name"),
+    [
+        ({"task_name": "chat"}, "map"),
+        ({"task_name": "chat"}, "auc"),
+        ({"task_name": "mrpc"}, "f1"),
+        ({"task_name": "stsb"}, "pearson"),
+        ({"task_name": "mnli"}, "mnli-mm/acc"),
+    ],
+)
+def test_a_metric_of_the_task_can_select(keys, name):
+    chosen = task_of(RunConfig(**keys, selection_metric=name))
+    found = {metric: 0.5 for metric in metrics_of(chosen)}
+    assert main_metric_of(chosen, found) == name
+    del found[name]
+    assert main_metric_of(chosen, found) == chosen.main_metric_of(found)
+    plain = task_of(RunConfig(**keys))
+    assert main_metric_of(plain, {**found, name: 0.1}) == plain.main_metric_of({**found, name: 0.1})
+
+
+def test_another_metric_is_refused_with_those_there_are():
+    with pytest.raises(UserError, match="'mrrr', which is no metric") as error:
+        task_of(RunConfig(task_name="chat", selection_metric="mrrr"))
+    assert error.value.problems[0].hint.startswith("Did you mean 'mrr'? Known: accuracy, f1, auc")
+    with pytest.raises(UserError, match="better when it is lower"):
+        task_of(RunConfig(task_name="stsb", selection_metric="rmse"))
+
+
+def test_a_metric_without_a_value_on_dev_is_refused_with_the_reason(tmp_path):
+    chosen = task_of(RunConfig(task_name="chat", selection_metric="mrr"))
+    with pytest.raises(UserError, match="no group holds both"):
+        check_selection(chosen, np.array([1, 0]), np.array([0, 1]))
+    check_selection(chosen, np.array([1, 0]), np.array([0, 0]))
+    data = rows(tmp_path, ("a", "b"), groups=False)
+    with pytest.raises(UserError, match="'f1', which is no metric"):
+        task_of(RunConfig(data=data, selection_metric="f1"))

@@ -66,6 +66,7 @@ class RunKeys(Block):
         data: Rows of any CSV, TSV, JSON lines, Parquet file or data set, in place of data_dir.
         on_bad_row: "skip" leaves malformed rows out and lists them.
         groups: Which rows of chat are ranked together, where no fourth field says it.
+        selection_metric: What keep and patience go by; left out: the task's main metric.
         positive_label: The class that counts in f1, the threshold and the ranking metrics.
         output_dir: The run folder.
         cache_dir: Where prepared data and downloads are kept.
@@ -121,6 +122,7 @@ class RunKeys(Block):
     data: DataKeys | None = None
     on_bad_row: OnBadRow = "stop"
     groups: GroupsBy = "neighbours"
+    selection_metric: str | None = None
     positive_label: bool | int | str | None = None
     output_dir: str = ""
     cache_dir: str | None = None

@@ -7,6 +7,7 @@ from .. import lookup
 from ..errors import Problem, UserError
 from ..tasks.positive import no_effect
 from ..tasks.query_groups import GroupsBy
+from ..tasks.selection import with_metric
 from ..tasks.tabular import TabularTask
 from .schema import RunKeys
 
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
 
 
 def task_of(keys: RunKeys, plugins: tuple[str, ...] | None = None) -> "Task":
+    """The task of a run, with what the configuration says of it.
+
+    Args:
+        keys: The configuration.
+        plugins: Those that could be loaded; None for all that it names.
+
+    Raises:
+        UserError: There is no task of the name, it can't skip rows as it is asked to, a key means
+            nothing in it, or it has no such metric.
+    """
+    return with_metric(_task_of(keys, plugins), keys.selection_metric)
+
+
+def _task_of(keys: RunKeys, plugins: tuple[str, ...] | None) -> "Task":
     """The task of a run.
 
     Args:

@@ -12,6 +12,7 @@ from ..figures import fitted
 from ..tasks.base import Task
 from ..tasks.intervals import bootstrap
 from ..tasks.metrics import agreement, decide, scale_error
+from ..tasks.selection import main_metric_of
 from .classes import class_lines, class_table, confusion
 
 FORMAT = 1
@@ -49,7 +50,7 @@ def judge(
         nothing) and, for classes and labels, ``predicted`` (how often each is answered).
     """
     metrics = task.metrics(scores, labels, groups)
-    main = task.main_metric_of(metrics)
+    main = main_metric_of(task, metrics)
     found: dict[str, Any] = {
         "rows": len(labels),
         "positive": task.labels.positive,
