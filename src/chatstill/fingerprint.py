@@ -117,7 +117,8 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     for number, name in enumerate(config.plugins):
         values[f"plugins.{number}"] = file_sha256(Path(name)) if Path(name).is_file() else name
     if config.data is not None:
-        for key in ("data.test", "data.note"):  # never trained on, never selected by
+        # The first two are never trained on, never selected by; the content of the third is data.train's.
+        for key in ("data.test", "data.note", "data.unlabeled"):
             values.pop(key, None)
         values["data.labels"] = list(task.labels.names)
     if config.groups != "neighbours" and _selects(config):

@@ -5,9 +5,11 @@ import shutil
 
 import pytest
 
-from chatstill import cli
+from chatstill import cli, pipeline
 from chatstill.errors import UserError
 from chatstill.methods.matches import Matches
+from chatstill.tasks import get_task
+from chatstill.tasks.files import parts
 
 from . import world
 
@@ -94,3 +96,48 @@ def test_label_noise_and_the_stored_teacher_go_with_it(run, data, tmp_path):
     lines = (result.folder / "label_noise.tsv").read_text(encoding="utf-8").splitlines()
     assert all(line.startswith("train\t") for line in lines[1:])
     assert cli.main(["evaluate", str(result.folder)]) == 0
+
+
+def test_the_block_data_names_it(shared, tmp_path, teacher_of):
+    """Labels and groups that the file may hold are passed over; a text column that is missing is told."""
+    for split in ("train", "dev"):
+        lines = (shared / "data/chat" / f"{split}.data.txt").read_text("utf-8").splitlines()
+        (tmp_path / f"{split}.tsv").write_text("q\tr\tl\n" + "\n".join(lines) + "\n", "utf-8")
+    more = ["\t".join((*line.split("\t")[:2], "x")) for line in world.chat_rows(20, seed=7)]
+    (tmp_path / "more.tsv").write_text("q\tr\tl\n" + "\n".join(more) + "\n", "utf-8")
+    block = {split: str(tmp_path / f"{split}.tsv") for split in ("train", "dev")}
+    block |= {"unlabeled": str(tmp_path / "more.tsv"), "text": "q", "text_pair": "r", "label": "l"}
+    values = world.values_for(shared / "data", tmp_path / "out", teacher_of(), **KD)
+    values = {k: v for k, v in values.items() if k not in ("data_dir", "task_name")}
+    values["data"] = block | {"group": "q"}
+
+    def plan():
+        where = world.console()
+        pipeline.check(world.loaded(values, tmp_path / "configs", "check"), console=where)
+        return world.said(where)
+
+    assert f"128 rows of {tmp_path}/train.tsv and {tmp_path}/more.tsv" in plan()
+    assert "80 without label" in plan()
+    (tmp_path / "more.tsv").write_text("q\nx\n", "utf-8")
+    with pytest.raises(UserError, match="has no column 'r'"):
+        plan()
+
+
+def test_glue_reads_it_beside_the_training_file(tmp_path):
+    world.write_sst2(tmp_path)
+    task, folder = get_task("sst2"), tmp_path / "SST-2"
+    path = folder / "train.tsv"
+    count = len(list(task.read(path, "train", False)))
+    for text in (
+        "sentence\tlabel\na\t1\nb\t0\n",
+        "index\tsentence\n0\ta\n1\tb\n",
+        "sentence\na\nb\n",
+    ):
+        (folder / "unlabeled.tsv").write_text(text, encoding="utf-8")
+        rows = list(task.read(path, "train", False))
+        assert [(row.id, row.text_a, row.label) for row in rows[count:]] == [
+            (f"train-{count}", "a", None),
+            (f"train-{count + 1}", "b", None),
+        ]
+        assert len(list(task.read(path, "train"))) == count
+    assert parts(task, path, "train", labelled=False) == [path, folder / "unlabeled.tsv"]

@@ -31,7 +31,7 @@ _PATHS: tuple[KeyPath, ...] = (
         for block in ("teacher_architectures", "student_architectures", "pretrained_architectures")
         for key in ("model_name_or_path", "config_file", "tokenizer_name_or_path")
     ),
-    *(("data", key) for key in ("train", "dev", "test", "dataset", "labels")),
+    *(("data", key) for key in ("train", "dev", "test", "unlabeled", "dataset", "labels")),
 )
 
 

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from .positive import only_positive
 from .query_groups import GroupsBy, QueryGroups
 from .ranking import RANKING, group_table, ranking_metrics, ranking_parts
 from .reading import malformed, read_rows, shorten, show
+from .transfer import followed
 
 FOLDERS = ("chat", "ChatQA")
 FILES: dict[Split, str] = {split: f"{split}.data.txt" for split in ("train", "dev", "test")}
@@ -107,29 +107,18 @@ class ChatTask:
         groups = QueryGroups(self.groups_by, looks=split != "train")
         examples = _examples(path, split, optional, values, warnings, bad, groups)
         if more:
-            examples = self._followed(examples, more, warnings, listed)
+            examples = followed(examples, self._further(more, warnings, listed))
         return Rows(examples, values, warnings, listed)
 
-    def _followed(
-        self,
-        examples: Iterator[Example],
-        files: list[Path],
-        warnings: list[Problem],
-        listed: list[str],
-    ) -> Iterator[Example]:
-        """Training rows, then those of files whose labels, if they hold any, are passed over."""
-        number = 0
-        for example in examples:
-            number += 1
-            yield example
+    def _further(
+        self, files: list[Path], warnings: list[Problem], listed: list[str]
+    ) -> Iterator[tuple[str, Iterator[Example]]]:
+        """The rows of the transfer set, file by file."""
         for file in files:
-            bad = BadRows(self.on_bad_row, listed)
+            bad, counts = BadRows(self.on_bad_row, listed), Counter[str]()
             groups = QueryGroups(self.groups_by, looks=False)
-            counts: Counter[str] = Counter()
-            rows = _examples(file, "train", True, counts, warnings, bad, groups, with_labels=False)
-            for row in rows:
-                yield replace(row, id=f"train-{number}", group=f"{UNLABELLED}-{row.group}")
-                number += 1
+            how = {"with_labels": False}
+            yield UNLABELLED, _examples(file, "train", True, counts, warnings, bad, groups, **how)
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         """Accuracy, F1 and AUC over rows; ranking metrics and a random ranker's over groups.

@@ -5,7 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,39 +15,17 @@ from . import by_scores as by
 from . import metrics as m
 from .bad_rows import BadRows, OnBadRow
 from .base import Example, Groups, MetricFunction, Rows, Split
-from .cells import HEADER_AGAIN, repeats_header
 from .files import task_folder
 from .glue import GlueRow, Layout, plain_layout
+from .glue_rows import Noticed, refuse_header, with_header
 from .intervals import Ratio
 from .positive import named_class, only_positive, plain_positive
 from .reading import malformed, read_rows, shorten, show
+from .transfer import followed
 
 MOST_COLUMNS_SHOWN = 6
-LONGEST_NAME = 40  # of a column
+UNLABELLED = "unlabeled.tsv"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-
-
-@dataclass
-class Noticed:
-    """Lines of a file that are left out or look odd."""
-
-    short: list[int] = field(default_factory=list)
-    unlabelled: list[int] = field(default_factory=list)
-    empty: list[int] = field(default_factory=list)
-
-    def problems(self, path: Path, *, dropped: bool) -> list[Problem]:
-        """One warning for each kind."""
-        short = "they are left out" if dropped else "missing texts count as empty"
-        kinds = (
-            (self.short, f"lack columns; {short}"),
-            (self.unlabelled, "have no label that was agreed on; they are left out"),
-            (self.empty, "have an empty text; they are kept"),
-        )
-        found = [(f"rows that {what}: {len(lines):,}", lines[0]) for lines, what in kinds if lines]
-        return [
-            Problem(str(path), f"{text} (the first in line {line})", severity="warning")
-            for text, line in found
-        ]
 
 
 class GlueTask:
@@ -110,7 +88,22 @@ class GlueTask:
         warnings: list[Problem] = []
         bad = BadRows(self.on_bad_row)
         examples = self._examples(path, split, optional, values, warnings, bad)
+        more = self.transfer(path) if split == "train" and labelled is False else []
+        if more:
+            examples = followed(examples, self._further(more, warnings, bad.listed))
         return Rows(examples, values, warnings, bad.listed)
+
+    def transfer(self, path: Path) -> list[Path]:
+        """``unlabeled.tsv`` beside a training file: further rows, whose labels are passed over."""
+        file = path.with_name(UNLABELLED)
+        return [file] if file.is_file() else []
+
+    def _further(
+        self, files: list[Path], warnings: list[Problem], listed: list[str]
+    ) -> Iterator[tuple[str, Iterator[Example]]]:
+        for file in files:
+            bad, counts = BadRows(self.on_bad_row, listed), Counter[str]()
+            yield UNLABELLED, self._examples(file, "train", True, counts, warnings, bad)
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         """The official metrics under the keys of ``transformers``' old GLUE example.
@@ -152,7 +145,7 @@ class GlueTask:
                 if layout.header:
                     continue
             try:
-                _refuse_header(path, line, fields, layout)
+                refuse_header(path, line, fields, layout)
                 row = self._row(path, line, fields, layout, optional, noticed)
             except UserError as error:
                 bad.take(error)
@@ -211,14 +204,14 @@ class GlueTask:
         names = tuple(field.strip().lower() for field in fields)
         plain = (plain_layout(self.row),) if optional else ()
         layouts = self.row.layouts + plain
-        found = _with_header(layouts, names)
+        found = with_header(layouts, names)
         if found is not None:
             if found.label is None and not optional:
                 what = f"the header of a file without labels, {show(fields)}"
                 raise malformed(path, line, what, self._expected(layouts[:1]))
             return found
         for mark in ",;" if len(fields) == 1 else "":  # a text alone would look like that too
-            if _with_header(layouts, tuple(name.strip() for name in names[0].split(mark))):
+            if with_header(layouts, tuple(name.strip() for name in names[0].split(mark))):
                 what = f"a header with {mark!r} between its fields, {show(fields)}"
                 raise malformed(path, line, what, self._expected(layouts[:1]))
         for layout in layouts:
@@ -261,31 +254,6 @@ class GlueTask:
             expected = f"a number from {low:g} to {high:g}"
             raise malformed(path, line, f"the score {shorten(text)}", expected)
         return score
-
-
-def _refuse_header(path: Path, line: int, fields: list[str], layout: Layout) -> None:
-    """A header between rows is no row.
-
-    Raises:
-        UserError: the fields are the names of the columns.
-    """
-    if len(fields[0]) <= LONGEST_NAME and repeats_header(fields, layout.columns[: len(fields)]):
-        raise malformed(path, line, HEADER_AGAIN.found, HEADER_AGAIN.expected, HEADER_AGAIN.hint)
-
-
-def _with_header(layouts: tuple[Layout, ...], names: tuple[str, ...]) -> Layout | None:
-    """The layout of a header: one of the table's, else one whose texts and label it names."""
-    with_header = [layout for layout in layouts if layout.header]
-    for layout in with_header:
-        if names == layout.columns:
-            return layout
-    for layout in with_header:
-        if all(names.count(name) == 1 for name in layout.needed):
-            text_b = None if layout.text_b is None else names.index(layout.columns[layout.text_b])
-            label = None if layout.label is None else names.index(layout.columns[layout.label])
-            text_a = names.index(layout.columns[layout.text_a])
-            return replace(layout, columns=names, text_a=text_a, text_b=text_b, label=label)
-    return None
 
 
 FUNCTIONS: dict[str, by.Function] = {

@@ -5,14 +5,13 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import Problem, UserError
 from .bad_rows import BadRows
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
-from .cells import Bad, cell_text
+from .cells import Bad
 from .hub_data import HubTable
 from .positive import missing_positive, no_effect, with_positive
 from .tables import Table
@@ -20,6 +19,8 @@ from .tabular_files import contents, files_of, split_path, tables
 from .tabular_keys import DataKeys
 from .tabular_labels import SEPARATOR, LabelReader, has_vectors, labels_of
 from .tabular_metrics import Scorer, remarks_of, scorer_for
+from .tabular_rows import RowMaker
+from .transfer import followed
 
 NAME = "data"
 
@@ -125,7 +126,8 @@ class TabularTask:
     @property
     def reading(self) -> str:
         """How rows are read, as canonical text: part of the fingerprint of prepared rows."""
-        how = self.keys.model_dump(mode="json", exclude={"note", "train", "dev", "test", "labels"})
+        paths = {"train", "dev", "test", "unlabeled"}  # of which the content counts
+        how = self.keys.model_dump(mode="json", exclude={"note", "labels", *paths})
         how["labels"] = self.labels.names
         if self._vectors:
             how["vectors"] = True
@@ -142,7 +144,28 @@ class TabularTask:
         warnings: list[Problem] = []
         bad = BadRows(self.keys.on_bad_row)
         examples = self._examples(path, split, optional, values, warnings, bad)
+        more = self.transfer(path) if split == "train" and labelled is False else []
+        if more:
+            examples = followed(examples, self._further(more, warnings, bad.listed))
         return Rows(examples, values, warnings, bad.listed)
+
+    def transfer(self, path: Path) -> list[Path]:
+        """The files of ``unlabeled``, behind the training rows."""
+        named = self.keys.unlabeled
+        return (
+            [] if named is None or path != split_path(self.keys, "train") else files_of(Path(named))
+        )
+
+    def _further(
+        self, files: list[Path], warnings: list[Problem], listed: list[str]
+    ) -> Iterator[tuple[str, Iterator[Example]]]:
+        """Their rows, file by file, without the columns of label and group."""
+        for file in files:
+            bad = BadRows(self.keys.on_bad_row, listed)
+            yield (
+                file.name,
+                self._examples(file, "train", True, Counter(), warnings, bad, bare=True),
+            )
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         """The metrics of the block's kind; see ``tabular_metrics``."""
@@ -170,6 +193,8 @@ class TabularTask:
         values: Counter[str],
         warnings: list[Problem],
         bad: BadRows,
+        *,
+        bare: bool = False,
     ) -> Iterator[Example]:
         """The rows of all files behind a path; fills counter, warnings and bad rows on the way."""
         number = num_empty = 0
@@ -178,8 +203,11 @@ class TabularTask:
         spare = [n for n in (*self.keys.label_columns, self.keys.group) if n and optional]
         for table in tables(self.keys, path):
             self._check_columns(table, optional)
-            make = _RowMaker(self.keys, read_label, split)
-            for line, cells in table.rows(self.keys.wanted, spare):
+            keys = (
+                self.keys.model_copy(update={"label": None, "group": None}) if bare else self.keys
+            )
+            make = RowMaker(keys, read_label, split)
+            for line, cells in table.rows(keys.wanted, spare):
                 row = cells if isinstance(cells, Bad) else make(number, line, cells)
                 if isinstance(row, Bad):
                     place = f"{table.path}: {table.unit} {line}"
@@ -221,75 +249,6 @@ class TabularTask:
         ]
         if problems:
             raise UserError(problems)
-
-
-class _RowMaker:
-    """The cells of a row, in the order of ``DataKeys.wanted``, to an example."""
-
-    def __init__(self, keys: DataKeys, read_label: LabelReader, split: str) -> None:
-        at = {name: place for place, name in enumerate(keys.wanted)}
-        self._texts = [(name, at[name]) for name in keys.texts]
-        self._pair = None if keys.text_pair is None else (keys.text_pair, at[keys.text_pair])
-        self._labels = [at[name] for name in keys.label_columns]
-        self._group = None if keys.group is None else at[keys.group]
-        self._read_label, self._split = read_label, split
-
-    def __call__(self, number: int, line: int, cells: Any) -> Example | Bad:
-        turns = self._turns(cells)
-        if isinstance(turns, Bad):
-            return turns
-        text_b = None
-        if self._pair is not None:
-            name, place = self._pair
-            text_b = cell_text(cells[place])
-            if text_b is None:
-                return _no_text(name, cells[place])
-        label = None
-        if self._labels:
-            several = len(self._labels) > 1
-            found = (
-                self._read_label.of_columns([cells[place] for place in self._labels])
-                if several
-                else self._read_label(cells[self._labels[0]])
-            )
-            if isinstance(found, Bad):
-                return found
-            label = found
-        group = None
-        if self._group is not None:
-            group = cell_text(cells[self._group])
-            if not group and not self._read_label.optional:
-                return Bad("no group", "a value in the group column")
-        return Example(
-            f"{self._split}-{number}",
-            line,
-            turns[-1],
-            text_b,
-            label,
-            group or None,
-            tuple(turns[:-1]),
-        )
-
-    def _turns(self, cells: Any) -> list[str] | Bad:
-        """The turns of the first text, oldest first; of several columns the empty ones are left out."""
-        turns: list[str] = []
-        several = len(self._texts) > 1
-        for name, place in self._texts:
-            cell = cells[place]
-            if isinstance(cell, list) and all(isinstance(turn, str) for turn in cell):
-                turns += [turn for turn in cell if turn]
-                continue
-            text = cell_text(cell)
-            if text is None and not (several and cell is None):
-                return _no_text(name, cell)
-            if text or not several:
-                turns.append(text or "")
-        return turns or [""]
-
-
-def _no_text(column: str, cell: Any) -> Bad:
-    found = "no value" if cell is None or cell != cell else f"a {type(cell).__name__}"
-    return Bad(f"{found} in column {column!r}", "a text")
 
 
 __all__ = ["NAME", "SEPARATOR", "TabularTask"]

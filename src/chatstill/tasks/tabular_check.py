@@ -28,7 +28,7 @@ def check_block(keys: DataKeys, splits: Sequence[str]) -> list[Finding]:
         keys: The block.
         splits: Those that the run reads.
     """
-    return [*_needed(keys), *_labels(keys), *_files(keys, splits)]
+    return [*_needed(keys), *_labels(keys), *_files(keys, splits), *_unlabeled(keys, splits)]
 
 
 def missing_columns(
@@ -130,6 +130,17 @@ def _files(keys: DataKeys, splits: Sequence[str]) -> list[Finding]:
             found.append(Finding(split, "is missing.", hint))
         elif keys.dataset is None:
             found += _file(keys, split, path)
+    return found
+
+
+def _unlabeled(keys: DataKeys, splits: Sequence[str]) -> list[Finding]:
+    """The file of rows without labels: there, and with the columns of the texts."""
+    if keys.unlabeled is None or "train" not in splits:
+        return []
+    texts = keys.model_copy(update={"label": None, "group": None})
+    found = _file(texts, "unlabeled", Path(keys.unlabeled))
+    if keys.unlabeled == keys.split("train"):
+        found.append(Finding("unlabeled", "is the file of 'train' itself.", "Name other rows."))
     return found
 
 

@@ -18,6 +18,7 @@ class DataKeys(BaseModel):
         train: File, or a pattern of several; a split's name where ``dataset`` is set.
         dev: The same.
         test: The same.
+        unlabeled: Further training rows without labels, for every term that needs none.
         dataset: A name on the hub, or a folder, read by ``datasets``.
         subset: Configuration of the data set, or a folder inside it.
         format: Of all files; None goes by the ending of each.
@@ -39,6 +40,7 @@ class DataKeys(BaseModel):
     train: str | None = None
     dev: str | None = None
     test: str | None = None
+    unlabeled: str | None = None
     dataset: str | None = None
     subset: str | None = None
     format: Format | None = None
