@@ -56,6 +56,27 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "qwen3": ("Qwen3Config", {**DECODER, "head_dim": 8}),
+    # Attention that sdpa has not: sinks, and scores with a cap.
+    "gpt-oss": (
+        "GptOssConfig",
+        {
+            **DECODER,
+            "head_dim": 8,
+            "sliding_window": 4,
+            "num_local_experts": 2,
+            "num_experts_per_tok": 1,
+        },
+    ),
+    "gemma2": (
+        "Gemma2Config",
+        {
+            **DECODER,
+            "head_dim": 8,
+            "query_pre_attn_scalar": 8,
+            "attn_logit_softcapping": 2.0,
+            "sliding_window": 4,
+        },
+    ),
     "gpt2": (
         "GPT2Config",
         {
