@@ -17,10 +17,9 @@ from .errors import Problem, UserError, errors_of
 from .evaluate.scoring import Reader
 from .features.capture import NOT_INPUTS, TEACHERS, takes_token_types
 from .fingerprint import rows_fingerprint
-from .methods.base import Method, RunValues
+from .methods.base import Method, RunValues, unreadable_of
 from .models.custom import register
 from .models.load import load_config
-from .models.readable import unreadable
 from .networks import load_network, load_start, student_spec
 from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.reading import reading_problems
@@ -242,7 +241,8 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     if errors := errors_of(problems):
         raise UserError(errors)
     method = method_class(method_config, student, teacher, objective=match.objective, run=run)
-    problems += [*method.problems(), *_unreadable(method), *_check_selection(config, method)]
+    problems += [*method.problems(), *method.doubts(), *unreadable_of(method)]
+    problems += _check_selection(config, method)
     theirs = None
     if own is not tokenizer:
         problems += token_problems(method, own, tokenizer)
@@ -262,17 +262,6 @@ def _check_tables(
 ) -> list[Problem]:
     """Positions and word embeddings of a network against lengths and tokenizer; sets its padding."""
     return reading_problems(model, tokenizer, config, role=role)
-
-
-def _unreadable(method: Method) -> list[Problem]:
-    """What a method reads of its networks and they do not give."""
-    problems = []
-    networks = {"student": method.student, "teacher": method.teacher}
-    for phase in method.phases():
-        for role, needs in method.needs(phase).items():
-            model = networks[role]
-            problems += [] if model is None else unreadable(model, needs, role)
-    return problems
 
 
 def _check_selection(config: RunConfig, method: Method) -> list[Problem]:

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from ..errors import Problem
 from ..figures import counted
+from ..terms.extremes import extremes
 from ..terms.keys import OldKeys
 from ..terms.rows import Match, Row
 from ..terms.spec import Shape, TermSpec, needs_of, resolve
@@ -131,6 +132,9 @@ class Matches(Method):
             hint = "Set the weight of one of the method's terms above 0; the plan lists them."
             problems.append(Problem("distillation", message, hint))
         return problems
+
+    def doubts(self) -> list[Problem]:
+        return extremes(self.config.rows())
 
     def phases(self) -> list[Phase]:
         run = self.run
