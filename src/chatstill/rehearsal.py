@@ -190,6 +190,7 @@ def _step(
     context: Context,
     precision: str,
 ) -> StepTiming:
+    synchronize = torch.cuda.synchronize if device.type == "cuda" else _nothing
     started = time.perf_counter()
     inputs = {name: tensor.to(device) for name, tensor in batch.items()}
     with autocast(precision, device):
@@ -197,11 +198,17 @@ def _step(
         loss, shares = trial.stage(inputs, context, counts, 1.0)
     if loss.requires_grad:
         loss.backward()
-    optimizer.step()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    synchronize()
     seconds = time.perf_counter() - started
     with autocast(precision, device):
-        trial.note(shares, inputs, context)
+        trial.note(shares, inputs, context)  # before an update that breaks weights as well
+    started = time.perf_counter()
+    optimizer.step()
     optimizer.zero_grad()
+    synchronize()
+    seconds += time.perf_counter() - started
     return StepTiming(int(batch["input_ids"].numel()), seconds)
+
+
+def _nothing() -> None:
+    """In place of waiting for a GPU."""

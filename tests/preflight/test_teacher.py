@@ -136,11 +136,16 @@ def test_scores_that_are_no_numbers_and_rows_without_labels():
     labels = np.array([0.0, 1.0] * 50)
     scores = logits(labels.astype(int), 2.0, seed=8)
     broken = scores.copy()
-    broken[3] = np.nan
-    assert "not finite" in check_teacher(broken, labels, TWO).problem.message
-    labels[3] = np.nan
-    assert check_teacher(broken, labels, TWO).problem is None
-    assert check_teacher(broken, labels, TWO).num_rows == 99
+    labels[5] = np.nan
+    assert check_teacher(scores, labels, TWO).problem is None
+    assert check_teacher(scores, labels, TWO).num_rows == 99
+    for row, value in ((3, np.nan), (3, np.inf), (5, -np.inf)):  # row 5 has no label
+        broken = scores.copy()
+        broken[row] = value
+        for allowed in (False, True):
+            problem = check_teacher(broken, labels, TWO, allow_weak_teacher=allowed).problem
+            assert problem.severity == "error" and "not finite" in problem.message
+            assert "1 of 100 dev rows" in problem.message
 
 
 def test_rows_are_spread_over_the_file_and_always_the_same():

@@ -45,7 +45,7 @@ def _of_weight(row: Row, heaviest: float) -> Iterator[tuple[str, str]]:
     lowest, highest = WEIGHTS
     if row.weight > highest:
         yield f"weight {row.weight:g} lets the loss and its gradients overflow", "Usual is about 1."
-    elif row.weight < lowest * min(heaviest, 1.0):
+    elif row.weight < lowest * max(heaviest, 1.0):
         beside = f" beside the largest, {heaviest:g}" if heaviest > row.weight else ""
         hint = "Weight 0 takes the term out; the weights of the papers are 0.1 to 500."
         yield f"weight {row.weight:g} is too small to change anything{beside}", hint
