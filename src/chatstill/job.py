@@ -236,6 +236,9 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
                 own = student_tokenizer(config, tokenizer, student, teacher)
         except UserError as error:
             raise UserError([*errors_of(problems), *error.problems]) from None
+        if next(student.parameters(), None) is None:
+            message = f"{type(student).__name__} has no weight: there is nothing to train"
+            problems.append(Problem("student_architectures", message))
         if not errors_of(problems):  # a cut or copied student would say the same once more
             problems += _check_tables(config, student, own, "student")
     if errors := errors_of(problems):

@@ -30,6 +30,8 @@ WHERE = {
     "qwen2": "model.layers",
     "qwen2-sliding": "model.layers",
     "qwen3": "model.layers",
+    "gpt-oss": "model.layers",
+    "gemma2": "model.layers",
     "gpt2": "transformer.h",
     "opt": "model.decoder.layers",
 }

@@ -118,6 +118,20 @@ def test_scores_that_go_by_padding_whatever_is_set_are_warned_of():
     assert tokenizer.padding_side == "right"
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-7])
+@pytest.mark.parametrize("mean", [0.0, 3.0])
+def test_a_mask_that_is_ignored_shows_at_any_size_of_the_head(size, mean):
+    """A fresh head's scores are tiny, a regression's lie around a mean; both differ by row a little."""
+    torch.manual_seed(0)
+    sound = tiny_model("bert")
+    model = Deaf(sound.config)
+    model.load_state_dict(sound.state_dict())
+    for network, heard in ((model, False), (sound, True)):
+        torch.nn.init.normal_(network.classifier.weight, std=size)
+        torch.nn.init.constant_(network.classifier.bias, mean if size > 1e-4 else 0.0)
+        assert (fit_padding(network, Tokenizer(), "student") is None) is heard
+
+
 class Brittle(BertForSequenceClassification):
     """Takes no padding on the left."""
 

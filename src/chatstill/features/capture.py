@@ -43,7 +43,7 @@ def takes_token_types(model: nn.Module) -> bool:
     compared = (
         getattr(model.config, "model_type", "") == "xlnet"
     )  # with each other, without a table
-    return known and (compared or getattr(model.config, "type_vocab_size", 0) > 1)
+    return known and (compared or (getattr(model.config, "type_vocab_size", 0) or 0) > 1)
 
 
 def inputs_of(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

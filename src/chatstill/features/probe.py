@@ -13,6 +13,8 @@ from .capture import NotCaptured, capture, inputs_of
 
 IDS = ((2, 3, 4, 3), (3, 4, 2, 2))
 PADDED = 2  # places at the end of the second row
+SHARE = 1e-3  # of what a change of real tokens does
+DIGITS = 16  # roundings of the largest logit that a pass may add up
 
 
 def probe_batch(device: torch.device, rows: int = 1) -> dict[str, Tensor]:
@@ -37,7 +39,7 @@ def lacks_attention(model: nn.Module, layers: Sequence[nn.Module]) -> NotCapture
 
 @torch.no_grad()
 def changed_by_capture(model: nn.Module, layers: Sequence[nn.Module], needs: Needs) -> float:
-    """How far logits inside capture are from those without it, as a share of the largest; 0 within rounding.
+    """How far logits inside capture are from those without it; 0 within rounding.
 
     Args:
         model: A sequence classifier.
@@ -50,9 +52,23 @@ def changed_by_capture(model: nn.Module, layers: Sequence[nn.Module], needs: Nee
         plain = model(**inputs_of(model, batch)).logits
         inside = capture(model, layers, batch, wanted).logits
     assert inside is not None
-    scale = plain.abs().max().clamp(min=torch.finfo(plain.dtype).tiny)
-    share = float(((plain - inside).abs().max() / scale).nan_to_num(nan=0.0))
-    return share if share > torch.finfo(plain.dtype).eps ** 0.5 else 0.0
+    return beyond_rounding(plain, inside, reach=float((plain[0] - plain[1]).abs().max()))
+
+
+def beyond_rounding(one: Tensor, other: Tensor, *, reach: float) -> float:
+    """How far two results for one row are apart; 0 where rounding alone explains it.
+
+    What counts is not the size of logits but what of it is the row's: a fresh classifier's are tiny, and
+    those of a regression lie around a mean. NaN on both sides is no difference.
+
+    Args:
+        one: Logits, any shape.
+        other: Of the same shape.
+        reach: How far a change of real tokens moves such logits.
+    """
+    distance = float((one - other).abs().max().nan_to_num(nan=0.0))
+    digits = torch.finfo(one.dtype).eps * float(one.abs().max().nan_to_num(nan=0.0))
+    return distance if distance > max(SHARE * reach, DIGITS * digits) else 0.0
 
 
 @torch.no_grad()
@@ -72,6 +88,6 @@ def _in_eval(model: nn.Module) -> Iterator[torch.device]:
     mode = model.training
     model.eval()
     try:
-        yield next(model.parameters()).device
+        yield next((p.device for p in model.parameters()), torch.device("cpu"))
     finally:
         model.train(mode)

@@ -244,12 +244,15 @@ def _of_layer(features: Features, spec: TermSpec, pair: Pair) -> Tensor:
 
 def _read_once(student: PreTrainedModel, needs: Needs) -> list[Tensor]:
     """Everything that is read of the student, for one row of four tokens, without dropout."""
+    import torch
+
     from ..features.probe import probe_batch
     from ..models.reading import read_features
     from ..models.structure import structural_copy
 
     trial = structural_copy(student).train(False)  # some networks change with a short row
-    found = read_features(trial, probe_batch(student.device), needs)
+    device = next((p.device for p in student.parameters()), torch.device("cpu"))
+    found = read_features(trial, probe_batch(device), needs)
     read = [*found.hidden_states.values(), *found.cls.values()]
     read += [tensor for own in found.attention.values() for tensor in (own.query, own.key)]
     return read + [tensor for tensor in (found.logits, found.vector) if tensor is not None]

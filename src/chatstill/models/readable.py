@@ -33,8 +33,8 @@ def unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem]
         return [Problem(place, _lacking(kind, lack), hint)]
     if change := changed_by_capture(model, layers, needs):
         message = (
-            f"reading inside a {kind} changes what it computes: its logits differ by {change:.2g} of "
-            "their size in a trial"
+            f"reading inside a {kind} changes what it computes: its logits differ by {change:.2g} in a "
+            "trial"
         )
         hint = "Keep terms of logits alone (weight 0 for the others), or take another network."
         return [Problem(place, message, hint)]

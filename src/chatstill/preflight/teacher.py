@@ -95,7 +95,7 @@ def check_teacher(
     labels = np.asarray(labels, dtype=np.float64)
     known = ~np.isnan(labels).reshape(len(labels), -1).any(axis=1)
     scores = np.asarray(scores, dtype=np.float64).reshape(len(labels), -1)
-    finite = np.isfinite(scores).all(axis=1)
+    finite = np.asarray(np.isfinite(scores).all(axis=1))
     scores = scores[known]
     labels = labels[known]
     groups = None if groups is None else np.asarray(groups)[known]
