@@ -10,10 +10,9 @@ import chatstill.methods
 from chatstill import lookup
 from chatstill.methods.base import Context, Method, RunValues, StudentSpec
 from chatstill.train.teachers import live_source
+from tests.draws import reseeded
 
 from ..train.conftest import ToySteps, tiny_bert
-
-torch.set_num_threads(1)
 
 FOLDER = Path(chatstill.methods.__file__).parent
 NOT_METHODS = {"__init__", "base"}
@@ -82,7 +81,7 @@ def build(teacher_weights):
         teacher.eval()
 
         def untaught():
-            torch.manual_seed(1)
+            torch.manual_seed(reseeded(1))
             student = tiny_bert(2, dropout)
             if outputs == 1:
                 student.config.num_labels = student.num_labels = 1

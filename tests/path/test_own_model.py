@@ -9,7 +9,7 @@ import transformers as tf
 from chatstill import cli
 
 from ..pages import fences, files_of, run_page
-from . import world
+from . import by_hand, world
 
 PAGE = "docs/own_model.md"
 SMALL = (
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     world.write_chat(folder / "data", train=24)
     (folder / "rows.tsv").write_text("where is the box\tsure\n", encoding="utf-8")
     world.build_network(folder / "output_teacher" / "teacher", layers=2, dropout=0.0)
-    world.teach_quickly(folder / "output_teacher" / "teacher", *world.chat_examples())
+    by_hand.make_right(folder / "output_teacher" / "teacher")
     bert = world.build_network(folder / "bert-base-uncased", layers=2, dropout=0.0)
     config = json.loads((bert / "config.json").read_text("utf-8"))
     config["architectures"] = ["BertModel"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from chatstill import cli, lookup
+from tests.draws import reseeded
 
 from ..pages import fences, files_of, run_page
 from . import world
@@ -27,7 +28,7 @@ def folder(tmp_path_factory):
     for name, text in files_of(PAGE).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(reseeded(0))
     sample = json.loads(fences(PAGE, "text")[0].splitlines()[0])
     for split, count in (("train", 90), ("dev", 60), ("test", 30)):
         rows = []
