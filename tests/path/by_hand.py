@@ -27,23 +27,22 @@ BEFORE_THE_CLASSIFIER = ("pooler.dense", "classifier.dense", "pre_classifier")
 CLASSIFIER = ("classifier", "classifier.out_proj", "score")
 
 
-def ids_of(tokenizer: Any, word: str) -> int:
+def id_of(tokenizer: Any, word: str) -> int:
     """The one piece that a word is, inside a text."""
     ids = tokenizer(f"{word} {word}", add_special_tokens=False)["input_ids"]
     return max(ids, key=lambda number: len(tokenizer.convert_ids_to_tokens(number)))
 
 
 @torch.no_grad()
-def set_weights(model: Any, tokenizer: Any, signs: Signs) -> None:
+def set_weights(model: Any, signs: Sequence[Sequence[int]]) -> None:
     """Makes a random classifier right.
 
     Args:
-        model: Of one of ``world.KINDS``; 1 output, or one for each list of words.
-        tokenizer: Which has each of the words as one piece.
-        signs: For each output its words. One output: the words of a low score and those of a high one.
+        model: Of one of ``world.KINDS``; 1 output, or one for each list of tokens.
+        signs: For each output the ids of its words. One output: of a low score, and of a high one.
     """
     outputs = len(signs)
-    _set_embeddings(model, tokenizer, signs)
+    _set_embeddings(model, signs)
     linear = {n: part for n, part in model.named_modules() if isinstance(part, torch.nn.Linear)}
     met = set()
     for name, part in linear.items():
@@ -68,21 +67,20 @@ def set_weights(model: Any, tokenizer: Any, signs: Signs) -> None:
     assert len(met) >= 3, f"nothing to set in {sorted(linear)}"
 
 
-def _set_embeddings(model: Any, tokenizer: Any, signs: Signs) -> None:
+def _set_embeddings(model: Any, signs: Sequence[Sequence[int]]) -> None:
     table = model.get_input_embeddings().weight
     width = table.shape[1]
     table += torch.tensor([1.0, -1.0]).repeat(width)[:width]
     table[:, : len(signs)] = 0.0
-    for output, words in enumerate(signs):
-        for word in words:
-            table[ids_of(tokenizer, word), output] = WORD
+    for output, ids in enumerate(signs):
+        table[list(ids), output] = WORD
 
 
 def make_right(folder: Path, signs: Signs = SIGNS) -> Path:
-    """``set_weights`` for the network of a folder, in place."""
+    """``set_weights`` for the network of a folder, in place; its tokenizer has each word as one piece."""
     model = tf.AutoModelForSequenceClassification.from_pretrained(folder)
     tokenizer = tf.AutoTokenizer.from_pretrained(folder)
-    set_weights(model, tokenizer, signs)
+    set_weights(model, [[id_of(tokenizer, word) for word in words] for words in signs])
     model.save_pretrained(folder)
     return folder
 
