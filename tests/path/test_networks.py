@@ -100,7 +100,10 @@ def test_a_new_head_of_a_regression_starts_at_the_mean_of_the_scores(run, shared
 
 def test_teach_makes_a_teacher_that_distill_takes(run, tmp_path):
     """A pretrained folder without a head, no model_type, cut to fewer layers."""
-    start = world.build_network(tmp_path / "pretrained", layers=4, dropout=0.0, seed=3)
+    start = by_hand.make_right(world.build_network(tmp_path / "pretrained", dropout=0.0))
+    model = AutoModelForSequenceClassification.from_pretrained(start)
+    torch.nn.init.normal_(model.classifier.weight, std=0.02)
+    model.save_pretrained(start)
     done = run(
         "teach",
         name="taught",
