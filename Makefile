@@ -10,13 +10,15 @@ TORCH_INDEX ?=
 WORKERS ?= 2
 PYTEST_ARGS ?=
 FUZZ ?= 1
+# kernels of torch : threads : seed of all that tests draw
+MATRIX ?= default:1:0 avx2:1:0 avx512:1:0 default:2:1 avx2:2:0 avx512:2:1
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.chatstill-ready
 TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),-c constraints.txt)
 IN_PROCESSES := $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadfile,)
 
-.PHONY: help setup demo test test-all fuzz bench lint format wheel-check clean
+.PHONY: help setup demo test test-all test-matrix fuzz bench lint format wheel-check clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -41,6 +43,15 @@ test: $(STAMP) ## The tests
 
 test-all: $(STAMP) ## The tests, the slow ones too
 	$(BIN)/python -m pytest $(IN_PROCESSES) $(PYTEST_ARGS)
+
+test-matrix: $(STAMP) ## The tests under other CPU kernels, two threads and another seed (an hour)
+	@table=; failed=0; for way in $(MATRIX); do \
+	  set -- $$(echo $$way | tr : ' '); echo "== kernels $$1, threads $$2, seed $$3"; \
+	  if ATEN_CPU_CAPABILITY=$$1 OMP_NUM_THREADS=$$2 CHATSTILL_TEST_SEED=$$3 \
+	    $(BIN)/python -m pytest -m "not slow" $(IN_PROCESSES) $(PYTEST_ARGS); \
+	  then found=passed; else found=FAILED; failed=1; fi; \
+	  table="$$table$$(printf '  %-10s%-10s%-6s%s' $$1 $$2 $$3 $$found)\n"; done; \
+	printf "  kernels   threads   seed  outcome\n$$table"; exit $$failed
 
 fuzz: $(STAMP) ## Tens of thousands of made-up configurations and data files (FUZZ=0.1 for a tenth)
 	CHATSTILL_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz tests/config/test_any_input.py $(PYTEST_ARGS)

@@ -1,6 +1,7 @@
 """How many cases a test over made-up inputs tries: hundreds by default, more with CHATSTILL_FUZZ.
 
-``make fuzz`` sets it to a factor and draws new cases each time; otherwise they are always the same.
+``make fuzz`` sets it to a factor and draws new cases each time; otherwise they are always the same, or the
+same for each CHATSTILL_TEST_SEED.
 """
 
 import os
@@ -8,7 +9,10 @@ from collections import Counter
 
 from hypothesis import HealthCheck, settings
 
+from .draws import SEED
+
 FACTOR = float(os.environ.get("CHATSTILL_FUZZ", "0"))
+FIXED = not FACTOR and not SEED
 TRIED: Counter[str] = Counter()
 
 
@@ -18,7 +22,7 @@ def cases(count: int, many: int | None = None) -> settings:
     return settings(
         max_examples=max(1, round(large)) if FACTOR else count,
         deadline=None,
-        derandomize=not FACTOR,
+        derandomize=FIXED,
         database=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )

@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread (results must not depend on the machine's load), no hub."""
+"""Shared by all tests: one thread unless OMP_NUM_THREADS says otherwise, no hub."""
 
 import os
 
@@ -6,6 +6,20 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure(config):
+    """What Hypothesis makes up is always the same, or the same for each CHATSTILL_TEST_SEED."""
+    import hypothesis
+    import hypothesis.core
+
+    from .cases import FIXED
+    from .draws import SEED
+
+    hypothesis.settings.register_profile("tests", derandomize=FIXED, database=None)
+    hypothesis.settings.load_profile("tests")
+    if SEED:
+        hypothesis.core.global_force_seed = SEED
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -12,7 +12,7 @@ from chatstill.outcome import evaluate_folder
 from chatstill.train.checkpoints import CheckpointStore
 
 from .pages import ROOT, documented, fences, names, section, table, text_of
-from .path import world
+from .path import by_hand, world
 from .path.conftest import quiet_log  # noqa: F401
 
 RUN = "docs/run_folder.md"
@@ -24,7 +24,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     data = world.write_chat(folder / "data", train=6, dev=15)
     teacher = world.build_network(folder / "teacher", layers=2)
-    world.teach_quickly(teacher, *world.chat_examples())
+    by_hand.make_right(teacher)
     scheduler = {"replacing_rate": 0.9, "successor_num_train_epochs": 1}
     values = world.values_for(
         data, folder / "out", teacher, theseus_scheduler=scheduler, keep="best", save_steps=2
@@ -204,7 +204,7 @@ def test_the_method_and_the_task_of_the_page_on_extending_run(tmp_path, monkeypa
         lines = (rows / f"{split}.tsv").read_text(encoding="utf-8").split("\n", 1)[1]
         (tmp_path / "data" / "intent" / f"{split}.tsv").write_text(lines, encoding="utf-8")
     teacher = world.build_network(tmp_path / "output_teacher" / "teacher", layers=4)
-    world.teach_quickly(teacher, *world.sst2_examples())
+    by_hand.make_right(teacher)
     loaded = world.loaded({**values, "max_seq_length": 32, "max_steps": 2}, tmp_path)
     pipeline.distill(loaded, console=world.console())
     metrics = json.loads((tmp_path / "output_smoothed" / "metrics.json").read_text("utf-8"))

@@ -45,6 +45,7 @@ from .text.casing import casing_report
 from .text.normalize import normalizes
 from .train.launch import world_size
 from .train.precision import precision_of
+from .trial import trial_problems
 
 SAMPLE = 512
 SPLITS: tuple[Split, ...] = ("train", "dev")
@@ -145,6 +146,12 @@ def preflight(job: Job) -> Plan:
             text = "has no effect: this method reads nothing of a teacher beside the student"
             problems.append(Problem("teacher_cache", text, severity="warning"))
         rehearsal = rehearse_job(job, view, train.num_rows, decisions)
+        problems += trial_problems(
+            rehearsal,
+            precision=precision_of(fp16=job.config.fp16, bf16=job.config.bf16),
+            doubts=job.method.doubts(),
+            told=[problem.place.removeprefix("term ") for problem in problems],
+        )
         costs, cost_problems = job_costs(
             job, view, rehearsal, train.num_rows, dev.num_rows, decisions
         )

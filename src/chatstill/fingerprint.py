@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from pathlib import Path
@@ -12,6 +13,7 @@ from .config.task import task_of
 from .data.fingerprint import file_sha256
 from .tasks.files import locate, parts
 from .train.launch import world_size
+from .train.runfolder import COVERS
 
 if TYPE_CHECKING:
     from .config import Loaded
@@ -33,25 +35,54 @@ PARTS = frozenset(
     "vocab.txt vocab.json merges.txt".split()
 )
 WEIGHTS = (".safetensors", ".bin", ".model")
+# Names under which transformers' tokenizers read more; which of them one does read is its class's matter.
+MORE_PARTS = frozenset(
+    "tekken.json bpe.codes vocab.bpe encoder.json dict.txt emoji.json entity_vocab.json normalizer.json "
+    "word_shape.json word_pronunciation.json byte_maps.json vocab-src.json vocab-tgt.json target_vocab.json "
+    "prophetnet.tokenizer".split()
+)
+MORE_ENDINGS = (".model", ".spm", ".tokenizer", ".tiktoken", ".vocab")
 
 
 def content_of(path: str | None) -> Any:
     """sha256 of the files of a model or tokenizer; a hub name stands for itself.
 
-    What lies beside a single file may be read too: a vocabulary, or the architecture.
+    What lies beside a single file may be read too: a vocabulary, or the architecture. Files that runs did not
+    record from the start stand under ``also`` (see ``train.runfolder``).
     """
     if path is None:
         return None
     place = Path(path)
-    if place.is_file():
-        beside = {p.name: file_sha256(p) for p in place.parent.iterdir() if p.name in PARTS}
-        return {**beside, "file": file_sha256(place)}
-    if not place.is_dir():
+    if not place.exists():
         return {"name": path}
-    files = sorted(
-        p for p in place.iterdir() if p.is_file() and (p.name in PARTS or p.suffix in WEIGHTS)
-    )
-    return {p.name: file_sha256(p) for p in files if p.name != "training_args.bin"}
+    folder = place if place.is_dir() else place.parent
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    endings = WEIGHTS if place.is_dir() else ()
+    read = [p for p in files if p.name in PARTS or p.suffix in endings]
+    found: dict[str, Any] = {p.name: file_sha256(p) for p in read if p.name != "training_args.bin"}
+    if place.is_file():
+        found["file"] = file_sha256(place)
+    more = MORE_PARTS | _named_files(folder)
+    also = [p for p in files if p not in read and (p.name in more or p.suffix in MORE_ENDINGS)]
+    return {**found, "also": {p.name: file_sha256(p) for p in also}} if also else found
+
+
+def _named_files(folder: Path) -> frozenset[str]:
+    """Files that a tokenizer's configuration names, wherever in it."""
+    try:
+        values = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return frozenset()
+    names, left = set(), [values]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, str) and len(value) < 256 and not value.endswith(WEIGHTS[:2]):
+            names.add(Path(value).name)
+    return frozenset(names)
 
 
 def content_of_split(task: Task, path: Path, split: Split, labelled: bool = True) -> str:
@@ -106,6 +137,7 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     config: RunConfig = loaded.config
     task = task_of(config)
     values = {"verb": verb, "global_batch": config.per_gpu_train_batch_size * world_size()}
+    values[COVERS] = "all files of tokenizers"
     for key, value in config.model_dump(mode="json").items():
         if key not in NOT_WEIGHTS and (key != "eval_steps" or _selects(config)):
             values.update(_flat(key, value))

@@ -17,7 +17,7 @@ from .errors import Problem, UserError, errors_of
 from .evaluate.scoring import Reader
 from .features.capture import NOT_INPUTS, TEACHERS, takes_token_types
 from .fingerprint import rows_fingerprint
-from .methods.base import Method, RunValues
+from .methods.base import Method, RunValues, unreadable_of
 from .models.custom import register
 from .models.load import load_config
 from .models.outputs import OutputReading, output_reading, set_reading
@@ -251,12 +251,16 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
                 own = student_tokenizer(config, tokenizer, student, teacher)
         except UserError as error:
             raise UserError([*errors_of(problems), *error.problems]) from None
+        if next(student.parameters(), None) is None:
+            message = f"{type(student).__name__} has no weight: there is nothing to train"
+            problems.append(Problem("student_architectures", message))
         if not errors_of(problems):  # a cut or copied student would say the same once more
             problems += _check_tables(config, student, own, "student")
     if errors := errors_of(problems):
         raise UserError(errors)
     method = method_class(method_config, student, teacher, objective=match.objective, run=run)
-    problems += [*method.problems(), *_check_selection(config, method)]
+    problems += [*method.problems(), *method.doubts(), *unreadable_of(method)]
+    problems += _check_selection(config, method)
     theirs = None
     if own is not tokenizer:
         problems += token_problems(method, own, tokenizer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from .methods.base import Context, Method
 from .preflight.cost import StepTiming
 from .preflight.resources import memory_in_use
 from .train.kernels import quick_kernels
+from .train.not_finite import Findings, look
 from .train.precision import autocast
 from .train.stage import StageModule
 from .train.teachers import LiveTeacher, live_source
@@ -33,6 +35,9 @@ class Rehearsal:
         memory_peak: Highest so far after the last.
         largest_tokens: Tokens of the largest batch measured.
         teacher: One for each batch, the teacher alone; empty where it runs inside the steps.
+        terms: Term -> its value in each step, as a share of the step's count.
+        findings: What was not finite in the first step of which something was not; None where all was.
+        has_gradient: Whether any step would have moved a weight.
     """
 
     timings: list[StepTiming]
@@ -42,6 +47,9 @@ class Rehearsal:
     memory_peak: int
     largest_tokens: int
     teacher: list[StepTiming] = field(default_factory=list)
+    terms: dict[str, list[float]] = field(default_factory=dict)
+    findings: Findings | None = None
+    has_gradient: bool = True
 
 
 def rehearse(
@@ -82,13 +90,14 @@ def rehearse(
         stage = StageModule(double, double.phases()[0], source, words).to(device).train()
         trained = [p for p in stage.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=0.0, fused=device.type in ("cpu", "cuda"))
+        trial = _Trial(double, stage)
         before = memory_in_use(device.type)[0]
         timings: list[StepTiming] = []
         warm = _warm_up(batches, device)
         for number, batch in enumerate([*warm, *batches], start=-len(warm)):
             step = max(number, 0) * num_steps // max(len(batches), 1)
             context = _context(double, seed, step, num_steps)
-            timings.append(_step(double, stage, optimizer, batch, device, context, precision))
+            timings.append(_step(trial, optimizer, batch, device, context, precision))
         peak = memory_in_use(device.type)[1]
     return Rehearsal(
         timings=timings[len(warm) :],
@@ -98,7 +107,33 @@ def rehearse(
         memory_peak=peak,
         largest_tokens=max(timing.tokens for timing in timings),
         teacher=source.timings if source is not None else [],
+        terms=trial.terms,
+        findings=trial.findings,
+        has_gradient=trial.has_gradient,
     )
+
+
+class _Trial:
+    """What the steps show beside their time."""
+
+    def __init__(self, method: Method, stage: StageModule) -> None:
+        self.method, self.stage = method, stage
+        self.terms: dict[str, list[float]] = {}
+        self.findings: Findings | None = None
+        self.has_gradient = False
+
+    def note(
+        self, shares: Mapping[str, Tensor], inputs: Mapping[str, Tensor], context: Context
+    ) -> None:
+        """Looks at a step after its backward pass."""
+        values = {name: float(shares[name]) for name in shares if f"{name}_weighted" in shares}
+        for name, value in values.items():
+            self.terms.setdefault(name, []).append(value)
+        grads = [p.grad for p in self.stage.parameters() if p.grad is not None]
+        self.has_gradient |= any(bool(grad.any()) for grad in grads)
+        sound = all(math.isfinite(float(share)) for share in shares.values())
+        if not sound and self.findings is None:
+            self.findings = look(self.stage, [(inputs, context)])
 
 
 class _Remembered:
@@ -148,23 +183,32 @@ def _context(method: Method, seed: int, step: int, num_steps: int) -> Context:
 
 
 def _step(
-    method: Method,
-    stage: StageModule,
+    trial: _Trial,
     optimizer: torch.optim.Optimizer,
     batch: Mapping[str, Tensor],
     device: torch.device,
     context: Context,
     precision: str,
 ) -> StepTiming:
+    synchronize = torch.cuda.synchronize if device.type == "cuda" else _nothing
     started = time.perf_counter()
     inputs = {name: tensor.to(device) for name, tensor in batch.items()}
     with autocast(precision, device):
-        loss, _ = stage(inputs, context, method.counts(batch, context), 1.0)
+        counts = trial.method.counts(batch, context)
+        loss, shares = trial.stage(inputs, context, counts, 1.0)
     if loss.requires_grad:
         loss.backward()
+    synchronize()
+    seconds = time.perf_counter() - started
+    with autocast(precision, device):
+        trial.note(shares, inputs, context)  # before an update that breaks weights as well
+    started = time.perf_counter()
     optimizer.step()
     optimizer.zero_grad()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    tokens = int(batch["input_ids"].numel())
-    return StepTiming(tokens, time.perf_counter() - started)
+    synchronize()
+    seconds += time.perf_counter() - started
+    return StepTiming(int(batch["input_ids"].numel()), seconds)
+
+
+def _nothing() -> None:
+    """In place of waiting for a GPU."""

@@ -11,6 +11,7 @@ from .config.schema import RunConfig
 from .config.weights import TOKENIZER_FILES
 from .errors import Problem, UserError
 from .methods.base import Method
+from .models.embeddings import embedding_table
 from .text.tokenizers import resolve_tokenizer
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def _brings_one(weights: str | None) -> bool:
 
 
 def _same_embeddings(student: PreTrainedModel, teacher: PreTrainedModel) -> bool:
-    left, right = student.get_input_embeddings(), teacher.get_input_embeddings()
-    mine, theirs = left.weight, right.weight
-    assert isinstance(mine, torch.Tensor) and isinstance(theirs, torch.Tensor)
-    return mine.shape == theirs.shape and torch.equal(mine, theirs)
+    """Whether both show a table and it is the same; a network of a user's own may show none."""
+    mine, theirs = embedding_table(student), embedding_table(teacher)
+    if mine is None or theirs is None or mine.shape != theirs.shape:
+        return False
+    return torch.equal(mine, theirs)

@@ -13,6 +13,7 @@ from chatstill.methods.base import Method, MethodConfig
 from chatstill.models.save import save_student
 from chatstill.train.phases import run_phases
 from chatstill.train.stage import StageModule
+from tests.draws import reseeded
 
 from ..train.conftest import assert_same_weights, build_engine, weights
 from .conftest import (
@@ -192,7 +193,7 @@ def test_rows_one_by_one_and_in_a_batch_are_equal(build, name):
 
 
 def test_the_loss_falls(build, name, tmp_path):
-    method = build(name, epochs=6)
+    method = build(name, epochs=24)
     batch = LearnableSteps().everything()
     labels = batch["labels"]
     inputs = {k: v for k, v in batch.items() if k not in ("labels", "index")}
@@ -202,11 +203,12 @@ def test_the_loss_falls(build, name, tmp_path):
         with torch.no_grad():
             return float(hard_label_loss(kept(**inputs).logits, labels, "cross_entropy")) / 96
 
-    # A student that starts as layers of a taught teacher knows too much already.
-    generator = torch.Generator().manual_seed(2)
+    # A student that starts as layers of its teacher knows too much already.
+    generator = torch.Generator().manual_seed(reseeded(2))
     with torch.no_grad():
         for parameter in StageModule(method, method.phases()[0]).trained_state().values():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.4)
+            if parameter.ndim > 1:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.4)
     before = loss()
     assert before > 0.3
     engine = build_engine(tmp_path, LearnableSteps(), save_steps=1000)
@@ -256,9 +258,9 @@ def test_plan_and_gauges_can_be_asked_at_any_time(build, name):
 def test_draws_depend_on_the_context_alone(build, name):
     """The same on every process, whatever was drawn before."""
     first, second = build(name), build(name)
-    torch.manual_seed(1)
+    torch.manual_seed(reseeded(1))
     left = [first.contributes(ctx) for ctx in contexts(0)]
-    torch.manual_seed(2)
+    torch.manual_seed(reseeded(2))
     from dataclasses import replace
 
     assert left == [second.contributes(replace(ctx, rank=1)) for ctx in contexts(0)]

@@ -1,10 +1,8 @@
 """A tiny tokenizer and rows for the data tests."""
 
 import pytest
-import torch
 from example_rows import make_example
 
-torch.set_num_threads(1)
 PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] hello good day the a b c d 我 是 你 好 ##s ! 。"
 
 

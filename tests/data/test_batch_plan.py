@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.draws import reseeded
 
 from chatstill.data.sampler import BatchPlan, eval_batches, largest_micro_batch
 from chatstill.errors import UserError
@@ -74,17 +75,17 @@ def test_processes_change_nothing(arguments, number):
 
 
 def test_epochs_and_seeds_differ_and_repeat():
-    lengths = np.random.default_rng(0).integers(3, 40, 500)
-    plan = BatchPlan(lengths, 8, seed=1)
+    lengths = np.random.default_rng(reseeded(0)).integers(3, 40, 500)
+    plan = BatchPlan(lengths, 8, seed=reseeded(1))
     first, second = ([tuple(rows) for rows in flat(plan.epoch(number))] for number in (0, 1))
     assert len(set(map(frozenset, first)) & set(map(frozenset, second))) < 3
-    assert [tuple(rows) for rows in flat(BatchPlan(lengths, 8, seed=1).epoch(0))] == first
-    assert [tuple(rows) for rows in flat(BatchPlan(lengths, 8, seed=2).epoch(0))] != first
+    assert [tuple(rows) for rows in flat(BatchPlan(lengths, 8, seed=reseeded(1)).epoch(0))] == first
+    assert [tuple(rows) for rows in flat(BatchPlan(lengths, 8, seed=reseeded(2)).epoch(0))] != first
     assert [tuple(rows) for rows in flat(plan.epoch(0))] == first
 
 
 def test_batches_come_in_random_order():
-    lengths = np.sort(np.random.default_rng(0).integers(3, 60, 4000))
+    lengths = np.sort(np.random.default_rng(reseeded(0)).integers(3, 60, 4000))
     plan = BatchPlan(lengths, 16)
     orders = [[lengths[rows].max() for rows in flat(plan.epoch(number))] for number in range(4)]
     for order in orders:
@@ -94,7 +95,7 @@ def test_batches_come_in_random_order():
 
 
 def test_a_remainder_makes_short_batches_larger_and_no_long_one():
-    lengths = np.random.default_rng(0).integers(3, 600, 4011)
+    lengths = np.random.default_rng(reseeded(0)).integers(3, 600, 4011)
     batches = flat(BatchPlan(lengths, 16).epoch(0))
     larger = [rows for rows in batches if len(rows) == 17]
     assert len(larger) == 4011 % 16 and {len(rows) for rows in batches} == {16, 17}
@@ -114,17 +115,17 @@ def test_rows_that_do_not_divide_go_to_the_processes_with_the_shortest():
 
 
 def test_steps_are_found_without_replay():
-    plan = BatchPlan(np.arange(1, 101), 4, 2, 3, seed=5)
+    plan = BatchPlan(np.arange(1, 101), 4, 2, 3, seed=reseeded(5))
     assert plan.steps_per_epoch == 4
     expected = [(number, step) for number in range(3) for step in plan.epoch(number)]
     for number in (11, 0, 4, 7):
-        epoch, step = BatchPlan(np.arange(1, 101), 4, 2, 3, seed=5).step(number)
+        epoch, step = BatchPlan(np.arange(1, 101), 4, 2, 3, seed=reseeded(5)).step(number)
         assert epoch == expected[number][0]
         assert all(map(np.array_equal, step, expected[number][1]))
 
 
 def test_padding_is_small():
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(reseeded(0))
     lengths = np.clip(generator.lognormal(2.3, 0.7, 20_000), 3, 66).astype(np.int32)
     plan = BatchPlan(lengths, 32)
     assert cost(lengths, flat(plan.epoch(0))) < 1.08 * lengths.sum()
@@ -138,7 +139,7 @@ def test_padding_is_small_on_real_lengths():
     texts = path.read_text(encoding="utf-8").split("\n")[1:-1]
     lengths = np.array([len(text.split()) + 2 for text in texts])  # its text is split already
     for number in (0, 3):
-        batches = flat(BatchPlan(lengths, 32, seed=7).epoch(number))
+        batches = flat(BatchPlan(lengths, 32, seed=reseeded(7)).epoch(number))
         assert cost(lengths, batches) < 1.08 * lengths.sum()
 
 
@@ -153,7 +154,7 @@ def test_global_generators_are_untouched():
 
 
 def test_millions_of_rows_are_planned_at_once():
-    lengths = np.random.default_rng(0).integers(3, 128, 1_000_000, dtype=np.int32)
+    lengths = np.random.default_rng(reseeded(0)).integers(3, 128, 1_000_000, dtype=np.int32)
     epoch = BatchPlan(lengths, 8, 4).epoch(0)
     assert len(epoch) == 31_250 and len(epoch[31_249][0]) == 32
 

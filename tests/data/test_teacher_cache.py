@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from tests.draws import reseeded
 from tests.path.children import fork, wait
 
 from chatstill.data import teacher_cache_layout as layout_module
@@ -15,7 +16,7 @@ from chatstill.data.store import locked
 from chatstill.data.teacher_cache import Filled, Layout, Part, TeacherCache, cache_fingerprint
 from chatstill.errors import RunFailure
 
-LENGTHS = np.random.default_rng(0).integers(3, 30, 97)
+LENGTHS = np.random.default_rng(reseeded(0)).integers(3, 30, 97)
 LAYOUT = Layout(
     (
         Part("logits", (2,), "float32"),
@@ -85,7 +86,7 @@ def test_any_rows_in_any_order_and_number(tmp_path):
     teacher = Counted()
     assert cache.fill(teacher) == 97
     assert sorted(teacher.rows) == list(range(97)), "each row once"
-    generator = np.random.default_rng(1)
+    generator = np.random.default_rng(reseeded(1))
     for size in (1, 2, 13, 97):
         same(cache, generator.permutation(97)[:size])
     same(cache, np.array([5, 5, 0]))

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from tests.draws import reseeded
 
 from chatstill.evaluate.calibration import (
     calibrate,
@@ -49,7 +50,7 @@ def test_log_loss_by_hand():
 @pytest.mark.parametrize("one_logit", [False, True])
 def test_the_temperature_undoes_a_factor(one_logit):
     """Labels drawn from the probabilities of logits: whoever multiplies these by 3 is told 3."""
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(reseeded(0))
     logit = generator.normal(size=40_000) * 2
     labels = (generator.random(40_000) < 1 / (1 + np.exp(-logit))).astype(int)
     scores = logit[:, None] if one_logit else np.stack([-logit / 2, logit / 2], axis=1)
@@ -109,7 +110,7 @@ def test_rows_of_equal_score_are_called_together():
 
 
 def test_calling_rows_from_the_threshold_on_gives_its_figures():
-    generator = np.random.default_rng(1)
+    generator = np.random.default_rng(reseeded(1))
     labels = generator.integers(0, 2, 500)
     teacher = generator.normal(size=(500, 2)) + np.eye(2)[labels]
     student = generator.normal(size=(500, 2)) + 0.8 * np.eye(2)[labels]

@@ -8,21 +8,21 @@ from transformers import (
     XLNetConfig,
     XLNetForSequenceClassification,
 )
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from chatstill.features import Needs
-from chatstill.features.capture import (
-    capture,
-    first_tokens,
-    lacks_attention,
-    mean_of_tokens,
-    takes_token_types,
-)
+from chatstill.features.capture import capture, first_tokens, mean_of_tokens, takes_token_types
+from chatstill.features.probe import changed_by_capture, lacks_attention
 from chatstill.losses import raw_scores
 from chatstill.models.layers import layer_list
+from chatstill.models.readable import unreadable
+from chatstill.train.kernels import quick_kernels
+from tests.draws import reseeded
 
 from ..models.tiny_models import tiny_batch, tiny_model
 
 THROUGH_THE_INTERFACE = ("bert", "roberta", "electra", "distilbert", "modernbert", "llama", "qwen3")
+OWN_ATTENTION = ("gpt-oss", "gemma2")  # sinks, a cap: sdpa has neither
 OTHERS = ("deberta", "mpnet", "roformer")
 
 
@@ -117,6 +117,8 @@ def test_the_network_is_left_as_it_was():
     needs = Needs(hidden_states=(0, 1), attention=(2,))
     capture(model, layers_of(model), batch, needs, stop_early=True)
     assert model.config._attn_implementation == name
+    again = ALL_ATTENTION_FUNCTIONS.get_interface(name, None)
+    assert again is ALL_ATTENTION_FUNCTIONS[name], "nothing listens any more"
     assert hooks == [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
 
 
@@ -141,17 +143,83 @@ def test_a_recomputed_layer_is_kept_once():
         torch.testing.assert_close(left, right)
 
 
-@pytest.mark.parametrize("kind", THROUGH_THE_INTERFACE)
+@pytest.mark.parametrize("kind", (*THROUGH_THE_INTERFACE, "gpt-oss"))
+@pytest.mark.parametrize("implementation", (None, "eager"))
+def test_logits_are_the_same_bits_while_attention_is_captured(kind, implementation):
+    model, batch = tiny_model(kind, 2), tiny_batch()
+    if implementation is not None:
+        model.set_attn_implementation(implementation)
+    with torch.no_grad():
+        plain = model(**batch).logits
+        inside = capture(model, layers_of(model), batch, Needs(logits=True, attention=(1, 2)))
+    assert torch.equal(inside.logits, plain)
+    assert changed_by_capture(model, layers_of(model), Needs(attention=(1, 2))) == 0
+
+
+def test_sinks_take_part_while_attention_is_captured():
+    """The attention of a gpt-oss by hand: softmax over the scores and one sink for each head."""
+    model, batch = tiny_model("gpt-oss", 1, layer_types=["full_attention"]), tiny_batch()
+    (layer,) = layers_of(model)
+    outputs = []
+    layer.self_attn.o_proj.register_forward_pre_hook(lambda _, args: outputs.append(args[0]))
+    with torch.no_grad():
+        own = capture(model, [layer], batch, Needs(attention=(1,), values=True)).attention[1]
+    row = 0  # without padding
+    scores = own.scaling * own.query[row] @ own.key[row].mT
+    scores = scores.masked_fill(torch.ones(9, 9).triu(1).bool(), -torch.inf)
+    sinks = layer.self_attn.sinks.detach().reshape(2, 1, 1).expand(2, 9, 1)
+    share = torch.cat([scores, sinks], -1).softmax(-1)[..., :-1]
+    expected = (share @ own.value[row]).transpose(0, 1).reshape(9, -1)
+    torch.testing.assert_close(outputs[0][row], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", (*THROUGH_THE_INTERFACE, *OWN_ATTENTION, *OTHERS))
+def test_quick_kernels_leave_every_attention_as_it_is(kind):
+    model, batch = tiny_model(kind, 2), tiny_batch()
+    with torch.no_grad():
+        plain = model(**batch).logits
+        with quick_kernels():
+            assert torch.equal(model(**batch).logits, plain)
+
+
+@pytest.mark.parametrize("kind", (*THROUGH_THE_INTERFACE, "gpt-oss"))
 def test_who_offers_scores(kind):
     model = tiny_model(kind, 2)
-    assert not lacks_attention(model, layers_of(model))
+    assert lacks_attention(model, layers_of(model)) is None
 
 
-@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("kind", (*OTHERS, "gemma2"))
 def test_who_does_not(kind):
     model = tiny_model(kind, 2).train()
-    assert lacks_attention(model, layers_of(model))
+    assert lacks_attention(model, layers_of(model)) is not None
     assert model.training
+
+
+@pytest.mark.parametrize(("kind", "why"), [("gemma2", "softcap"), ("mpnet", "interface")])
+def test_attention_that_cannot_be_read_is_refused_by_name(kind, why):
+    model = tiny_model(kind, 2)
+    (problem,) = unreadable(model, Needs(logits=True, attention=(1,)), "teacher")
+    assert problem.place == "teacher_architectures" and problem.severity == "error"
+    assert f"a {model.config.model_type}" in problem.message and why in problem.message
+    assert unreadable(model, Needs(logits=True, hidden_states=(1,)), "teacher") == []
+
+
+def test_a_network_that_computes_otherwise_while_it_is_read_is_refused():
+    class Watched(type(tiny_model("bert", 2))):
+        """Answers otherwise where somebody listens to its layers."""
+
+        def forward(self, *args, **kwargs):
+            out = super().forward(*args, **kwargs)
+            heard = any(layer._forward_hooks for layer in self.bert.encoder.layer)
+            out.logits = out.logits * (1.01 if heard else 1.0)
+            return out
+
+    model = tiny_model("bert", 2)
+    model.__class__ = Watched
+    (problem,) = unreadable(model, Needs(hidden_states=(1,)), "student")
+    assert (
+        problem.place == "student_architectures" and "changes what it computes" in problem.message
+    )
 
 
 def test_first_token_and_mean_with_padding_on_either_side():
@@ -173,7 +241,7 @@ def test_states_of_a_network_that_pads_further_are_those_of_the_row():
         max_position_embeddings=64,
         pad_token_id=1,
     )
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     model = LongformerForSequenceClassification(config).eval()
     ids = torch.randint(3, 40, (2, 13))
     batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

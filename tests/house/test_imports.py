@@ -38,7 +38,7 @@ LOW = {
     "hub": set(),
     "lookup": {"names", "methods", "tasks", "plugins"},
     "config": {"lookup", "methods", "tasks", "model_types"},
-    "train": {"methods", "data", "models", "features"},
+    "train": {"methods", "data", "models", "features", "losses"},
     "preflight": {"figures", "data", "models", "tasks", "config", "text"},
     "evaluate": {"figures", "data", "models", "tasks", "config", "text"},
     "draft": {"config", "tasks", "text", "preflight"},
@@ -48,7 +48,7 @@ LOW = {
 # Modules of the root put the rooms together; only the command line may import these.
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
 ROOT |= {"kept", "clearing", "submission", "splits", "scored", "chain", "chain_outcome"}
-ROOT |= {"networks", "student_tokens", "caching", "costs", "inputs"}
+ROOT |= {"networks", "student_tokens", "caching", "costs", "inputs", "trial"}
 QUICK = (
     "model_types",
     "errors",

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from chatstill.methods.base import Context, RunValues
+from chatstill.methods.base import Context, RunValues, unreadable_of
 from chatstill.methods.matches import Config, Matches
 from chatstill.models.reading import read_features
 from chatstill.terms.spec import needs_of
@@ -169,7 +169,7 @@ def test_everything_that_does_not_fit_comes_at_once():
 
 def test_scores_are_refused_by_name_where_they_cannot_be_read():
     own = method({"scores": SCORES}, teacher=tiny_model("deberta", 4))
-    (problem,) = own.problems()
+    (problem,) = unreadable_of(own)
     assert problem.place == "teacher_architectures" and "deberta" in problem.message
     assert method({"hidden": HIDDEN}, teacher=tiny_model("deberta", 4)).problems() == []
 
@@ -181,7 +181,7 @@ def test_the_first_token_of_a_decoder_says_nothing_of_its_row(kind, blind):
         student=tiny_model(kind, 2, seed=1),
         teacher=tiny_model(kind, 4),
     )
-    found = own.problems()
+    found = unreadable_of(own)
     assert [p.severity for p in found] == ["warning"] * blind
     assert all("sees none of those behind it" in p.message for p in found)
 

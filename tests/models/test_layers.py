@@ -3,6 +3,7 @@
 import pytest
 import torch
 import transformers as tf
+from tests.draws import reseeded
 from tiny_models import BERT_LIKE, KINDS, tiny_batch, tiny_config, tiny_model
 
 from chatstill.errors import UserError
@@ -30,6 +31,8 @@ WHERE = {
     "qwen2": "model.layers",
     "qwen2-sliding": "model.layers",
     "qwen3": "model.layers",
+    "gpt-oss": "model.layers",
+    "gemma2": "model.layers",
     "gpt2": "transformer.h",
     "opt": "model.decoder.layers",
 }
@@ -91,7 +94,7 @@ def test_layer_indices_are_counted_anew():
 
 
 def test_the_global_generator_is_not_touched():
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     before = torch.random.get_rng_state()
     copy_layers(tiny_model("bert"), 3, [0, 1, 2])
     assert torch.equal(torch.random.get_rng_state(), before)

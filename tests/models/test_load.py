@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.draws import reseeded
 from tiny_models import BERT_LIKE, tiny_batch, tiny_config, tiny_model
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
@@ -194,7 +195,7 @@ def test_sharded_folders(tmp_path, bin_file):
 
 def test_a_base_model_loads_into_the_classifier(tmp_path):
     tiny_model("bert", 2).bert.save_pretrained(tmp_path / "base")
-    loaded = load(Block("bert", str(tmp_path / "base")), num_labels=3, seed=7)
+    loaded = load(Block("bert", str(tmp_path / "base")), num_labels=3, seed=reseeded(7))
     assert loaded.report.missing == ["classifier.bias", "classifier.weight"]
     assert loaded.report.num_layers_loaded == 2
     assert loaded.model.classifier.weight.shape == (3, 16)
@@ -221,19 +222,21 @@ def test_loaded_values_do_not_follow_the_file(folder):
 def test_new_parameters_come_from_the_seed_alone(tmp_path):
     tiny_model("bert", 2).bert.save_pretrained(tmp_path / "base")
     block = Block("bert", str(tmp_path / "base"))
-    torch.manual_seed(5)
+    torch.manual_seed(reseeded(5))
     before = torch.random.get_rng_state()
-    first = load(block, seed=1).model.classifier.weight
+    first = load(block, seed=reseeded(1)).model.classifier.weight
     assert torch.equal(torch.random.get_rng_state(), before)
-    torch.manual_seed(6)
-    assert torch.equal(load(block, seed=1).model.classifier.weight, first)
-    assert not torch.equal(load(block, seed=2).model.classifier.weight, first)
+    torch.manual_seed(reseeded(6))
+    assert torch.equal(load(block, seed=reseeded(1)).model.classifier.weight, first)
+    assert not torch.equal(load(block, seed=reseeded(2)).model.classifier.weight, first)
     assert 0 < first.abs().max() < 0.2
 
 
 def test_random_networks_come_from_the_seed_alone(tmp_path):
     block = Block("bert", config_file=write_config(tmp_path / "c.json"))
-    first, again, other = (load(block, seed=seed).model.state_dict() for seed in (1, 1, 2))
+    first, again, other = (
+        load(block, seed=reseeded(seed)).model.state_dict() for seed in (1, 1, 2)
+    )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["bert.pooler.dense.weight"], other["bert.pooler.dense.weight"])
 

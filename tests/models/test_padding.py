@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests.draws import reseeded
 from tiny_models import KINDS, tiny_bigbird, tiny_model
 from transformers import (
     BertForSequenceClassification,
@@ -32,7 +33,7 @@ class Tokenizer:
 
 
 def decoder(token):
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     config = LlamaConfig(
         vocab_size=40,
         hidden_size=16,
@@ -69,7 +70,7 @@ def test_a_decoder_finds_the_last_token_of_every_row(token):
 
 
 def test_learnt_positions_are_padded_on_the_right():
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     config = GPT2Config(vocab_size=40, n_embd=16, n_layer=1, n_head=2, pad_token_id=0)
     model, tokenizer = GPT2ForSequenceClassification(config), Tokenizer("left")
     torch.nn.init.normal_(model.transformer.wpe.weight)
@@ -79,7 +80,7 @@ def test_learnt_positions_are_padded_on_the_right():
 
 
 def test_a_network_that_reads_its_last_place_is_padded_on_the_left():
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     config = XLNetConfig(vocab_size=40, d_model=16, n_layer=1, n_head=2, d_inner=24)
     model, tokenizer = XLNetForSequenceClassification(config), Tokenizer("right")
     assert fit_padding(model, tokenizer, "teacher") is None
@@ -109,13 +110,27 @@ class Deaf(BertForSequenceClassification):
 
 
 def test_scores_that_go_by_padding_whatever_is_set_are_warned_of():
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     model, tokenizer = Deaf(tiny_model("bert").config), Tokenizer()
     torch.nn.init.normal_(model.classifier.weight)
     problem = fit_padding(model, tokenizer, "student")
     assert problem is not None and problem.severity == "warning"
     assert "the student's scores of a row change with its padding" in problem.message
     assert tokenizer.padding_side == "right"
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-7])
+@pytest.mark.parametrize("mean", [0.0, 3.0])
+def test_a_mask_that_is_ignored_shows_at_any_size_of_the_head(size, mean):
+    """A fresh head's scores are tiny, a regression's lie around a mean; both differ by row a little."""
+    torch.manual_seed(reseeded(0))
+    sound = tiny_model("bert")
+    model = Deaf(sound.config)
+    model.load_state_dict(sound.state_dict())
+    for network, heard in ((model, False), (sound, True)):
+        torch.nn.init.normal_(network.classifier.weight, std=size)
+        torch.nn.init.constant_(network.classifier.bias, mean if size > 1e-4 else 0.0)
+        assert (fit_padding(network, Tokenizer(), "student") is None) is heard
 
 
 class Brittle(BertForSequenceClassification):

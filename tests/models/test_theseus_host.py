@@ -3,6 +3,7 @@
 
 import pytest
 import torch
+from tests.draws import reseeded
 from tiny_models import KINDS, tiny_batch, tiny_model
 
 from chatstill.errors import UserError
@@ -25,7 +26,7 @@ def parts(kind, *, layers=6, groups=None, indices=THREE, dropout=0.0, **options)
 
 def logits(model, seed=None, **batch):
     if seed is not None:
-        torch.manual_seed(seed)
+        torch.manual_seed(reseeded(seed))
     with torch.no_grad():
         return model(**(batch or tiny_batch())).logits
 

@@ -15,7 +15,8 @@ from chatstill.models.word_rows import cut_to_rows
 LOW = 12  # of 40 tokens, those below occur
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# Gemma's embedding is a class of its own, which scales: its table is trained whole.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "gemma2"])
 def test_every_kind_gives_the_same_logits_and_gradients(kind):
     kept = tiny_model(kind).train(False)
     trained = structural_copy(kept).train(False)

@@ -4,10 +4,9 @@ from typing import Any
 
 import torch
 import transformers as tf
+from tests.draws import reseeded
 from transformers import PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
-
-torch.set_num_threads(1)
 
 BERT_LIKE = {
     "hidden_size": 16,
@@ -56,6 +55,27 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "qwen3": ("Qwen3Config", {**DECODER, "head_dim": 8}),
+    # Attention that sdpa has not: sinks, and scores with a cap.
+    "gpt-oss": (
+        "GptOssConfig",
+        {
+            **DECODER,
+            "head_dim": 8,
+            "sliding_window": 4,
+            "num_local_experts": 2,
+            "num_experts_per_tok": 1,
+        },
+    ),
+    "gemma2": (
+        "Gemma2Config",
+        {
+            **DECODER,
+            "head_dim": 8,
+            "query_pre_attn_scalar": 8,
+            "attn_logit_softcapping": 2.0,
+            "sliding_window": 4,
+        },
+    ),
     "gpt2": (
         "GPT2Config",
         {
@@ -104,7 +124,7 @@ def tiny_model(
     config = tiny_config(kind, layers, **values)
     model_class = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(reseeded(seed))
         model = model_class(config)
         with torch.no_grad():
             for parameter in model.parameters():
@@ -114,7 +134,7 @@ def tiny_model(
 
 def tiny_batch(seed: int = 0) -> dict[str, torch.Tensor]:
     """Three rows of 9, 6 and 3 tokens, padded on the right."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(reseeded(seed))
     ids = torch.randint(2, 40, (3, 9), generator=generator)
     mask = torch.arange(9)[None] < torch.tensor([9, 6, 3])[:, None]
     return {"input_ids": ids * mask, "attention_mask": mask.long()}
@@ -124,5 +144,5 @@ def tiny_bigbird() -> Any:
     """Pads to whole blocks itself; attends to blocks until it meets a row of few of them."""
     values = {**BERT_LIKE, "max_position_embeddings": 128}
     sizes = {"block_size": 4, "num_random_blocks": 1, "num_hidden_layers": 1}
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     return tf.BigBirdForSequenceClassification(tf.BigBirdConfig(**{**values, **sizes})).eval()

@@ -18,22 +18,23 @@ from chatstill.config.task import task_of
 from chatstill.errors import UserError
 from chatstill.fingerprint import run_fingerprint
 from chatstill.tasks.predictions import read_predictions
+from tests.draws import reseeded
 
-from . import world
+from . import by_hand, world
 
 CLASSES = ("bad", "fine", "plain")
 
 
 def classes(count, seed):
     """(text, label): good words, bad words, or neither."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(reseeded(seed))
     for label in generator.integers(0, 3, count).tolist():
         yield world.sentence(generator, good=int(label == 1), bad=int(label == 0)), CLASSES[label]
 
 
 def sets(count, seed):
     """(text, labels): a good word, a bad word, both, or none."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(reseeded(seed))
     for good, bad in generator.integers(0, 2, (count, 2)).tolist():
         names = [name for name, has in (("good", good), ("bad", bad)) if has]
         yield world.sentence(generator, good=good, bad=bad), ",".join(names)
@@ -41,14 +42,14 @@ def sets(count, seed):
 
 def numbers(count, seed):
     """(first, second, score): the number of good words in the second text."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(reseeded(seed))
     for score in generator.integers(0, 4, count).tolist():
         yield world.sentence(generator), world.sentence(generator, good=score), score / 2
 
 
 def grades(count, seed):
     """(query, id, reply, grade): four replies to each query."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(reseeded(seed))
     for number in range(count // 4):
         query = world.sentence(generator)
         for grade in generator.permutation([0, 0, 1, 2]).tolist():
@@ -58,7 +59,7 @@ def grades(count, seed):
 
 def turns(count, seed):
     """(turn 1, turn 2, reply, label): the reply is good or bad."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(reseeded(seed))
     for number, label in enumerate(generator.integers(0, 2, count).tolist()):
         first = world.sentence(generator) if number % 3 else ""
         reply = world.sentence(generator, good=label, bad=1 - label)
@@ -128,7 +129,8 @@ def run_through(folder, name, ending, seed=0):
         path = folder / f"{split}.{ending}"
         write(path, columns, make(96 if split == "train" else 48, seed + number))
         block[split] = str(path)
-    start = world.build_network(folder / "start", layers=2)
+    # Its layers bring the words together: what is taught is a classifier over them.
+    start = by_hand.make_right(world.build_network(folder / "start", layers=2))
     values = world.values_for(folder, folder / "taught", start) | {"data": block}
     for key in ("task_name", "data_dir", "theseus_scheduler", "model_type"):
         del values[key]

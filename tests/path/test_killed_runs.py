@@ -12,6 +12,7 @@ import torch
 
 from chatstill import cli, pipeline
 from chatstill.errors import UserError
+from tests.draws import reseeded
 
 from . import world
 from .children import count_changes, die, fork, wait
@@ -128,7 +129,7 @@ def broken(broken_of):
 def test_killed_again_and_again(broken_of, case):
     """SIGKILL before one file operation after another, over the whole life of a run."""
     broken = broken_of(case)
-    generator = random.Random(4)
+    generator = random.Random(reseeded(4))
     total = broken.changes_made
     assert total > 60, "the hook sees the saves"
     codes = []
@@ -166,7 +167,7 @@ def test_killed_at_every_file_operation(broken_of, case):
 
 
 def test_killed_from_outside_at_random_moments(broken):
-    generator = random.Random(11)
+    generator = random.Random(reseeded(11))
     loaded = broken.load("outside")
     for _ in range(4):
         process = fork(lambda: distill(loaded), broken.output)

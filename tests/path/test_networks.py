@@ -11,8 +11,9 @@ from transformers import AutoModelForSequenceClassification
 from chatstill import cli, pipeline
 from chatstill.errors import UserError
 from chatstill.tasks.predictions import read_predictions
+from tests.draws import reseeded
 
-from . import world
+from . import by_hand, world
 
 
 def metrics_of(folder):
@@ -60,7 +61,7 @@ def test_labels_are_matched_by_name(run, copy_of, finished):
 
 def test_one_logit_is_a_sigmoid_scorer(run, tmp_path):
     teacher = world.build_network(tmp_path / "scorer", outputs=1)
-    world.teach_quickly(teacher, *world.sst2_examples())
+    by_hand.make_right(teacher)
     done = run(teacher=teacher, task_name="SST-2", num_train_epochs=1)
     metrics = metrics_of(done.folder)
     assert metrics["task"] == "sst2"
@@ -75,7 +76,7 @@ def test_one_logit_is_a_sigmoid_scorer(run, tmp_path):
 
 def test_regression(run, tmp_path):
     teacher = world.build_network(tmp_path / "regressor", outputs=1)
-    world.teach_quickly(teacher, *world.stsb_examples())
+    by_hand.fit_scores(by_hand.make_right(teacher), *world.stsb_examples())
     done = run(teacher=teacher, task_name="sts-b", num_train_epochs=1)
     metrics = metrics_of(done.folder)
     assert metrics["dev"]["metrics"].keys() == {"pearson", "spearmanr", "corr"}
@@ -99,7 +100,10 @@ def test_a_new_head_of_a_regression_starts_at_the_mean_of_the_scores(run, shared
 
 def test_teach_makes_a_teacher_that_distill_takes(run, tmp_path):
     """A pretrained folder without a head, no model_type, cut to fewer layers."""
-    start = world.build_network(tmp_path / "pretrained", layers=4, dropout=0.0, seed=3)
+    start = by_hand.make_right(world.build_network(tmp_path / "pretrained", dropout=0.0))
+    model = AutoModelForSequenceClassification.from_pretrained(start)
+    torch.nn.init.normal_(model.classifier.weight, std=0.02)
+    model.save_pretrained(start)
     done = run(
         "teach",
         name="taught",
@@ -341,7 +345,7 @@ def test_the_preflight_changes_no_weight_of_the_run(finished, tmp_path, monkeypa
 
     values = {**finished.values, "output_dir": str(tmp_path / "out")}
     monkeypatch.setattr(pipeline, "_print_plan", lambda job, console, told: Plan())
-    torch.manual_seed(123)
+    torch.manual_seed(reseeded(123))
     pipeline.distill(world.loaded(values, tmp_path), console=world.console())
     left = world.weights_of(finished.folder / "student")
     right = world.weights_of(tmp_path / "out" / "student")

@@ -9,7 +9,7 @@ import transformers as tf
 from chatstill import cli
 
 from ..pages import fences, files_of, run_page
-from . import world
+from . import by_hand, world
 
 PAGE = "docs/own_model.md"
 SMALL = (
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     world.write_chat(folder / "data", train=24)
     (folder / "rows.tsv").write_text("where is the box\tsure\n", encoding="utf-8")
     world.build_network(folder / "output_teacher" / "teacher", layers=2, dropout=0.0)
-    world.teach_quickly(folder / "output_teacher" / "teacher", *world.chat_examples())
+    by_hand.make_right(folder / "output_teacher" / "teacher")
     bert = world.build_network(folder / "bert-base-uncased", layers=2, dropout=0.0)
     config = json.loads((bert / "config.json").read_text("utf-8"))
     config["architectures"] = ["BertModel"]
@@ -79,6 +79,93 @@ def test_terms_of_hidden_states_are_refused_for_a_network_without_layers(
     command = ["check", "distill.json", "--set", f"distillation.terms.states={term}"]
     assert cli.main([*command, "--set", "output_dir=other", "--set", "max_seq_length=16"]) == 2
     assert "the student counts no layers" in capsys.readouterr().err
+
+
+def test_a_student_of_ones_own_with_a_tokenizer_of_its_own(folder, monkeypatch, capsys):
+    """It shows no table of word embeddings: nothing may ask for one."""
+    monkeypatch.chdir(folder)
+    values = json.loads((folder / "distill.json").read_text("utf-8"))
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK]".split() + sorted({*world.WORDS, *world.GOOD, "never"})
+    (folder / "words.txt").write_text("\n".join(words), encoding="utf-8")
+    values["student_architectures"]["tokenizer_name_or_path"] = "words.txt"
+    values |= {"output_dir": "output_tokens", "max_steps": 2}
+    (folder / "tokens.json").write_text(json.dumps(values), encoding="utf-8")
+    sets = [word for value in SMALL if "max_steps" not in value for word in ("--set", value)]
+    assert cli.main(["distill", "tokens.json", *sets]) == 0
+    printed = capsys.readouterr()
+    assert f"reads its own tokens: {len(words)} entries" in printed.out + printed.err
+
+
+BARE = """
+import torch
+from transformers import PreTrainedConfig
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+class BareConfig(PreTrainedConfig):
+    model_type = "bare-net"
+
+
+class Bare(torch.nn.Module):
+    config_class = BareConfig
+
+    @classmethod
+    def from_pretrained(cls, *args, **options):
+        return cls()
+"""
+
+
+def test_a_model_that_lacks_what_every_network_needs_is_told_which_method(
+    folder, monkeypatch, capsys
+):
+    monkeypatch.chdir(folder)
+    (folder / "bare.py").write_text(BARE, encoding="utf-8")
+    block = '{"model_type": "bare-net"}'
+    sets = ['plugins=["bare.py"]', f"student_architectures={block}", "output_dir=output_bare"]
+    command = [
+        "check",
+        "distill.json",
+        *(word for one in (*sets, *SMALL) for word in ("--set", one)),
+    ]
+    assert cli.main(command) == 2
+    error = capsys.readouterr().err
+    assert "bare.py" in error and "Traceback" not in error
+    assert "Bare has no _from_config and no save_pretrained" in error
+    assert "class Bare(PreTrainedModel)" in error
+
+
+RULES = """
+import torch
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+class RulesConfig(PreTrainedConfig):
+    model_type = "rules"
+
+
+class Rules(PreTrainedModel):
+    config_class = RulesConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.post_init()
+
+    def forward(self, input_ids, attention_mask):
+        score = ((input_ids > {first}) & (input_ids <= {last})).sum(1).float()
+        return SequenceClassifierOutput(logits=torch.stack([-score, score], 1))
+"""
+
+
+def test_a_student_without_weights_is_refused_in_words(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    (folder / "rules.py").write_text(RULES.format(first=5, last=9), encoding="utf-8")
+    sets = ['plugins=["rules.py"]', 'student_architectures={"model_type": "rules"}']
+    sets += ["output_dir=output_rules", *SMALL]
+    command = ["check", "distill.json", *(word for one in sets for word in ("--set", one))]
+    assert cli.main(command) == 2
+    error = capsys.readouterr().err
+    assert "no weight" in error and "Traceback" not in error
 
 
 def test_the_card_names_the_file_and_its_code_runs(ran, folder, monkeypatch, capsys):

@@ -218,6 +218,45 @@ def test_content_of_files_is_in_the_fingerprint(fault, copy_of, shared, tmp_path
     assert run_fingerprint(world.loaded(values, tmp_path), "distill") != before
 
 
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("tekken.json", None),
+        ("source.spm", None),
+        ("tokenizer.4.0.0.json", {"fast_tokenizer_files": ["tokenizer.4.0.0.json"]}),
+        ("my words", {"vocab_file": "my words"}),
+    ],
+)
+@pytest.mark.parametrize("one_file", [False, True])
+def test_a_tokenizers_file_of_any_name_is_in_the_fingerprint(name, named, one_file, tmp_path):
+    from chatstill.fingerprint import content_of
+
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    if named is not None:
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(named), encoding="utf-8")
+    path = str(tmp_path / "model.safetensors" if one_file else tmp_path)
+    without = content_of(path)
+    found = []
+    for words in ("one", "other"):
+        (tmp_path / name).write_text(words, encoding="utf-8")
+        found.append(content_of(path))
+    assert found[0] != found[1]
+    (tmp_path / "notes.txt").write_text("nobody reads this", encoding="utf-8")
+    assert content_of(path) == found[1]
+    assert {k: v for k, v in found[1].items() if k != "also"} == without
+
+
+def test_a_vocabulary_beside_weights_in_one_file_is_in_the_fingerprint(tmp_path):
+    """The tokenizer beside ``pytorch_model.bin`` may be a SentencePiece model."""
+    from chatstill.fingerprint import content_of
+
+    weights = tmp_path / "pytorch_model.bin"
+    weights.write_bytes(b"weights")
+    before = content_of(str(weights))
+    (tmp_path / "spiece.model").write_bytes(b"pieces")
+    assert content_of(str(weights)) != before
+
+
 def test_code_of_a_plugin_is_in_the_fingerprint(finished, tmp_path):
     from chatstill.fingerprint import run_fingerprint
 

@@ -16,7 +16,7 @@ from chatstill import pipeline
 from chatstill.train import launch
 
 from ..processes import free_port, run_processes
-from . import world
+from . import by_hand, world
 from .children import fork, wait
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +32,7 @@ def still(tmp_path_factory, shared, finished):
     """A taught teacher without dropout; ``finished`` has warmed this process."""
     folder = tmp_path_factory.mktemp("still") / "teacher"
     world.build_network(folder, dropout=0.0)
-    world.teach_quickly(folder, *world.chat_examples())
+    by_hand.make_right(folder)
     return folder
 
 

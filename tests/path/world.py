@@ -12,6 +12,7 @@ import transformers as tf
 from rich.console import Console
 
 from chatstill.config import Loaded, load
+from tests.draws import reseeded
 
 GOOD = ("sure", "fine", "yes", "gladly")
 BAD = ("never", "no", "wrong", "bad")
@@ -34,7 +35,7 @@ def sentence(generator: np.random.Generator, *, good: int = 0, bad: int = 0) -> 
 
 def chat_rows(queries: int, replies: int = 4, seed: int = 0) -> list[str]:
     """``query TAB reply TAB label``: the reply with a good word belongs to the query."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(reseeded(seed))
     rows = []
     for number in range(queries):
         query = f"{sentence(generator)} {WORDS[number % len(WORDS)]}"
@@ -60,7 +61,7 @@ def write_sst2(folder: Path, *, train: int = 48, dev: int = 60) -> Path:
     """``sentence TAB label``, as GLUE's files."""
     (folder / "SST-2").mkdir(parents=True, exist_ok=True)
     for seed, (split, count) in enumerate((("train", train), ("dev", dev))):
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(reseeded(seed))
         lines = ["sentence\tlabel"]
         for label in generator.integers(0, 2, count).tolist():
             lines.append(f"{sentence(generator, good=label, bad=1 - label)}\t{label}")
@@ -74,7 +75,7 @@ def write_stsb(folder: Path, *, train: int = 48, dev: int = 60) -> Path:
     (folder / "STS-B").mkdir(parents=True, exist_ok=True)
     header = "index genre filename year old_index source1 source2 sentence1 sentence2 score"
     for seed, (split, count) in enumerate((("train", train), ("dev", dev))):
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(reseeded(seed))
         lines = ["\t".join(header.split())]
         for number, score in enumerate(generator.integers(0, 6, count).tolist()):
             texts = (sentence(generator), sentence(generator, good=score))
@@ -150,7 +151,7 @@ def build_network(
 ) -> Path:
     """A folder with a random network and its tokenizer."""
     tokenizer = tokenizer_of(kind)
-    torch.manual_seed(seed)
+    torch.manual_seed(reseeded(seed))
     config = config_of(kind, len(tokenizer), layers, dropout)
     config.num_labels = outputs
     model = tf.AutoModelForSequenceClassification.from_config(config)
@@ -159,60 +160,8 @@ def build_network(
     return folder
 
 
-def teach_quickly(folder: Path, texts: list[tuple[str, ...]], labels: list[float]) -> float:
-    """Trains the network of a folder in place with a plain loop; returns its last loss."""
-    torch.manual_seed(0)
-    model = tf.AutoModelForSequenceClassification.from_pretrained(folder)
-    tokenizer = tf.AutoTokenizer.from_pretrained(folder)
-    columns = [list(column) for column in zip(*texts, strict=True)]
-    inputs = tokenizer(*columns, padding=True, return_tensors="pt")
-    if "type_vocab_size" in model.config.to_dict() and model.config.type_vocab_size < 2:
-        inputs.pop("token_type_ids", None)
-    target = torch.tensor(labels, dtype=torch.float32)
-    if model.config.num_labels > 1:
-        target = target.long()
-    if getattr(model.config, "pad_token_id", None) is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    regression = model.config.num_labels == 1 and set(labels) - {0, 1}
-    generator = torch.Generator().manual_seed(1)
-    loss, good = torch.tensor(0.0), 0
-    if regression:
-        with torch.no_grad():
-            model.classifier.bias.fill_(sum(labels) / len(labels))
-    model.train()
-    for _ in range(250):
-        rows = torch.randperm(len(labels), generator=generator)[:24]
-        logits = model(**{k: v[rows] for k, v in inputs.items()}).logits
-        if model.config.num_labels > 1:
-            loss = torch.nn.functional.cross_entropy(logits, target[rows])
-        elif regression:
-            loss = ((logits[:, 0] - target[rows]) ** 2).mean()
-        else:
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], target[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        good = good + 1 if loss.item() < (0.5 if regression else 0.05) else 0
-        if good == 5:  # one batch may be an easy one
-            break
-    model.save_pretrained(folder)
-    return loss.item()
-
-
-def chat_examples(seed: int = 9) -> tuple[list[tuple[str, ...]], list[float]]:
-    rows = [row.split("\t") for row in chat_rows(40, seed=seed)]
-    return [(query, reply) for query, reply, _ in rows], [float(label) for *_, label in rows]
-
-
-def sst2_examples() -> tuple[list[tuple[str, ...]], list[float]]:
-    generator = np.random.default_rng(9)
-    labels = generator.integers(0, 2, 96).tolist()
-    return [(sentence(generator, good=v, bad=1 - v),) for v in labels], [float(v) for v in labels]
-
-
 def stsb_examples() -> tuple[list[tuple[str, ...]], list[float]]:
-    generator = np.random.default_rng(9)
+    generator = np.random.default_rng(reseeded(9))
     scores = generator.integers(0, 6, 96).tolist()
     texts = [(sentence(generator), sentence(generator, good=v)) for v in scores]
     return texts, [float(v) for v in scores]
@@ -236,7 +185,7 @@ def values_for(data: Path, output: Path, teacher: Path, **changes: Any) -> dict[
         "learning_rate": 0.003,
         "save_steps": 4,
         "logging_steps": 2,
-        "seed": 5,
+        "seed": reseeded(5),
     }
     values.update(changes)
     return {key: value for key, value in values.items() if value is not None}

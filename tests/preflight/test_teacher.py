@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.draws import reseeded
 
 from chatstill.preflight.sample import sample_rows
 from chatstill.preflight.teacher import check_teacher
@@ -14,7 +15,7 @@ SCORE = Labels("regression")
 
 def logits(labels, strength, seed, classes=2):
     """Noise plus ``strength`` on the true class."""
-    scores = np.random.default_rng(seed).normal(size=(len(labels), classes))
+    scores = np.random.default_rng(reseeded(seed)).normal(size=(len(labels), classes))
     scores[np.arange(len(labels)), labels] += strength
     return scores
 
@@ -32,7 +33,7 @@ def test_a_good_teacher_passes_also_on_rare_classes(share):
 
 def test_one_output_on_two_classes_is_told_as_what_it_is():
     labels = np.arange(200) % 2
-    noise = np.random.default_rng(3).normal(size=200)
+    noise = np.random.default_rng(reseeded(3)).normal(size=200)
     (message,) = {check_teacher(noise, labels, TWO).problem.message}
     assert "its one output was read as the score of 'yes'" in message
     assert "swapped" not in message
@@ -97,7 +98,7 @@ def test_p_value_agrees_with_scipys_rank_sum_test():
 
 
 def test_ranking_compares_rows_of_one_group():
-    generator = np.random.default_rng(4)
+    generator = np.random.default_rng(reseeded(4))
     groups = np.repeat(np.arange(40), 10)
     labels = (np.arange(400) % 10 == 0).astype(int)
     scores = labels * 1.5 + generator.normal(size=400) + 30 * generator.normal(size=40)[groups]
@@ -117,7 +118,7 @@ def test_three_classes():
 
 def test_regression_by_correlation():
     labels = np.linspace(0, 5, 100)
-    noise = np.random.default_rng(7).normal(size=100)
+    noise = np.random.default_rng(reseeded(7)).normal(size=100)
     assert check_teacher((labels + noise)[:, None], labels, SCORE).problem is None
     assert check_teacher(noise[:, None], labels, SCORE).problem is not None
     assert check_teacher(np.ones((100, 1)), labels, SCORE).problem.severity == "error"
@@ -136,11 +137,16 @@ def test_scores_that_are_no_numbers_and_rows_without_labels():
     labels = np.array([0.0, 1.0] * 50)
     scores = logits(labels.astype(int), 2.0, seed=8)
     broken = scores.copy()
-    broken[3] = np.nan
-    assert "not finite" in check_teacher(broken, labels, TWO).problem.message
-    labels[3] = np.nan
-    assert check_teacher(broken, labels, TWO).problem is None
-    assert check_teacher(broken, labels, TWO).num_rows == 99
+    labels[5] = np.nan
+    assert check_teacher(scores, labels, TWO).problem is None
+    assert check_teacher(scores, labels, TWO).num_rows == 99
+    for row, value in ((3, np.nan), (3, np.inf), (5, -np.inf)):  # row 5 has no label
+        broken = scores.copy()
+        broken[row] = value
+        for allowed in (False, True):
+            problem = check_teacher(broken, labels, TWO, allow_weak_teacher=allowed).problem
+            assert problem.severity == "error" and "not finite" in problem.message
+            assert "1 of 100 dev rows" in problem.message
 
 
 def test_rows_are_spread_over_the_file_and_always_the_same():
@@ -164,8 +170,8 @@ def test_groups_stay_whole_and_are_spread_over_the_file():
 
 
 def test_uneven_and_giant_groups():
-    sizes = np.random.default_rng(0).integers(1, 60, size=200)
-    groups = np.random.default_rng(1).permutation(np.repeat(np.arange(200), sizes))
+    sizes = np.random.default_rng(reseeded(0)).integers(1, 60, size=200)
+    groups = np.random.default_rng(reseeded(1)).permutation(np.repeat(np.arange(200), sizes))
     rows = sample_rows(len(groups), groups, 512)
     assert 400 < len(rows) <= 512
     for group in np.unique(groups[rows]):
@@ -174,7 +180,7 @@ def test_uneven_and_giant_groups():
 
 
 def test_no_global_generator_is_touched():
-    np.random.seed(5)  # noqa: NPY002
+    np.random.seed(reseeded(5))  # noqa: NPY002
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     sample_rows(9000, np.arange(9000) // 9)
     check_teacher(np.zeros((90, 3)), np.arange(90) % 3, THREE)
@@ -182,7 +188,7 @@ def test_no_global_generator_is_touched():
 
 
 def test_sets_of_labels():
-    generator = np.random.default_rng(3)
+    generator = np.random.default_rng(reseeded(3))
     labels = (generator.random((400, 3)) < [0.5, 0.1, 0.02]).astype(float)
     labels[0] = np.nan
     noise = generator.normal(size=labels.shape)

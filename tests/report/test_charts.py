@@ -6,6 +6,7 @@ import random
 import re
 
 import pytest
+from tests.draws import reseeded
 
 from chatstill.report import Series, axes, curves, placing, scatter
 from chatstill.report.placing import Dot
@@ -85,7 +86,7 @@ def test_nothing_to_draw_gives_nothing():
 
 @pytest.mark.parametrize("seed", range(30))
 def test_names_stay_inside_and_never_overlap(seed):
-    draw = random.Random(seed)
+    draw = random.Random(reseeded(seed))
     names = [
         "teacher (6 layers)",
         "fine-tuned student (3 layers, no replacing)",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.draws import reseeded
 
 from chatstill.config.schema import RunConfig
 from chatstill.config.task import task_of
@@ -260,7 +261,7 @@ def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
 
 
 def test_metrics_of_two_logits_and_of_one_are_the_same():
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(reseeded(0))
     score = generator.normal(size=40)
     labels, groups = (np.arange(40) % 4 == 0), np.arange(40) // 8
     one = CHAT.metrics(score[:, None], labels, groups)

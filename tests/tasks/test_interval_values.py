@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.draws import reseeded
 
 from chatstill.tasks import get_task
 from chatstill.tasks.intervals import bootstrap, paired_bootstrap
@@ -11,7 +12,7 @@ CHAT = get_task("chat")
 
 @pytest.fixture(scope="module")
 def rows():
-    generator = np.random.default_rng(1)
+    generator = np.random.default_rng(reseeded(1))
     groups = np.repeat(np.arange(60), 5)
     labels = (np.arange(300) % 5 == 0).astype(float)
     good = generator.normal(size=300) + labels * 1.5
@@ -23,14 +24,16 @@ def rows():
 def test_the_quick_way_equals_recounting(rows, name):
     good, weak, labels, groups = rows
     metric = CHAT.metric(name)
-    order = np.random.default_rng(0).permutation(len(labels))
+    order = np.random.default_rng(reseeded(0)).permutation(len(labels))
     good, weak, labels, groups = good[order], weak[order], labels[order], groups[order]
 
     def slow(scores, labels, groups):
         return CHAT.metrics(scores, labels, groups)[name]
 
-    quick = bootstrap(metric, good, labels, groups, n=60, seed=3)
-    assert quick == pytest.approx(bootstrap(slow, good, labels, groups, n=60, seed=3), abs=1e-12)
+    quick = bootstrap(metric, good, labels, groups, n=60, seed=reseeded(3))
+    assert quick == pytest.approx(
+        bootstrap(slow, good, labels, groups, n=60, seed=reseeded(3)), abs=1e-12
+    )
     a = paired_bootstrap(metric, good, weak, labels, groups, n=30)
     assert a[0] == pytest.approx(slow(good, labels, groups) - slow(weak, labels, groups))
     assert a[1] <= a[0] <= a[2]
@@ -40,10 +43,10 @@ def test_an_interval_holds_the_value_and_is_repeatable(rows):
     good, weak, labels, groups = rows
     for name in ("accuracy", "auc", "mrr"):
         metric = CHAT.metric(name)
-        low, high = bootstrap(metric, good, labels, groups, n=200, seed=5)
+        low, high = bootstrap(metric, good, labels, groups, n=200, seed=reseeded(5))
         assert low < metric(good, labels, groups) < high
-        assert (low, high) == bootstrap(metric, good, labels, groups, n=200, seed=5)
-        assert (low, high) != bootstrap(metric, good, labels, groups, n=200, seed=6)
+        assert (low, high) == bootstrap(metric, good, labels, groups, n=200, seed=reseeded(5))
+        assert (low, high) != bootstrap(metric, good, labels, groups, n=200, seed=reseeded(6))
     difference, low, high = paired_bootstrap(CHAT.metric("mrr"), good, weak, labels, groups, n=500)
     assert 0 < low < difference < high
     assert paired_bootstrap(CHAT.metric("auc"), good, good, labels, groups, n=20) == (0, 0, 0)
@@ -51,7 +54,7 @@ def test_an_interval_holds_the_value_and_is_repeatable(rows):
 
 def test_pairing_is_narrower_than_two_intervals(rows):
     good, _, labels, groups = rows
-    near = good + np.random.default_rng(2).normal(size=good.shape) * 0.01
+    near = good + np.random.default_rng(reseeded(2)).normal(size=good.shape) * 0.01
     metric = CHAT.metric("mrr")
     _, low, high = paired_bootstrap(metric, good, near, labels, groups, n=200)
     alone = bootstrap(metric, good, labels, groups, n=200)
@@ -87,7 +90,7 @@ def test_resamples_without_a_value_are_left_out():
 @pytest.mark.parametrize("name", ["mrpc", "cola", "stsb"])
 def test_glue_metrics_can_be_resampled(name):
     task = get_task(name)
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(reseeded(0))
     labels = generator.integers(0, 2, size=80)
     scores = generator.normal(size=(80, 1)) + labels[:, None]
     for key in task.row.metrics:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.draws import reseeded
 
 from chatstill.errors import UserError
 from chatstill.tasks import get_task
@@ -11,7 +12,7 @@ from chatstill.tasks.predictions import PredictionsWriter, read_predictions, wri
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_metrics_of_the_file_are_those_of_the_run(tmp_path, dtype):
     task, path = get_task("chat"), tmp_path / "predictions.tsv"
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(reseeded(0))
     scores = (generator.normal(size=(500, 2)) * 10.0 ** generator.integers(-9, 9, (500, 1))).astype(
         dtype
     )

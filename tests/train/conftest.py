@@ -20,13 +20,12 @@ from chatstill.train.checkpoints import CheckpointStore
 from chatstill.train.control import StopRequest
 from chatstill.train.phases import Engine
 from chatstill.train.settings import PhaseSettings
-
-torch.set_num_threads(1)
+from tests.draws import reseeded
 
 
 def tiny_bert(layers: int = 4, dropout: float = 0.1, seed: int = 0, width: int = 16):
     """A BERT over 40 word pieces."""
-    torch.manual_seed(seed)
+    torch.manual_seed(reseeded(seed))
     config = BertConfig(
         vocab_size=40,
         hidden_size=width,
@@ -45,7 +44,7 @@ class ToySteps:
     """Rows of random ids; global micro-batches are cut in order, ranks take every world-th row."""
 
     def __init__(self, rows=24, batch=4, accumulation=1, rank=0, world=1, seed=3, top=40):
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(reseeded(seed))
         self.ids = generator.integers(5, top, size=(rows, 8))
         self.lengths = generator.integers(3, 9, size=rows)
         self.labels = generator.integers(0, 2, size=rows)
@@ -58,7 +57,7 @@ class ToySteps:
     ) -> Iterator[tuple[int, list[dict[str, torch.Tensor]]]]:
         while True:
             epoch, position = divmod(step, self.steps_per_epoch)
-            order = np.random.default_rng(100 + epoch).permutation(self.num_rows)
+            order = np.random.default_rng(reseeded(100 + epoch)).permutation(self.num_rows)
             size = self.batch * self.world
             start = position * size * self.accumulation
             micro = [
@@ -140,7 +139,9 @@ def build_engine(folder: Path, steps: ToySteps, *, evaluate=None, args=None, **s
         store=CheckpointStore(folder / "checkpoints"),
         steps_for=lambda phase: steps,
         arguments_for=arguments,
-        settings_for=lambda index, per_epoch: PhaseSettings(index=index, seed=7, **settings),
+        settings_for=lambda index, per_epoch: PhaseSettings(
+            index=index, seed=reseeded(7), **settings
+        ),
         evaluate_kept=evaluate,
         stop=StopRequest(),
         on_log=records.append,

@@ -9,6 +9,7 @@ from chatstill.data.teacher_cache import TeacherCache, cache_fingerprint
 from chatstill.features.base import Needs
 from chatstill.train.cached_teacher import CachedTeacher, compute_with, layout_of
 from chatstill.train.teachers import LiveTeacher
+from tests.draws import reseeded
 
 from ..processes import run_processes
 from .conftest import tiny_bert
@@ -21,7 +22,7 @@ class Rows:
     """Rows of random ids of 3 to 12 tokens, padded on either side."""
 
     def __init__(self, number=40, side="right"):
-        generator = np.random.default_rng(3)
+        generator = np.random.default_rng(reseeded(3))
         self.lengths = generator.integers(3, 13, number)
         self.ids = [generator.integers(5, 40, length) for length in self.lengths]
         self.side = side
@@ -97,7 +98,7 @@ def close(found, wanted, mask):
 
 def tiny_llama():
     """Reads the last token, with grouped heads and rotary positions: padding may stand on the left."""
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 4}
     heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
     config = LlamaConfig(vocab_size=40, **sizes, **heads, num_labels=2, pad_token_id=0)
@@ -110,7 +111,7 @@ def test_any_batch_of_any_epoch_has_the_live_teachers_features(tmp_path, side, m
     cached = filled(tmp_path, rows, live)
     asked = live.calls
     for epoch in range(3):
-        order = np.random.default_rng(epoch).permutation(40)
+        order = np.random.default_rng(reseeded(epoch)).permutation(40)
         for start in range(0, 40, 7):
             batch = rows.batch(order[start : start + 7])
             found = cached.features(batch)

@@ -14,6 +14,7 @@ from chatstill.methods.base import Context
 from chatstill.train.kernels import SHORT, draw_mask, quick_attention, quick_kernels, safe_softmax
 from chatstill.train.precision import autocast
 from chatstill.train.stage import StageModule
+from tests.draws import reseeded
 
 from .conftest import ToySteps, build_method
 
@@ -28,7 +29,7 @@ def within_noise(share: float, p: float, num: int) -> bool:
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.bool])
 def test_ones_have_the_probability_asked_for_at_every_place_of_a_word(p, kind):
-    torch.manual_seed(1)
+    torch.manual_seed(reseeded(1))
     mask = draw_mask(torch.empty(NUM, dtype=kind), p).float()
     assert set(mask.unique().tolist()) <= {0.0, 1.0}
     for place in range(4):
@@ -36,7 +37,7 @@ def test_ones_have_the_probability_asked_for_at_every_place_of_a_word(p, kind):
 
 
 def test_neighbours_are_independent():
-    torch.manual_seed(1)
+    torch.manual_seed(reseeded(1))
     mask = draw_mask(torch.empty(NUM), 0.5)
     for distance in (1, 2, 3, 4, 8):
         both = (mask[:-distance] * mask[distance:]).mean().item()
@@ -75,10 +76,10 @@ def test_every_dropout_inside_the_block_draws_so_and_none_after_it(name):
     run = modules()[name]
 
     def drawn():
-        torch.manual_seed(3)
+        torch.manual_seed(reseeded(3))
         return run()
 
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     before = drawn()
     with quick_kernels():
         inside, again = drawn(), drawn()
@@ -88,7 +89,7 @@ def test_every_dropout_inside_the_block_draws_so_and_none_after_it(name):
 
 
 def test_values_kept_are_scaled_and_gradients_follow_the_mask():
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     given = torch.ones(100, 100, requires_grad=True)
     with quick_kernels():
         found = F.dropout(given, 0.1)
@@ -99,28 +100,30 @@ def test_values_kept_are_scaled_and_gradients_follow_the_mask():
 
 def test_a_generator_of_its_own_is_used():
     def drawn():
-        return torch.empty(100).bernoulli_(0.5, generator=torch.Generator().manual_seed(5))
+        return torch.empty(100).bernoulli_(
+            0.5, generator=torch.Generator().manual_seed(reseeded(5))
+        )
 
     with quick_kernels():
         one = drawn()
-        torch.manual_seed(9)
+        torch.manual_seed(reseeded(9))
         assert torch.equal(one, drawn())
 
 
 def test_no_warning_and_back_after_an_error():
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     before = torch.empty(50).bernoulli_(0.5)
     with warnings.catch_warnings(), pytest.raises(KeyError):
         warnings.simplefilter("error")
         with quick_kernels():
             raise KeyError
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     assert torch.equal(torch.empty(50).bernoulli_(0.5), before)
 
 
 def scores(hidden):
     """(2, 2, 4, 5) attention scores; of some queries no key is left, or not the first."""
-    torch.manual_seed(3)
+    torch.manual_seed(reseeded(3))
     made = torch.randn(2, 2, 4, 5)
     if hidden:
         made[0, :, 1] = -math.inf
@@ -175,10 +178,10 @@ def test_attention_is_plain_under_bf16_while_rows_are_short(precision, length, p
 
 
 def test_plain_attention_agrees_with_the_fused_kernel():
-    torch.manual_seed(0)
+    torch.manual_seed(reseeded(0))
     found = []
     for quick in (True, False):
-        torch.manual_seed(1)
+        torch.manual_seed(reseeded(1))
         query, key, value = torch.randn(3, 2, 4, 16, 8).requires_grad_().unbind()
         mask = torch.arange(16) < torch.tensor([9, 16])[:, None, None, None]
         ids = torch.zeros(2, 16) if quick else torch.zeros(2, SHORT + 1)
@@ -200,7 +203,7 @@ def test_in_a_stage_the_student_alone_is_asked_to():
     teacher.register_forward_hook(lambda *_: seen.update(teacher=fused()))
     steps = ToySteps()
     batch = next(steps.start(0))[1][0]
-    context = Context(seed=0, phase=0, step=0, micro_batch=0, epoch=0, num_steps=4)
+    context = Context(seed=reseeded(0), phase=0, step=0, micro_batch=0, epoch=0, num_steps=4)
     with autocast("bf16", torch.device("cpu")):
         stage(batch, context, method.counts(batch, context), 1.0)
     assert seen == {"student": False, "teacher": True}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from chatstill.errors import UserError
-from chatstill.train.runfolder import RunFolder
+from chatstill.train.runfolder import ALSO, COVERS, RunFolder
 
 from ..processes import run_processes
 
@@ -37,6 +37,19 @@ def test_other_fingerprint_is_refused_with_the_keys_that_changed(tmp_path):
     assert "learning_rate: 2e-05 → 3e-05" in message(error)
     assert "data.train" not in message(error)
     assert "--fresh" in message(error)
+
+
+def test_files_that_older_runs_did_not_record_do_not_make_them_other_runs(tmp_path):
+    new = {**PRINT, COVERS: "all", f"teacher{ALSO}tekken.json": "a" * 64}
+    old = RunFolder(tmp_path / "old")
+    old.open(PRINT)
+    assert old.state(new) == "resume"
+    with pytest.raises(UserError, match="learning_rate"):
+        old.state({**new, "learning_rate": 1})
+    later = RunFolder(tmp_path / "later")
+    later.open({**PRINT, COVERS: "all"})
+    with pytest.raises(UserError, match=r"tekken\.json"):
+        later.state(new)
 
 
 def test_files_that_changed_are_named_without_their_hashes(tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Problem
+from .extremes import extreme_keys
 from .placeholders import optional_left
 from .places import KeyPath, dotted
 from .schema import RunKeys
@@ -90,7 +91,9 @@ def consistency(keys: RunKeys, source: Source, *, verb: str) -> list[Problem]:
     problems += _lengths(keys, source)
     if verb in ("distill", "check") and keys.do_train:
         problems += _pretrained(keys, source)
-    return problems + (_without_effect(keys, source) if verb in TRAINING else [])
+    if verb in TRAINING:
+        problems += [*_without_effect(keys, source), *extreme_keys(keys, source)]
+    return problems
 
 
 def starts_pretrained(keys: RunKeys) -> bool:

@@ -74,7 +74,8 @@ def score(
     rows = np.arange(len(view)) if rows is None else np.asarray(rows)
     order = reader.label_order
     scores = np.zeros((len(rows), len(order) if order else 1), dtype=np.float32)
-    training, device = model.training, next(model.parameters()).device
+    training = model.training
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     model.eval()
     try:
         for number, positions in enumerate(eval_batches(view.lengths[rows], batch_size)):

@@ -183,7 +183,7 @@ def _fitting(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
 
 
 def _device(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
 @contextmanager

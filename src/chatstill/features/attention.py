@@ -1,24 +1,24 @@
 """Queries, keys and values out of the fast attention, through transformers' attention interface.
 
-The fast path (sdpa) has no scores to return. An attention function of our own is registered under a
-name; while something listens, the network's config names it, it notes what is asked for and runs sdpa.
+The fast path (sdpa) has no scores to return, and no path shows what went in. While something listens, what
+the interface hands out to a layer (sdpa, flash, the model's own eager function with its sinks or its cap)
+notes its arguments and then does what it would have done: nothing that a network computes changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
+from transformers import AttentionInterface
 
 from .base import QueryKeyValue
 
-NAME = "chatstill_capture"
+MORE_THAN_PRODUCTS = ("position_bias", "softcap")
+"""Arguments under which raw scores are more than queries times keys; such scores are not offered."""
 
 
 class Sink:
@@ -27,18 +27,23 @@ class Sink:
     Args:
         layer_of: id of a module -> number (1-based) of the layer that it is part of; only of the
             layers that are asked for.
+
+    Attributes:
+        kept: Layer -> what went into its attention.
+        more: Arguments that were met and under which no scores are kept.
     """
 
     def __init__(self, layer_of: Mapping[int, int]) -> None:
         self.layer_of = layer_of
         self.kept: dict[int, QueryKeyValue] = {}
+        self.more: set[str] = set()
 
     def note(
         self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, scaling: float | None
     ) -> None:
         """Keeps a layer's first call; a later one is a recomputation for the backward pass."""
         layer = self.layer_of.get(id(module))
-        if layer is None or layer in self.kept:
+        if layer is None or layer in self.kept or query.shape[2] != key.shape[2]:
             return
         groups = query.shape[1] // key.shape[1]
         if groups > 1:
@@ -46,47 +51,48 @@ class Sink:
         factor = float(query.shape[-1] ** -0.5 if scaling is None else scaling)
         self.kept[layer] = QueryKeyValue(query, key, value, factor)
 
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """An attention function that notes what it is given and calls the one that stood there."""
+
+        def attention(
+            module: nn.Module,
+            query: Tensor,
+            key: Tensor,
+            value: Tensor,
+            attention_mask: Tensor | None,
+            *args: Any,
+            **kwargs: Any,
+        ) -> Any:
+            more = {name for name in MORE_THAN_PRODUCTS if kwargs.get(name) is not None}
+            self.more |= more
+            if not more:
+                self.note(module, query, key, value, kwargs.get("scaling"))
+            return function(module, query, key, value, attention_mask, *args, **kwargs)
+
+        return attention
+
 
 _SINK: ContextVar[Sink | None] = ContextVar("sink", default=None)
+_HANDED_OUT = AttentionInterface.get_interface
 
 
-def _attention(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    **kwargs: Any,
-) -> tuple[Tensor, None]:
+def _get_interface(
+    self: AttentionInterface, attn_implementation: str, default: Callable[..., Any]
+) -> Callable[..., Any]:
+    function = _HANDED_OUT(self, attn_implementation, default)
     sink = _SINK.get()
-    # Scores with a bias or a cap are more than queries times keys: they are not offered.
-    plain = kwargs.get("position_bias") is None and kwargs.get("softcap") is None
-    if sink is not None and plain and query.shape[2] == key.shape[2]:
-        sink.note(module, query, key, value, scaling)
-    return sdpa_attention_forward(
-        module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
-    )
+    return function if sink is None else sink.around(function)
 
 
-AttentionInterface.register(NAME, _attention)
-AttentionMaskInterface.register(NAME, sdpa_mask)
+# A name of our own in the config would bring sdpa's function and mask to networks that have others.
+AttentionInterface.get_interface = _get_interface  # type: ignore[method-assign]
 
 
 @contextmanager
-def listening(model: nn.Module, sink: Sink) -> Iterator[None]:
-    """Inside the block the network's attention runs through ours and fills the sink."""
-    configs: dict[int, Any] = {
-        id(m.config): m.config for m in model.modules() if hasattr(m, "config")
-    }
-    before = [(config, config._attn_implementation) for config in configs.values()]
+def listening(sink: Sink) -> Iterator[None]:
+    """Inside the block every attention that goes through the interface fills the sink."""
     token = _SINK.set(sink)
     try:
-        for config in configs.values():
-            config._attn_implementation = NAME
         yield
     finally:
         _SINK.reset(token)
-        for config, name in before:
-            config._attn_implementation = name

@@ -21,6 +21,21 @@ class _Enough(Exception):
     """The highest layer that is needed has run."""
 
 
+class NotCaptured(RuntimeError):
+    """Layers whose queries and keys could not be kept.
+
+    Attributes:
+        layers: Their numbers (1-based).
+        more: Arguments of the attention interface under which scores are more than products of queries
+            and keys; empty where the attention does not go through the interface at all.
+    """
+
+    def __init__(self, layers: Sequence[int], more: tuple[str, ...]) -> None:
+        why = f"scores are more than products: {', '.join(more)}" if more else "not seen there"
+        super().__init__(f"layers {list(layers)} in the attention interface: {why}")
+        self.layers, self.more = tuple(layers), more
+
+
 def takes_token_types(model: nn.Module) -> bool:
     """Whether the network reads segment ids."""
     model = getattr(model, "module", model)  # inside FSDP
@@ -28,7 +43,7 @@ def takes_token_types(model: nn.Module) -> bool:
     compared = (
         getattr(model.config, "model_type", "") == "xlnet"
     )  # with each other, without a table
-    return known and (compared or getattr(model.config, "type_vocab_size", 0) > 1)
+    return known and (compared or (getattr(model.config, "type_vocab_size", 0) or 0) > 1)
 
 
 def inputs_of(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -72,8 +87,8 @@ def capture(
             FSDP, whose hooks must see the pass end.
 
     Raises:
-        RuntimeError: a layer's queries and keys were asked for and its attention does not go through
-            the interface (see ``lacks_attention``).
+        NotCaptured: a layer's queries and keys were asked for and are not to be had (``features.probe``
+            finds that out before training).
     """
     features, states = Features(), dict[int, Tensor]()
     wanted = {*needs.hidden_states, *needs.cls, *([len(layers)] if needs.vector else [])}
@@ -83,7 +98,7 @@ def capture(
         for index in sorted(wanted):
             stack.callback(_watch(layers, index, states).remove)
         if needs.attention:
-            stack.enter_context(listening(model, sink))
+            stack.enter_context(listening(sink))
         if stop_early and highest is not None:
             # After the hooks above, so that this layer's output is kept first.
             stack.callback(_stop(layers, highest).remove)
@@ -94,7 +109,7 @@ def capture(
             pass
     missing = [layer for layer in needs.attention if layer not in sink.kept]
     if missing:
-        raise RuntimeError(f"layers {missing} did not go through the attention interface")
+        raise NotCaptured(missing, tuple(sorted(sink.more)))
     features.attention = dict(sink.kept)
     mask = batch["attention_mask"]
     # Some networks pad further themselves, at the end (Longformer, BigBird).
@@ -116,40 +131,6 @@ def mean_of_tokens(states: Tensor, mask: Tensor) -> Tensor:
     """(B, D): the mean over the tokens of each row, padding left out."""
     valid = mask.bool()[..., None]
     return torch.where(valid, states, 0.0).sum(1) / valid.sum(1).clamp(min=1)
-
-
-def lacks_attention(model: nn.Module, layers: Sequence[nn.Module]) -> bool:
-    """Whether queries and keys of some layer cannot be captured: found out by a pass over 4 tokens."""
-    device = next(model.parameters()).device
-    batch = probe_batch(device)
-    mode = model.training
-    try:
-        with torch.no_grad():
-            needs = Needs(attention=tuple(range(1, len(layers) + 1)))
-            capture(model.eval(), layers, batch, needs)
-    except RuntimeError:
-        return True
-    finally:
-        model.train(mode)
-    return False
-
-
-@torch.no_grad()
-def first_token_is_blind(model: nn.Module, layers: Sequence[nn.Module]) -> bool:
-    """Whether the first token sees none behind it, as in decoders: its state is that of every row."""
-    mode = model.training
-    rows = [probe_batch(next(model.parameters()).device) for _ in range(2)]
-    rows[1]["input_ids"][0, -1] += 1
-    needs = Needs(cls=(len(layers),))
-    one, other = (capture(model.eval(), layers, row, needs).cls[len(layers)] for row in rows)
-    model.train(mode)
-    return torch.equal(one, other)
-
-
-def probe_batch(device: torch.device) -> dict[str, Tensor]:
-    """One row of four tokens, for finding out how a network behaves."""
-    ids = torch.tensor([[2, 3, 4, 3]], device=device)
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 def _modules_of(layers: Sequence[nn.Module], wanted: Sequence[int]) -> dict[int, int]:

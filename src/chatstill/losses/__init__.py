@@ -3,7 +3,8 @@ all processes and micro-batches (a mean of per-process means is not the mean). B
 the function that counts.
 
 Padding is masked before any arithmetic: values at padded positions may be anything, also NaN, and
-neither the loss nor its gradient sees them. Everything is computed in float32.
+neither the loss nor its gradient sees them. Everything comes out in float32; what is (B, C) or (B, D) is
+computed in float64, states and scores in float32 with sums that lose nothing (``sums``).
 """
 
 from .attention import (

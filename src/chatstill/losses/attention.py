@@ -2,8 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from .hidden import cosine_distances
 from .squares import squared_difference, squared_difference_of_products
 
 
@@ -71,7 +71,7 @@ def attention_cosine(
     # Rows of padding get numbers whose cosine has a gradient; what comes of them is dropped.
     student = torch.where(seen, student.float(), torch.where(rows[..., None], 0.0, 1.0))
     teacher = torch.where(seen, teacher.float(), torch.where(rows[..., None], 0.0, 1.0))
-    distance = 1.0 - F.cosine_similarity(student, teacher, dim=-1)  # (B, H, L)
+    distance = cosine_distances(student, teacher)  # (B, H, L)
     return torch.where(rows, distance, 0.0).sum()
 
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .sums import wide
+
 NO_LABEL = -100
 
 
@@ -31,7 +33,7 @@ def hard_label_count(labels: Tensor | None, num_outputs: int, objective: str) ->
 
 
 def hard_label_loss(logits: Tensor, labels: Tensor, objective: str) -> Tensor:
-    """Loss against gold labels, summed over the labelled rows of a batch, in float32.
+    """Loss against gold labels, summed over the labelled rows of a batch; computed in float64.
 
     Args:
         logits: (B, C).
@@ -41,15 +43,17 @@ def hard_label_loss(logits: Tensor, labels: Tensor, objective: str) -> Tensor:
             sigmoids) or ``regression`` (C = 1, squared error).
 
     Returns:
-        Scalar: sum over B (and C for ``multi_label``).
+        Scalar in float32: sum over B (and C for ``multi_label``).
 
     Raises:
         ValueError: unknown objective.
     """
-    logits = logits.float()
+    logits = wide(logits)
     known = has_label(labels)
     if objective == "cross_entropy":
-        return F.cross_entropy(logits, labels.long(), reduction="sum", ignore_index=NO_LABEL)
+        wanted = labels.long()
+        each = F.cross_entropy(logits, wanted, reduction="sum", ignore_index=NO_LABEL)
+        return each.float()
     if objective not in ("sigmoid", "multi_label", "regression"):
         raise ValueError(
             f"unknown objective {objective!r}: expected cross_entropy, sigmoid, multi_label or "
@@ -61,6 +65,6 @@ def hard_label_loss(logits: Tensor, labels: Tensor, objective: str) -> Tensor:
         known = known[:, None]
     wanted = torch.where(known, labels.to(logits.dtype), 0.0)
     if objective == "regression":
-        return torch.sum(torch.where(known, logits - wanted, 0.0) ** 2)
+        return torch.sum(torch.where(known, logits - wanted, 0.0) ** 2).float()
     each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    return torch.where(known, each, 0.0).sum()
+    return torch.where(known, each, 0.0).sum().float()

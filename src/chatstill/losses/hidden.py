@@ -5,6 +5,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .squares import squared_difference
+from .sums import wide
+
+SHORTEST = 1e-8  # length below which a vector is divided by this; as in torch's cosine_similarity
 
 
 def hidden_mse(student: Tensor, teacher: Tensor, mask: Tensor | None) -> Tensor:
@@ -26,12 +29,12 @@ def hidden_cosine(student: Tensor, teacher: Tensor, mask: Tensor | None) -> Tens
     """
     student, teacher = student.float(), teacher.float()
     if mask is None:
-        return cosine_distance(student, teacher)
+        return cosine_distances(student, teacher).sum()
     valid = mask.bool()
     # Twice: the gradient of a cosine of padding must not be NaN either.
     student = torch.where(valid[..., None], student, 1.0)
     teacher = torch.where(valid[..., None], teacher, 1.0)
-    return torch.where(valid, 1.0 - F.cosine_similarity(student, teacher, dim=-1), 0.0).sum()
+    return torch.where(valid, cosine_distances(student, teacher), 0.0).sum()
 
 
 def hidden_count(mask: Tensor, width: int = 1, *, positions: str = "valid") -> float:
@@ -47,8 +50,21 @@ def hidden_count(mask: Tensor, width: int = 1, *, positions: str = "valid") -> f
 
 
 def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """1 − cos along the last dimension, summed over the others."""
-    return torch.sum(1.0 - F.cosine_similarity(student.float(), teacher.float(), dim=-1))
+    """1 − cos of two vectors a row, (B, D) each, summed; in float64."""
+    return cosine_distances(wide(student), wide(teacher)).sum().float()
+
+
+def cosine_distances(student: Tensor, teacher: Tensor) -> Tensor:
+    """1 − cos along the last dimension, (..., D) to (...); that of a vector of zeros is 1.
+
+    As half the squared distance of the vectors of length 1: 1 − 0.9999999 has no digits left in float32.
+    """
+    between = F.normalize(student, dim=-1, eps=SHORTEST) - F.normalize(
+        teacher, dim=-1, eps=SHORTEST
+    )
+    # A vector of zeros has no direction: 0 in place of 1 is missing of its squared length.
+    missing = [~side.detach().any(-1) for side in (student, teacher)]
+    return 0.5 * (between.square().sum(-1) + missing[0] + missing[1])
 
 
 def patience_loss(student: Tensor, teacher: Tensor, *, normalize: bool = True) -> Tensor:
@@ -59,10 +75,10 @@ def patience_loss(student: Tensor, teacher: Tensor, *, normalize: bool = True) -
         teacher: (B, D), that of the layer it faces.
         normalize: Both scaled to length 1 first; off in the code's best runs on large sets.
     """
-    student, teacher = student.float(), teacher.float()
+    student, teacher = wide(student), wide(teacher)
     if normalize:
         student, teacher = F.normalize(student, dim=-1), F.normalize(teacher, dim=-1)
-    return torch.sum((student - teacher) ** 2)
+    return torch.sum((student - teacher) ** 2).float()
 
 
 def patience_count(rows: int, layers: int, width: int, *, reduction: str = "sum") -> float:

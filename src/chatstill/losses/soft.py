@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .sums import wide
+
 
 def soft_label_loss(
     student: Tensor,
@@ -32,14 +34,15 @@ def soft_label_loss(
             leave it out.
 
     Returns:
-        Scalar: sum over B, and over labels for ``sigmoid`` and ``multi_label``.
+        Scalar in float32, computed in float64: at high temperatures the two sides differ in digits that
+        float32 has not. Sum over B, and over labels for ``sigmoid`` and ``multi_label``.
 
     Raises:
         ValueError: unknown objective.
     """
-    student, teacher = student.float(), teacher.float()
+    student, teacher = wide(student), wide(teacher)
     if objective == "regression":
-        return torch.sum((student - teacher) ** 2)
+        return torch.sum((student - teacher) ** 2).float()
     student, teacher = student / temperature, teacher / temperature
     if objective == "cross_entropy":
         own, aim = F.log_softmax(student, -1), F.log_softmax(teacher, -1)
@@ -49,7 +52,7 @@ def soft_label_loss(
         loss = loss + _divergence(F.logsigmoid(-student), F.logsigmoid(-teacher), kind)
     else:
         raise ValueError(f"unknown objective {objective!r}")
-    return loss * temperature**2 if temperature_squared else loss
+    return (loss * temperature**2 if temperature_squared else loss).float()
 
 
 def _divergence(own: Tensor, aim: Tensor, kind: str) -> Tensor:
@@ -71,4 +74,4 @@ def soft_label_count(
 
 def logits_mse(student: Tensor, teacher: Tensor, *, temperature: float = 1.0) -> Tensor:
     """((student − teacher) / temperature)², summed over (B, C); divided by B x C."""
-    return torch.sum(((student.float() - teacher.float()) / temperature) ** 2)
+    return torch.sum(((wide(student) - wide(teacher)) / temperature) ** 2).float()

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .sums import sum_of_squares
+
 
 def squared_difference(left: Tensor, right: Tensor, seen: Tensor | None) -> Tensor:
     """Σ (left − right)², in float32.
@@ -46,7 +48,7 @@ class _Difference(torch.autograd.Function):
         if seen is not None:
             difference.masked_fill_(~seen, 0.0)
         ctx.save_for_backward(difference)
-        return _square(difference)
+        return sum_of_squares(difference)
 
     @staticmethod
     @once_differentiable
@@ -77,7 +79,7 @@ class _OfProducts(torch.autograd.Function):
         difference.view(*query.shape[:3], -1).masked_fill_(~seen, 0.0)
         ctx.save_for_backward(flat[0], flat[1], difference)
         ctx.factor, ctx.shape = factor, query.shape
-        return _square(difference)
+        return sum_of_squares(difference)
 
     @staticmethod
     @once_differentiable
@@ -87,8 +89,3 @@ class _OfProducts(torch.autograd.Function):
         own = torch.bmm(difference, key).mul_(factor).view(ctx.shape)
         keys = torch.bmm(difference.transpose(1, 2), query).mul_(factor).view(ctx.shape)
         return own, keys, None, None, None, None, None
-
-
-def _square(difference: Tensor) -> Tensor:
-    flat = difference.flatten()
-    return flat.dot(flat)

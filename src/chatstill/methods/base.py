@@ -29,6 +29,10 @@ __all__ = [
     "StudentSpec",
 ]
 
+# A learning rate is about what AdamW moves a weight by in a step; weights are around 0.01, and float32 holds
+# 7 digits of them.
+SLOWEST, FASTEST = 1e-9, 1.0
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -199,6 +203,11 @@ class Method:
         """What of the knobs does not fit the two networks; asked once, before anything is trained."""
         return []
 
+    def doubts(self) -> list[Problem]:
+        """Warnings about knobs so extreme that they train nothing or overflow; told with the plan, and again
+        where numbers are not finite."""
+        return []
+
     def phases(self) -> list[Phase]:
         """The training phases, in order; a phase with 0 epochs and no max_steps is left out."""
         raise NotImplementedError
@@ -266,3 +275,17 @@ class RunValues:
     learning_rate: float
     max_steps: int = -1
     seed: int = 42
+
+
+def unreadable_of(method: Method) -> list[Problem]:
+    """What a method reads of its networks, in any phase, and they do not give; asked before training."""
+    from ..models.readable import unreadable
+
+    networks = {"student": method.student, "teacher": method.teacher}
+    return [
+        problem
+        for phase in method.phases()
+        for role, needs in method.needs(phase).items()
+        if (model := networks[role]) is not None
+        for problem in unreadable(model, needs, role)
+    ]

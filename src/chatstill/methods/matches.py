@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from ..errors import Problem, UserError
+from ..errors import Problem
 from ..figures import counted
+from ..terms.extremes import extremes
 from ..terms.keys import OldKeys
 from ..terms.rows import Match, Row
 from ..terms.spec import Shape, TermSpec, needs_of, resolve
@@ -130,11 +131,10 @@ class Matches(Method):
             message = "no term has a weight above 0: there is nothing to learn"
             hint = "Set the weight of one of the method's terms above 0; the plan lists them."
             problems.append(Problem("distillation", message, hint))
-        for side, role in enumerate(("student", "teacher")):
-            model = self.student if side == 0 else self.teacher
-            assert model is not None
-            problems += _unreadable(model, needs_of(self.specs, side), role)
         return problems
+
+    def doubts(self) -> list[Problem]:
+        return extremes(self.config.rows())
 
     def phases(self) -> list[Phase]:
         run = self.run
@@ -244,42 +244,15 @@ def _of_layer(features: Features, spec: TermSpec, pair: Pair) -> Tensor:
 
 def _read_once(student: PreTrainedModel, needs: Needs) -> list[Tensor]:
     """Everything that is read of the student, for one row of four tokens, without dropout."""
-    from ..features.capture import probe_batch
+    import torch
+
+    from ..features.probe import probe_batch
     from ..models.reading import read_features
     from ..models.structure import structural_copy
 
     trial = structural_copy(student).train(False)  # some networks change with a short row
-    found = read_features(trial, probe_batch(student.device), needs)
+    device = next((p.device for p in student.parameters()), torch.device("cpu"))
+    found = read_features(trial, probe_batch(device), needs)
     read = [*found.hidden_states.values(), *found.cls.values()]
     read += [tensor for own in found.attention.values() for tensor in (own.query, own.key)]
     return read + [tensor for tensor in (found.logits, found.vector) if tensor is not None]
-
-
-def _unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem]:
-    """Whether hidden states, queries and keys can be taken out of a network."""
-    if not needs.reads_layers:
-        return []
-    from ..features.capture import first_token_is_blind, lacks_attention
-    from ..models.layers import layer_list
-    from ..models.structure import structural_copy
-
-    model = structural_copy(model)  # some networks change with a short row
-    try:
-        layers = layer_list(model)[2]
-    except UserError as error:
-        return [Problem(f"{role}_architectures", p.message, p.hint) for p in error.problems]
-    if needs.attention and lacks_attention(model, list(layers)):
-        message = (
-            f"attention scores cannot be read of a {model.config.model_type}: its attention does not go "
-            "through transformers' attention interface"
-        )
-        hint = "Take the attention terms out (weight 0); logits and hidden states work."
-        return [Problem(f"{role}_architectures", message, hint)]
-    if needs.cls and first_token_is_blind(model, list(layers)):
-        message = (
-            f"the first token of a {model.config.model_type} sees none of those behind it, so its state "
-            "is the same in every row: a term of cls learns nothing of the texts"
-        )
-        hint = "Compare hidden_states or vector in place of cls."
-        return [Problem(f"{role}_architectures", message, hint, "warning")]
-    return []

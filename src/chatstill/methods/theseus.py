@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from ..errors import Problem, UserError
-from .base import Context, Features, Method, MethodConfig, Needs, Phase, StudentSpec
+from .base import (
+    FASTEST,
+    SLOWEST,
+    Context,
+    Features,
+    Method,
+    MethodConfig,
+    Needs,
+    Phase,
+    StudentSpec,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -70,6 +80,7 @@ class Config(MethodConfig):
         return value
 
 
+RAREST = 0.001  # replacing rate of a constant schedule: one module in a thousand steps
 LONGER_THAN_ANY_RUN = 1e15  # steps; beyond it whole numbers of steps get lost in floats
 TheseusConfig = Config  # inside the class, Config is its own attribute
 
@@ -179,6 +190,20 @@ class Theseus(Method):
         except UserError as error:
             return error.problems
         return []
+
+    def doubts(self) -> list[Problem]:
+        """Rates so small that nothing is replaced, or so far off that nothing is learnt."""
+        config, found = self.config, {}
+        if config.replacing_rate < RAREST and config.scheduler_type == "constant":
+            found["replacing_rate"] = (
+                f"{config.replacing_rate:g} replaces hardly any module, so hardly any is trained",
+                "Usual values are 0.3 to 0.7.",
+            )
+        rate = config.successor_learning_rate
+        if rate is not None and not SLOWEST <= rate <= FASTEST:
+            message = f"{rate:g} trains nothing in the second phase"
+            found["successor_learning_rate"] = message, "Usual values are 1e-5 to 1e-3."
+        return [Problem(f"{self.block}.{key}", *text, "warning") for key, text in found.items()]
 
     def phases(self) -> list[Phase]:
         config, run = self.config, self.run

@@ -16,6 +16,8 @@ from ..errors import Problem, UserError
 from ..model_types import OwnModel, own_models, plain
 from ..plugins import faults, line_of
 
+# What is asked of every network; what else it may have is asked for before it is called.
+METHODS = ("_from_config", "from_pretrained", "save_pretrained", "forward")
 _KNOWN: dict[str, OwnModel] = {}
 
 
@@ -23,10 +25,18 @@ def register(plugins: Sequence[str]) -> None:
     """Makes the models of plugins known, so that a config.json with their ``model_type`` loads.
 
     Raises:
-        UserError: a plugin fails, or a config class cannot be made without arguments.
+        UserError: a plugin fails, a config class cannot be made without arguments, or a model lacks a
+            method that every network needs.
     """
     for name, own in own_models(plugins).items():
         model: Any = own.model
+        if lacking := [name for name in METHODS if not callable(getattr(model, name, None))]:
+            place = line_of(own.plugin, model)
+            message = f"{model.__name__} has no {' and no '.join(lacking)}."
+            hint = (
+                f"Write `class {model.__name__}(PreTrainedModel)`: that brings what is not its own."
+            )
+            raise UserError(Problem(place, message, hint))
         config_class = model.config_class
         with faults(own.plugin, f"{config_class.__name__}() fails"):
             config_class()
@@ -88,7 +98,7 @@ def probe(model: PreTrainedModel) -> None:
         raise UserError(Problem(place, message))
     batch = {"input_ids": torch.ones(2, 5, dtype=torch.long)}
     batch["attention_mask"] = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
-    if "token_type_ids" in taken and getattr(model.config, "type_vocab_size", 0) > 1:
+    if "token_type_ids" in taken and (getattr(model.config, "type_vocab_size", 0) or 0) > 1:
         batch["token_type_ids"] = torch.zeros_like(batch["input_ids"])
     training = model.training
     model.eval()

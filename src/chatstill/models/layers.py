@@ -8,6 +8,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from ..errors import Problem, UserError
+from .embeddings import embedding_table
 
 REFUSED = {
     "albert": "ALBERT uses one set of weights for all its layers, so no layer can be taken out "
@@ -40,11 +41,9 @@ def count_layers(config: PretrainedConfig) -> int:
 
 def num_embeddings(model: PreTrainedModel) -> int | None:
     """Rows of the table of word embeddings; None where a model of a user's own does not show it."""
-    try:
-        return int(model.get_input_embeddings().weight.shape[0])  # type: ignore[index]
-    except (NotImplementedError, AttributeError):
-        number = getattr(model.config, "vocab_size", None)
-        return number if isinstance(number, int) else None
+    table = embedding_table(model)
+    number = getattr(model.config, "vocab_size", None) if table is None else len(table)
+    return number if isinstance(number, int) else None
 
 
 def find_layers(model: PreTrainedModel) -> str | None:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import Problem
+from ..features.probe import beyond_rounding
+from .layers import num_embeddings
 from .structure import structural_copy
 
 if TYPE_CHECKING:
@@ -43,12 +45,13 @@ def fit_padding(
         own = theirs
     trial = structural_copy(model).train(False)  # some networks change for good when they run
     row = torch.tensor([tokenizer("a", "b")["input_ids"]])
+    reach = _reach(trial, row)
     side = tokenizer.padding_side
     other = "left" if side == "right" else "right"
     farthest = 0.0
     for token, place in ((own, side), (theirs, side), (own, other), (theirs, other)):
         _set_token(trial.config, token)
-        distance = _distance(trial, row, theirs, place)
+        distance = _distance(trial, row, theirs, place, reach)
         if distance == 0:
             _set_token(model.config, token)
             tokenizer.padding_side = place
@@ -61,7 +64,17 @@ def fit_padding(
     return Problem(role, message, hint, "warning")
 
 
-def _distance(model: PreTrainedModel, row: Tensor, token: int, side: str) -> float:
+def _reach(model: PreTrainedModel, row: Tensor) -> float:
+    """How far another token in the place of a row's first word moves its scores."""
+    table = num_embeddings(model) or int(row.max()) + 1
+    others, place = row.clone(), min(1, row.shape[1] - 1)  # behind a [CLS]
+    others[0, place] = (others[0, place] + table // 2) % table
+    mask = torch.ones_like(row)
+    one, other = (model(input_ids=ids, attention_mask=mask).logits for ids in (row, others))
+    return float((one - other).abs().max())
+
+
+def _distance(model: PreTrainedModel, row: Tensor, token: int, side: str, reach: float) -> float:
     """How far the scores of a row alone are from those of the row padded; 0 within rounding.
 
     Infinitely far where the network cannot read it so.
@@ -75,9 +88,7 @@ def _distance(model: PreTrainedModel, row: Tensor, token: int, side: str) -> flo
         padded = model(input_ids=torch.cat(parts, 1), attention_mask=whole).logits
     except Exception:  # whatever a network raises; training meets it again, and tells it
         return math.inf
-    distance = float((alone - padded).abs().max())
-    rounding = torch.finfo(alone.dtype).eps ** 0.5 * max(1.0, float(alone.abs().max()))
-    return 0.0 if distance <= rounding else distance
+    return beyond_rounding(alone, padded, reach=reach)
 
 
 def _set_token(config: PretrainedConfig, token: int) -> None:

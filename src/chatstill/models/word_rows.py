@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .custom import is_own
+from .embeddings import embedding_table
 
 LARGEST_SHARE = 0.75  # of a table; above it there is little to save
 
@@ -122,7 +123,7 @@ def cut_to_rows(trained: nn.Module, kept: nn.Module, tokens: np.ndarray) -> Word
         another layer, is not an ordinary ``nn.Embedding``, or the network is a user's own, which may
         look tokens up in a way of its own.
     """
-    table = None if is_own(kept) else _table_of(kept)
+    table = None if is_own(kept) else embedding_table(kept)
     if table is None or not table.requires_grad or len(tokens) > LARGEST_SHARE * len(table):
         return None
     uses = list(_uses(trained, table))
@@ -134,14 +135,6 @@ def cut_to_rows(trained: nn.Module, kept: nn.Module, tokens: np.ndarray) -> Word
         return None
     rows = torch.from_numpy(np.sort(tokens).astype(np.int64))
     return WordRows(name, module, rows)
-
-
-def _table_of(model: nn.Module) -> nn.Parameter | None:
-    try:
-        table = model.get_input_embeddings().weight  # type: ignore[operator]
-    except (NotImplementedError, AttributeError):  # a model of a user's own
-        return None
-    return table if isinstance(table, nn.Parameter) else None
 
 
 def _uses(module: nn.Module, table: nn.Parameter) -> Iterator[tuple[str, Any]]:

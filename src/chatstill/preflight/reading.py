@@ -1,4 +1,4 @@
-"""Can a network read what its tokenizer gives: ids, lengths, and one row tried out."""
+"""Can a network read what its tokenizer gives: ids, lengths, sound weights, and one row tried out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..errors import Problem, errors_of
+from ..models.finite import weights_problem
 from ..models.layers import num_embeddings
 from ..models.padding import fit_padding
 from ..models.structure import structural_copy
@@ -46,6 +47,7 @@ def reading_problems(
     rows = num_embeddings(model)
     if rows is not None:
         problems += filter(None, [check_vocabulary(tokenizer, rows)])
+    problems += filter(None, [weights_problem(model, role)])
     if not errors_of(problems):
         problems += filter(None, [try_a_row(model, tokenizer, role)])
     if not errors_of(problems):

@@ -90,18 +90,22 @@ def check_teacher(
             none.
         task_labels: The task's label space.
         groups: (N,) group of each row for ranking tasks.
-        allow_weak_teacher: A warning in place of an error.
+        allow_weak_teacher: A warning in place of an error; scores that are not finite stay one.
         assumed: The order that was taken for outputs without names; stands in the refusal.
         role: Name in the message.
     """
     labels = np.asarray(labels, dtype=np.float64)
     known = ~np.isnan(labels).reshape(len(labels), -1).any(axis=1)
-    scores = np.asarray(scores, dtype=np.float64).reshape(len(labels), -1)[known]
+    scores = np.asarray(scores, dtype=np.float64).reshape(len(labels), -1)
+    finite = np.asarray(np.isfinite(scores).all(axis=1))
+    scores = scores[known]
     labels = labels[known]
     groups = None if groups is None else np.asarray(groups)[known]
     check = _measure(scores, labels, task_labels, groups)
-    finite = bool(np.isfinite(scores).all())
-    problem = _judge(check, finite, task_labels, role, alone=scores.shape[1:] == (1,))
+    problem = _not_finite(finite, role)
+    if problem is not None:  # allow_weak_teacher is for one that knows little, not for a broken one
+        return TeacherCheck(**{**check.__dict__, "problem": problem})
+    problem = _judge(check, task_labels, role, alone=scores.shape[1:] == (1,))
     if problem is not None and problem.hint and assumed:
         problem = Problem(problem.place, f"{problem.message}. {assumed}", problem.hint)
     if problem is not None and allow_weak_teacher:
@@ -137,12 +141,26 @@ def _measure(
     return TeacherCheck(name, value, chance, above, below, len(labels), accuracy, majority)
 
 
-def _judge(
-    check: TeacherCheck, finite: bool, labels: Labels, role: str, *, alone: bool
-) -> Problem | None:
+def _not_finite(finite: np.ndarray, role: str) -> Problem | None:
+    """An error where a row's scores are not finite, with a label or without.
+
+    Args:
+        finite: (N,) of all rows.
+        role: Name in the message.
+    """
+    if finite.all():
+        return None
+    wrong = f"{int((~finite).sum())} of {len(finite)} dev rows"
+    message = f"the {role} gives scores that are not finite numbers for {wrong}"
+    hint = (
+        "Its weights are broken, or it overflows in this precision; nothing can be learnt from it, with "
+        "allow_weak_teacher neither."
+    )
+    return Problem(f"{role}: score on dev rows", message, hint)
+
+
+def _judge(check: TeacherCheck, labels: Labels, role: str, *, alone: bool) -> Problem | None:
     place = f"{role}: score on dev rows"
-    if not finite:
-        return Problem(place, f"the {role} gives scores that are not finite numbers")
     if np.isnan(check.value):
         message = f"{check.num_rows} dev rows without two different labels cannot test the {role}"
         return Problem(place, message, severity="warning")

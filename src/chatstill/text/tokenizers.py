@@ -238,6 +238,12 @@ def _check_reads(tokenizer: Tokenizer, name: str) -> None:
         raise UserError(Problem(name, message, HINT))
     plain = [piece for piece in words if not piece.startswith(("##", "[", "<"))] or words
     sample = sorted(plain)[:: max(1, len(plain) // 200)]
-    if unk_share(tokenizer, sample) > 0.99:
+    try:
+        share = unk_share(tokenizer, sample)
+    except Exception as error:  # whatever a library raises of a value in tokenizer_config.json
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        message = f"the tokenizer cannot read its own words ({type(error).__name__}: {reason})"
+        raise UserError(Problem(name, message, HINT)) from error
+    if share > 0.99:
         message = f"the tokenizer reads its own vocabulary ({len(words)} pieces) as unknown"
         raise UserError(Problem(name, message, HINT))

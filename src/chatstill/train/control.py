@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
@@ -52,11 +52,23 @@ class Agreement:
 
     def sums(self, numbers: list[float]) -> list[float]:
         """Element-wise sums in float64, equal on every process."""
-        if not self.active:
+        if not self.active or not numbers:
             return numbers
         tensor = torch.tensor(numbers, dtype=torch.float64)
         dist.all_reduce(tensor, group=self._group)
         return tensor.tolist()
+
+    def sums_by_name(self, local: Iterable[Mapping[str, float]]) -> dict[str, float]:
+        """Sums of named numbers over several mappings of each process, and over all processes.
+
+        A name must be known to every process, in whichever of its mappings.
+        """
+        totals: dict[str, float] = {}
+        for numbers in local:
+            for name, number in numbers.items():
+                totals[name] = totals.get(name, 0.0) + number
+        names = sorted(totals)
+        return dict(zip(names, self.sums([totals[name] for name in names]), strict=True))
 
     def sum_array(self, array: np.ndarray) -> np.ndarray:
         """Element-wise sum of an array over all processes."""

@@ -16,6 +16,8 @@ LOCK = "run.lock"
 FORMAT = 1
 MOST = 8  # differences that are listed
 TELLING = ("verb", "model_type", "task_name")
+COVERS = "covers"  # key of a fingerprint that holds the files under ``also``
+ALSO = ".also."
 
 _DIGESTS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{64})*")
 
@@ -194,6 +196,8 @@ class RunFolder:
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """``key: old → new`` for every entry that differs, what a run is first; of files, that they do."""
+    if COVERS not in old:  # made before those files were in it: nothing is known of them
+        new = {key: value for key, value in new.items() if key != COVERS and ALSO not in key}
     lines = []
     for key in sorted(old.keys() | new.keys(), key=lambda key: (key not in TELLING, key)):
         before, after = old.get(key), json.loads(json.dumps(new.get(key)))

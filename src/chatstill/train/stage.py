@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..errors import Problem, UserError
+from ..features.base import Features
+from ..losses.term import Term
 from ..methods.base import Context, Method, Phase
 from ..models.structure import KeptBuffers, structural_copy
 from ..models.word_rows import cut_to_rows
@@ -66,10 +68,7 @@ class StageModule(nn.Module):
             The loss to differentiate (scalar), and each term's local ``sum / count``: plain under its
             name, times its weight under ``<name>_weighted``.
         """
-        with quick_attention(batch["input_ids"]):
-            features = self._method.forward(self.trained, batch, ctx)
-        teacher = self._source.features(batch) if self._source is not None else None
-        terms = self._method.terms(batch, features, teacher, ctx)
+        _, _, terms = self.parts(batch, ctx)
         if terms.keys() != counts.keys():
             raise AssertionError(f"terms {sorted(terms)} were announced as {sorted(counts)}")
         total: Tensor | None = None
@@ -82,6 +81,15 @@ class StageModule(nn.Module):
             total = weighted if total is None else total + weighted
         assert total is not None, "a method needs at least one term"
         return total, shares
+
+    def parts(
+        self, batch: Mapping[str, Tensor], ctx: Context
+    ) -> tuple[Features, Features | None, dict[str, Term]]:
+        """The student's features, the teacher's (None where nothing of it is read), and the terms."""
+        with quick_attention(batch["input_ids"]):
+            features = self._method.forward(self.trained, batch, ctx)
+        teacher = self._source.features(batch) if self._source is not None else None
+        return features, teacher, self._method.terms(batch, features, teacher, ctx)
 
     def activation_checkpointing_enable(self, **options: Any) -> None:
         """Has the networks inside compute their activations again in the backward pass; asked by the Trainer.

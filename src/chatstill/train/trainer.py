@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,14 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback
 
 from ..errors import RunFailure
+from ..losses.sums import wide
 from ..methods.base import Context, Method, Phase
 from .checkpoints import SELECTION, CheckpointStore, damage_of, publish_folder, read_selection
 from .control import Agreement, StopRequest
 from .flow import FlowCallback
+from .gradients import clip
 from .kernels import quick_kernels
+from .not_finite import look, not_finite
 from .settings import Batch, Length, PhaseSettings, Selection, Steps
 from .sharding import gather, load_optimizer_state, optimizer_state, spread
 from .stage import StageModule
@@ -79,7 +82,7 @@ class DistillationTrainer(Trainer):
         self.agreement = Agreement()
         self.flow = FlowCallback(settings, self.agreement, stop)
         self.add_callback(self.flow)
-        self._term_sums: dict[str, Tensor] = {}
+        self._term_sums: dict[str, Any] = {}
         self._steps_since_log = 0
         self._trained_since_log = 0.0
         self._iterator: Iterator[tuple[int, list[Batch]]] | None = None
@@ -157,12 +160,6 @@ class DistillationTrainer(Trainer):
             for index in range(number)
         ]
 
-    def _agree_on_counts(self, local: Sequence[dict[str, float]]) -> dict[str, float]:
-        """Count of each term over all micro-batches and processes."""
-        names = sorted({name for counts in local for name in counts})
-        sums = [float(sum(counts.get(name, 0.0) for counts in local)) for name in names]
-        return dict(zip(names, self.agreement.sums(sums), strict=True)) if names else {}
-
     def _optimizer_step(
         self, model: nn.Module, micro_batches: list[Batch], epoch: int
     ) -> tuple[float | None, float]:
@@ -173,12 +170,7 @@ class DistillationTrainer(Trainer):
         """
         model.train()
         contexts = self._contexts(epoch, len(micro_batches))
-        counts = self._agree_on_counts(
-            [
-                self.method.counts(batch, ctx)
-                for batch, ctx in zip(micro_batches, contexts, strict=True)
-            ]
-        )
+        counts = self.agreement.sums_by_name(map(self.method.counts, micro_batches, contexts))
         active = [ctx for ctx in contexts if self.method.contributes(ctx)]
         for ctx in active:
             last = ctx is active[-1]
@@ -188,7 +180,7 @@ class DistillationTrainer(Trainer):
                 self._forward_backward(model, micro_batches[ctx.micro_batch], ctx, counts)
         assert self.lr_scheduler is not None
         learning_rate = self._get_learning_rate()
-        grad_norm = self._update(model) if active else None
+        grad_norm = self._update(model, micro_batches, active) if active else None
         if not active or not self.accelerator.optimizer_step_was_skipped:
             self.lr_scheduler.step()
         model.zero_grad()
@@ -206,22 +198,23 @@ class DistillationTrainer(Trainer):
         with self.compute_loss_context_manager():
             loss, shares = model(inputs, ctx, counts, float(self.args.world_size))
         self.accelerator.backward(loss)
-        self._tr_loss += loss.detach()
+        self._tr_loss = self._tr_loss + wide(loss.detach())
         for name, share in shares.items():
-            self._term_sums[name] = self._term_sums.get(name, torch.zeros_like(share)) + share
+            self._term_sums[name] = self._term_sums.get(name, 0.0) + wide(share)
 
-    def _update(self, model: nn.Module) -> float:
+    def _not_finite(self, micro_batches: list[Batch], active: list[Context]) -> RunFailure:
+        inputs = [(self._prepare_inputs(micro_batches[c.micro_batch]), c) for c in active]
+        with self.compute_loss_context_manager():  # FSDP's parts alone make no forward pass
+            found = None if self.is_fsdp_enabled else look(self._stage(), inputs)
+        return not_finite(self.phase.name, active[0].step + 1, found, self.method, self.store)
+
+    def _update(self, model: nn.Module, micro_batches: list[Batch], active: list[Context]) -> float:
         """Clips, looks for values that are not finite, and only then lets the optimizer step."""
-        limit = self.args.max_grad_norm if self.args.max_grad_norm > 0 else math.inf
-        norm = self.accelerator.clip_grad_norm_(model.parameters(), limit)
-        grad_norm = float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
+        limit, sharded = self.args.max_grad_norm, self.is_fsdp_enabled
+        grad_norm = clip(self.accelerator, model, limit, sharded=sharded)
         scaled = self.accelerator.scaler is not None  # fp16: the scaler skips such steps itself
         if not math.isfinite(grad_norm) and not scaled:
-            raise RunFailure(
-                f"the loss or its gradient is not finite at step {self.state.global_step + 1} of phase "
-                f"'{self.phase.name}' (gradient norm {grad_norm}). Lower learning_rate, set max_grad_norm, "
-                "or train in float32 (no fp16/bf16). The last good checkpoint stands"
-            )
+            raise self._not_finite(micro_batches, active)
         assert self.optimizer is not None
         self.callback_handler.on_pre_optimizer_step(self.args, self.state, self.control)
         self.optimizer.step()

@@ -1,0 +1,60 @@
+"""Values of a run's keys that are allowed and train nothing, or break what they train: warned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import Problem
+from ..methods.base import FASTEST, SLOWEST
+from .places import KeyPath
+from .schema import RunKeys
+from .source import Source
+
+LARGEST_EPSILON = 0.01  # of AdamW: beyond it a gradient's size counts, and most are smaller
+LOWEST_NORM = 1e-5  # to which gradients are clipped: AdamW's epsilon is no longer small beside them
+DECAY = 0.1  # share of every weight that one step takes away
+
+
+def extreme_keys(keys: RunKeys, source: Source) -> list[Problem]:
+    """A warning for each key of the optimizer whose value lies far from any that is in use."""
+    found = [*_of_the_step(keys), *_of_betas(keys.training_arguments)]
+    return [source.problem(path, message, hint, warning=True) for path, message, hint in found]
+
+
+def _of_the_step(keys: RunKeys) -> Iterator[tuple[KeyPath, str, str]]:
+    rate, decay, norm = keys.learning_rate, keys.weight_decay, keys.max_grad_norm
+    usual = "Usual values are 1e-5 to 1e-3."
+    if rate < SLOWEST:
+        message = (
+            f"'learning_rate' is {rate:g}: no step changes a weight by more than its rounding."
+        )
+        yield ("learning_rate",), message, usual
+    if rate > FASTEST:
+        message = f"'learning_rate' is {rate:g}: a step changes every weight by more than its size."
+        yield ("learning_rate",), message, usual
+    if rate * decay >= DECAY:
+        share = min(rate * decay, 1.0)
+        message = (
+            f"'weight_decay' is {decay:g}: with this learning_rate each step takes {share:.0%} of every "
+            "weight away."
+        )
+        yield ("weight_decay",), message, "Usual values are 0 to 0.1."
+    if keys.adam_epsilon > LARGEST_EPSILON:
+        message = (
+            f"'adam_epsilon' is {keys.adam_epsilon:g}, far above the size of gradients: hardly any "
+            "weight moves."
+        )
+        yield ("adam_epsilon",), message, "The usual value is 1e-8."
+    if 0 < norm < LOWEST_NORM:
+        message = f"'max_grad_norm' is {norm:g}: gradients are clipped to almost nothing."
+        yield ("max_grad_norm",), message, "The usual value is 1; 0 turns clipping off."
+
+
+def _of_betas(arguments: dict[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:
+    for name, usual in (("adam_beta1", 0.9), ("adam_beta2", 0.999)):
+        value = arguments.get(name, usual)
+        if isinstance(value, int | float) and not 0 <= value < 1:
+            message = f"'{name}' is {value:g}: AdamW's running mean takes nothing of new gradients."
+            hint = f"A number from 0 on and below 1; usual is {usual:g}."
+            yield ("training_arguments", name), message, hint

@@ -1,0 +1,37 @@
+"""Values of the optimizer's keys that train nothing are warned of where they stand; usual ones are not."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"learning_rate": 1e-30}, "no step changes a weight"),
+        ({"learning_rate": 1e38}, "changes every weight by more than its size"),
+        ({"adam_epsilon": 10.0}, "hardly any weight moves"),
+        ({"max_grad_norm": 1e-30}, "clipped to almost nothing"),
+        ({"learning_rate": 0.01, "weight_decay": 50.0}, "takes 50% of every weight away"),
+        ({"training_arguments": {"adam_beta1": 1.0}}, "takes nothing of new gradients"),
+        ({"training_arguments": {"adam_beta2": 1.0}}, "takes nothing of new gradients"),
+    ],
+)
+def test_extreme_values(world, changes, words):
+    before = {str(problem) for problem in world.problems()}
+    world.values.update(changes)
+    (problem,) = [p for p in world.problems() if str(p) not in before and words in p.message]
+    assert problem.severity == "warning" and "line" in problem.place and problem.hint
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"learning_rate": 2e-5, "weight_decay": 0.1},
+        {"learning_rate": 0.01, "max_grad_norm": 0.0},
+        {"max_grad_norm": 0.1, "adam_epsilon": 1e-6},
+        {"training_arguments": {"adam_beta1": 0.0, "adam_beta2": 0.98}},
+    ],
+)
+def test_usual_values(world, changes):
+    before = len(world.problems())
+    world.values.update(changes)
+    assert len(world.problems()) == before

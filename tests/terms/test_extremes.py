@@ -1,0 +1,47 @@
+"""Values that train nothing or overflow are warned of, usual ones are not."""
+
+import pytest
+
+from chatstill.terms.extremes import extremes
+from chatstill.terms.rows import Row
+
+SOFT = {"feature": "logits", "loss": "kl"}
+SCORES = {"feature": "attention_scores", "loss": "mse"}
+
+
+def told(**rows):
+    return [str(problem) for problem in extremes({k: Row(**v) for k, v in rows.items()})]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({**SOFT, "temperature": 1e-30}, "temperature 1e-30 makes hard answers"),
+        ({**SOFT, "temperature": 1e30}, "temperature 1e+30 makes all soft labels equal"),
+        ({"feature": "logits", "loss": "mse", "temperature": 1e30}, "nothing is learnt"),
+        ({"feature": "logits", "loss": "mse", "temperature": 1e-30}, "overflow"),
+        ({**SCORES, "zero_below": 1e30}, "zero_below 1e+30 makes 0 of every attention score"),
+        ({**SOFT, "weight": 1e-30}, "weight 1e-30 is too small"),
+        ({**SOFT, "weight": 1e30}, "weight 1e+30 lets the loss"),
+    ],
+)
+def test_extreme_values(row, words):
+    (text,) = told(one=row)
+    assert text.startswith("term one: ") and words in text
+
+
+def test_a_weight_too_small_beside_another():
+    (text,) = told(one={**SOFT, "weight": 1e-7}, other={**SOFT, "weight": 500})
+    assert "term one" in text and "beside the largest, 500" in text
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1, 20, 1000])
+@pytest.mark.parametrize("weight", [1e-3, 1, 500])
+def test_usual_values(temperature, weight):
+    rows = {"one": {**SOFT, "temperature": temperature, "weight": weight}, "other": SOFT}
+    assert told(**rows) == []
+
+
+@pytest.mark.parametrize("floor", [None, -100, -0.001, 0])
+def test_usual_floors_of_scores(floor):
+    assert told(one={**SCORES, "zero_below": floor}) == []
