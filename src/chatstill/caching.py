@@ -21,8 +21,8 @@ from torch import Tensor
 from .data.fingerprint import state_sha256
 from .data.teacher_cache import Layout, TeacherCache, cache_fingerprint
 from .data.views import View
+from .disk.write import write_json
 from .errors import Problem, UserError
-from .evaluate.results import write_json
 from .job import Job, device_of
 from .methods.base import Phase
 from .models.custom import code_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config.chain import DIRECT
 from .config.task import task_of
-from .evaluate.results import write_json, write_text
+from .disk.write import write_json, write_text
 from .report.chain import chain_report
 from .report.run import read_json, write_report
 from .report.table import render_markdown_table, terminal_table

@@ -12,8 +12,9 @@ import numpy as np
 from .config.chain import DIRECT
 from .config.schema import RunConfig
 from .data.views import View
+from .disk.write import write_json, write_text
 from .errors import Problem, UserError
-from .evaluate.results import compare, judge, result_lines, write_json, write_text
+from .evaluate.results import compare, judge, result_lines
 from .evaluate.speed import count_parameters, device_name, size_megabytes
 from .fingerprint import run_facts
 from .job import Job, device_of

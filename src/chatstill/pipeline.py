@@ -77,7 +77,7 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
 def _run(
     loaded: Loaded, verb: Verb, fresh: bool, told: Collection[Problem], console: Console
 ) -> None:
-    from .evaluate.results import write_json
+    from .disk.write import write_json
     from .fingerprint import run_facts, run_fingerprint
     from .preflight.plan import plan_lines
     from .runlog import note_in_file, start_log
@@ -213,7 +213,7 @@ def _print_results(folder: Path, console: Console) -> list[str]:
 
 def write_resolved(loaded: Loaded, folder: Path) -> None:
     """The resolved configuration, each value with where it came from."""
-    from .evaluate.results import write_json
+    from .disk.write import write_json
 
     write_json(folder / "config.resolved.json", loaded.resolved())
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from .disk.run_names import LOG
+from .disk.write import open_append
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,6 +17,10 @@ log = logging.getLogger("chatstill")
 
 
 class _File(logging.FileHandler):
+    def _open(self) -> TextIOWrapper:
+        """Appends to a file of ours, never through a link."""
+        return cast(TextIOWrapper, open_append(Path(self.baseFilename)))
+
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk is said once, by what the run itself writes; no traceback per line."""
 
@@ -36,7 +44,7 @@ def start_log(folder: Path, console: Console) -> None:
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()
-    file = _File(folder / "run.log", encoding="utf-8")
+    file = _File(folder / LOG, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(file)
     log.addHandler(_Shown(console))

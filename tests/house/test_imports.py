@@ -11,9 +11,10 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "chatstill"
 
-# Room -> the rooms it may import. ``errors`` may be imported by all; a room may import itself.
+# Room -> the rooms it may import. ``errors`` and ``disk`` may be imported by all; a room may import itself.
 LOW = {
     "errors": set(),
+    "disk": set(),
     "names": set(),
     "figures": set(),
     "losses": set(),
@@ -44,6 +45,7 @@ ROOT |= {"networks", "student_tokens", "caching", "costs", "inputs"}
 QUICK = (
     "model_types",
     "errors",
+    "disk",
     "lookup",
     "plugins",
     "layer_map",
@@ -91,7 +93,7 @@ def allowed(own: str, target: str) -> bool:
         return room(target) != "cli"
     if own == "cli":
         return True
-    names = LOW[own] | {own, "errors", "hub"}
+    names = LOW[own] | {own, "errors", "disk", "hub"}
     inside = target.removeprefix("chatstill.")
     return any(inside == name or inside.startswith(f"{name}.") for name in names)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..disk.write import write_text
 from ..errors import Problem, UserError
 from .verbs import Plugins, app, standard_output
 
@@ -65,7 +66,7 @@ def schema(
     if output.is_dir() or (output.exists() and '"$schema"' not in _start(output)):
         message = f"{output} exists and holds no schema."
         raise UserError(Problem("--output", message, "Name another file."))
-    output.write_text(text, encoding="utf-8")
+    write_text(output, text)
     standard_output().print(f"schema: {output}", highlight=False, soft_wrap=True)
 
 

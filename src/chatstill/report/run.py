@@ -2,11 +2,11 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..disk.write import write_text
 from ..figures import fitted
 from .history import RATE, read_history
 from .model import Measure, Report, ResultRow, Series
@@ -30,9 +30,7 @@ def write_run_report(folder: Path) -> Path:
 
 def write_report(report: Report, path: Path) -> Path:
     """Writes a whole page or nothing."""
-    staging = path.with_name(f".{path.name}.new")
-    staging.write_text(render_report(report), encoding="utf-8", newline="\n")
-    os.replace(staging, path)
+    write_text(path, render_report(report), newline="\n")
     return path
 
 

@@ -5,6 +5,9 @@ import logging
 from pathlib import Path
 from typing import IO, Any
 
+from ..disk.json_file import parse_json
+from ..disk.run_names import HISTORY, TENSORBOARD
+from ..disk.write import open_append, write_text
 from .balance import Balance
 
 log = logging.getLogger("chatstill")
@@ -18,7 +21,7 @@ class Records:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.folder = folder / "history.jsonl", folder / "tensorboard"
+        self.path, self.folder = folder / HISTORY, folder / TENSORBOARD
         self._file: IO[str] | None = None
         self._writer: Any = None
         self._steps_before: dict[int, int] = {}
@@ -34,13 +37,11 @@ class Records:
         from torch.utils.tensorboard import SummaryWriter
 
         if self.path.is_file():
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
             kept = [line for line in lines if _position(line) <= after]
-            staging = self.path.with_name(f".{self.path.name}.new")
-            staging.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            staging.replace(self.path)
+            write_text(self.path, "".join(f"{line}\n" for line in kept))
         self._steps_before = steps_before
-        self._file = open(self.path, "a", encoding="utf-8")
+        self._file = open_append(self.path)
         # Curves of a run that goes on: what came after the checkpoint is drawn anew.
         purge = steps_before.get(after[0], 0) + after[1] + 1 if self.folder.is_dir() else None
         self._writer = SummaryWriter(str(self.folder), purge_step=purge)
@@ -70,7 +71,7 @@ class Records:
 
 def _position(line: str) -> tuple[int, int]:
     try:
-        record = json.loads(line)
+        record = parse_json(line, finite=False)
         return int(record["phase_index"]), int(record["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return (1 << 30, 0)  # a line cut short by a kill
