@@ -21,6 +21,7 @@ from torch import Tensor
 from .data.fingerprint import state_sha256
 from .data.teacher_cache import Layout, TeacherCache, cache_fingerprint
 from .data.views import View
+from .disk.json_file import fault_of, read_object
 from .disk.write import write_json
 from .errors import Problem, UserError
 from .job import Job, device_of
@@ -163,7 +164,10 @@ def settle(job: Job, view: View, folder: Path, passes: Mapping[str, float]) -> N
     """
     path = folder / FILE
     if path.is_file():
-        return
+        fault = _fault_of_file(path)
+        if fault is None:
+            return
+        log.warning("%s %s: it is decided anew where the teacher's outputs come from", path, fault)
     found = {}
     for phase in job.method.phases():
         stored = storable(job, phase, view)
@@ -190,6 +194,16 @@ def settle(job: Job, view: View, folder: Path, passes: Mapping[str, float]) -> N
         write_json(path, {"format": 1, "phases": found})
 
 
+def _fault_of_file(path: Path) -> str | None:
+    """What is wrong with ``teacher_cache.json``."""
+    try:
+        phases = read_object(path).get("phases")
+    except (OSError, ValueError) as error:
+        return fault_of(error)
+    whole = isinstance(phases, dict) and all(isinstance(one, dict) for one in phases.values())
+    return None if whole else "does not hold what a run writes"
+
+
 def open_sources(
     job: Job, view: View, folder: Path, console: Console, *, first_phase: int = 0
 ) -> dict[str, TeacherSource]:
@@ -210,7 +224,7 @@ def open_sources(
     path = folder / FILE
     if not path.is_file():
         return {}
-    settled = json.loads(path.read_text(encoding="utf-8"))["phases"]
+    settled = read_object(path)["phases"]
     sources: dict[str, TeacherSource] = {}
     for phase in job.method.phases()[first_phase:]:
         if not settled.get(phase.name, {}).get("stored"):

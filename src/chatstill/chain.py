@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import pipeline
-from .errors import Problem, UserError
+from .disk.full import full_disk, is_full
+from .errors import Interrupted, Problem, RunFailure, UserError
 from .inputs import moved_aside
 from .train.launch import meet_again, rank, relaunch_on_every_device, wait_until
 
@@ -63,6 +64,11 @@ def distill_chain(chain: Chain, *, fresh: bool = False, console: Console) -> Non
 
             report_chain(chain, console)
             folder.finish()
+    except Exception as error:
+        if isinstance(error, UserError | RunFailure | Interrupted) or not is_full(error):
+            raise
+        hint = "Make room, and start again: the links that are finished stand"
+        raise RunFailure(f"{full_disk(error)}. {hint}") from error
     finally:
         folder.close()
 

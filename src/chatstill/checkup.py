@@ -6,10 +6,12 @@ written, no weight and no generator is touched; rank 0 alone does it, and a resu
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,8 @@ from .config.schema import RunConfig
 from .config.task import task_of
 from .costs import cache_decisions, job_costs, phase_steps, rehearse_job
 from .data.sampler import largest_micro_batch
+from .disk.json_file import fault_of
+from .disk.write import write_json
 from .errors import Problem, UserError, errors_of
 from .evaluate.scoring import score
 from .figures import counted
@@ -35,6 +39,7 @@ from .preflight.sample import sample_rows
 from .preflight.survey import Survey, survey
 from .preflight.teacher import TeacherCheck, check_preprocess, check_teacher
 from .preflight.windows import scores_beyond_windows
+from .report.data import read_data_report
 from .splits import lengths_of, path_of, sample_view
 from .tasks.base import Example, Split
 from .tasks.files import listed, transfer_files
@@ -43,6 +48,7 @@ from .text.normalize import normalizes
 from .train.launch import world_size
 from .train.precision import precision_of
 
+log = logging.getLogger("chatstill")
 SAMPLE = 512
 SPLITS: tuple[Split, ...] = ("train", "dev")
 
@@ -149,13 +155,8 @@ def preflight(job: Job) -> Plan:
         problems += cost_problems
     if errors := errors_of(problems):
         raise UserError(errors)
-    data_dir = Path(job.config.data_dir)
-    files = {
-        split: listed(job.task, split, data_dir, job.labelled(split)) for split in ("train", "dev")
-    }
-    nfkc = normalizes(job.tokenizer)
-    report = data_report(job.task, train, dev, files, normalizes=nfkc)
-    problems += report_warnings(report, job.task, normalizes=nfkc)
+    report = _report(job, train, dev)
+    problems += report_warnings(report, job.task, normalizes=normalizes(job.tokenizer))
     data = Section("data", plan_rows(report, job.config.max_seq_length))
     sections = [_networks(job, check), data]
     for phase in job.method.phases():
@@ -164,6 +165,27 @@ def preflight(job: Job) -> Plan:
         problems += [Problem(phase.name, text, severity="warning") for text in warnings]
     sections.append(costs)
     return Plan(sections, problems, report)
+
+
+def _report(job: Job, train: Survey, dev: Survey) -> dict[str, Any]:
+    data_dir = Path(job.config.data_dir)
+    files: dict[str, str] = {
+        split: listed(job.task, split, data_dir, job.labelled(split)) for split in SPLITS
+    }
+    return data_report(job.task, train, dev, files, normalizes=normalizes(job.tokenizer))
+
+
+def renew_data_report(job: Job, path: Path) -> None:
+    """Writes ``data_report.json`` of a run that goes on again where it is damaged or missing."""
+    try:
+        if read_data_report(path):
+            return
+        fault = "is missing"
+    except (OSError, ValueError) as error:
+        fault = fault_of(error)
+    log.warning("%s %s: the data are read once more for it", path, fault)
+    train, dev = (survey_split(job, split) for split in SPLITS)
+    write_json(path, _report(job, train, dev))
 
 
 def _unread(job: Job) -> list[Problem]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .config.chain import DIRECT
 from .config.schema import RunConfig
 from .data.views import View
+from .disk.run_files import last_link
 from .disk.write import write_json, write_text
 from .errors import Problem, UserError
 from .evaluate.results import compare, judge, result_lines
@@ -40,12 +39,8 @@ def kept_folder(run: Path) -> Path | None:
             return run / name
     if (run / "config.json").is_file():
         return run
-    try:
-        text = (run / "metrics.json").read_text(encoding="utf-8")
-        links = [link for link in json.loads(text)["links"] if link["name"] != DIRECT]
-        return kept_folder(run / links[-1]["name"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return None
+    last = last_link(run)
+    return kept_folder(last) if last is not None else None
 
 
 def report_run(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .methods.base import Method
     from .preflight.plan import Plan
     from .tasks.base import Split
+    from .train.checkpoints import CheckpointStore
     from .train.runfolder import RunFolder
 
 log = logging.getLogger("chatstill")
@@ -77,10 +78,12 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
 def _run(
     loaded: Loaded, verb: Verb, fresh: bool, told: Collection[Problem], console: Console
 ) -> None:
-    from .disk.write import write_json
-    from .fingerprint import run_facts, run_fingerprint
-    from .preflight.plan import plan_lines
-    from .runlog import note_in_file, start_log
+    from .disk.run_names import CHECKPOINTS
+    from .fingerprint import run_fingerprint
+    from .opening import open_folder
+    from .runlog import note_in_file
+    from .train.checkpoints import CheckpointStore
+    from .train.failures import disk_failures
     from .train.runfolder import RunFolder
 
     config = loaded.config
@@ -104,22 +107,15 @@ def _run(
     if rank() == 0:
         job = (examined_job if state == "new" else open_job_of)(loaded, verb)
         plan = _print_plan(job, console, told) if state == "new" else None
-        moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
-        if moved is not None:
-            console.print(f"the old run was moved to {moved}")
-        start_log(folder.path, console)
-        if plan is not None:
-            note_in_file(plan_lines(plan))
-            write_json(folder.path / "data_report.json", plan.data_report)
-        if state == "resume":
-            _warn_of_versions(folder, run_facts())
-            log.info("going on with the run in %s", folder.path)
-        write_resolved(loaded, folder.path)
     else:
         gate.wait()
-        job = open_job_of(loaded, verb)
+        job, plan = open_job_of(loaded, verb), None
+    store = CheckpointStore(folder.path / CHECKPOINTS, config.save_total_limit)
     try:
-        _train_and_report(job, folder, gate, console)
+        with disk_failures(store):
+            if rank() == 0:
+                open_folder(loaded, job, plan, folder, fingerprint, fresh, console)
+            _train_and_report(job, folder, store, gate, console)
     except (Interrupted, RunFailure) as end:
         note_in_file([str(end)])
         raise
@@ -127,15 +123,15 @@ def _run(
         folder.close()
 
 
-def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console) -> None:
+def _train_and_report(
+    job: Job, folder: RunFolder, store: CheckpointStore, gate: Gate, console: Console
+) -> None:
     from .outcome import report_run
     from .runlog import note_in_file
     from .running import prepare_views, train_job
-    from .train.checkpoints import CheckpointStore
     from .train.failures import failures
 
     started = time.time()
-    store = CheckpointStore(folder.path / "checkpoints", job.config.save_total_limit)
     if rank() == 0:
         store.clean()
     views = prepare_views(job, folder.path, console)
@@ -211,13 +207,6 @@ def _print_results(folder: Path, console: Console) -> list[str]:
     return lines
 
 
-def write_resolved(loaded: Loaded, folder: Path) -> None:
-    """The resolved configuration, each value with where it came from."""
-    from .disk.write import write_json
-
-    write_json(folder / "config.resolved.json", loaded.resolved())
-
-
 def quiet_libraries() -> None:
     """Their notices about downloads and new heads are ours to word."""
     import os
@@ -233,21 +222,6 @@ def quiet_libraries() -> None:
     logging.getLogger("torch.distributed").setLevel(logging.ERROR)
     # A first step that draws no successor moves the schedule on and nothing else, on purpose.
     warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
-
-
-def _warn_of_versions(folder: RunFolder, facts: dict[str, Any]) -> None:
-    """A run that goes on under other versions is not bit-identical to an unbroken one."""
-    before = (folder.record() or {}).get("versions", {})
-    changed = [
-        f"{k} {before[k]} → {v}"
-        for k, v in facts["versions"].items()
-        if before.get(k) not in (None, v)
-    ]
-    if changed:
-        log.warning(
-            "going on with other versions (%s): the result may differ in the last digits",
-            ", ".join(changed),
-        )
 
 
 def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:

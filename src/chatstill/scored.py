@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from .config.schema import Architecture, RunConfig, RunKeys
 from .config.task import task_of
 from .config.weights import read_json
 from .data.views import View
+from .disk.run_files import resolved_values
 from .errors import Problem, UserError
 from .evaluate.scoring import score
 from .job import device_of, reader_for
@@ -144,15 +145,15 @@ def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelle
 
 def as_trained(folder: Path, config: RunConfig) -> RunConfig:
     """The lengths that a run cut its rows to, where the configuration leaves them at their defaults."""
-    try:
-        text = (folder.parent / "config.resolved.json").read_text(encoding="utf-8")
-        found = json.loads(text)
-    except (OSError, ValueError):
-        return config
+    found = resolved_values(folder.parent)
     keys = ("max_seq_length", "max_query_length", "max_reply_length", "truncation_side")
     own = {
-        key: found[key]["value"]
+        key: found[key]
         for key in keys
         if key in found and getattr(config, key) == RunKeys.model_fields[key].default
     }
+    try:
+        RunKeys.model_validate(own, strict=True)
+    except ValidationError:  # not what a run wrote
+        return config
     return config.model_copy(update=own)

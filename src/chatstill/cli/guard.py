@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..disk.full import full_disk, is_full
 from ..errors import Interrupted, RunFailure, UserError
 from . import SET_UP
 from .messages import show_failure, show_problems, show_stop, show_usage
@@ -47,8 +48,13 @@ def guarded(action: Callable[[], Any]) -> int:
             raise
         show_failure(f"the library {error.name} is missing. {SET_UP}")
         return 1
-    except OSError as error:
-        return _system_error(error)
+    except Exception as error:  # whatever class a library has for a full disk
+        if is_full(error):
+            show_failure(f"{full_disk(error)}. Make room there, or name another place to write to.")
+            return 1
+        if isinstance(error, OSError):
+            return _system_error(error)
+        raise
     return 0
 
 
@@ -66,8 +72,5 @@ def _system_error(error: OSError) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     place = f"{error.filename}: " if error.filename else ""
-    text = f"{place}{error.strerror or error}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        text += ". Free some space, or name another output_dir; what was saved before stands."
-    show_failure(text)
+    show_failure(f"{place}{error.strerror or error}")
     return 1

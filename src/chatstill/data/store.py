@@ -141,7 +141,8 @@ class ArrayWriter:
         if full or isinstance(error, UserError):
             remove_if_possible(self.staging)
         if full:
-            raise RunFailure(f"{told}. Free space, or set cache_dir to another disk") from error
+            hint = "Make room, or set cache_dir (for a check: the variable TMPDIR) to another disk"
+            raise RunFailure(f"{told}. {hint}") from error
 
     def _path(self, name: str) -> Path:
         return self.staging / f"{name}.bin"

@@ -6,11 +6,12 @@ passes here can be walked, written again as JSON, and computed with.
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
+Pairs = Callable[[list[tuple[str, Any]]], Any]
 MOST_BYTES = 100_000_000  # tokenizers of 250,000 pieces take 35 MB
 MOST_DEPTH = 100
 MOST_DIGITS = 300  # a float can still hold it
@@ -20,12 +21,13 @@ class JsonFault(ValueError):
     """What is wrong with a JSON text, as the rest of a sentence: ``is not JSON (line 3, …)``."""
 
 
-def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
+def parse_json(text: str | bytes, *, finite: bool = True, pairs: Pairs | None = None) -> Any:
     """The value of a JSON text.
 
     Args:
         text: UTF-8 where it is bytes; a mark of the encoding in front is passed over.
         finite: Whether NaN and infinite numbers, which JSON does not have, are a fault.
+        pairs: Makes an object of its keys and values, such as one that minds keys that stand twice.
 
     Raises:
         JsonFault: with what is wrong, and where.
@@ -33,7 +35,8 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")
-        value = json.loads(text.removeprefix("\ufeff"), parse_int=_integer)
+        plain = text.removeprefix("\ufeff")
+        value = json.loads(plain, parse_int=_integer, object_pairs_hook=pairs)
     except JsonFault:
         raise
     except JSONDecodeError as error:
@@ -52,8 +55,10 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
     return value
 
 
-def read_json(path: Path, *, finite: bool = True, most: int = MOST_BYTES) -> Any:
-    """The value of a JSON file.
+def read_json(
+    path: Path, *, finite: bool = True, most: int = MOST_BYTES, pairs: Pairs | None = None
+) -> Any:
+    """The value of a JSON file; ``finite`` and ``pairs`` as ``parse_json`` has them.
 
     Raises:
         JsonFault: with what is wrong, and where.
@@ -63,7 +68,7 @@ def read_json(path: Path, *, finite: bool = True, most: int = MOST_BYTES) -> Any
         data = stream.read(most + 1)
     if len(data) > most:
         raise JsonFault(f"is larger than {most / 1e6:,.0f} MB")
-    return parse_json(data, finite=finite)
+    return parse_json(data, finite=finite, pairs=pairs)
 
 
 def read_object(path: Path, *, finite: bool = True, most: int = MOST_BYTES) -> dict[str, Any]:

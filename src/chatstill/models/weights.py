@@ -1,6 +1,5 @@
 """Finding and reading weights: safetensors or tensors-only .bin files, nothing that runs code."""
 
-import json
 import pickle
 import re
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from ..disk.json_file import fault_of, read_object
 from ..errors import Problem, UserError
 from .refusals import refuse_foreign_file, refuse_foreign_folder, refuse_pickle
 
@@ -96,12 +96,13 @@ def _files_of_folder(folder: Path, place: str) -> tuple[Path, ...]:
 
 def _shards(index: Path, place: str) -> tuple[Path, ...]:
     try:
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(
-            Problem(place, f"{index} is not an index of weight files ({error!r})")
-        ) from None
-    files = tuple(index.parent / Path(str(name)).name for name in sorted(names, key=str))
+        names = {str(name) for name in read_object(index)["weight_map"].values()}
+    except (OSError, ValueError) as error:
+        raise UserError(Problem(place, f"{index} {fault_of(error)}")) from None
+    except (KeyError, AttributeError):
+        message = f"{index} is not an index of weight files: it has no block weight_map"
+        raise UserError(Problem(place, message)) from None
+    files = tuple(index.parent / Path(name).name for name in sorted(names))
     missing = [file.name for file in files if not file.is_file()]
     if missing or not files:
         raise UserError(

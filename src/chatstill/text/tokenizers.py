@@ -8,10 +8,10 @@ read here, and what comes out is asked to read its own vocabulary.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..disk.json_file import known_object
 from ..errors import Problem, UserError
 from ..hub import hub_problem, require_hub
 from .casing import casing_report, check_texts, lower_cases, set_lower_case, unk_share
@@ -187,25 +187,18 @@ def _from_vocabulary(path: Path, config_file: str | None) -> Tokenizer:
 
 def _follow_saved_casing(tokenizer: Tokenizer, folder: Path) -> None:
     """Where only ``tokenizer.json`` states the casing, follow it: transformers does not."""
-    if "do_lower_case" in _read_json(folder / "tokenizer_config.json"):
+    if "do_lower_case" in known_object(folder / "tokenizer_config.json"):
         return
-    normalizer = _read_json(folder / "tokenizer.json").get("normalizer") or {}
-    for step in normalizer.get("normalizers", [normalizer]):
-        if step.get("type") == "BertNormalizer" and "lowercase" in step:
+    normalizer = known_object(folder / "tokenizer.json").get("normalizer")
+    steps = normalizer.get("normalizers", [normalizer]) if isinstance(normalizer, dict) else []
+    for step in steps if isinstance(steps, list) else []:
+        if isinstance(step, dict) and step.get("type") == "BertNormalizer" and "lowercase" in step:
             set_lower_case(tokenizer, bool(step["lowercase"]))
 
 
 def _model_type(config_file: str | None) -> str | None:
-    return _read_json(Path(config_file)).get("model_type") if config_file else None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON object, empty where there is none: only hints are read this way."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    found = known_object(Path(config_file)).get("model_type") if config_file else None
+    return found if isinstance(found, str) else None
 
 
 def _ensure_padding(tokenizer: Tokenizer, name: str) -> None:
