@@ -194,7 +194,7 @@ def test_the_architecture_file(world):
     (world.folder / "arch.txt").write_text('{"num_hidden_layers": 3,}', encoding="utf-8")
     assert "arch.txt is not JSON (line 1, column 25" in world.report()
     (world.folder / "arch.txt").write_text("[]", encoding="utf-8")
-    assert "arch.txt holds no JSON object" in world.report()
+    assert "arch.txt holds a JSON list, no object" in world.report()
     (world.folder / "arch.txt").write_bytes(b'{"a": "\xff"}')
     assert "arch.txt is not UTF-8" in world.report()
     world.values["teacher_architectures"]["config_file"] = "teacher"

@@ -18,7 +18,7 @@ FULL = {
     "the system": OSError(errno.ENOSPC, "No space left on device"),
     "a quota": OSError(errno.EDQUOT, "Disk quota exceeded"),
     "safetensors": LibraryError("Error while serializing: No space left on device (os error 28)"),
-    "tokenizers": Exception("No space left on device (os error 28)"),  # noqa: TRY002 (as it raises)
+    "tokenizers": Exception("No space left on device (os error 28)"),
     "tokenizers in another language": Exception("设备上没有空间 (os error 28)"),
     "torch": RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"),
 }

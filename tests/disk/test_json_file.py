@@ -50,7 +50,7 @@ def test_files_have_a_largest_size_and_the_shape_of_an_object(tmp_path):
     file = tmp_path / "a.json"
     file.write_text("[1, 2, 3]", encoding="utf-8")
     assert read_json(file) == [1, 2, 3]
-    with pytest.raises(JsonFault, match="no JSON object"):
+    with pytest.raises(JsonFault, match="holds a JSON list, no object"):
         read_object(file)
     with pytest.raises(JsonFault, match="is larger than"):
         read_json(file, most=8)

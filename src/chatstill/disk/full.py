@@ -16,6 +16,7 @@ _SAID = (
     f"os error {errno.ENOSPC})",
     f"os error {errno.EDQUOT})",
     "enforce fail at inline_container",  # torch.save, which names no reason
+    "iostream error",  # its end of a file
 )
 
 

@@ -75,7 +75,7 @@ def read_object(path: Path, *, finite: bool = True, most: int = MOST_BYTES) -> d
     """The object ``{ … }`` of a JSON file; raises as ``read_json``."""
     found = read_json(path, finite=finite, most=most)
     if not isinstance(found, dict):
-        raise JsonFault("holds no JSON object { … }")
+        raise JsonFault(f"holds a JSON {type(found).__name__}, no object {{ … }}")
     return found
 
 

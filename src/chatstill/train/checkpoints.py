@@ -4,10 +4,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
 from ..disk.full import writing
 from ..disk.json_file import fault_of, known_object, read_object
@@ -73,6 +77,37 @@ def publish_folder(target: Path, write: Callable[[Path], None]) -> None:
     else:
         staging.rename(target)
     sync_folder(target.parent)
+
+
+def save_torch(value: Any, path: Path) -> None:
+    """``torch.save``; a full disk is told with the name of the file."""
+    with writing(path):
+        torch.save(value, path)
+
+
+def publish_weights(
+    target: Path,
+    state: dict[str, Tensor],
+    known: Mapping[str, Any],
+    extra: Callable[[Path], None] | None = None,
+) -> None:
+    """Publishes trained weights with what is known of them.
+
+    Args:
+        target: The checkpoint.
+        state: The weights by name, on the CPU.
+        known: For ``selection.json``.
+        extra: Writes more files into the folder that it is given.
+    """
+
+    def write(folder: Path) -> None:
+        with writing(folder / "trained.safetensors"):
+            save_file(state, folder / "trained.safetensors")
+        write_text(folder / SELECTION, json.dumps(known))
+        if extra is not None:
+            extra(folder)
+
+    publish_folder(target, write)
 
 
 def damage_of(folder: Path) -> str | None:
