@@ -7,13 +7,12 @@ network of the same shape in its place.
 from __future__ import annotations
 
 import gc
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import pipeline
 from .disk.full import full_disk, is_full
+from .disk.scratch import scratch_folder
 from .errors import Interrupted, Problem, RunFailure, UserError
 from .inputs import moved_aside
 from .train.launch import meet_again, rank, relaunch_on_every_device, wait_until
@@ -165,7 +164,7 @@ def check_links(chain: Chain, console: Console) -> list[Plan]:
     plans: list[Plan] = []
     problems: list[Problem] = []
     faulty: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="chatstill-") as name:
+    with scratch_folder() as scratch:
         stand_ins: dict[str, str] = {}
         for number, link in enumerate(chain.links):
             if faulty.intersection(link.after):
@@ -180,7 +179,7 @@ def check_links(chain: Chain, console: Console) -> list[Plan]:
                 problems += [replace(p, place=f"{link.name}: {p.place}") for p in error.problems]
                 continue
             if not _is_kept(link):
-                folder = Path(name) / link.name
+                folder = scratch / link.name
                 kind = job.task.labels.kind
                 save_student(job.method.kept(), job.tokenizer, folder, job.names, kind)
                 stand_ins[str(link.kept)] = str(folder)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from .config.task import task_of
 from .costs import cache_decisions, job_costs, phase_steps, rehearse_job
 from .data.sampler import largest_micro_batch
 from .disk.json_file import fault_of
+from .disk.scratch import scratch_folder
 from .disk.write import write_json
 from .errors import Problem, UserError, errors_of
 from .evaluate.scoring import score
@@ -126,8 +126,7 @@ def preflight(job: Job) -> Plan:
     if train.num_rows < world_size():
         message = f"{train.num_rows} training rows for {world_size()} processes"
         problems.append(Problem("data", message))
-    with tempfile.TemporaryDirectory(prefix="chatstill-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
         lengths = lengths_of(job.config)
         view = sample_view(job.task, rows, job.tokenizer, lengths, folder / "train")

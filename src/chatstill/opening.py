@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from .checkup import renew_data_report
+from .disk.scratch import clear_left
 from .disk.write import write_json
 from .fingerprint import run_facts
 from .preflight.plan import plan_lines
@@ -34,6 +35,7 @@ def open_folder(
     console: Console,
 ) -> None:
     """Takes the run folder and writes what is known before training; a run without a plan goes on."""
+    clear_left()  # temporary folders of killed runs
     moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
     if moved is not None:
         console.print(f"the old run was moved to {moved}")

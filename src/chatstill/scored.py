@@ -15,6 +15,7 @@ from .config.task import task_of
 from .config.weights import read_json
 from .data.views import View
 from .disk.run_files import resolved_values
+from .disk.scratch import scratch_folder
 from .errors import Problem, UserError
 from .evaluate.scoring import score
 from .job import device_of, reader_for
@@ -121,20 +122,18 @@ class Scored(NamedTuple):
 
 def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelled: bool) -> Scored:
     """Scores of every row of a file by the network of a folder."""
-    import tempfile
-
     from .data.views import prepare_view
 
     task = task_for(folder, config)
     model, tokenizer, match, config, warnings = open_model(folder, as_trained(folder, config))
-    with tempfile.TemporaryDirectory(prefix="chatstill-") as cache:
+    with scratch_folder() as cache:
         known = own_block(model.config).get("preprocess")
         rows = preprocessed(task.read(path, split, labelled), config.preprocess or known)
         view = prepare_view(
             rows,
             tokenizer,
             lengths_of(config),
-            Path(cache),
+            cache,
             source_fingerprint=str(path),
             label_width=label_width(task),
         )

@@ -251,3 +251,40 @@ def test_real_vocabularies(name):
     assert own.lower_cases(tokenizer)
     text = "good morning" if "uncased" in name else "今天天气很好"
     assert own.unk_share(tokenizer, [text]) == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "fault"),
+    [
+        ("tokenizer_config.json", "[" * 9999, "more than 100 lists and objects"),
+        ("tokenizer_config.json", '{"a": NaN}', "'a', which is NaN"),
+        ("special_tokens_map.json", "[1]", "a JSON list"),
+        ("added_tokens.json", '{"x": ', "is not JSON (line 1"),
+    ],
+)
+def test_a_damaged_side_file_is_named(vocab_folder, file, content, fault):
+    (vocab_folder / file).write_text(content, encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        own.resolve_tokenizer(str(vocab_folder), None, None)
+    assert str(vocab_folder / file) in str(error.value) and fault in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["abc", [1], -5, True])
+def test_the_longest_row_of_a_tokenizer_is_a_number(vocab_folder, value):
+    write_json(
+        vocab_folder / "tokenizer_config.json",
+        tokenizer_class="BertTokenizer",
+        model_max_length=value,
+    )
+    with pytest.raises(UserError, match=r"model_max_length is .*, expected a number from 0 on"):
+        own.resolve_tokenizer(str(vocab_folder), None, None)
+
+
+@pytest.mark.parametrize("value", [512, 512.0, 10**30, 0, None])
+def test_any_number_may_be_the_longest_row(vocab_folder, value):
+    write_json(
+        vocab_folder / "tokenizer_config.json",
+        tokenizer_class="BertTokenizer",
+        model_max_length=value,
+    )
+    own.resolve_tokenizer(str(vocab_folder), None, None)
