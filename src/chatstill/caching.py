@@ -24,12 +24,12 @@ from .data.views import View
 from .disk.json_file import fault_of, read_object
 from .disk.write import write_json
 from .errors import Problem, UserError
+from .figures import byte_size
 from .job import Job, device_of
 from .methods.base import Phase
 from .models.custom import code_of
 from .models.layers import num_layers_of
 from .preflight.caching import CacheCost, CacheDecision, decide, in_words
-from .preflight.plan import byte_size
 from .preflight.resources import existing_parent
 from .train.cached_teacher import CachedTeacher, compute_with, layout_of, to_arrays
 from .train.launch import rank, world_size

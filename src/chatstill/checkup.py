@@ -22,7 +22,7 @@ from .data.sampler import largest_micro_batch
 from .disk.json_file import fault_of
 from .disk.scratch import scratch_folder
 from .disk.write import write_json
-from .errors import Problem, UserError, errors_of
+from .errors import Problem, UserError, errors_of, shown
 from .evaluate.scoring import score
 from .figures import counted
 from .job import Job, device_of
@@ -238,7 +238,7 @@ def _networks(job: Job, check: TeacherCheck | None) -> Section:
             parameters=sum(p.numel() for p in model.parameters()),
         )
     rows += [("", note) for note in job.notes]
-    rows.append(("labels", ", ".join(job.names) or f"one output ({job.match.objective})"))
+    rows.append(("labels", shown(", ".join(job.names)) or f"one output ({job.match.objective})"))
     if check is not None:
         rows.append(("teacher on dev", str(check)))
     return Section("networks", rows)

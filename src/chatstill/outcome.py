@@ -12,7 +12,7 @@ from .config.schema import RunConfig
 from .data.views import View
 from .disk.run_files import last_link
 from .disk.write import write_json, write_text
-from .errors import Problem, UserError
+from .errors import Problem, UserError, shown
 from .evaluate.results import compare, judge, result_lines
 from .evaluate.speed import count_parameters, device_name, size_megabytes
 from .fingerprint import run_facts
@@ -139,7 +139,7 @@ def evaluate_folder(
         "dev": judge(task, scores, labels, view.groups),
     }
     files = listed(task, split, Path(config.data_dir))
-    metrics["lines"] = [f"file = {files}", *result_lines(metrics)]
+    metrics["lines"] = [shown(f"file = {files}"), *result_lines(metrics)]
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)

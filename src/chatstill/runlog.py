@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from .disk.run_names import LOG
 from .disk.write import open_append
+from .errors import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +25,12 @@ class _File(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk is said once, by what the run itself writes; no traceback per line."""
+
+
+def _escape(record: logging.LogRecord) -> bool:
+    """Names in a line are anybody's: it stays one line, without codes for the terminal that shows it."""
+    record.msg, record.args = shown(record.getMessage()), ()
+    return True
 
 
 class _Shown(logging.Handler):
@@ -50,6 +57,8 @@ def start_log(folder: Path, console: Console) -> None:
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(file)
     log.addHandler(_Shown(console))
+    if _escape not in log.filters:
+        log.addFilter(_escape)
     log.setLevel(logging.INFO)
     log.propagate = False
 
@@ -59,4 +68,4 @@ def note_in_file(lines: list[str]) -> None:
     for handler in log.handlers:
         if isinstance(handler, logging.FileHandler):
             for line in lines:
-                handler.handle(log.makeRecord(log.name, logging.INFO, "", 0, line, (), None))
+                handler.handle(log.makeRecord(log.name, logging.INFO, "", 0, shown(line), (), None))

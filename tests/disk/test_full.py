@@ -32,7 +32,7 @@ def test_the_file_and_the_free_room_are_named(error, tmp_path):
     assert is_full(found.value) and found.value.errno == errno.ENOSPC
     said = full_disk(found.value)
     assert re.fullmatch(
-        rf"the disk is full: {path} cannot be written, [\d,.]+ MB are free in {tmp_path}", said
+        rf"the disk is full: {path} cannot be written, [\d.]+ [kMG]B free in {tmp_path}", said
     )
 
 

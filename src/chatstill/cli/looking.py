@@ -8,7 +8,8 @@ import typer
 
 from ..disk.write import write_text
 from ..errors import Problem, UserError
-from .verbs import Plugins, app, standard_output
+from .terminal import is_utf8, standard_output, write
+from .verbs import Plugins, app
 
 Kind = Annotated[
     Literal["tasks", "methods", "students"] | None,
@@ -59,9 +60,9 @@ def schema(
     from ..config.jsonschema import method_file_schema, run_schema
 
     found = method_file_schema() if method_file else run_schema(plugins or ())
-    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(found, indent=2, ensure_ascii=output is None and not is_utf8()) + "\n"
     if output is None:
-        typer.echo(text, nl=False)
+        write(text.rstrip("\n"))
         return
     if output.is_dir() or (output.exists() and '"$schema"' not in _start(output)):
         message = f"{output} exists and holds no schema."

@@ -11,10 +11,9 @@ from .. import __version__
 from ..errors import Problem, UserError
 from .caches import cache
 from .of_run import block_of_run, of_run
+from .terminal import standard_output, write
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..config import Chain, Loaded
 
 app = typer.Typer(
@@ -50,7 +49,7 @@ Split = Annotated[Literal["train", "dev", "test"], typer.Option(help="Which rows
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"chatstill {__version__}")
+        write(f"chatstill {__version__}")
         raise typer.Exit
 
 
@@ -249,10 +248,3 @@ def _load(
     loaded = load(config, overrides or [], verb=verb)
     show_problems(loaded.warnings)
     return replace(loaded, arguments=[*loaded.arguments, *(["--fresh"] if fresh else [])])
-
-
-def standard_output() -> "Console":
-    """Tables and colours on a terminal, plain elsewhere."""
-    from rich.console import Console
-
-    return Console()

@@ -102,11 +102,6 @@ def fields_of(model: type[BaseModel]) -> list[str]:
     return [name for name in names if name != "note"] + [name for name in names if name == "note"]
 
 
-def _typed(bound: float) -> str:
-    """A bound as it is typed: ``0.5``, ``4294967295``."""
-    return str(int(bound)) if float(bound).is_integer() else f"{bound:g}"
-
-
 def _prepared(model: type[BaseModel], values: Any) -> Any:
     """Whole floats as whole numbers (1e3 steps), and names in the spelling of the model's choices."""
     if not isinstance(values, dict):
@@ -240,7 +235,7 @@ def _wanted(errors: list[Any]) -> list[str]:
             wanted.append(context["expected"].replace("'", '"'))
         elif kind in _BOUNDS:
             name, word = _BOUNDS[kind]
-            wanted.append(f"{word} {_typed(context[name])}")
+            wanted.append(f"{word} {context[name]:.10g}")
         elif kind in _TYPES:
             wanted.append(_TYPES[kind])
         else:

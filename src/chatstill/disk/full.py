@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..figures import byte_size
 from .fresh import final_path
 
 CODES = (errno.ENOSPC, errno.EDQUOT)
@@ -50,7 +51,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def full_disk(error: BaseException) -> str:
-    """``the disk is full: out/run.json cannot be written, 0.2 MB are free in out``."""
+    """``the disk is full: out/run.json cannot be written, 20 kB free in its folder``."""
     while isinstance(error, BaseException):
         if isinstance(error, OSError) and error.errno in CODES and error.filename is not None:
             path = final_path(Path(os.fsdecode(error.filename)))
@@ -71,4 +72,4 @@ def _free(path: Path) -> str:
         free = shutil.disk_usage(folder).free
     except OSError:
         return f"in {folder}"
-    return f"{free / 1e6:,.1f} MB are free in {folder}"
+    return f"{byte_size(free)} free in {folder.absolute()}"

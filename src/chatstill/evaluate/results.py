@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import shown
 from ..figures import fitted
 from ..tasks.base import Task
 from ..tasks.intervals import bootstrap
@@ -103,4 +104,4 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
     lines += _calibration_lines(metrics)
     if metrics.get("kept"):
         lines.append(f"kept = {metrics['kept']['text']}")
-    return lines
+    return [shown(line) for line in lines]
