@@ -44,12 +44,8 @@ def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
 
 
 def _is_unfinished(folder: Path) -> bool:
-    record = known_object(folder / RECORD)
-    return (
-        bool(record)
-        and record.get("state") != "finished"
-        and not (folder / "config.json").is_file()
-    )
+    running = known_object(folder / RECORD).get("state") == "running"
+    return running and not (folder / "config.json").is_file()
 
 
 def block_of_run(model: Path) -> list[str]:

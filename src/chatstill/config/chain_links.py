@@ -97,7 +97,7 @@ def _listed(source: Source) -> tuple[list[Draft], list[Problem]]:
         name = link.get("name", f"link{number + 1}")
         faults = _faults(link, name, {draft.name for draft in drafts}, source, number)
         problems += faults
-        if not any(problem.place == _named(source, number) for problem in faults):
+        if _is_name(name) and name not in {draft.name for draft in drafts}:
             verb: Verb = "teach" if link.get("verb") == "teach" else "distill"
             draft = Draft(name, verb, _link_source(source, name, number))
             if drafts and TEACHER not in link:
@@ -106,8 +106,9 @@ def _listed(source: Source) -> tuple[list[Draft], list[Problem]]:
     return drafts, problems
 
 
-def _named(source: Source, number: int) -> str:
-    return source.place(("pipeline", number, "name")).where
+def _is_name(name: Any) -> bool:
+    """Whether a link can be spoken of by it; its folder may have that name or not."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def _faults(
@@ -115,7 +116,7 @@ def _faults(
 ) -> list[Problem]:
     here: KeyPath = ("pipeline", number)
     problems = []
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not _is_name(name):
         message = f"{json.dumps(name, ensure_ascii=False)} can't name a link."
         hint = (
             "Its folder has that name: up to 100 letters, digits, '-', '_' and '.', such as step1."

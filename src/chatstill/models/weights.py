@@ -175,8 +175,10 @@ def _refuse_too_large(tensors: dict[str, Tensor], file: Path, place: str) -> Non
 
 def _no_plain(tensor: Tensor, most: int) -> str | None:
     """What a tensor is that cannot be copied number by number, into at most so many bytes."""
-    if tensor.is_nested or tensor.layout is not torch.strided:
-        return f"sparse or nested ({str(tensor.layout).removeprefix('torch.')})"
+    if tensor.is_nested:
+        return "nested"
+    if tensor.layout is not torch.strided:
+        return f"sparse ({str(tensor.layout).removeprefix('torch.')})"
     if tensor.is_quantized:
         return f"quantized ({str(tensor.dtype).removeprefix('torch.')})"
     if tensor.device.type != "cpu":
