@@ -166,3 +166,15 @@ def test_ctrl_c_is_pythons_own_again_after_the_imports():
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("arguments", ["--version", "list", "schema"])
+def test_output_that_a_full_disk_does_not_take_is_one_line(arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "chatstill", arguments], stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "error: standard output cannot be written: No space left on device"
+    ]

@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ..disk.full import full_disk, is_full
@@ -19,6 +20,29 @@ _OWN_LIBRARIES = (
 
 
 def guarded(action: Callable[[], Any]) -> int:
+    """The exit code of an action, once all that it printed has gone out; see ``_run``."""
+    code = _run(action)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _lost_output(error) if code == 0 else code
+    return code
+
+
+def _lost_output(error: OSError) -> int:
+    """Standard output cannot be written; Python would try again when it ends, and say so at length."""
+    _print_nowhere()
+    if error.errno != errno.EPIPE:  # else its reader has gone, as with `| head`
+        show_failure(f"standard output cannot be written: {error.strerror}")
+    return 1
+
+
+def _print_nowhere() -> None:
+    with suppress(OSError, ValueError):  # a stream without a descriptor needs nothing
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(action: Callable[[], Any]) -> int:
     """The exit code of an action: 0, 1 for a run that failed, 2 for what the user has to change.
 
     Errors of our own making are not caught: they show their traceback.
@@ -53,6 +77,8 @@ def _told(error: Exception) -> int:
     if library in _OWN_LIBRARIES:
         show_failure(f"the library {library} is missing. {SET_UP}")
         return 1
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        return _lost_output(error)
     if is_full(error):  # whatever class a library has for it
         show_failure(f"{full_disk(error)}. Make room there, or name another place to write to.")
         return 1
@@ -81,9 +107,8 @@ def _name_error(error: UnicodeEncodeError) -> int:
 
 
 def _system_error(error: OSError) -> int:
-    if error.errno == errno.EPIPE:  # the reader of our output has gone, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    if error.errno == errno.EPIPE:
+        return _lost_output(error)
     place = f"{error.filename}: " if error.filename else ""
     show_failure(f"{place}{error.strerror or error}")
     return 1
