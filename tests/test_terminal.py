@@ -14,7 +14,7 @@ from chatstill.cli import main
 from chatstill.cli.messages import show_failure, show_problems
 from chatstill.cli.terminal import Terminal, write
 from chatstill.errors import Problem, shown
-from chatstill.runlog import note_in_file, start_log
+from chatstill.runlog import note_in_file, say, start_log
 
 EVIL = "\x1b]0;owned\x07\x1b[31mred\r\x9b2J\x7f\u202e\u2028\ud800"
 SAID = r"\x1b]0;owned\x07\x1b[31mred\r\x9b2J\x7f\u202e\u2028\ud800"
@@ -86,6 +86,11 @@ def test_the_log_is_as_clean_as_the_screen(tmp_path):
     assert rf"label {SAID}\nforged" in text and f"noted {SAID}" in text
     assert len(text.splitlines()) == 2
     assert rf"label {SAID}\nforged" in console.file.getvalue()
+
+
+def test_lines_are_as_many_as_they_were(screen):
+    say(screen, "one", f"out\n{EVIL}/student", "three")
+    assert plain(screen) == f"one\nout\\n{SAID}/student\nthree\n"
 
 
 def test_plain_lines_keep_their_tabs(capsys):

@@ -15,6 +15,7 @@ from .disk.full import full_disk, is_full
 from .disk.scratch import scratch_folder
 from .errors import Interrupted, Problem, RunFailure, UserError
 from .inputs import moved_aside
+from .runlog import say
 from .train.launch import meet_again, rank, relaunch_on_every_device, wait_until
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def distill_chain(chain: Chain, *, fresh: bool = False, console: Console) -> Non
                 told = overview(chain, check_links(chain, console), console)
             moved = folder.open(names, fresh=fresh)
             if moved is not None:
-                console.print(f"the old runs were moved to {moved}", highlight=False)
+                say(console, f"the old runs were moved to {moved}")
         for number in range(len(chain.links)):
             _run_link(chain, number, told, console)
         if rank() == 0:
@@ -118,11 +119,6 @@ def _is_kept(link: Link) -> bool:
     return (link.kept / "config.json").is_file()
 
 
-def say(console: Console, text: str) -> None:
-    """One whole line."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
 def heading(chain: Chain, number: int) -> str:
     """``link 2 of 3: student (teacher: assistant)``."""
     link = chain.links[number]
@@ -143,7 +139,7 @@ def _run_link(chain: Chain, number: int, told: list[Problem], console: Console) 
             say(console, f"{heading(chain, number)}: finished before, in {link.folder}")
         return
     if rank() == 0:
-        say(console, f"\n{heading(chain, number)}, in {link.folder}")
+        say(console, "", f"{heading(chain, number)}, in {link.folder}")
     start = pipeline.teach if link.verb == "teach" else pipeline.distill
     start(link.loaded, told=told, console=console)
     if rank() != 0:

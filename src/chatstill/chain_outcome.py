@@ -13,6 +13,7 @@ from .errors import Problem, UserError
 from .report.chain import chain_report
 from .report.run import read_json, write_report
 from .report.table import render_markdown_table, terminal_table
+from .runlog import say
 from .tasks.intervals import paired_bootstrap
 from .tasks.predictions import read_predictions
 
@@ -40,8 +41,7 @@ def report_chain(chain: Chain, console: Console) -> dict[str, Any] | None:
     if console.is_terminal:
         console.print(terminal_table(report))
         text = list(report.notes)
-    console.print("\n".join(text), markup=False, highlight=False, soft_wrap=True)
-    console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
+    say(console, *text, f"report: {page}")
     return metrics
 
 

@@ -10,7 +10,7 @@ from .disk.scratch import clear_left
 from .disk.write import write_json
 from .fingerprint import run_facts
 from .preflight.plan import plan_lines
-from .runlog import note_in_file, start_log
+from .runlog import note_in_file, say, start_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def open_folder(
     clear_left()  # temporary folders of killed runs
     moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
     if moved is not None:
-        console.print(f"the old run was moved to {moved}")
+        say(console, f"the old run was moved to {moved}")
     start_log(folder.path, console)
     if plan is not None:
         note_in_file(plan_lines(plan))

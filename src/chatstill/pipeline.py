@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import Interrupted, Problem, RunFailure, UserError
 from .inputs import moved_aside
+from .runlog import say
 from .train.launch import Gate, rank, relaunch_on_every_device, world_size
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
     try:
         state = folder.state(fingerprint)
         if state != "new":
-            console.print(f"{folder.path} holds this run: {state}", highlight=False, soft_wrap=True)
+            say(console, f"{folder.path} holds this run: {state}")
     except UserError as error:  # told with all that the pre-flight finds
         occupied = error.problems
     quiet_libraries()
@@ -98,7 +99,7 @@ def _run(
     if rank() != 0 and not fresh and folder.finished(fingerprint):
         return
     if state == "finished":
-        console.print(f"{config.output_dir} holds this run, finished. Its results:")
+        say(console, f"{config.output_dir} holds this run, finished. Its results:")
         _print_results(folder.path, console)
         return
     relaunch_on_every_device(loaded.arguments, cpu=bool(config.training_arguments.get("use_cpu")))
@@ -191,7 +192,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     if console.is_terminal:
         console.print(plan_renderable(plan))
     else:  # whole lines, to be searched and copied
-        console.print("\n".join(plan_lines(plan)), markup=False, highlight=False, soft_wrap=True)
+        say(console, *plan_lines(plan))
 
 
 def _print_results(folder: Path, console: Console) -> list[str]:
@@ -203,7 +204,7 @@ def _print_results(folder: Path, console: Console) -> list[str]:
     kept = [folder / name for name in ("student", "teacher", "report.html")]
     text = path.read_text(encoding="utf-8").rstrip()
     lines = [*text.splitlines(), *(f"{made.stem}: {made}" for made in kept if made.exists())]
-    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    say(console, *lines)
     return lines
 
 
@@ -250,8 +251,7 @@ def evaluate(
 
     quiet_libraries()
     metrics = evaluate_folder(kept_folder(model) or model, config, split, output)
-    for line in metrics["lines"]:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    say(console, *metrics["lines"])
     return metrics
 
 
@@ -263,10 +263,8 @@ def predict(
 
     quiet_libraries()
     target, warnings = predict_file(kept_folder(model) or model, file, config, output)
-    for warning in warnings:
-        line = f"warning = {warning.place}: {warning.message}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"predictions: {target}", highlight=False, soft_wrap=True)
+    told = [f"warning = {warning.place}: {warning.message}" for warning in warnings]
+    say(console, *told, f"predictions: {target}")
     return target
 
 

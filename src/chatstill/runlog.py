@@ -47,6 +47,12 @@ class _Shown(logging.Handler):
         )
 
 
+def say(console: Console, *lines: str) -> None:
+    """Whole lines: a terminal wraps them, a file keeps them; a line end out of a name makes no line."""
+    text = "\n".join(shown(line) for line in lines)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def start_log(folder: Path, console: Console) -> None:
     """Opens ``run.log``; a run that goes on appends to it."""
     for handler in list(log.handlers):

@@ -8,6 +8,7 @@ import typer
 
 from ..disk.write import write_text
 from ..errors import Problem, UserError
+from ..runlog import say
 from .terminal import is_utf8, standard_output, write
 from .verbs import Plugins, app
 
@@ -33,9 +34,7 @@ def init(
     from ..draft.write import draft
 
     target, lines = draft(data, model, output)
-    screen = standard_output()
-    for line in (*lines, f"written: {target}"):
-        screen.print(line, highlight=False, markup=False, soft_wrap=True)
+    say(standard_output(), *lines, f"written: {target}")
 
 
 @app.command("list")
@@ -68,7 +67,7 @@ def schema(
         message = f"{output} exists and holds no schema."
         raise UserError(Problem("--output", message, "Name another file."))
     write_text(output, text)
-    standard_output().print(f"schema: {output}", highlight=False, soft_wrap=True)
+    say(standard_output(), f"schema: {output}")
 
 
 def _start(path: Path) -> str:

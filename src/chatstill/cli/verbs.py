@@ -9,6 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import Problem, UserError
+from ..runlog import say
 from .caches import cache
 from .of_run import block_of_run, of_run
 from .terminal import standard_output, write
@@ -175,7 +176,7 @@ def glue_score(
     """Print GLUE's overall score of several finished runs."""
     from ..submission import score_lines
 
-    standard_output().print("\n".join(score_lines(folders)), highlight=False, markup=False)
+    say(standard_output(), *score_lines(folders))
 
 
 @app.command()
@@ -206,7 +207,7 @@ def submit(
         output,
         configs=configs,
         incomplete=incomplete,
-        say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+        say=lambda line: say(console, line),
     )
     show_problems(warnings)
 
