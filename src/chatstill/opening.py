@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from .checkup import renew_data_report
+from .disk.run_names import RECORD
 from .disk.scratch import clear_left
 from .disk.write import write_json
 from .fingerprint import run_facts
@@ -40,6 +41,8 @@ def open_folder(
     if moved is not None:
         say(console, f"the old run was moved to {moved}")
     start_log(folder.path, console)
+    if folder.mended is not None:
+        log.warning("%s %s: it is made anew from its copy", folder.path / RECORD, folder.mended)
     if plan is not None:
         note_in_file(plan_lines(plan))
         write_json(folder.path / "data_report.json", plan.data_report)

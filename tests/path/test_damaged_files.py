@@ -55,13 +55,13 @@ def lines_of(folder, name):
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_what_can_be_made_anew_is(run, stopped, unbroken, kind):
-    names = ("teacher_cache.json", "data_report.json", "config.resolved.json")
+    names = ("teacher_cache.json", "data_report.json", "run.json", "config.resolved.json")
     for name in names:
         (stopped / name).write_text(DAMAGE[kind], encoding="utf-8")
     with (stopped / "history.jsonl").open("a", encoding="utf-8") as file:
         file.write(f"{DAMAGE[kind]}\n")
     said = run(**KNOBS).text
-    for name in names[:2]:
+    for name in names[:3]:
         assert f"{stopped / name} " in said, name
     for name in names:
         assert isinstance(json.loads((stopped / name).read_text(encoding="utf-8")), dict)
@@ -73,8 +73,9 @@ def test_what_can_be_made_anew_is(run, stopped, unbroken, kind):
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_record_that_cannot_be_read_is_named_and_nothing_is_touched(run, stopped, kind):
-    (stopped / "run.json").write_text(DAMAGE[kind], encoding="utf-8")
+def test_a_record_without_a_copy_is_named_and_nothing_is_touched(run, stopped, kind):
+    for name in ("run.json", ".run.json.copy"):
+        (stopped / name).write_text(DAMAGE[kind], encoding="utf-8")
     before = sorted(path.name for path in stopped.rglob("*"))
     with pytest.raises(UserError) as error:
         run(**KNOBS)

@@ -1,6 +1,7 @@
 """The names in a run folder and in a chain's: what they are for, and that nothing else may have them."""
 
 RECORD, LOCK, LOG = "run.json", "run.lock", "run.log"
+COPY = ".run.json.copy"  # read where the other is damaged
 HISTORY = "history.jsonl"
 FILES = (
     RECORD,

@@ -13,7 +13,7 @@ from ..disk.fresh import is_fresh_name
 from ..disk.full import writing
 from ..disk.json_file import JsonFault, fault_of, read_object
 from ..disk.lock import hold
-from ..disk.run_names import CACHE, LOCK, RECORD, WRITTEN_IN_PLACE
+from ..disk.run_names import CACHE, COPY, LOCK, RECORD, WRITTEN_IN_PLACE
 from ..disk.write import clear_folder, not_ours, open_own, write_text
 from ..errors import Problem, UserError
 
@@ -34,22 +34,30 @@ class RunFolder:
 
     Args:
         path: The folder; it need not exist, and nothing is created before ``open``.
+
+    Attributes:
+        mended: What was wrong with ``run.json``, which ``open`` made anew from its copy; else None.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+        self.mended: str | None = None
         self._written: dict[str, Any] | None = None
 
     def record(self) -> dict[str, Any] | None:
-        """What ``run.json`` holds, None if there is none or it cannot be read."""
-        try:
-            return self._read()
-        except (OSError, ValueError):
-            return None
+        """What ``run.json`` holds, or its copy where it is damaged; None if there is none."""
+        for name in (RECORD, COPY):
+            try:
+                return self._read(name)
+            except FileNotFoundError:
+                return None
+            except (OSError, ValueError):
+                continue
+        return None
 
-    def _read(self) -> dict[str, Any]:
-        found = read_object(self.path / RECORD)
+    def _read(self, name: str = RECORD) -> dict[str, Any]:
+        found = read_object(self.path / name)
         if found.get("format") != FORMAT:
             raise JsonFault(f"is not of format {FORMAT}, as this version writes it")
         if not all(isinstance(found.get(key, {}), dict) for key in ("fingerprint", "versions")):
@@ -175,7 +183,9 @@ class RunFolder:
             self.path.mkdir()
             self._take_lock()
         clear_folder(self.path)
-        self._written = self.record()
+        self._written, self.mended = self.record(), self._damage()
+        if self._written is not None and self.mended is not None:
+            self._write(self._written)
         if self._written is None:
             self._write(
                 {"format": FORMAT, "state": "running", "fingerprint": fingerprint, **(facts or {})}
@@ -226,7 +236,8 @@ class RunFolder:
 
     def _write(self, record: dict[str, Any]) -> None:
         self._written = record
-        write_text(self.path / RECORD, json.dumps(record, indent=1, ensure_ascii=False))
+        for name in (RECORD, COPY):
+            write_text(self.path / name, json.dumps(record, indent=1, ensure_ascii=False))
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
