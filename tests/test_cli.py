@@ -104,7 +104,7 @@ ENDS = [
     (
         OSError(errno.ENOSPC, "No space left on device", "out/x"),
         1,
-        "out/x: No space left on device. Free",
+        "the disk is full: out/x cannot be written, ",
     ),
     (PermissionError(errno.EACCES, "Permission denied", "out"), 1, "error: out: Permission denied"),
     (KeyboardInterrupt(), 130, ""),

@@ -21,15 +21,16 @@ from torch import Tensor
 from .data.fingerprint import state_sha256
 from .data.teacher_cache import Layout, TeacherCache, cache_fingerprint
 from .data.views import View
+from .disk.json_file import fault_of, read_object
+from .disk.write import write_json
 from .errors import Problem, UserError
-from .evaluate.results import write_json
+from .figures import byte_size
 from .job import Job, device_of
 from .methods.base import Phase
 from .models.custom import code_of
 from .models.layers import num_layers_of
 from .models.outputs import reading_of
 from .preflight.caching import CacheCost, CacheDecision, decide, in_words
-from .preflight.plan import byte_size
 from .preflight.resources import existing_parent
 from .train.cached_teacher import CachedTeacher, compute_with, layout_of, to_arrays
 from .train.launch import rank, world_size
@@ -166,7 +167,10 @@ def settle(job: Job, view: View, folder: Path, passes: Mapping[str, float]) -> N
     """
     path = folder / FILE
     if path.is_file():
-        return
+        fault = _fault_of_file(path)
+        if fault is None:
+            return
+        log.warning("%s %s: it is decided anew where the teacher's outputs come from", path, fault)
     found = {}
     for phase in job.method.phases():
         stored = storable(job, phase, view)
@@ -193,6 +197,16 @@ def settle(job: Job, view: View, folder: Path, passes: Mapping[str, float]) -> N
         write_json(path, {"format": 1, "phases": found})
 
 
+def _fault_of_file(path: Path) -> str | None:
+    """What is wrong with ``teacher_cache.json``."""
+    try:
+        phases = read_object(path).get("phases")
+    except (OSError, ValueError) as error:
+        return fault_of(error)
+    whole = isinstance(phases, dict) and all(isinstance(one, dict) for one in phases.values())
+    return None if whole else "does not hold what a run writes"
+
+
 def open_sources(
     job: Job, view: View, folder: Path, console: Console, *, first_phase: int = 0
 ) -> dict[str, TeacherSource]:
@@ -213,7 +227,7 @@ def open_sources(
     path = folder / FILE
     if not path.is_file():
         return {}
-    settled = json.loads(path.read_text(encoding="utf-8"))["phases"]
+    settled = read_object(path)["phases"]
     sources: dict[str, TeacherSource] = {}
     for phase in job.method.phases()[first_phase:]:
         if not settled.get(phase.name, {}).get("stored"):

@@ -7,14 +7,15 @@ network of the same shape in its place.
 from __future__ import annotations
 
 import gc
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import pipeline
-from .errors import Problem, UserError
+from .disk.full import full_disk, is_full
+from .disk.scratch import scratch_folder
+from .errors import Interrupted, Problem, RunFailure, UserError
 from .inputs import moved_aside
+from .runlog import say
 from .train.launch import meet_again, rank, relaunch_on_every_device, wait_until
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def distill_chain(chain: Chain, *, fresh: bool = False, console: Console) -> Non
                 told = overview(chain, check_links(chain, console), console)
             moved = folder.open(names, fresh=fresh)
             if moved is not None:
-                console.print(f"the old runs were moved to {moved}", highlight=False)
+                say(console, f"the old runs were moved to {moved}")
         for number in range(len(chain.links)):
             _run_link(chain, number, told, console)
         if rank() == 0:
@@ -63,6 +64,11 @@ def distill_chain(chain: Chain, *, fresh: bool = False, console: Console) -> Non
 
             report_chain(chain, console)
             folder.finish()
+    except Exception as error:
+        if isinstance(error, UserError | RunFailure | Interrupted) or not is_full(error):
+            raise
+        hint = "Make room, and start again: the links that are finished stand"
+        raise RunFailure(f"{full_disk(error)}. {hint}") from error
     finally:
         folder.close()
 
@@ -113,11 +119,6 @@ def _is_kept(link: Link) -> bool:
     return (link.kept / "config.json").is_file()
 
 
-def say(console: Console, text: str) -> None:
-    """One whole line."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
 def heading(chain: Chain, number: int) -> str:
     """``link 2 of 3: student (teacher: assistant)``."""
     link = chain.links[number]
@@ -138,7 +139,7 @@ def _run_link(chain: Chain, number: int, told: list[Problem], console: Console) 
             say(console, f"{heading(chain, number)}: finished before, in {link.folder}")
         return
     if rank() == 0:
-        say(console, f"\n{heading(chain, number)}, in {link.folder}")
+        say(console, "", f"{heading(chain, number)}, in {link.folder}")
     start = pipeline.teach if link.verb == "teach" else pipeline.distill
     start(link.loaded, told=told, console=console)
     if rank() != 0:
@@ -159,7 +160,7 @@ def check_links(chain: Chain, console: Console) -> list[Plan]:
     plans: list[Plan] = []
     problems: list[Problem] = []
     faulty: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="chatstill-") as name:
+    with scratch_folder() as scratch:
         stand_ins: dict[str, str] = {}
         for number, link in enumerate(chain.links):
             if faulty.intersection(link.after):
@@ -174,7 +175,7 @@ def check_links(chain: Chain, console: Console) -> list[Plan]:
                 problems += [replace(p, place=f"{link.name}: {p.place}") for p in error.problems]
                 continue
             if not _is_kept(link):
-                folder = Path(name) / link.name
+                folder = scratch / link.name
                 kind = job.task.labels.kind
                 save_student(job.method.kept(), job.tokenizer, folder, job.names, kind)
                 stand_ins[str(link.kept)] = str(folder)

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from .config.chain import DIRECT
 from .config.task import task_of
-from .evaluate.results import write_json, write_text
+from .disk.json_file import JsonFault, fault_of
+from .disk.write import write_json, write_text
+from .errors import Problem, UserError
 from .report.chain import chain_report
 from .report.run import read_json, write_report
 from .report.table import render_markdown_table, terminal_table
+from .runlog import say
 from .tasks.intervals import paired_bootstrap
 from .tasks.predictions import read_predictions
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .config import Chain
+    from .config import Chain, Link
 
 FORMAT = 1
 
@@ -38,8 +41,7 @@ def report_chain(chain: Chain, console: Console) -> dict[str, Any] | None:
     if console.is_terminal:
         console.print(terminal_table(report))
         text = list(report.notes)
-    console.print("\n".join(text), markup=False, highlight=False, soft_wrap=True)
-    console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
+    say(console, *text, f"report: {page}")
     return metrics
 
 
@@ -47,35 +49,46 @@ def chain_metrics(chain: Chain) -> dict[str, Any]:
     """The links' figures, in order, and the last one's against the direct run's."""
     links = []
     for link in chain.links:
-        found = read_json(link.folder / "metrics.json", missing_ok=True)
-        if not found:  # do_eval was false
+        path = link.folder / "metrics.json"
+        if not path.is_file():  # do_eval was false
             continue
-        teacher = link.loaded.config.teacher_architectures
-        dev = found["dev"]
-        links.append(
-            {
-                "name": link.name,
-                "folder": str(link.folder),
-                "network": str(link.kept),
-                "method": found["method"],
-                "verb": link.verb,
-                "after": list(link.after),
-                "teacher": teacher.model_name_or_path if teacher is not None else None,
-                "main": dev["main"],
-                "value": dev["value"],
-                "interval": dev.get("interval"),
-                "teacher_value": found.get("teacher", {}).get("value"),
-                "ratio": found.get("ratio"),
-                "layers": found["model"]["layers"],
-                "parameters": found["model"]["parameters"],
-                "steps": sum(phase["steps"] for phase in found["training"]["phases"]),
-                "seconds": found["training"]["seconds"],
-            }
-        )
+        try:
+            links.append(_figures(link, read_json(path)))
+            continue
+        except (OSError, JsonFault) as error:
+            fault = fault_of(error)
+        except (KeyError, TypeError, AttributeError):
+            fault = "does not hold what a run writes"
+        message = f"{path} {fault}, and the chain's table needs it"
+        hint = f"Put a copy of it back, or remove {link.folder}: started again, that link is trained anew."
+        raise UserError(Problem(link.name, message, hint))
     metrics: dict[str, Any] = {"format": FORMAT, "pipeline": chain.name, "links": links}
     metrics["task"] = chain.links[0].loaded.config.task_name
     direct = compare_with_direct(chain)
     return metrics if direct is None else {**metrics, "direct": direct}
+
+
+def _figures(link: Link, found: dict[str, Any]) -> dict[str, Any]:
+    """A link's part of the summary, from its ``metrics.json``."""
+    teacher, dev = link.loaded.config.teacher_architectures, found["dev"]
+    return {
+        "name": link.name,
+        "folder": str(link.folder),
+        "network": str(link.kept),
+        "method": found["method"],
+        "verb": link.verb,
+        "after": list(link.after),
+        "teacher": teacher.model_name_or_path if teacher is not None else None,
+        "main": dev["main"],
+        "value": dev["value"],
+        "interval": dev.get("interval"),
+        "teacher_value": found.get("teacher", {}).get("value"),
+        "ratio": found.get("ratio"),
+        "layers": found["model"]["layers"],
+        "parameters": found["model"]["parameters"],
+        "steps": sum(phase["steps"] for phase in found["training"]["phases"]),
+        "seconds": found["training"]["seconds"],
+    }
 
 
 def compare_with_direct(chain: Chain) -> dict[str, Any] | None:

@@ -6,25 +6,24 @@ written, no weight and no generator is touched; rank 0 alone does it, and a resu
 
 from __future__ import annotations
 
+import logging
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
-import torch
+from typing import Any
 
 from .config.schema import RunConfig
 from .config.task import task_of
 from .costs import cache_decisions, job_costs, phase_steps, rehearse_job
 from .data.sampler import largest_micro_batch
-from .errors import Problem, UserError, errors_of
-from .evaluate.scoring import score
+from .disk.json_file import fault_of
+from .disk.scratch import scratch_folder
+from .disk.write import write_json
+from .errors import Problem, UserError, errors_of, shown
 from .figures import counted
 from .job import Job, device_of
 from .methods.base import Method, Phase
 from .models.layers import count_layers
-from .models.outputs import reading_of, set_reading
 from .models.own import own_block
 from .preflight.caching import CacheDecision
 from .preflight.data_report import data_report, plan_rows
@@ -32,22 +31,22 @@ from .preflight.data_report import warnings as report_warnings
 from .preflight.labels import check_label_values
 from .preflight.machine import check_launcher, check_precision
 from .preflight.meanings import meanings
-from .preflight.output_scale import output_problem, stated_problem
 from .preflight.plan import Plan, Section, network_rows
 from .preflight.sample import sample_rows
 from .preflight.survey import Survey, survey
-from .preflight.teacher import TeacherCheck, check_preprocess, check_teacher
+from .preflight.teacher import TeacherCheck, check_preprocess
 from .preflight.windows import scores_beyond_windows
+from .report.data import read_data_report
 from .splits import lengths_of, path_of, sample_view
-from .tasks.base import Example, Split
+from .tasks.base import Split
 from .tasks.files import listed, transfer_files
 from .text.casing import casing_report
 from .text.normalize import normalizes
 from .train.launch import world_size
 from .train.precision import precision_of
-from .trial import trial_problems
+from .trial import SAMPLE, teacher_on_dev, trial_problems
 
-SAMPLE = 512
+log = logging.getLogger("chatstill")
 SPLITS: tuple[Split, ...] = ("train", "dev")
 
 
@@ -59,17 +58,6 @@ def survey_split(job: Job, split: Split) -> Survey:
     """
     ranked = job.task.ranking and split != "train"
     return survey(job.rows(split), job.tokenizer, lengths_of(job.config), with_groups=ranked)
-
-
-def pick(job: Job, split: Split, wanted: np.ndarray) -> list[Example]:
-    """Rows by number, in file order."""
-    numbers, rows = set(wanted.tolist()), []
-    for number, row in enumerate(job.rows(split)):
-        if number in numbers:
-            rows.append(row)
-            if len(rows) == len(numbers):
-                break
-    return rows
 
 
 def check_machine(config: RunConfig) -> list[Problem]:
@@ -124,8 +112,7 @@ def preflight(job: Job) -> Plan:
     if train.num_rows < world_size():
         message = f"{train.num_rows} training rows for {world_size()} processes"
         problems.append(Problem("data", message))
-    with tempfile.TemporaryDirectory(prefix="chatstill-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
         lengths = lengths_of(job.config)
         view = sample_view(job.task, rows, job.tokenizer, lengths, folder / "train")
@@ -137,7 +124,7 @@ def preflight(job: Job) -> Plan:
         if job.teacher is not None:
             converted = check_preprocess(own_block(job.teacher.config), job.config.preprocess)
             problems += [converted] if converted is not None else []
-        check, doubts = _check_teacher(job, dev, folder / "dev")
+        check, doubts = teacher_on_dev(job, dev, folder / "dev")
         problems += doubts
         if errors_of(problems):  # with the warnings: they may say why
             raise UserError(problems)
@@ -158,13 +145,8 @@ def preflight(job: Job) -> Plan:
         problems += cost_problems
     if errors := errors_of(problems):
         raise UserError(errors)
-    data_dir = Path(job.config.data_dir)
-    files = {
-        split: listed(job.task, split, data_dir, job.labelled(split)) for split in ("train", "dev")
-    }
-    nfkc = normalizes(job.tokenizer)
-    report = data_report(job.task, train, dev, files, normalizes=nfkc)
-    problems += report_warnings(report, job.task, normalizes=nfkc)
+    report = _report(job, train, dev)
+    problems += report_warnings(report, job.task, normalizes=normalizes(job.tokenizer))
     data = Section("data", plan_rows(report, job.config.max_seq_length))
     sections = [_networks(job, check), data]
     for phase in job.method.phases():
@@ -173,6 +155,27 @@ def preflight(job: Job) -> Plan:
         problems += [Problem(phase.name, text, severity="warning") for text in warnings]
     sections.append(costs)
     return Plan(sections, problems, report)
+
+
+def _report(job: Job, train: Survey, dev: Survey) -> dict[str, Any]:
+    data_dir = Path(job.config.data_dir)
+    files: dict[str, str] = {
+        split: listed(job.task, split, data_dir, job.labelled(split)) for split in SPLITS
+    }
+    return data_report(job.task, train, dev, files, normalizes=normalizes(job.tokenizer))
+
+
+def renew_data_report(job: Job, path: Path) -> None:
+    """Writes ``data_report.json`` of a run that goes on again where it is damaged or missing."""
+    try:
+        if read_data_report(path):
+            return
+        fault = "is missing"
+    except (OSError, ValueError) as error:
+        fault = fault_of(error)
+    log.warning("%s %s: the data are read once more for it", path, fault)
+    train, dev = (survey_split(job, split) for split in SPLITS)
+    write_json(path, _report(job, train, dev))
 
 
 def _unread(job: Job) -> list[Problem]:
@@ -193,48 +196,6 @@ def _without_labels(job: Job, train: Survey) -> list[Problem]:
     return [Problem(f"term {name}", message, hint, "warning") for name in names]
 
 
-def _check_teacher(
-    job: Job, dev: Survey, folder: Path
-) -> tuple[TeacherCheck | None, list[Problem]]:
-    """The teacher's score on at most 512 dev rows, None where there is no teacher; and what is wrong."""
-    if job.teacher is None or not job.teacher_is_trained:
-        return None, []
-    wanted = sample_rows(dev.num_rows, dev.groups, SAMPLE)
-    rows = pick(job, "dev", wanted)
-    tokenizer = job.teacher_tokenizer or job.tokenizer
-    view = sample_view(job.task, rows, tokenizer, lengths_of(job.config), folder)
-    torch.nn.Module.to(job.teacher, device_of(job.config))
-    reading, stated = reading_of(job.teacher), job.config.teacher_output
-    set_reading(job.teacher, None)
-    outputs = score(job.teacher, view, job.reader(job.teacher))
-    set_reading(job.teacher, reading)
-    scores = outputs if reading is None else reading(torch.from_numpy(outputs)).numpy()
-    check = check_teacher(
-        scores,
-        view.labels,
-        job.task.labels,
-        groups=view.groups if job.task.ranking else None,
-        allow_weak_teacher=job.config.allow_weak_teacher,
-        assumed=job.match.note,
-    )
-    found = stated_problem(outputs, stated)
-    if found is None:
-        with_soft = any(
-            (needs := job.method.needs(phase).get("teacher")) is not None and needs.logits
-            for phase in job.method.phases()
-        )
-        found = output_problem(
-            scores,
-            np.asarray(view.labels),
-            job.task.labels,
-            stated,
-            soft=with_soft,
-            gold=bool(job.method.label_terms),
-        )
-    # Outputs read as something else explain a poor score better than the score does.
-    return check, [problem for problem in (found or check.problem,) if problem is not None]
-
-
 def _networks(job: Job, check: TeacherCheck | None) -> Section:
     rows = []
     for role, model in (("teacher", job.teacher), ("student", job.student)):
@@ -249,8 +210,8 @@ def _networks(job: Job, check: TeacherCheck | None) -> Section:
             parameters=sum(p.numel() for p in model.parameters()),
         )
     rows += [("", note) for note in job.notes]
-    rows.append(("labels", ", ".join(job.names) or f"one output ({job.match.objective})"))
-    rows += [("", line) for line in meanings(job.task, job.match, job.teacher)]
+    rows.append(("labels", shown(", ".join(job.names)) or f"one output ({job.match.objective})"))
+    rows += [("", shown(line)) for line in meanings(job.task, job.match, job.teacher)]
     if check is not None:
         rows.append(("teacher on dev", str(check)))
     return Section("networks", rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .data.caches import Cache, find_caches, remove_cache
 from .errors import Problem, UserError
-from .preflight.plan import byte_size
+from .figures import byte_size
 from .train.runfolder import RunFolder
 
 KINDS = {"rows": "prepared rows", "teacher": "teacher's outputs"}

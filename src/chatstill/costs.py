@@ -12,11 +12,12 @@ from .caching import decide_phase, storable
 from .data.sampler import largest_micro_batch, steps_per_epoch
 from .data.views import View
 from .errors import Problem
+from .figures import byte_size
 from .job import Job, device_of
 from .methods.base import Phase
 from .preflight.caching import CacheDecision
 from .preflight.cost import TimeEstimate, check_memory, estimate, estimate_memory
-from .preflight.plan import Section, byte_size
+from .preflight.plan import Section
 from .preflight.resources import available_memory, check_disk, disk_needs
 from .rehearsal import Rehearsal, rehearse
 from .train.launch import world_size

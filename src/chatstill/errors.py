@@ -1,9 +1,30 @@
 """What a user is told when something is wrong: problems with a place and a way out, all at once."""
 
+import re
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+# Codes for the terminal, line ends, what turns the direction of writing, and what UTF-8 cannot hold.
+_CONTROL = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
+
+
+def shown(text: str, *, lines: bool = False) -> str:
+    """A text for people, in which control characters are escapes: ``\\x1b``, ``\\n``, ``\\u202e``.
+
+    Args:
+        text: It may hold names and values of anybody.
+        lines: Leaves its line ends and tabs, where they are ours.
+    """
+
+    def escape(match: re.Match[str]) -> str:
+        sign = match.group()
+        return sign if lines and sign in "\n\t" else repr(sign)[1:-1]
+
+    return _CONTROL.sub(escape, text)
 
 
 @dataclass(frozen=True)
@@ -22,6 +43,12 @@ class Problem:
     message: str
     hint: str = ""
     severity: Literal["error", "warning"] = "error"
+
+    def __post_init__(self) -> None:
+        # Names in them are anybody's; a hint may have lines of its own.
+        for key in ("place", "message"):
+            object.__setattr__(self, key, shown(getattr(self, key)))
+        object.__setattr__(self, "hint", shown(self.hint, lines=True))
 
     def __str__(self) -> str:
         text = f"{self.place}: {self.message}" if self.place else self.message

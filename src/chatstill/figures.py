@@ -23,3 +23,11 @@ def fitted(temperature: float, rows: str = "rows") -> str:
     ends = temperature < COLDEST * 1.01 or temperature > HOTTEST * 0.99
     limit = f"; the end of its range, {COLDEST:g} to {HOTTEST:g}: no scale fits these logits"
     return f"fitted on the same {rows}{limit if ends else ''}"
+
+
+def byte_size(size: float) -> str:
+    """``820 kB``, ``43.5 MB``, ``1.2 GB``; decimal units."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size / 1e3:.0f} kB"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .config.task import task_of
 from .data.fingerprint import file_sha256
+from .disk.json_file import known_object
 from .tasks.files import locate, parts
 from .train.launch import world_size
 from .train.runfolder import COVERS
@@ -69,11 +69,8 @@ def content_of(path: str | None) -> Any:
 
 def _named_files(folder: Path) -> frozenset[str]:
     """Files that a tokenizer's configuration names, wherever in it."""
-    try:
-        values = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return frozenset()
-    names, left = set(), [values]
+    names: set[str] = set()
+    left: list[Any] = [known_object(folder / "tokenizer_config.json")]
     while left:
         value = left.pop()
         if isinstance(value, dict):

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .disk.write import write_text
 from .evaluate.calibration import calibrate, threshold_like
 from .evaluate.noise import as_lines, disagreements
-from .evaluate.results import write_text
 from .job import Job
 from .models.custom import own_type
 from .models.save import save_student

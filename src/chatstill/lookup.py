@@ -5,13 +5,13 @@ folder of the same name in the working directory goes first, and plugins add to 
 """
 
 import importlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .disk.json_file import fault_of, read_json
 from .errors import Problem, UserError
 from .names import nearest, plain, unknown
 from .plugins import load_plugin
@@ -93,12 +93,9 @@ def read_method_file(
     """
     name = label or str(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
-    except json.JSONDecodeError as error:
-        place = f"{name}: line {error.lineno}, column {error.colno}"
-        raise UserError(Problem(place, f"not JSON: {error.msg}.")) from None
+        values = read_json(path, pairs=_once)
     except (OSError, ValueError) as error:
-        raise UserError(Problem(name, f"can't be read: {error}.")) from None
+        raise UserError(Problem(name, f"{fault_of(error)}.")) from None
     except KeyError as error:
         raise UserError(Problem(name, f"the key {error} stands there twice.")) from None
     known = {"model_type": str, "method": str, "aliases": list, "description": str}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .config.chain import DIRECT
 from .config.schema import RunConfig
 from .data.views import View
-from .errors import Problem, UserError
-from .evaluate.results import compare, judge, result_lines, write_json, write_text
+from .disk.run_files import last_link
+from .disk.write import write_json, write_text
+from .errors import Problem, UserError, shown
+from .evaluate.results import compare, judge, result_lines
 from .evaluate.speed import count_parameters, device_name, size_megabytes
 from .fingerprint import run_facts
 from .job import Job, device_of
@@ -39,12 +39,8 @@ def kept_folder(run: Path) -> Path | None:
             return run / name
     if (run / "config.json").is_file():
         return run
-    try:
-        text = (run / "metrics.json").read_text(encoding="utf-8")
-        links = [link for link in json.loads(text)["links"] if link["name"] != DIRECT]
-        return kept_folder(run / links[-1]["name"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return None
+    last = last_link(run)
+    return kept_folder(last) if last is not None else None
 
 
 def report_run(
@@ -143,7 +139,7 @@ def evaluate_folder(
         "dev": judge(task, scores, labels, view.groups),
     }
     files = listed(task, split, Path(config.data_dir))
-    metrics["lines"] = [f"file = {files}", *result_lines(metrics)]
+    metrics["lines"] = [shown(f"file = {files}"), *result_lines(metrics)]
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)

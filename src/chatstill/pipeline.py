@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import Interrupted, Problem, RunFailure, UserError
 from .inputs import moved_aside
+from .runlog import say
 from .train.launch import Gate, rank, relaunch_on_every_device, world_size
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .methods.base import Method
     from .preflight.plan import Plan
     from .tasks.base import Split
+    from .train.checkpoints import CheckpointStore
     from .train.runfolder import RunFolder
 
 log = logging.getLogger("chatstill")
@@ -62,7 +64,7 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
     try:
         state = folder.state(fingerprint)
         if state != "new":
-            console.print(f"{folder.path} holds this run: {state}", highlight=False, soft_wrap=True)
+            say(console, f"{folder.path} holds this run: {state}")
     except UserError as error:  # told with all that the pre-flight finds
         occupied = error.problems
     quiet_libraries()
@@ -77,10 +79,12 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
 def _run(
     loaded: Loaded, verb: Verb, fresh: bool, told: Collection[Problem], console: Console
 ) -> None:
-    from .evaluate.results import write_json
-    from .fingerprint import run_facts, run_fingerprint
-    from .preflight.plan import plan_lines
-    from .runlog import note_in_file, start_log
+    from .disk.run_names import CHECKPOINTS
+    from .fingerprint import run_fingerprint
+    from .opening import open_folder
+    from .runlog import note_in_file
+    from .train.checkpoints import CheckpointStore
+    from .train.failures import disk_failures
     from .train.runfolder import RunFolder
 
     config = loaded.config
@@ -95,7 +99,7 @@ def _run(
     if rank() != 0 and not fresh and folder.finished(fingerprint):
         return
     if state == "finished":
-        console.print(f"{config.output_dir} holds this run, finished. Its results:")
+        say(console, f"{config.output_dir} holds this run, finished. Its results:")
         _print_results(folder.path, console)
         return
     relaunch_on_every_device(loaded.arguments, cpu=bool(config.training_arguments.get("use_cpu")))
@@ -104,22 +108,15 @@ def _run(
     if rank() == 0:
         job = (examined_job if state == "new" else open_job_of)(loaded, verb)
         plan = _print_plan(job, console, told) if state == "new" else None
-        moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
-        if moved is not None:
-            console.print(f"the old run was moved to {moved}")
-        start_log(folder.path, console)
-        if plan is not None:
-            note_in_file(plan_lines(plan))
-            write_json(folder.path / "data_report.json", plan.data_report)
-        if state == "resume":
-            _warn_of_versions(folder, run_facts())
-            log.info("going on with the run in %s", folder.path)
-        write_resolved(loaded, folder.path)
     else:
         gate.wait()
-        job = open_job_of(loaded, verb)
+        job, plan = open_job_of(loaded, verb), None
+    store = CheckpointStore(folder.path / CHECKPOINTS, config.save_total_limit)
     try:
-        _train_and_report(job, folder, gate, console)
+        with disk_failures(store):
+            if rank() == 0:
+                open_folder(loaded, job, plan, folder, fingerprint, fresh, console)
+            _train_and_report(job, folder, store, gate, console)
     except (Interrupted, RunFailure) as end:
         note_in_file([str(end)])
         raise
@@ -127,15 +124,15 @@ def _run(
         folder.close()
 
 
-def _train_and_report(job: Job, folder: RunFolder, gate: Gate, console: Console) -> None:
+def _train_and_report(
+    job: Job, folder: RunFolder, store: CheckpointStore, gate: Gate, console: Console
+) -> None:
     from .outcome import report_run
     from .runlog import note_in_file
     from .running import prepare_views, train_job
-    from .train.checkpoints import CheckpointStore
     from .train.failures import failures
 
     started = time.time()
-    store = CheckpointStore(folder.path / "checkpoints", job.config.save_total_limit)
     if rank() == 0:
         store.clean()
     views = prepare_views(job, folder.path, console)
@@ -195,7 +192,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     if console.is_terminal:
         console.print(plan_renderable(plan))
     else:  # whole lines, to be searched and copied
-        console.print("\n".join(plan_lines(plan)), markup=False, highlight=False, soft_wrap=True)
+        say(console, *plan_lines(plan))
 
 
 def _print_results(folder: Path, console: Console) -> list[str]:
@@ -207,15 +204,8 @@ def _print_results(folder: Path, console: Console) -> list[str]:
     kept = [folder / name for name in ("student", "teacher", "report.html")]
     text = path.read_text(encoding="utf-8").rstrip()
     lines = [*text.splitlines(), *(f"{made.stem}: {made}" for made in kept if made.exists())]
-    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    say(console, *lines)
     return lines
-
-
-def write_resolved(loaded: Loaded, folder: Path) -> None:
-    """The resolved configuration, each value with where it came from."""
-    from .evaluate.results import write_json
-
-    write_json(folder / "config.resolved.json", loaded.resolved())
 
 
 def quiet_libraries() -> None:
@@ -233,21 +223,6 @@ def quiet_libraries() -> None:
     logging.getLogger("torch.distributed").setLevel(logging.ERROR)
     # A first step that draws no successor moves the schedule on and nothing else, on purpose.
     warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
-
-
-def _warn_of_versions(folder: RunFolder, facts: dict[str, Any]) -> None:
-    """A run that goes on under other versions is not bit-identical to an unbroken one."""
-    before = (folder.record() or {}).get("versions", {})
-    changed = [
-        f"{k} {before[k]} → {v}"
-        for k, v in facts["versions"].items()
-        if before.get(k) not in (None, v)
-    ]
-    if changed:
-        log.warning(
-            "going on with other versions (%s): the result may differ in the last digits",
-            ", ".join(changed),
-        )
 
 
 def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
@@ -276,8 +251,7 @@ def evaluate(
 
     quiet_libraries()
     metrics = evaluate_folder(kept_folder(model) or model, config, split, output)
-    for line in metrics["lines"]:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    say(console, *metrics["lines"])
     return metrics
 
 
@@ -289,10 +263,8 @@ def predict(
 
     quiet_libraries()
     target, warnings = predict_file(kept_folder(model) or model, file, config, output)
-    for warning in warnings:
-        line = f"warning = {warning.place}: {warning.message}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"predictions: {target}", highlight=False, soft_wrap=True)
+    told = [f"warning = {warning.place}: {warning.message}" for warning in warnings]
+    say(console, *told, f"predictions: {target}")
     return target
 
 

@@ -15,8 +15,8 @@ from transformers import TrainerCallback, TrainingArguments
 from .caching import open_sources, settle
 from .costs import phase_steps
 from .data.views import View
+from .disk.write import write_text
 from .errors import Interrupted
-from .evaluate.results import write_text
 from .evaluate.scoring import score
 from .figures import counted
 from .job import Job, device_of

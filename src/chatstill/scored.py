@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from .config.schema import Architecture, RunConfig, RunKeys
 from .config.task import task_of
 from .config.weights import read_json
 from .data.views import View
+from .disk.run_files import resolved_values
+from .disk.scratch import scratch_folder
 from .errors import Problem, UserError
 from .evaluate.scoring import score
 from .job import device_of, reader_for, teacher_reading
@@ -131,20 +133,18 @@ class Scored(NamedTuple):
 
 def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelled: bool) -> Scored:
     """Scores of every row of a file by the network of a folder."""
-    import tempfile
-
     from .data.views import prepare_view
 
     task = task_for(folder, config)
     model, tokenizer, match, config, warnings = open_model(folder, as_trained(folder, config))
-    with tempfile.TemporaryDirectory(prefix="chatstill-") as cache:
+    with scratch_folder() as cache:
         known = own_block(model.config).get("preprocess")
         rows = preprocessed(task.read(path, split, labelled), config.preprocess or known)
         view = prepare_view(
             rows,
             tokenizer,
             lengths_of(config),
-            Path(cache),
+            cache,
             source_fingerprint=str(path),
             label_width=label_width(task),
         )
@@ -155,15 +155,15 @@ def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelle
 
 def as_trained(folder: Path, config: RunConfig) -> RunConfig:
     """The lengths that a run cut its rows to, where the configuration leaves them at their defaults."""
-    try:
-        text = (folder.parent / "config.resolved.json").read_text(encoding="utf-8")
-        found = json.loads(text)
-    except (OSError, ValueError):
-        return config
+    found = resolved_values(folder.parent)
     keys = ("max_seq_length", "max_query_length", "max_reply_length", "truncation_side")
     own = {
-        key: found[key]["value"]
+        key: found[key]
         for key in keys
         if key in found and getattr(config, key) == RunKeys.model_fields[key].default
     }
+    try:
+        RunKeys.model_validate(own, strict=True)
+    except ValidationError:  # not what a run wrote
+        return config
     return config.model_copy(update=own)

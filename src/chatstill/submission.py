@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .disk.json_file import read_object
 from .errors import Problem, UserError
 from .tasks import get_task
 from .tasks.glue_score import DIAGNOSTIC, PARTS, glue_score, task_score
@@ -68,7 +68,7 @@ def _line(task: str, metrics: Mapping[str, float]) -> str:
 def _read_metrics(folder: Path) -> tuple[str, dict[str, Any]]:
     path = folder / "metrics.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_object(path)
         task = found["task"]
         metrics = {name: float(value) for name, value in found["dev"]["metrics"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

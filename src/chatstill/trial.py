@@ -1,14 +1,29 @@
-"""What a few trial steps say about a method before it trains: terms that are not finite, or teach nothing."""
+"""What is tried before training: the teacher on a few dev rows, and a few steps of the method."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import torch
 
 from .errors import Problem
+from .evaluate.scoring import score
 from .figures import counted
+from .job import Job, device_of
+from .models.outputs import reading_of, set_reading
+from .preflight.output_scale import output_problem, stated_problem
+from .preflight.sample import sample_rows
+from .preflight.survey import Survey
+from .preflight.teacher import TeacherCheck, check_teacher
 from .rehearsal import Rehearsal
+from .splits import lengths_of, sample_view
+from .tasks.base import Example, Split
 from .train.not_finite import reason
+
+SAMPLE = 512
 
 
 def trial_problems(
@@ -40,3 +55,56 @@ def trial_problems(
         message = f"no weight draws a gradient {tried}: nothing is trained"
         problems.append(Problem("training", message, severity="warning"))
     return problems
+
+
+def _pick(job: Job, split: Split, wanted: np.ndarray) -> list[Example]:
+    """Rows by number, in file order."""
+    numbers, rows = set(wanted.tolist()), []
+    for number, row in enumerate(job.rows(split)):
+        if number in numbers:
+            rows.append(row)
+            if len(rows) == len(numbers):
+                break
+    return rows
+
+
+def teacher_on_dev(
+    job: Job, dev: Survey, folder: Path
+) -> tuple[TeacherCheck | None, list[Problem]]:
+    """The teacher's score on at most 512 dev rows, None where there is no teacher; and what is wrong."""
+    if job.teacher is None or not job.teacher_is_trained:
+        return None, []
+    wanted = sample_rows(dev.num_rows, dev.groups, SAMPLE)
+    rows = _pick(job, "dev", wanted)
+    tokenizer = job.teacher_tokenizer or job.tokenizer
+    view = sample_view(job.task, rows, tokenizer, lengths_of(job.config), folder)
+    torch.nn.Module.to(job.teacher, device_of(job.config))
+    reading, stated = reading_of(job.teacher), job.config.teacher_output
+    set_reading(job.teacher, None)
+    outputs = score(job.teacher, view, job.reader(job.teacher))
+    set_reading(job.teacher, reading)
+    scores = outputs if reading is None else reading(torch.from_numpy(outputs)).numpy()
+    check = check_teacher(
+        scores,
+        view.labels,
+        job.task.labels,
+        groups=view.groups if job.task.ranking else None,
+        allow_weak_teacher=job.config.allow_weak_teacher,
+        assumed=job.match.note,
+    )
+    found = stated_problem(outputs, stated)
+    if found is None:
+        with_soft = any(
+            (needs := job.method.needs(phase).get("teacher")) is not None and needs.logits
+            for phase in job.method.phases()
+        )
+        found = output_problem(
+            scores,
+            np.asarray(view.labels),
+            job.task.labels,
+            stated,
+            soft=with_soft,
+            gold=bool(job.method.label_terms),
+        )
+    # Outputs read as something else explain a poor score better than the score does.
+    return check, [problem for problem in (found or check.problem,) if problem is not None]

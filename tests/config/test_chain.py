@@ -128,6 +128,17 @@ FAULTS = {
     ),
     "the same name": (1, {"name": "step1"}, "the name 'step1' is taken"),
     "a kept name": (1, {"name": "cache"}, "the name 'cache' is taken"),
+    "a file of the chain": (1, {"name": "metrics.json"}, "the name 'metrics.json' is taken"),
+    "its report": (1, {"name": "report.html"}, "keeps its own files and folders under that name"),
+    "its record": (1, {"name": "run.json"}, "the name 'run.json' is taken"),
+    "its lock": (1, {"name": "run.lock"}, "the name 'run.lock' is taken"),
+    "a file in capitals": (1, {"name": "Metrics.JSON"}, "the name 'Metrics.JSON' is taken"),
+    "a folder in capitals": (1, {"name": "Cache"}, "the name 'Cache' is taken"),
+    "a run's folder": (1, {"name": "checkpoints"}, "the name 'checkpoints' is taken"),
+    "the direct run's": (1, {"name": "Direct"}, "the name 'Direct' is taken"),
+    "a name in another case": (1, {"name": "Step1"}, "that of 'step1' would be one"),
+    "a hidden name": (1, {"name": ".step2"}, "can't name a link"),
+    "a name too long for a folder": (1, {"name": "s" * 300}, "can't name a link"),
     "a path as a name": (1, {"name": "../x"}, "can't name a link"),
     "a pipeline in a link": (0, {"pipeline": []}, "'pipeline' can't stand in a link"),
     "a folder of its own": (0, {"output_dir": "x"}, "'output_dir' can't stand in a link"),
@@ -155,6 +166,12 @@ def test_a_fault_of_a_link_is_said_with_its_line(fault, chain):
     assert len(found) == 1, found
     assert message in str(found[0])
     assert found[0].place.startswith("my.json: line")
+
+
+@pytest.mark.parametrize("name", ["student", "teacher", "assistant", "a.b", "report"])
+def test_names_that_are_free_stay_free(name, chain):
+    chain.links[1]["name"] = name
+    assert [link.name for link in chain.load().links] == ["step1", name]
 
 
 def test_all_links_faults_come_at_once_and_the_files_once(chain):

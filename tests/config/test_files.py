@@ -197,7 +197,7 @@ def test_the_architecture_file(world):
     (world.folder / "arch.txt").write_text('{"num_hidden_layers": 3,}', encoding="utf-8")
     assert "arch.txt is not JSON (line 1, column 25" in world.report()
     (world.folder / "arch.txt").write_text("[]", encoding="utf-8")
-    assert "arch.txt holds no JSON object" in world.report()
+    assert "arch.txt holds a JSON list, no object" in world.report()
     (world.folder / "arch.txt").write_bytes(b'{"a": "\xff"}')
     assert "arch.txt is not UTF-8" in world.report()
     world.values["teacher_architectures"]["config_file"] = "teacher"
@@ -304,3 +304,23 @@ def test_the_home_folder(world, monkeypatch):
     monkeypatch.setenv("HOME", str(world.folder))
     config = world.load("teacher_architectures.model_name_or_path=~/teacher").config
     assert config.teacher_architectures.model_name_or_path == str(world.folder / "teacher")
+
+
+@pytest.mark.parametrize("name", ["student", "Checkpoints", "run.json", "tensorboard/x"])
+def test_prepared_data_do_not_lie_where_the_run_itself_writes(world, name):
+    world.values["cache_dir"] = f"{world.values['output_dir']}/{name}"
+    (problem,) = [p for p in world.problems() if p.severity == "error"]
+    assert "'cache_dir'" in problem.message and "the run itself writes to" in problem.message
+    assert problem.place == world.place("cache_dir")
+
+
+@pytest.mark.parametrize("name", ["cache", "cache/mine", "prepared", "."])
+def test_other_folders_may_hold_prepared_data(world, name):
+    world.values["cache_dir"] = f"{world.values['output_dir']}/{name}"
+    assert "cache_dir" not in world.report()
+
+
+def test_a_cache_dir_is_no_file(world):
+    (world.folder / "file").write_bytes(b"x")
+    world.values["cache_dir"] = "file"
+    assert "'cache_dir': file is a file" in world.report()

@@ -388,3 +388,21 @@ def test_the_documentation_names_every_key():
     text = (EXAMPLE.parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
     keys = [*RunKeys.model_fields, *Architecture.model_fields]
     assert not [key for key in keys if f"`{key}`" not in text]
+
+
+@pytest.mark.parametrize(
+    ("key", "most"),
+    {
+        "seed": 2**32 - 1,
+        "max_seq_length": 1_000_000,
+        "student_architectures.num_labels": 100_000,
+        "per_gpu_train_batch_size": 2**31 - 1,
+        "save_steps": 2**31 - 1,
+        "max_steps": 2**31 - 1,
+        "num_train_epochs": 1_000_000,
+    }.items(),
+)
+def test_numbers_have_a_largest_value_that_every_library_takes(world, key, most):
+    assert f"'{key}' must be at most {most}" in world.report(f"{key}={most + 1}")
+    assert f"'{key}' must be" not in world.report(f"{key}={most}")
+    assert f"'{key}' must be at most {most}" in world.report(f"{key}={2**64}")

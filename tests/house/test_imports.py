@@ -11,9 +11,10 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "chatstill"
 
-# Room -> the rooms it may import. ``errors`` may be imported by all; a room may import itself.
+# Room -> the rooms it may import. ``errors`` and ``disk`` may be imported by all; a room may import itself.
 LOW = {
     "errors": set(),
+    "disk": {"figures"},
     "names": set(),
     "figures": set(),
     "losses": set(),
@@ -47,11 +48,12 @@ LOW = {
 }
 # Modules of the root put the rooms together; only the command line may import these.
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
-ROOT |= {"kept", "clearing", "submission", "splits", "scored", "chain", "chain_outcome"}
+ROOT |= {"kept", "clearing", "opening", "submission", "splits", "scored", "chain", "chain_outcome"}
 ROOT |= {"networks", "student_tokens", "caching", "costs", "inputs", "trial"}
 QUICK = (
     "model_types",
     "errors",
+    "disk",
     "lookup",
     "plugins",
     "layer_map",
@@ -99,7 +101,7 @@ def allowed(own: str, target: str) -> bool:
         return room(target) != "cli"
     if own == "cli":
         return True
-    names = LOW[own] | {own, "errors", "hub"}
+    names = LOW[own] | {own, "errors", "disk", "hub"}
     inside = target.removeprefix("chatstill.")
     return any(inside == name or inside.startswith(f"{name}.") for name in names)
 

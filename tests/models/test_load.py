@@ -434,3 +434,20 @@ def test_custom_code_beside_weights_is_not_run(folder):
     (folder / "evil.py").write_text("raise SystemExit('ran')", encoding="utf-8")
     model = load(Block("bert", str(folder))).model
     assert type(model) is BertForSequenceClassification and type(model.config) is BertConfig
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"layer_norm_eps": NaN}', "the number 'layer_norm_eps', which is NaN"),
+        ('{"rope": {"theta": 1e999}}', "the number 'rope.theta', which is infinite"),
+        ("[" * 9999, "more than 100 lists and objects inside each other"),
+        ('{"num_labels": 1000000000000}', "num_labels is 1000000000000, expected a whole number"),
+        ('{"num_labels": "many"}', "num_labels is 'many', expected a whole number"),
+    ],
+)
+def test_a_config_file_that_would_break_what_comes_after_it(tmp_path, content, expected):
+    file = tmp_path / "arch.json"
+    file.write_text(content, encoding="utf-8")
+    text = message(Block("bert", config_file=str(file)))
+    assert expected in text and str(file) in text

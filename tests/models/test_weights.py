@@ -1,6 +1,7 @@
 """Weights that are not read: each refusal says what the file is and what to do."""
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -138,3 +139,52 @@ def test_a_hub_name_goes_through_from_pretrained(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     loaded = load(Block("bert", "some/model"), cache_dir=str(tmp_path))
     assert loaded.report.complete and loaded.report.source == "some/model"
+
+
+NOT_PLAIN = {
+    "sparse": (lambda: torch.eye(3).to_sparse(), "sparse"),
+    "csr": (lambda: torch.eye(3).to_sparse_csr(), "sparse"),
+    "expanded": (lambda: torch.zeros(1).expand(10**6, 10**6), "of 1,000,000,000,000 numbers"),
+    "meta": (lambda: torch.empty(10**9, device="meta"), "without values"),
+    "quantized": (
+        lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+        "quantized",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("make", "what"), NOT_PLAIN.values(), ids=NOT_PLAIN)
+def test_tensors_that_cannot_be_copied_are_named(tmp_path, make, what):
+    torch.save({"bert.pooler.weight": make()}, tmp_path / "model.bin")
+    text = refusal(tmp_path / "model.bin")
+    assert f"bert.pooler.weight is {what}" in text or what in text
+    assert "\n" not in text.partition("\n    ")[0]
+
+
+def test_a_thousand_views_of_one_storage_are_refused(tmp_path):
+    one = torch.zeros(100_000)
+    torch.save({f"layer.{n}": one[:] for n in range(1000)}, tmp_path / "model.bin")
+    assert "its tensors claim 400,000,000" in refusal(tmp_path / "model.bin")
+
+
+def test_a_compressed_file_is_not_unpacked(tmp_path):
+    torch.save({"w": torch.zeros(100_000)}, tmp_path / "plain.bin")
+    packed = tmp_path / "packed.bin"
+    with zipfile.ZipFile(tmp_path / "plain.bin") as plain:
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in plain.namelist():
+                archive.writestr(name, plain.read(name))
+    assert "would unpack to" in refusal(packed)
+
+
+def test_views_and_tied_tensors_are_read_as_tensors_of_their_own(tmp_path):
+    table = torch.arange(12.0).reshape(3, 4)
+    tensors = {"a": table, "b": table, "c": table.T, "d": table[1:].half(), "e": torch.tensor(7)}
+    torch.save(tensors, tmp_path / "model.bin")
+    found = read_tensors(find_weights(str(tmp_path / "model.bin"), PLACE), PLACE)
+    for name, tensor in tensors.items():
+        assert torch.equal(found[name], tensor.float() if name != "e" else tensor), name
+        assert found[name].is_contiguous()
+    found["a"][0, 0] = 5
+    assert found["b"][0, 0] == 0

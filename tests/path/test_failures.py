@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 
 from chatstill.errors import RunFailure
-from chatstill.train import trainer
+from chatstill.train import checkpoints, trainer
 from chatstill.train.checkpoints import damage_of
 
 from . import world
@@ -64,7 +64,7 @@ def unbroken(finished):
 @pytest.mark.parametrize("kind", NO_SPACE)
 def test_full_disk_while_a_checkpoint_is_saved(run, unbroken, tmp_path, monkeypatch, kind):
     with monkeypatch.context() as patch:
-        where, name = (torch, "save") if kind == "torch" else (trainer, "save_file")
+        where, name = (torch, "save") if kind == "torch" else (checkpoints, "save_file")
         at = 3 if kind == "torch" else 2  # optimizer and schedule: two files each time
         patch.setattr(where, name, failing(NO_SPACE[kind], at)(getattr(where, name)))
         with pytest.raises(RunFailure, match="disk is full") as failure:
@@ -109,7 +109,7 @@ def test_out_of_memory_says_what_to_change(run, tmp_path, monkeypatch, kind):
 
 
 def test_other_errors_of_ours_are_not_hidden(run, monkeypatch):
-    monkeypatch.setattr(trainer, "save_file", failing(RuntimeError("a bug"), 1)(None))
+    monkeypatch.setattr(checkpoints, "save_file", failing(RuntimeError("a bug"), 1)(None))
     with pytest.raises(RuntimeError, match="a bug"):
         run()
 

@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from chatstill.errors import Problem
+from chatstill.figures import byte_size
 from chatstill.preflight import plan as plans
 
 PLAN = plans.Plan(
@@ -52,4 +53,4 @@ def test_without_a_terminal_the_rich_form_is_plain_lines():
 
 
 def test_words_for_sizes():
-    assert [plans.byte_size(s) for s in (8.2e5, 4.35e7, 1.2e9)] == ["820 kB", "43.5 MB", "1.2 GB"]
+    assert [byte_size(s) for s in (8.2e5, 4.35e7, 1.2e9)] == ["820 kB", "43.5 MB", "1.2 GB"]

@@ -315,5 +315,42 @@ def test_a_damaged_tokenizer_json_is_not_passed_over_for_the_vocabulary(bert, tm
     bert.save_pretrained(tmp_path)
     (tmp_path / "vocab.txt").write_text("\n".join(OLD) + "\n")
     (tmp_path / "tokenizer.json").write_text("{")
-    with pytest.raises(UserError, match="no tokenizer can be loaded"):
+    with pytest.raises(UserError, match=r"tokenizer\.json: is not JSON"):
         own.resolve_tokenizer(None, str(tmp_path), None)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "fault"),
+    [
+        ("tokenizer_config.json", "[" * 9999, "more than 100 lists and objects"),
+        ("tokenizer_config.json", '{"a": NaN}', "'a', which is NaN"),
+        ("special_tokens_map.json", "[1]", "a JSON list"),
+        ("added_tokens.json", '{"x": ', "is not JSON (line 1"),
+    ],
+)
+def test_a_damaged_side_file_is_named(vocab_folder, file, content, fault):
+    (vocab_folder / file).write_text(content, encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        own.resolve_tokenizer(str(vocab_folder), None, None)
+    assert str(vocab_folder / file) in str(error.value) and fault in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["abc", [1], -5, True])
+def test_the_longest_row_of_a_tokenizer_is_a_number(vocab_folder, value):
+    write_json(
+        vocab_folder / "tokenizer_config.json",
+        tokenizer_class="BertTokenizer",
+        model_max_length=value,
+    )
+    with pytest.raises(UserError, match=r"model_max_length is .*, expected a number from 0 on"):
+        own.resolve_tokenizer(str(vocab_folder), None, None)
+
+
+@pytest.mark.parametrize("value", [512, 512.0, 10**30, 0, None])
+def test_any_number_may_be_the_longest_row(vocab_folder, value):
+    write_json(
+        vocab_folder / "tokenizer_config.json",
+        tokenizer_class="BertTokenizer",
+        model_max_length=value,
+    )
+    own.resolve_tokenizer(str(vocab_folder), None, None)

@@ -116,7 +116,9 @@ def build_method(name: str, dropout: float = 0.1, epochs: float = 2, **knobs):
     return Theseus(config, student, teacher, objective="cross_entropy", run=run)
 
 
-def build_engine(folder: Path, steps: ToySteps, *, evaluate=None, args=None, **settings):
+def build_engine(
+    folder: Path, steps: ToySteps, *, evaluate=None, args=None, logging_steps=1, **settings
+):
     """An engine that logs into ``engine.records``."""
     records: list[dict] = []
     settings.setdefault("save_steps", 2)
@@ -130,7 +132,7 @@ def build_engine(folder: Path, steps: ToySteps, *, evaluate=None, args=None, **s
             num_steps=total,
             learning_rate=1e-2,
             warmup_percentage=0.1,
-            logging_steps=1,
+            logging_steps=logging_steps,
             unused_parameters=True,
             extra={"use_cpu": True, **(args or {})},
         )

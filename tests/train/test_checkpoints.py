@@ -79,7 +79,7 @@ def test_killed_inside_a_save(tmp_path, call):
                 die()
 
         elif call == "fsync":
-            checkpoints.fsync_path = die
+            checkpoints.sync = die
         else:
             rename, left = pathlib.Path.rename, [1 if call == "rename" else 2]
 

@@ -1,12 +1,15 @@
 """A run that was stopped, killed or damaged ends as an unbroken one does, bit for bit."""
 
+import json
 import os
+import shutil
 import signal
 
 import pytest
 import torch
 
 from chatstill.errors import RunFailure
+from chatstill.train.checkpoints import damage_of, publish_folder
 from chatstill.train.control import Interrupted
 from chatstill.train.phases import run_phases
 
@@ -61,6 +64,63 @@ def test_killed_and_started_again_equals_unbroken(tmp_path, method_of, at):
     again = method_of()
     train(tmp_path / "b", again)
     assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
+
+
+def logged(engine, until=None):
+    """(phase, step) -> record, of those that a checkpoint of a phase's step ``until`` stands behind."""
+    found = {(r["phase"], r["step"]): r for r in engine.records if "loss" in r}
+    return {k: r for k, r in found.items() if until is None or k[1] <= until}
+
+
+@pytest.mark.parametrize("at", [3, 5, 9])
+def test_the_history_of_a_killed_run_is_that_of_an_unbroken_one(tmp_path, method_of, at):
+    """Lines of four steps, checkpoints of three: the sums of a line lie on both sides of a kill."""
+    rhythm = {"logging_steps": 4, "save_steps": 3}
+    unbroken = logged(train(tmp_path / "a", method_of(), **rhythm))
+    broken = build_engine(tmp_path / "b", DyingSteps(at), **rhythm)
+    with pytest.raises(Killed):
+        run_phases(method_of(), broken)
+    again = train(tmp_path / "b", method_of(), **rhythm)
+    assert {**logged(broken, at // 3 * 3), **logged(again)} == unbroken
+
+
+@pytest.mark.parametrize("since_log", [None, {}, {"steps": "x"}, {"steps": 1, "sums": 5}])
+def test_checkpoints_without_the_sums_of_the_log_are_gone_on_from(tmp_path, since_log):
+    """Those of earlier versions: the weights are the same, the first line averages over fewer steps."""
+    unbroken, again = build_method("finetune"), build_method("finetune")
+    train(tmp_path / "a", unbroken, logging_steps=4, save_steps=3)
+    engine = build_engine(tmp_path / "b", DyingSteps(7), logging_steps=4, save_steps=3)
+    with pytest.raises(Killed):
+        run_phases(build_method("finetune"), engine)
+    newest = engine.store.all()[-1].path
+    known = json.loads((newest / "selection.json").read_text(encoding="utf-8"))
+    known.pop("since_log")
+    known |= {} if since_log is None else {"since_log": since_log}
+    shutil.copytree(newest, tmp_path / "copy")
+
+    def write(folder):
+        for file in (tmp_path / "copy").iterdir():
+            if file.name not in ("manifest.json", "selection.json"):
+                shutil.copy(file, folder / file.name)
+        (folder / "selection.json").write_text(json.dumps(known), encoding="utf-8")
+
+    publish_folder(newest, write)
+    train(tmp_path / "b", again, logging_steps=4, save_steps=3)
+    assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
+
+
+def test_a_checkpoint_of_another_shape_is_damaged_whatever_its_sums_say(tmp_path):
+    engine = train(tmp_path, build_method("finetune"))
+    newest = engine.store.all()[-1].path
+    for name, text, fault in (
+        ("selection.json", '{"best_step": "x"}', "'best_step' in selection.json is no int"),
+        ("selection.json", "[" * 9999, "selection.json has more than 100 lists"),
+        ("trainer_state.json", "[]", "trainer_state.json holds a JSON list"),
+    ):
+        publish_folder(newest, lambda f, n=name, t=text: (f / n).write_text(t, encoding="utf-8"))
+        assert fault in damage_of(newest)
+    (newest / "manifest.json").write_text('{"files": {"a": 1}}', encoding="utf-8")
+    assert damage_of(newest) == "manifest.json is missing or not readable"
 
 
 def test_signal_saves_the_step_and_resumes(tmp_path, method_of):

@@ -1,14 +1,20 @@
 """The command line: ``chatstill VERB …`` and the doors. Whatever goes wrong is said in plain words."""
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 SET_UP = (
     "chatstill is not set up for this Python. Once, in its folder: make setup (then use .venv/bin/python), "
     "or: python -m pip install torch==2.13.0 && python -m pip install -c constraints.txt -e ."
 )
+INTERRUPTED = 130
+STOPPED = "interrupted: nothing that was saved before is lost."
 EXAMPLE = Path("config") / "distill.example.1.json"
 
 
@@ -22,16 +28,41 @@ def main(arguments: Sequence[str] | None = None, *, default: Path = EXAMPLE) -> 
     given = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its notices; ours say what matters
     try:
-        from . import looking  # noqa: F401 (its verbs)
-        from .guard import guarded
-        from .usage import call
-        from .verbs import app
+        with _ending_at_once():
+            from . import looking  # noqa: F401 (its verbs)
+            from .guard import guarded
+            from .terminal import take_any_sign
+            from .usage import call
+            from .verbs import app
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == __package__.split(".")[0]:
             raise
         sys.stderr.write(f"{SET_UP}\n(missing: {error.name})\n")
         return 1
+    take_any_sign()
     return guarded(lambda: call(app, given, default))
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """Ctrl-C while the libraries of the command line are imported ends the process then and there.
+
+    Python would show in which of them it came, and some of them pass over it.
+    """
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        os.write(2, f"{STOPPED}\n".encode())
+        os._exit(INTERRUPTED)
+
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run_glue(door: str) -> int:

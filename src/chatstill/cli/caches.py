@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import Problem, UserError
+from .terminal import write
 
 Folders = Annotated[
     list[Path] | None,
@@ -24,13 +25,13 @@ def cache(folders: Folders = None, remove: Remove = False, yes: Yes = False) -> 
 
     found = clearing.list_caches(folders or [Path()])
     for line in clearing.as_lines(found):
-        typer.echo(line)
+        write(line)
     free = [one for one in found if one.free]
-    typer.echo(f"{clearing.total(found)}; no longer needed: {clearing.total(free)}")
+    write(f"{clearing.total(found)}; no longer needed: {clearing.total(free)}")
     if not free:
         return
     if not remove:
-        typer.echo("`chatstill cache … --remove` removes what is no longer needed.")
+        write("`chatstill cache … --remove` removes what is no longer needed.")
         return
     if not yes:
         if not sys.stdin.isatty():
@@ -42,9 +43,9 @@ def cache(folders: Folders = None, remove: Remove = False, yes: Yes = False) -> 
                 )
             )
         if not typer.confirm(f"Remove {clearing.total(free)}?"):
-            typer.echo("nothing was removed.")
+            write("nothing was removed.")
             return
     gone, left = clearing.remove(found)
-    typer.echo(f"removed: {clearing.total(gone)}")
+    write(f"removed: {clearing.total(gone)}")
     for line in clearing.as_lines(left):
-        typer.echo(f"in use, left: {line.strip()}")
+        write(f"in use, left: {line.strip()}")

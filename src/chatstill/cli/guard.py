@@ -4,14 +4,15 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from ..errors import Interrupted, RunFailure, UserError
-from . import SET_UP
+from ..disk.full import full_disk, is_full
+from ..errors import Interrupted, Problem, RunFailure, UserError
+from . import INTERRUPTED, SET_UP, STOPPED
 from .messages import show_failure, show_problems, show_stop, show_usage
 from .usage import UsageError, explain
 
-INTERRUPTED = 130
 _OWN_LIBRARIES = (
     "torch transformers accelerate tokenizers safetensors sentencepiece numpy scipy sklearn pydantic "
     "typer rich psutil tensorboard"
@@ -19,6 +20,29 @@ _OWN_LIBRARIES = (
 
 
 def guarded(action: Callable[[], Any]) -> int:
+    """The exit code of an action, once all that it printed has gone out; see ``_run``."""
+    code = _run(action)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _lost_output(error) if code == 0 else code
+    return code
+
+
+def _lost_output(error: OSError) -> int:
+    """Standard output cannot be written; Python would try again when it ends, and say so at length."""
+    _print_nowhere()
+    if error.errno != errno.EPIPE:  # else its reader has gone, as with `| head`
+        show_failure(f"standard output cannot be written: {error.strerror}")
+    return 1
+
+
+def _print_nowhere() -> None:
+    with suppress(OSError, ValueError):  # a stream without a descriptor needs nothing
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(action: Callable[[], Any]) -> int:
     """The exit code of an action: 0, 1 for a run that failed, 2 for what the user has to change.
 
     Errors of our own making are not caught: they show their traceback.
@@ -27,47 +51,64 @@ def guarded(action: Callable[[], Any]) -> int:
         action()
     except SystemExit as end:
         return _code(end)
-    except UserError as error:
+    except KeyboardInterrupt:
+        show_stop(STOPPED)
+        return INTERRUPTED
+    except Exception as error:
+        return _told(error)
+    return 0
+
+
+def _told(error: Exception) -> int:
+    """One message for what is the user's or the system's; the rest is raised again as it came."""
+    if isinstance(error, UserError):
         show_problems(error.problems)
         return error.exit_code
-    except Interrupted as stop:
-        show_stop(str(stop))
-        return stop.exit_code
-    except RunFailure as error:
+    if isinstance(error, Interrupted):
+        show_stop(str(error))
+        return error.exit_code
+    if isinstance(error, RunFailure):
         show_failure(str(error))
         return error.exit_code
-    except UsageError as error:
+    if isinstance(error, UsageError):
         show_usage(*explain(error))
         return 2
-    except KeyboardInterrupt:
-        show_stop("interrupted: nothing that was saved before is lost.")
-        return INTERRUPTED
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _OWN_LIBRARIES:
-            raise
-        show_failure(f"the library {error.name} is missing. {SET_UP}")
+    library = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if library in _OWN_LIBRARIES:
+        show_failure(f"the library {library} is missing. {SET_UP}")
         return 1
-    except OSError as error:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        return _lost_output(error)
+    if is_full(error):  # whatever class a library has for it
+        show_failure(f"{full_disk(error)}. Make room there, or name another place to write to.")
+        return 1
+    if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
+        return _name_error(error)
+    if isinstance(error, OSError):
         return _system_error(error)
-    return 0
+    raise error
 
 
 def _code(end: SystemExit) -> int:
     if end.code == INTERRUPTED:  # Ctrl-C outside training, caught by the command line's own library
-        show_stop("interrupted: nothing that was saved before is lost.")
+        show_stop(STOPPED)
     if end.code is None or isinstance(end.code, int):
         return end.code or 0
     show_failure(str(end.code))
     return 1
 
 
+def _name_error(error: UnicodeEncodeError) -> int:
+    """A file's name in letters that this process cannot hand to the system."""
+    hint = "Start it with LC_ALL=C.UTF-8, or with PYTHONUTF8=1."
+    message = f"file names are in {error.encoding} here, which has no '{error.object}'"
+    show_problems([Problem("", message, hint)])
+    return 2
+
+
 def _system_error(error: OSError) -> int:
-    if error.errno == errno.EPIPE:  # the reader of our output has gone, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    if error.errno == errno.EPIPE:
+        return _lost_output(error)
     place = f"{error.filename}: " if error.filename else ""
-    text = f"{place}{error.strerror or error}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        text += ". Free some space, or name another output_dir; what was saved before stands."
-    show_failure(text)
+    show_failure(f"{place}{error.strerror or error}")
     return 1

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import typer
+from .terminal import write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,8 +33,8 @@ def show(console: "Console", kinds: Sequence[What], plugins: Sequence[str]) -> N
             console.print(_table(kind, rows))
             continue
         if len(kinds) > 1:
-            typer.echo(f"{'' if number == 0 else chr(10)}{kind}")
-        typer.echo("\n".join("\t".join(row) for row in rows))
+            write(f"{'' if number == 0 else chr(10)}{kind}")
+        write("\n".join("\t".join(row) for row in rows))
 
 
 def _table(kind: What, rows: Rows) -> object:

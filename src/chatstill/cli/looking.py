@@ -6,8 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..disk.write import write_text
 from ..errors import Problem, UserError
-from .verbs import Plugins, app, standard_output
+from ..runlog import say
+from .terminal import is_utf8, standard_output, write
+from .verbs import Plugins, app
 
 Kind = Annotated[
     Literal["tasks", "methods", "students"] | None,
@@ -31,9 +34,7 @@ def init(
     from ..draft.write import draft
 
     target, lines = draft(data, model, output)
-    screen = standard_output()
-    for line in (*lines, f"written: {target}"):
-        screen.print(line, highlight=False, markup=False, soft_wrap=True)
+    say(standard_output(), *lines, f"written: {target}")
 
 
 @app.command("list")
@@ -58,15 +59,15 @@ def schema(
     from ..config.jsonschema import method_file_schema, run_schema
 
     found = method_file_schema() if method_file else run_schema(plugins or ())
-    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(found, indent=2, ensure_ascii=output is None and not is_utf8()) + "\n"
     if output is None:
-        typer.echo(text, nl=False)
+        write(text.rstrip("\n"))
         return
     if output.is_dir() or (output.exists() and '"$schema"' not in _start(output)):
         message = f"{output} exists and holds no schema."
         raise UserError(Problem("--output", message, "Name another file."))
-    output.write_text(text, encoding="utf-8")
-    standard_output().print(f"schema: {output}", highlight=False, soft_wrap=True)
+    write_text(output, text)
+    say(standard_output(), f"schema: {output}")
 
 
 def _start(path: Path) -> str:

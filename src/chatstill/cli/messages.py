@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from ..errors import Problem
+from ..errors import Problem, shown
+from .terminal import standard_error
 
 _STYLES = {"error": "bold red", "warning": "bold yellow"}
 
@@ -15,11 +16,6 @@ _STYLES = {"error": "bold red", "warning": "bold yellow"}
 def is_first_process() -> bool:
     """Whether this process speaks; under torchrun and accelerate the others keep silent."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def standard_error() -> Console:
-    """Plain and unwrapped where it is no terminal."""
-    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def show_problems(problems: Sequence[Problem], console: Console | None = None) -> None:
@@ -39,7 +35,7 @@ def show_failure(message: str) -> None:
     """One message for a run that had to stop."""
     if is_first_process():
         console = standard_error()
-        console.print(Text.assemble(("error: ", _STYLES["error"]), message))
+        console.print(Text.assemble(("error: ", _STYLES["error"]), shown(message)))
 
 
 def show_usage(message: str, usage: str) -> None:
@@ -48,7 +44,7 @@ def show_usage(message: str, usage: str) -> None:
         return
     console = standard_error()
     if message:
-        console.print(Text.assemble(("error: ", _STYLES["error"]), message))
+        console.print(Text.assemble(("error: ", _STYLES["error"]), shown(message)))
     console.print(usage)
 
 

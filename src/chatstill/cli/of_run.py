@@ -3,17 +3,16 @@
 import json
 from pathlib import Path
 
+from ..disk.json_file import known_object
+from ..disk.run_files import last_link, resolved_values
+from ..disk.run_names import RECORD
 from ..errors import Problem, UserError
 
 
 def _folders_of_run(model: Path) -> list[Path]:
     """Where a network's run may have left its configuration: a chain's is that of its last link."""
-    try:
-        links = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["links"]
-        last = [link["name"] for link in links if link["name"] != "direct"][-1]
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return [model, model.parent]
-    return [model / last]
+    last = last_link(model)
+    return [model, model.parent] if last is None else [last]
 
 
 def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
@@ -24,13 +23,14 @@ def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
             has not ended and left no configuration, such as a chain's.
     """
     for folder in _folders_of_run(model):
-        try:
-            text = (folder / "config.resolved.json").read_text(encoding="utf-8")
-            found = json.loads(text)
-            own = [str(name) for name in found["plugins"]["value"]]
-            known = {key: found[key]["value"] for key in ("task_name", "data_dir")}
-        except (OSError, ValueError, KeyError, TypeError):
+        values = resolved_values(folder)
+        if not values.keys() >= {"plugins", "task_name", "data_dir"}:
             continue
+        named = values["plugins"]
+        own = [str(name) for name in named] if isinstance(named, list) else []
+        known = {
+            key: value for key in ("task_name", "data_dir") if isinstance(value := values[key], str)
+        }
         if own and not plugins:
             message = f"the run that made {model} had plugins of its own: {', '.join(own)}."
             more = " ".join(f"--plugin {name}" for name in own)
@@ -44,20 +44,15 @@ def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
 
 
 def _is_unfinished(folder: Path) -> bool:
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        return record.get("state") != "finished" and not (folder / "config.json").is_file()
-    except (OSError, ValueError, AttributeError):
-        return False
+    running = known_object(folder / RECORD).get("state") == "running"
+    return running and not (folder / "config.json").is_file()
 
 
 def block_of_run(model: Path) -> list[str]:
     """How the run that made a network read its rows, as overrides; empty for other networks."""
     for folder in _folders_of_run(model):
-        try:
-            text = (folder / "config.resolved.json").read_text(encoding="utf-8")
-            values = {key: entry["value"] for key, entry in json.loads(text).items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        values = resolved_values(folder)
+        if not values:
             continue
         return [
             f"{key}={json.dumps(value)}"

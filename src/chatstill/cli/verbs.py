@@ -9,12 +9,12 @@ import typer
 
 from .. import __version__
 from ..errors import Problem, UserError
+from ..runlog import say
 from .caches import cache
 from .of_run import block_of_run, of_run
+from .terminal import standard_output, write
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..config import Chain, Loaded
 
 app = typer.Typer(
@@ -50,7 +50,7 @@ Split = Annotated[Literal["train", "dev", "test"], typer.Option(help="Which rows
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"chatstill {__version__}")
+        write(f"chatstill {__version__}")
         raise typer.Exit
 
 
@@ -176,7 +176,7 @@ def glue_score(
     """Print GLUE's overall score of several finished runs."""
     from ..submission import score_lines
 
-    standard_output().print("\n".join(score_lines(folders)), highlight=False, markup=False)
+    say(standard_output(), *score_lines(folders))
 
 
 @app.command()
@@ -207,7 +207,7 @@ def submit(
         output,
         configs=configs,
         incomplete=incomplete,
-        say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+        say=lambda line: say(console, line),
     )
     show_problems(warnings)
 
@@ -249,10 +249,3 @@ def _load(
     loaded = load(config, overrides or [], verb=verb)
     show_problems(loaded.warnings)
     return replace(loaded, arguments=[*loaded.arguments, *(["--fresh"] if fresh else [])])
-
-
-def standard_output() -> "Console":
-    """Tables and colours on a terminal, plain elsewhere."""
-    from rich.console import Console
-
-    return Console()

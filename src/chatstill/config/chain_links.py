@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import lookup
+from ..disk.run_names import CACHE, is_taken
 from ..errors import Problem, UserError
 from .placeholders import is_placeholder
 from .places import KeyPath
@@ -16,7 +17,7 @@ from .source import Source, apply_override
 from .validate import found
 
 LINK, OF_A_LINK = "link:", "pipeline."
-DIRECT, CACHE = "direct", "cache"
+DIRECT = "direct"
 TEACHER = "teacher_architectures"
 Verb = Literal["distill", "teach"]
 _OF_A_LINK = ("name", "verb", "note")
@@ -25,7 +26,7 @@ _NOT_IN_A_LINK = {
     "compare_direct": "It stands at the top of the file.",
     "output_dir": "Each link has a folder of its name in the file's output_dir.",
 }
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
 @dataclass
@@ -96,7 +97,7 @@ def _listed(source: Source) -> tuple[list[Draft], list[Problem]]:
         name = link.get("name", f"link{number + 1}")
         faults = _faults(link, name, {draft.name for draft in drafts}, source, number)
         problems += faults
-        if not any(problem.place == _named(source, number) for problem in faults):
+        if _is_name(name) and name not in {draft.name for draft in drafts}:
             verb: Verb = "teach" if link.get("verb") == "teach" else "distill"
             draft = Draft(name, verb, _link_source(source, name, number))
             if drafts and TEACHER not in link:
@@ -105,8 +106,9 @@ def _listed(source: Source) -> tuple[list[Draft], list[Problem]]:
     return drafts, problems
 
 
-def _named(source: Source, number: int) -> str:
-    return source.place(("pipeline", number, "name")).where
+def _is_name(name: Any) -> bool:
+    """Whether a link can be spoken of by it; its folder may have that name or not."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def _faults(
@@ -114,13 +116,14 @@ def _faults(
 ) -> list[Problem]:
     here: KeyPath = ("pipeline", number)
     problems = []
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not _is_name(name):
         message = f"{json.dumps(name, ensure_ascii=False)} can't name a link."
-        hint = "Its folder has that name: letters, digits, '-', '_' and '.', such as step1."
+        hint = (
+            "Its folder has that name: up to 100 letters, digits, '-', '_' and '.', such as step1."
+        )
         problems.append(source.problem((*here, "name"), message, hint))
-    elif name in taken or name in (DIRECT, CACHE):
-        hint = "Each link has its own name." if name in taken else "It is kept for other things."
-        problems.append(source.problem((*here, "name"), f"the name '{name}' is taken.", hint))
+    elif (found := _in_use(name, taken)) is not None:
+        problems.append(source.problem((*here, "name"), f"the name '{name}' is taken.", found))
     if link.get("verb", "distill") not in ("distill", "teach"):
         message = f"'verb' is {json.dumps(link['verb'])}; a link can distill or teach."
         problems.append(source.problem((*here, "verb"), message))
@@ -130,6 +133,18 @@ def _faults(
         if key in link
     ]
     return problems
+
+
+def _in_use(name: str, taken: set[str]) -> str | None:
+    """Who has a link's name; case is not counted: some file systems do not tell ``A`` from ``a``."""
+    if name in taken:
+        return "Each link has its own name."
+    same = [other for other in taken if other.casefold() == name.casefold()]
+    if same:
+        return f"Its folder and that of '{same[0]}' would be one where file names have no case."
+    if name.casefold() == DIRECT or is_taken(name):
+        return "A chain keeps its own files and folders under that name; call the link step1 or the like."
+    return None
 
 
 def _link_source(source: Source, name: str, number: int) -> Source:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import lookup
+from ..disk.run_names import CACHE, NETWORKS, is_taken
 from ..errors import Problem, UserError
 from .data_block import check_data_block
 from .networks import PRETRAINED, STUDENT, TEACHER, check_network, check_tokenizer, near_file
@@ -30,7 +31,7 @@ def check_files(
     if verb != "predict":
         problems += _data(keys, source, verb, plugins)
     if verb in ("distill", "check", "teach"):
-        problems += _output(keys, source)
+        problems += [*_output(keys, source), *_cache(keys, source)]
         for block in (TEACHER, STUDENT, PRETRAINED) if verb != "teach" else (TEACHER,):
             network = getattr(keys, block)
             if network is not None:
@@ -98,6 +99,24 @@ def _split(task: Any, split: str, folder: Path, source: Source) -> list[Problem]
     names = sorted(entry.name for entry in folder.iterdir())
     hint = f"{folder} holds: {', '.join(names[:8])}." if names else f"{folder} is empty."
     return [source.problem(path, message, hint)]
+
+
+def _cache(keys: RunKeys, source: Source) -> list[Problem]:
+    """``cache_dir`` is a folder, and none that a run replaces as a whole."""
+    if not keys.cache_dir:
+        return []
+    cache, path = Path(keys.cache_dir), ("cache_dir",)
+    if kind_of(cache) == "file":
+        return [source.problem(path, f"'cache_dir': {cache} is a file.", "Name a folder.")]
+    run = Path(os.path.abspath(keys.output_dir))
+    for folder, extra in ((run, NETWORKS), *([(run.parent, ())] if source.link else [])):
+        below = Path(os.path.abspath(cache))
+        name = below.relative_to(folder).parts[:1] if below.is_relative_to(folder) else ()
+        if name and name != (CACHE,) and (is_taken(name[0]) or name[0].casefold() in extra):
+            message = f"'cache_dir': {name[0]} in {folder} is a name that the run itself writes to."
+            hint = f"Leave it out (prepared data then lie in {CACHE}), or name another folder."
+            return [source.problem(path, message, hint)]
+    return []
 
 
 def _output(keys: RunKeys, source: Source) -> list[Problem]:

@@ -8,6 +8,10 @@ from ..tasks.bad_rows import OnBadRow
 from ..tasks.query_groups import GroupsBy
 from ..tasks.tabular_keys import DataKeys
 
+MOST = 2**31 - 1  # of a count: libraries compute in 32 bits
+MOST_SEED = 2**32 - 1  # numpy takes no larger one
+MOST_LABELS = 100_000
+MOST_TOKENS = 1_000_000
 PLACEHOLDER = "must feed this value when the distill type is not in the exist map"
 
 
@@ -35,8 +39,8 @@ class Architecture(Block):
     model_name_or_path: str | None = None
     config_file: str | None = None
     tokenizer_name_or_path: str | None = None
-    num_hidden_layers: int | None = Field(default=None, ge=1)
-    num_labels: int | None = Field(default=None, ge=1)
+    num_hidden_layers: int | None = Field(default=None, ge=1, le=MOST)
+    num_labels: int | None = Field(default=None, ge=1, le=MOST_LABELS)
 
 
 class StudentArchitecture(Architecture):
@@ -145,31 +149,31 @@ class RunKeys(Block):
     preprocess: Literal["t2s", "tw2s", "tw2sp", "hk2s"] | None = None
     allow_weak_teacher: bool = False
 
-    max_seq_length: int = Field(default=128, ge=4)
-    max_query_length: int | None = Field(default=None, ge=1)
-    max_reply_length: int | None = Field(default=None, ge=1)
+    max_seq_length: int = Field(default=128, ge=4, le=MOST_TOKENS)
+    max_query_length: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    max_reply_length: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     truncation_side: Literal["left", "right"] = "right"
 
-    per_gpu_train_batch_size: int = Field(default=32, ge=1)
-    per_gpu_eval_batch_size: int = Field(default=64, ge=1)
-    gradient_accumulation_steps: int = Field(default=1, ge=1)
-    num_train_epochs: float = Field(default=3.0, gt=0)
-    max_steps: int = -1
+    per_gpu_train_batch_size: int = Field(default=32, ge=1, le=MOST)
+    per_gpu_eval_batch_size: int = Field(default=64, ge=1, le=MOST)
+    gradient_accumulation_steps: int = Field(default=1, ge=1, le=MOST)
+    num_train_epochs: float = Field(default=3.0, gt=0, le=1e6)
+    max_steps: int = Field(default=-1, le=MOST)
     learning_rate: float = Field(default=2e-5, gt=0)
-    warmup_steps: int | None = Field(default=None, ge=0)
+    warmup_steps: int | None = Field(default=None, ge=0, le=MOST)
     warmup_percentage: float | None = Field(default=None, ge=0, le=1)
     weight_decay: float = Field(default=0.01, ge=0)
     adam_epsilon: float = Field(default=1e-8, gt=0)
     max_grad_norm: float = Field(default=1.0, ge=0)
-    seed: int = Field(default=42, ge=0)
+    seed: int = Field(default=42, ge=0, le=MOST_SEED)
     fp16: bool = False
     bf16: bool = False
 
-    save_steps: int | None = Field(default=None, ge=1)
-    save_total_limit: int = Field(default=2, ge=1)
-    eval_steps: int | None = Field(default=None, ge=1)
-    logging_steps: int = Field(default=50, ge=1)
-    patience: int | None = Field(default=None, ge=1)
+    save_steps: int | None = Field(default=None, ge=1, le=MOST)
+    save_total_limit: int = Field(default=2, ge=1, le=MOST)
+    eval_steps: int | None = Field(default=None, ge=1, le=MOST)
+    logging_steps: int = Field(default=50, ge=1, le=MOST)
+    patience: int | None = Field(default=None, ge=1, le=MOST)
     label_noise: tuple[Literal["train", "dev"], ...] = ("dev",)
     keep: Literal["last", "best"] = "last"
     training_arguments: dict[str, Any] = Field(default_factory=dict)

@@ -235,7 +235,7 @@ def _wanted(errors: list[Any]) -> list[str]:
             wanted.append(context["expected"].replace("'", '"'))
         elif kind in _BOUNDS:
             name, word = _BOUNDS[kind]
-            wanted.append(f"{word} {context[name]:g}")
+            wanted.append(f"{word} {context[name]:.10g}")
         elif kind in _TYPES:
             wanted.append(_TYPES[kind])
         else:

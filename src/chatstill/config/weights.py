@@ -3,13 +3,14 @@
 Pickles are never run: their instructions are read as data, which shows the classes they would make.
 """
 
-import json
 import pickletools
 import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from ..disk.json_file import MOST_BYTES, JsonFault, fault_of, parse_json, read_object
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -76,14 +77,9 @@ def kind_of(path: Path) -> str:
 def read_json(path: Path) -> tuple[dict[str, Any] | None, str]:
     """The JSON object of a file, whatever its ending, or what is wrong with it."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        return None, f"is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
-    except UnicodeDecodeError as error:
-        return None, f"is not UTF-8 (offset {error.start})"
-    except (OSError, ValueError, RecursionError) as error:
-        return None, f"can't be read ({getattr(error, 'strerror', None) or error})"
-    return (values, "") if isinstance(values, dict) else (None, "holds no JSON object")
+        return read_object(path), ""
+    except (OSError, ValueError) as error:
+        return None, fault_of(error)
 
 
 def weights_fault(path: Path) -> tuple[str, str] | None:
@@ -198,13 +194,17 @@ def _safetensors_fault(path: Path, stream: BinaryIO) -> tuple[str, str] | None:
     size = stream.seek(0, 2)
     stream.seek(0)
     length = int.from_bytes(stream.read(8), "little")
-    if size < 8 or length > size:
+    if size < 8 or length > min(size, MOST_BYTES):
         return f"{path} is cut off or no safetensors file.", "Copy it again."
     try:
-        header = json.loads(stream.read(length))
+        header = parse_json(stream.read(length))
         ends = [
-            entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
+            int(entry["data_offsets"][1])
+            for name, entry in header.items()
+            if name != "__metadata__"
         ]
+    except JsonFault as error:
+        return f"{path} is no safetensors file: its header {error}.", "Copy it again."
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return f"{path} is no safetensors file: its header can't be read.", "Copy it again."
     wanted = 8 + length + max(ends, default=0)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..disk.json_file import known_object
+from ..disk.write import open_own, remove
+from ..errors import UserError
 from .store import MANIFEST, locked
 
 USERS = ".users"
@@ -45,12 +46,12 @@ def note_user(cache: Path, run: Path) -> None:
     line = f"{run.resolve()}\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a+", encoding="utf-8") as file:
-            file.seek(0)
+        number = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        with os.fdopen(number, "r+", encoding="utf-8", errors="surrogateescape") as file:
             if line not in file.readlines():
                 file.write(line)
-        os.utime(path)
-    except OSError:
+            os.utime(number)
+    except (OSError, UserError):
         return
 
 
@@ -69,12 +70,12 @@ def remove_cache(cache: Cache) -> bool:
         OSError: it cannot be removed.
     """
     if cache.kind == "teacher":
-        shutil.rmtree(cache.path)
+        remove(cache.path)
         return True
     with locked(cache.path.with_name(f"{_name(cache.path)}.lock"), wait=False) as mine:
         if not mine:
             return False
-        shutil.rmtree(cache.path)
+        remove(cache.path)
         if not cache.path.with_name(_name(cache.path)).exists():
             _users_file(cache.path).unlink(missing_ok=True)
     return True
@@ -123,19 +124,17 @@ def _as_cache(path: Path) -> Cache | None:
 
 def _with_rows_users(cache: Cache, rows: dict[str, Cache]) -> Cache:
     """A stored teacher is used by the runs on its rows."""
-    known = rows.get(str(_description(cache.path).get("sources", {}).get("rows")))
+    known = rows.get(str(_rows_of(cache.path)))
     if known is None:
         return cache
     users = tuple(dict.fromkeys((*cache.users, *known.users)))
     return Cache(cache.path, cache.kind, cache.complete, cache.size, cache.used, users)
 
 
-def _description(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _rows_of(cache: Path) -> Any:
+    """The rows whose teacher a cache stores, as ``cache.json`` names them."""
+    sources = known_object(cache / DESCRIPTION).get("sources")
+    return sources.get("rows") if isinstance(sources, dict) else None
 
 
 def _name(path: Path) -> str:

@@ -8,10 +8,8 @@ build while others wait.
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
-import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..disk.full import full_disk, is_full, writing
+from ..disk.json_file import read_object
+from ..disk.lock import hold
+from ..disk.write import open_own, remove, remove_if_possible, sync_folder, write_text
 from ..errors import RunFailure, UserError
 from .fingerprint import fingerprint
 
@@ -52,11 +54,13 @@ class ArrayWriter:
         # The caller holds the lock: whatever staging there is belongs to a process that died.
         entries = self._take_over()
         if entries is None:
-            shutil.rmtree(self.staging, ignore_errors=True)
-            self.staging.mkdir(parents=True)
+            remove(self.staging)
+            with writing(self.staging):
+                self.staging.mkdir(parents=True)
         for name in self._types:
-            path = self.staging / f"{name}.bin"
-            file = self._files[name] = open(path, "wb") if entries is None else open(path, "r+b")
+            flags = os.O_RDWR | (os.O_CREAT | os.O_EXCL if entries is None else 0)
+            number = open_own(self.staging / f"{name}.bin", flags)
+            file = self._files[name] = os.fdopen(number, "r+b")
             if entries is not None:
                 file.truncate(entries[name]["size"])
                 file.seek(entries[name]["size"])
@@ -65,15 +69,19 @@ class ArrayWriter:
 
     def _take_over(self) -> dict[str, Any] | None:
         """What was committed before an interruption, as it stands in the journal; None if nothing."""
+        if self.staging.is_symlink():
+            return None
         try:
-            journal = json.loads((self.staging / JOURNAL).read_text(encoding="utf-8"))
+            journal = read_object(self.staging / JOURNAL)
             body, entries = journal["body"], journal["body"]["files"]
             if journal["sha256"] != fingerprint(body) or entries.keys() != self._types.keys():
                 return None
             for name, entry in entries.items():
-                if _crc32(self.staging / f"{name}.bin", entry["size"]) != entry["crc32"]:
+                path = self.staging / f"{name}.bin"
+                os.close(open_own(path, os.O_RDWR))
+                if _crc32(path, entry["size"]) != entry["crc32"]:
                     return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
             return None
         self.state = body["state"]
         return dict(entries)
@@ -81,19 +89,19 @@ class ArrayWriter:
     def append(self, name: str, values: np.ndarray) -> None:
         """Append values to an array."""
         data = np.ascontiguousarray(values, self._types[name]).tobytes()
-        self._files[name].write(data)
+        with writing(self._path(name)):
+            self._files[name].write(data)
         self._sums[name] = zlib.crc32(data, self._sums[name])
 
     def commit(self, state: dict[str, Any]) -> None:
         """Make all that was appended durable, together with what is needed to go on from here."""
         files = {}
         for name, file in self._files.items():
-            file.flush()
-            os.fsync(file.fileno())
+            with writing(self._path(name)):
+                file.flush()
+                os.fsync(file.fileno())
             files[name] = {"size": file.tell(), "crc32": self._sums[name]}
-        _write_signed(self.staging / f"{JOURNAL}.new", {"state": state, "files": files})
-        (self.staging / f"{JOURNAL}.new").replace(self.staging / JOURNAL)
-        sync_folder(self.staging)
+        _write_signed(self.staging / JOURNAL, {"state": state, "files": files})
 
     def publish(self, facts: dict[str, Any]) -> None:
         """Sync everything, write the manifest with ``facts``, and rename into place."""
@@ -104,12 +112,12 @@ class ArrayWriter:
                 "size": file.tell(),
                 "crc32": self._sums[name],
             }
-            _sync_and_close(file)
+            with writing(self._path(name)):
+                _sync_and_close(file)
         _write_signed(self.staging / MANIFEST, {"facts": facts, "files": files})
         (self.staging / JOURNAL).unlink(missing_ok=True)
         sync_folder(self.staging)
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
+        remove(self.folder)
         self.staging.rename(self.folder)
         sync_folder(self.folder.parent)
 
@@ -126,20 +134,23 @@ class ArrayWriter:
                 # A full disk shows again when a file with unwritten bytes is closed; the first
                 # error is the one to tell.
                 continue
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if error is None or full or isinstance(error, UserError):
-            shutil.rmtree(self.staging, ignore_errors=True)
+        if error is None:
+            remove_if_possible(self.staging)
+            return
+        told = full_disk(error) if (full := is_full(error)) else ""
+        if full or isinstance(error, UserError):
+            remove_if_possible(self.staging)
         if full:
-            message = f"the disk is full: {self.folder.parent} cannot take the prepared rows"
-            raise RunFailure(f"{message}; free space or set cache_dir to another disk") from error
+            hint = "Make room, or set cache_dir (for a check: the variable TMPDIR) to another disk"
+            raise RunFailure(f"{told}. {hint}") from error
+
+    def _path(self, name: str) -> Path:
+        return self.staging / f"{name}.bin"
 
 
 def _write_signed(path: Path, body: dict[str, Any]) -> None:
     """JSON with its own checksum, synced."""
-    with open(path, "w", encoding="utf-8") as text:
-        json.dump({"body": body, "sha256": fingerprint(body)}, text)
-        text.flush()
-        os.fsync(text.fileno())
+    write_text(path, json.dumps({"body": body, "sha256": fingerprint(body)}))
 
 
 def _sync_and_close(file: BinaryIO) -> None:
@@ -148,24 +159,17 @@ def _sync_and_close(file: BinaryIO) -> None:
     file.close()
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames and new files in a folder durable."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """``{"facts", "files"}`` of an undamaged folder; None if absent, half-written or damaged."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_object(folder / MANIFEST)
         body = manifest["body"]
-        if manifest["sha256"] != fingerprint(body):
+        if manifest["sha256"] != fingerprint(body) or not isinstance(body["facts"], dict):
             return None
         for name, entry in body["files"].items():
             path = folder / f"{name}.bin"
+            if np.dtype(entry["dtype"]).kind not in "iuf" or entry["size"] < 0:
+                return None
             if path.stat().st_size != entry["size"] or _crc32(path) != entry["crc32"]:
                 return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -196,18 +200,22 @@ def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[b
 
     Args:
         path: The lock's file.
-        shared: Several may hold it at once.
+        shared: Several may hold it at once. Where the folder cannot be written, nobody builds there, and
+            readers need no lock.
         wait: Otherwise gives False at once where another process holds it.
+
+    Raises:
+        UserError: the file is a link.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        try:
-            fcntl.flock(number, kind if wait else kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        path.parent.mkdir(parents=True, exist_ok=True)
+        number = open_own(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        if not shared or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        yield True
+        return
+    try:
+        yield hold(number, shared=shared, wait=wait)
     finally:
         os.close(number)

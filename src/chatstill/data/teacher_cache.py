@@ -7,16 +7,18 @@ fingerprint alone: not on who filled it, in which order, or how often filling wa
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import RunFailure
+from ..disk.write import write_text
+from ..errors import Problem, RunFailure, UserError
 from .store import ArrayWriter, locked, open_array, read_manifest
 from .teacher_cache_layout import (
     FORMAT,
@@ -30,6 +32,7 @@ from .teacher_cache_layout import (
 
 __all__ = ["Filled", "Layout", "Part", "TeacherCache", "cache_fingerprint"]
 
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 Arrays = dict[str, np.ndarray]
 Compute = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
@@ -91,7 +94,7 @@ class TeacherCache:
     def describe(self, sources: Mapping[str, Any]) -> None:
         """Writes ``cache.json``: whose outputs these are, for people and for clearing up.
 
-        Its time of change says when the cache was last used.
+        Its time of change says when the cache was last used. Another user's is left as it is.
         """
         facts = {
             "format": FORMAT,
@@ -101,10 +104,12 @@ class TeacherCache:
             "parts": self.layout.facts(),
             "sources": dict(sources),
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        staging = self.folder / f".cache.json.{os.getpid()}"
-        staging.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        staging.replace(self.folder / "cache.json")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_text(self.folder / "cache.json", json.dumps(facts, indent=1) + "\n")
+        except OSError as error:
+            if error.errno not in NOT_ALLOWED:
+                raise
 
     def num_present(self) -> int:
         """Rows in shards that lie there; unchecked, for plans."""
@@ -121,7 +126,8 @@ class TeacherCache:
         """Checks every shard and computes those that are missing, stale or damaged.
 
         Processes may fill one cache at once: a shard that another one is at is left for last. When
-        this returns, all shards are there and open.
+        this returns, all shards are there and open. What is whole is read without a lock: the folder
+        may be another user's.
 
         Args:
             compute: ``row numbers -> arrays by part``; a part per token holds the valid tokens of
@@ -134,31 +140,54 @@ class TeacherCache:
 
         Raises:
             RunFailure: the disk is full, or a value is not finite in its stored type.
+            UserError: a shard is missing, and the folder cannot be written.
         """
         so_far = Filled()
         numbers = np.roll(np.arange(self.num_shards), -first).tolist()
         later: list[int] = []
         for wait, shards in ((False, numbers), (True, later)):
             for shard in shards:
-                with locked(self.folder / "locks" / f"{shard:06d}", wait=wait) as mine:
-                    if not mine:
-                        later.append(shard)
-                        continue
-                    for state in self._make_sure(shard, compute, so_far):
-                        so_far = state
-                        if progress is not None:
-                            progress(state)
+                for state in self._make_sure(shard, compute, so_far, wait=wait):
+                    so_far = state
+                    if progress is not None:
+                        progress(state)
+                if shard not in self._open:
+                    later.append(shard)
         return so_far.computed_rows
 
-    def _make_sure(self, shard: int, compute: Compute, so_far: Filled) -> Iterator[Filled]:
-        """Opens a shard, computing it first if need be; gives the state after each batch."""
+    def _make_sure(
+        self, shard: int, compute: Compute, so_far: Filled, *, wait: bool
+    ) -> Iterator[Filled]:
+        """Opens a shard, computing it first if need be; gives the state after each batch.
+
+        Without ``wait`` a shard that another process is at stays closed.
+        """
         if self._open_shard(shard):
             yield so_far.then(*self._sizes(shard), computed=False)
             return
-        for rows in self._fill_shard(shard, compute):
-            so_far = so_far.then(len(rows), int(self.lengths[rows].sum()), computed=True)
-            yield so_far
-        assert self._open_shard(shard), "a shard just written cannot be read"
+        with self._locked(shard, wait=wait) as mine:
+            if not mine:
+                return
+            if self._open_shard(shard):  # another process has built it meanwhile
+                yield so_far.then(*self._sizes(shard), computed=False)
+                return
+            for rows in self._fill_shard(shard, compute):
+                so_far = so_far.then(len(rows), int(self.lengths[rows].sum()), computed=True)
+                yield so_far
+            assert self._open_shard(shard), "a shard just written cannot be read"
+
+    @contextmanager
+    def _locked(self, shard: int, *, wait: bool) -> Iterator[bool]:
+        try:
+            with locked(self.folder / "locks" / f"{shard:06d}", wait=wait) as mine:
+                yield mine
+        except OSError as error:
+            inside = str(error.filename).startswith(str(self.folder))
+            if error.errno not in NOT_ALLOWED or not inside:
+                raise
+            message = f"the teacher's outputs cannot be stored here: {error.strerror}"
+            hint = "Set cache_dir to another folder."
+            raise UserError(Problem(str(self.folder), message, hint)) from error
 
     def read(self, rows: np.ndarray) -> Arrays:
         """The stored values of some rows, in the order asked.

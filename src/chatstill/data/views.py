@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..disk.full import is_full
 from ..errors import Problem, UserError
 from ..tasks.base import Example
 from ..text.encoding import Lengths, RowEncoder
@@ -170,7 +171,7 @@ def prepare_view(
             assert manifest is not None, "a view that was just written cannot be read"
             return View(target, manifest)
     except OSError as error:
-        if not str(error.filename).startswith(str(folder)):
+        if is_full(error) or not str(error.filename).startswith(str(folder)):
             raise  # reading the rows failed, not keeping them
         manifest = read_manifest(target)
         if manifest is not None:  # complete, in a folder where even a lock cannot be written

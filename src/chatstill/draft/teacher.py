@@ -1,6 +1,5 @@
 """A model's folder: what it is, whether it answers a task already, and how long rows may be."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +8,13 @@ import numpy as np
 
 from ..config.networks import means_hub, near_file
 from ..config.weights import kind_of, read_json, weights_fault
+from ..disk.json_file import parse_json
 from ..errors import Problem, UserError
 from ..tasks.label_names import names_of_outputs
 from ..text.tokenizers import resolve_tokenizer
 
 LENGTHS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+DEPTHS = ("num_hidden_layers", "n_layers", "n_layer")
 SHARED_LAYERS = ("albert", "t5", "mt5", "umt5", "longt5")
 
 
@@ -59,25 +60,31 @@ def look_at_model(path: str) -> Model:
         message, hint = fault or (f"{folder / 'config.json'} {found}.", "")
         raise UserError(Problem(path, message, hint))
     kind = str(values.get("model_type", ""))
-    layers = values.get("num_hidden_layers", values.get("n_layers", values.get("n_layer", 0)))
+    layers = next((n for key in DEPTHS if (n := _count(values, key))), 0)
     outputs = _outputs(folder, values)
     what = f"a classifier of {outputs} outputs" if outputs > 1 else "a scorer of one output"
     what = what if outputs else "pre-trained, without a classifier"
     seen = f"model: {path}, {kind or 'of unknown type'}, {layers} layers, {what}"
-    positions = values.get("max_position_embeddings", 0)
-    return Model(path, kind, int(layers or 0), outputs, int(positions or 0), seen)
+    return Model(path, kind, layers, outputs, _count(values, "max_position_embeddings"), seen)
+
+
+def _count(values: dict, key: str) -> int:
+    """A whole number of a ``config.json``; 0 where it holds none."""
+    found = values.get(key)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else 0
 
 
 def _outputs(folder: Path, values: dict) -> int:
     """Outputs of a trained classifier: the class that was saved has one, or its tensors are there."""
     names = _tensor_names(folder)
-    saved = [str(name) for name in values.get("architectures") or ()]
+    classes = values.get("architectures")
+    saved = [str(name) for name in classes] if isinstance(classes, list) else []
     by_class = any(name.endswith("ForSequenceClassification") for name in saved)
     by_tensor = any(name.startswith(("classifier.", "score.")) for name in names)
     if not (by_tensor if names else by_class):
         return 0
     labels = names_of_outputs(values, str(folder), str(folder / "config.json"))
-    return len(labels) or int(values.get("num_labels") or 2)
+    return len(labels) or _count(values, "num_labels") or 2
 
 
 def _tensor_names(folder: Path) -> Sequence[str]:
@@ -87,7 +94,7 @@ def _tensor_names(folder: Path) -> Sequence[str]:
         return ()
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
-        return tuple(json.loads(stream.read(length)))
+        return tuple(parse_json(stream.read(length)))  # weights_fault has read it before
 
 
 @dataclass(frozen=True)

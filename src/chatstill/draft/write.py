@@ -1,10 +1,12 @@
 """A configuration as text, with a comment behind what needs one."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..disk.write import create_text
 from ..errors import Problem, UserError
 from .known import draft_known
 from .table import Drafted, draft_table
@@ -42,14 +44,18 @@ def draft(data: Path, model: str, output: Path | None) -> tuple[Path, list[str]]
         2,
     )
     target = output or Path("distill.jsonc" if fits else "teach.jsonc")
-    if target.exists():
-        hint = "Name another file with --output, or remove this one yourself."
-        raise UserError(Problem(str(target), "exists; nothing was written.", hint))
+    hint = "Name another file with --output, or remove this one yourself."
+    taken = UserError(Problem(str(target), "exists; nothing was written.", hint))
+    if os.path.lexists(target):
+        raise taken
     keys = _distill(drafted, teacher) if fits else _teach(drafted, teacher)
     folder = next(value for key, value, _ in keys if key == "output_dir")
     again = "" if fits else f"chatstill init {data} {Path(folder) / 'teacher'}"
     head = _head(target, again)
-    target.write_text(to_text(keys, head), encoding="utf-8")
+    try:
+        create_text(target, to_text(keys, head))
+    except FileExistsError:
+        raise taken from None
     seen = [*drafted.seen, teacher.seen]
     if teacher.outputs and not fits:
         seen.append(f"the data need {drafted.num_outputs} outputs: it is a teacher of another task")

@@ -1,13 +1,11 @@
 """What a finished run says of its network: metrics with intervals, agreement with the teacher, files."""
 
-import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..errors import shown
 from ..figures import fitted
 from ..tasks.base import Task
 from ..tasks.intervals import bootstrap
@@ -106,34 +104,6 @@ def compare(task: Task, student: np.ndarray, teacher: np.ndarray) -> dict[str, f
     return agreement(student, teacher, task.labels.kind)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a whole file or nothing."""
-    staging = path.with_name(f".{path.name}.new")
-    with open(staging, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    staging.replace(path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON; numbers that are not finite become null."""
-    text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
 def _calibration_lines(metrics: Mapping[str, Any]) -> list[str]:
     lines = []
     found, threshold = metrics.get("calibration"), metrics.get("threshold")
@@ -177,4 +147,4 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
     lines += _calibration_lines(metrics)
     if metrics.get("kept"):
         lines.append(f"kept = {metrics['kept']['text']}")
-    return lines
+    return [shown(line) for line in lines]

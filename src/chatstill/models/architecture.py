@@ -1,7 +1,6 @@
 """A network's architecture: a JSON file, or the config.json of its weights, as a config object."""
 
 import difflib
-import json
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,6 +8,7 @@ from transformers import PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
+from ..disk.json_file import fault_of, read_object
 from ..errors import Problem, UserError
 from ..hub import require_hub
 from ..model_types import built_in
@@ -21,6 +21,7 @@ from .weights import Weights, find_weights
 # Switches of single runs that some config files carry; they would change what a forward pass
 # returns.
 MOST_LAYERS = 1000
+MOST_LABELS = 100_000  # a name is made for each
 RUN_SWITCHES = (
     "output_attentions",
     "output_hidden_states",
@@ -140,6 +141,12 @@ def config_from_dict(
                 "Give the original float weights.",
             )
         )
+    outputs = data.get("num_labels")
+    if outputs is not None and not (isinstance(outputs, int) and 0 <= outputs <= MOST_LABELS):
+        message = (
+            f"{file}: num_labels is {outputs!r}, expected a whole number up to {MOST_LABELS:,}"
+        )
+        raise UserError(Problem(place, message))
     values = {key: value for key, value in data.items() if key not in RUN_SWITCHES}
     values["model_type"] = kind
     for key in ("auto_map", "attn_implementation", "_attn_implementation"):
@@ -220,21 +227,14 @@ def _type_by_class(data: dict[str, Any]) -> str | None:
 
 def _read_json(file: Path, place: str) -> dict[str, Any]:
     try:
-        data = json.loads(file.read_text(encoding="utf-8-sig"))
+        return read_object(file)
     except FileNotFoundError:
         message = f"there is no file {file}"
         hint = "Relative paths count from the working directory."
-        raise UserError(Problem(place, message, hint)) from None
-    except json.JSONDecodeError as error:
-        where = f"{file}: line {error.lineno}, column {error.colno}"
-        raise UserError(Problem(place, f"{where}: not JSON ({error.msg})")) from None
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"{file} cannot be read as a JSON text: {error}"
+    except (OSError, ValueError) as error:
+        message = f"{file} {fault_of(error)}"
         hint = "Give the architecture's JSON file; weights belong to model_name_or_path."
-        raise UserError(Problem(place, message, hint)) from None
-    if not isinstance(data, dict):
-        raise UserError(Problem(place, f"{file} holds a JSON {type(data).__name__}, not an object"))
-    return data
+    raise UserError(Problem(place, message, hint))
 
 
 def _config_from_hub(

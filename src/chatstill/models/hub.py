@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from huggingface_hub.errors import HfHubHTTPError
 from transformers.utils import logging
 
+from ..disk.full import is_full
 from ..errors import UserError
 from ..hub import hub_problem
 
@@ -16,6 +17,8 @@ def hub_errors(name: str, place: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, HfHubHTTPError) as error:
+        if is_full(error):
+            raise
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0] if lines else type(error).__name__
         raise UserError(hub_problem(name, place, reason)) from error

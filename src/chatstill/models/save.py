@@ -2,13 +2,14 @@
 
 import copy
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ..disk.full import writing
+from ..disk.write import clear_strays, fresh_folder, remove_if_possible, sync, sync_folder
 from ..tasks.base import LabelKind
 from .hub import quiet_transformers
 from .labels import set_labels
@@ -38,26 +39,48 @@ def save_student(
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     recover_saved(folder)
-    staging = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(staging, ignore_errors=True)
-    with quiet_transformers():
-        model.save_pretrained(staging)
-    config = copy.deepcopy(model.config)
-    set_labels(config, None, label_names or None, problem)
-    set_own_block(config, own or {})
-    config.architectures = [type(model).__name__]
-    config.save_pretrained(staging)
-    if tokenizer is not None:
-        tokenizer.save_pretrained(staging)
-    for file in staging.iterdir():
-        readable(file)
-    _sync(staging)
+    remove_if_possible(folder.with_name(f".{folder.name}.new"))  # of an earlier version
+    clear_strays(folder)
+    staging = fresh_folder(folder)
+    try:
+        with writing(folder):
+            _write(model, tokenizer, staging, label_names, problem, own or {})
+    except BaseException:
+        remove_if_possible(staging)
+        raise
     old = _aside(folder)
-    if folder.exists():
+    if os.path.lexists(folder):
         folder.rename(old)
     staging.rename(folder)
-    _sync_folder(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    sync_folder(folder.parent)
+    remove_if_possible(old)
+
+
+def _write(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase | None,
+    folder: Path,
+    label_names: Sequence[str],
+    problem: LabelKind | None,
+    own: Mapping[str, Any],
+) -> None:
+    """All files of a network, durable."""
+    with quiet_transformers(), writing(folder / "model.safetensors"):
+        model.save_pretrained(folder)
+    config = copy.deepcopy(model.config)
+    set_labels(config, None, label_names or None, problem)
+    set_own_block(config, own)
+    config.architectures = [type(model).__name__]
+    with writing(folder / "config.json"):
+        config.save_pretrained(folder)
+    if tokenizer is not None:
+        with writing(folder / "tokenizer.json"):
+            tokenizer.save_pretrained(folder)
+    for file in folder.iterdir():
+        readable(file)
+    for path in sorted(folder.rglob("*")):
+        (sync_folder if path.is_dir() else sync)(path)
+    sync_folder(folder)
 
 
 def readable(path: Path) -> None:
@@ -70,35 +93,11 @@ def readable(path: Path) -> None:
 def recover_saved(folder: Path) -> None:
     """Ends a replacement that was cut off: the old folder comes back unless the new one stands."""
     old = _aside(folder)
-    if not old.exists():
-        return
-    if folder.exists():
-        shutil.rmtree(old)
-    else:
+    if os.path.lexists(folder) or old.is_symlink():
+        remove_if_possible(old)
+    elif old.exists():
         old.rename(folder)
 
 
 def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
-
-
-def _sync(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("r+b") as handle:
-                os.fsync(handle.fileno())
-        else:
-            _sync_folder(path)
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes names in a folder durable; some file systems and Windows cannot, and need not."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

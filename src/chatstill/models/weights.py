@@ -1,8 +1,8 @@
 """Finding and reading weights: safetensors or tensors-only .bin files, nothing that runs code."""
 
-import json
 import pickle
 import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from ..disk.json_file import fault_of, read_object
 from ..errors import Problem, UserError
 from .refusals import refuse_foreign_file, refuse_foreign_folder, refuse_pickle
 
@@ -24,6 +25,8 @@ WEIGHT_FILES = (
 WRAPPERS = ("module.", "_orig_mod.")
 # Keys under which training scripts put a network's tensors beside other state.
 NESTED = ("state_dict", "model_state_dict")
+# Tensors of one file may share their numbers, as tied embeddings do; the copies do not.
+MOST_SHARING = 8
 HUB_NAME = re.compile(r"^[\w][\w.-]*(/[\w][\w.-]*)?$")
 
 
@@ -96,12 +99,13 @@ def _files_of_folder(folder: Path, place: str) -> tuple[Path, ...]:
 
 def _shards(index: Path, place: str) -> tuple[Path, ...]:
     try:
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(
-            Problem(place, f"{index} is not an index of weight files ({error!r})")
-        ) from None
-    files = tuple(index.parent / Path(str(name)).name for name in sorted(names, key=str))
+        names = {str(name) for name in read_object(index)["weight_map"].values()}
+    except (OSError, ValueError) as error:
+        raise UserError(Problem(place, f"{index} {fault_of(error)}")) from None
+    except (KeyError, AttributeError):
+        message = f"{index} is not an index of weight files: it has no block weight_map"
+        raise UserError(Problem(place, message)) from None
+    files = tuple(index.parent / Path(name).name for name in sorted(names))
     missing = [file.name for file in files if not file.is_file()]
     if missing or not files:
         raise UserError(
@@ -126,6 +130,8 @@ def read_tensors(weights: Weights, place: str) -> dict[str, Tensor]:
     for file in weights.files:
         _refuse_pointer(file, place)
         found = _read_safetensors(file, place) if _is_safetensors(file) else _read_bin(file, place)
+        _refuse_too_large(found, file, place)
+        found = {name: _own_float32(tensor, name, file, place) for name, tensor in found.items()}
         tensors.update({_plain_name(name): tensor for name, tensor in found.items()})
     return tensors
 
@@ -136,9 +142,51 @@ def _plain_name(name: str) -> str:
     return name
 
 
-def _own_float32(tensor: Tensor) -> Tensor:
+def _own_float32(tensor: Tensor, name: str, file: Path, place: str) -> Tensor:
     # A copy in any case: tensors of a mapped file must not follow a file that is overwritten later.
-    return tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+    # Contiguous: converted TensorFlow checkpoints hold transposed views, which cannot be saved.
+    kind = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    try:
+        own = torch.empty(tensor.shape, dtype=kind)
+        return own.copy_(tensor)
+    except (RuntimeError, NotImplementedError) as error:
+        raise _damaged(file, place, f"{name}: {error}") from None
+
+
+def _refuse_too_large(tensors: dict[str, Tensor], file: Path, place: str) -> None:
+    """Only plain tensors are copied, and none that says it is larger than what the file holds of it.
+
+    Raises:
+        UserError: with the tensor's name.
+    """
+    size = file.stat().st_size
+    most = MOST_SHARING * size + 8_000_000
+    for name, tensor in tensors.items():
+        if (what := _no_plain(tensor, most)) is not None:
+            message = f"{file}: {name} is {what}; only plain (dense) tensors are read"
+            hint = "Save it dense: `tensor.to_dense().contiguous()` in the state_dict, then save again."
+            raise UserError(Problem(place, message, hint))
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if claimed > most:
+        message = f"{file} has {size:,} bytes, and its tensors claim {claimed:,}"
+        hint = "The file is no network's weights as they are saved; save the state_dict() again."
+        raise UserError(Problem(place, message, hint))
+
+
+def _no_plain(tensor: Tensor, most: int) -> str | None:
+    """What a tensor is that cannot be copied number by number, into at most so many bytes."""
+    if tensor.is_nested:
+        return "nested"
+    if tensor.layout is not torch.strided:
+        return f"sparse ({str(tensor.layout).removeprefix('torch.')})"
+    if tensor.is_quantized:
+        return f"quantized ({str(tensor.dtype).removeprefix('torch.')})"
+    if tensor.device.type != "cpu":
+        return "without values (saved from the meta device)"
+    held = tensor.untyped_storage().nbytes()
+    if tensor.numel() * tensor.element_size() > max(held, most):
+        return f"of {tensor.numel():,} numbers, of which the file holds {held // tensor.element_size():,}"
+    return None
 
 
 def _is_safetensors(file: Path) -> bool:
@@ -148,12 +196,13 @@ def _is_safetensors(file: Path) -> bool:
 def _read_safetensors(file: Path, place: str) -> dict[str, Tensor]:
     try:
         with safe_open(file, framework="pt", device="cpu") as handle:
-            return {name: _own_float32(handle.get_tensor(name)) for name in handle.keys()}
-    except SafetensorError as error:
+            return {name: handle.get_tensor(name) for name in handle.keys()}
+    except (SafetensorError, RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise _damaged(file, place, str(error)) from None
 
 
 def _read_bin(file: Path, place: str) -> dict[str, Tensor]:
+    _refuse_packed(file, place)
     try:
         loaded = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -165,9 +214,8 @@ def _read_bin(file: Path, place: str) -> dict[str, Tensor]:
     for key in NESTED:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
-    # Contiguous: converted TensorFlow checkpoints hold transposed views, which cannot be saved.
     tensors = {
-        name: (value.to(torch.float32) if value.is_floating_point() else value).contiguous()
+        name: value
         for name, value in (loaded.items() if isinstance(loaded, dict) else ())
         if isinstance(name, str) and isinstance(value, Tensor)
     }
@@ -180,6 +228,19 @@ def _read_bin(file: Path, place: str) -> dict[str, Tensor]:
             )
         )
     return tensors
+
+
+def _refuse_packed(file: Path, place: str) -> None:
+    """torch.save does not compress; what unpacks to more than the file may fill the memory."""
+    if not zipfile.is_zipfile(file):
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(item.file_size for item in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return  # torch says what it is
+    if unpacked > file.stat().st_size:
+        raise _damaged(file, place, f"it is compressed, and would unpack to {unpacked:,} bytes")
 
 
 def _is_pickle(file: Path) -> bool:

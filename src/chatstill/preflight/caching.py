@@ -7,7 +7,7 @@ run, and with it the last digits of the weights.
 from dataclasses import dataclass
 from typing import Literal
 
-from .plan import byte_size
+from ..figures import byte_size
 
 Mode = bool | Literal["auto"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import Problem
+from ..errors import Problem, shown
 from ..figures import percent
 from ..tasks.base import Task
 from ..text.characters import KINDS
@@ -170,13 +170,13 @@ def plan_rows(report: dict[str, Any], max_seq_length: int) -> list[Row]:
     rows = [("task", report["task"])]
     for name in ("train", "dev"):
         labels = list(report[name]["labels"].items())
-        shown = ", ".join(f"{label}: {of['rows']:,}" for label, of in sorted(labels[:8]))
+        counts = ", ".join(f"{label}: {of['rows']:,}" for label, of in sorted(labels[:8]))
         more = ", …" if len(labels) > 8 else ""
         text = f"{report[name]['rows']:,} rows of {report[name]['file']}"
-        text += f" ({shown}{more})" if shown else ""
+        text += f" ({counts}{more})" if counts else ""
         if lacking := report[name]["rows_without_label"]:
             text += f", {lacking:,} without label"
-        rows.append((name, text))
+        rows.append((name, shown(text)))
     row, tokens = train["tokens"]["row"], train["tokens"]
     rows.append(
         (

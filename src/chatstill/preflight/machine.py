@@ -1,10 +1,10 @@
 """Can this machine run the precision and the launcher that were asked for."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..disk.json_file import read_json
 from ..errors import Problem
 
 
@@ -91,7 +91,7 @@ def _stage(setting: Any) -> int | None:
     """The ZeRO stage of a DeepSpeed setting: a mapping, or the path of a JSON file."""
     if isinstance(setting, str):
         try:
-            setting = json.loads(Path(setting).read_text(encoding="utf-8"))
+            setting = read_json(Path(setting))
         except (OSError, ValueError):
             return None
     if not isinstance(setting, Mapping):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Problem
+from ..errors import Problem, shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,7 +58,7 @@ def plan_renderable(plan: Plan) -> RenderableType:
     for section in plan.sections:
         table.add_row(Text(section.title, style="bold cyan"), "")
         for label, value in section.rows:
-            table.add_row(Text(f"  {label}", style="dim"), Text(value))
+            table.add_row(Text(f"  {label}", style="dim"), Text(shown(value, lines=True)))
     warnings = [
         Text.assemble(("warning: ", "bold yellow"), str(problem)) for problem in plan.warnings
     ]
@@ -79,11 +79,3 @@ def network_rows(
     parts += [f"{heads} heads" if heads else "", f"{parameters / 1e6:.1f} M parameters"]
     text = ", ".join(part for part in parts if part)
     return [(role, f"{text}; {source}" if source else text)]
-
-
-def byte_size(size: float) -> str:
-    """``820 kB``, ``43.5 MB``, ``1.2 GB``; decimal units."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size / 1e3:.0f} kB"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..disk.run_files import resolved_entries
 from ..figures import counted
 from .history import read_history
 from .model import Report, ResultRow, Series
@@ -37,7 +38,7 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         scores.append(Series(link["name"], history.curve(f"dev/{run['dev']['main']}")))
         for text in read_warnings(folder):
             warned.setdefault(text, []).append(link["name"])
-        for key, entry in read_json(folder / "config.resolved.json", missing_ok=True).items():
+        for key, entry in resolved_entries(folder).items():
             configuration[f"{link['name']}: {key}"] = entry["value"]
             origins[f"{link['name']}: {key}"] = entry["origin"]
     return Report(

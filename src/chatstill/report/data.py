@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from html import escape
+from pathlib import Path
 from typing import Any
 
+from ..disk.json_file import JsonFault, read_object
 from ..figures import percent
 from .table import Cell, Table, html_table
 
@@ -35,6 +37,23 @@ def data_section(report: Part) -> str:
         items = "".join(f"<li>{escape(text)}</li>" for text in report["warnings"])
         parts.append(f'<ul class="notes">{items}</ul>')
     return f"<section>{''.join(part for part in parts if part)}</section>"
+
+
+def read_data_report(path: Path) -> dict[str, Any]:
+    """``data_report.json`` of a run; empty where there is none.
+
+    Raises:
+        JsonFault: it is damaged, or not what this version writes.
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        return {}
+    found = read_object(path)
+    try:
+        data_section(found)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        raise JsonFault("does not hold what a run writes") from None
+    return found
 
 
 def _table(report: Part) -> Table:

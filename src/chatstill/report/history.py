@@ -1,10 +1,12 @@
 """``history.jsonl`` of a run as curves: the steps of all phases one after the other."""
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from ..disk.json_file import parse_json
+from ..disk.run_names import HISTORY
 
 Point = tuple[float, float]
 RATE = "replacing_rate"
@@ -69,17 +71,23 @@ class History:
         return points
 
 
+def _is_record(value: Any) -> bool:
+    """Whether a line is what a run logs."""
+    kinds = {"phase": str, "phase_index": int, "step": int}
+    return isinstance(value, dict) and all(isinstance(value.get(k), t) for k, t in kinds.items())
+
+
 def read_history(folder: Path, phase_steps: Sequence[int] = ()) -> History:
     """The records of a run folder; none if it has no history. Lines that are cut short are skipped."""
-    path = folder / "history.jsonl"
+    path = folder / HISTORY
     if not path.is_file():
         return History([], phase_steps)
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
-            record = json.loads(line)
-            int(record["phase_index"]), int(record["step"]), record["phase"]
-        except (ValueError, KeyError, TypeError):
+            record = parse_json(line, finite=False)
+        except ValueError:
             continue
-        records.append(record)
+        if _is_record(record):
+            records.append(record)
     return History(records, phase_steps)

@@ -1,13 +1,15 @@
 """The report of one run, from what its folder holds: ``report.html``."""
 
-import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..disk.json_file import read_object
+from ..disk.run_files import resolved_entries
+from ..disk.write import write_text
 from ..figures import fitted
+from .data import read_data_report
 from .history import RATE, read_history
 from .model import Measure, Report, ResultRow, Series
 from .noise import read_noise
@@ -30,9 +32,7 @@ def write_run_report(folder: Path) -> Path:
 
 def write_report(report: Report, path: Path) -> Path:
     """Writes a whole page or nothing."""
-    staging = path.with_name(f".{path.name}.new")
-    staging.write_text(render_report(report), encoding="utf-8", newline="\n")
-    os.replace(staging, path)
+    write_text(path, render_report(report), newline="\n")
     return path
 
 
@@ -40,14 +40,17 @@ def run_report(folder: Path) -> Report:
     """Teacher and student, curves, configuration and versions of a run folder."""
     metrics = read_json(folder / "metrics.json")
     history = read_history(folder, [phase["steps"] for phase in metrics["training"]["phases"]])
-    values = read_json(folder / "config.resolved.json", missing_ok=True)
+    values = resolved_entries(folder)
     main = metrics["dev"]["main"]
     rows = [_student(metrics)]
     if "teacher" in metrics:
         teacher = metrics["teacher"]
         rows.insert(0, ResultRow("teacher", teacher["parameters"], metrics=measures(teacher)))
     rates, terms = history.curve(RATE), history.terms()
-    data = read_json(folder / "data_report.json", missing_ok=True)
+    try:
+        data = read_data_report(folder / "data_report.json")
+    except (OSError, ValueError):  # damaged since the run began: a page without it
+        data = {}
     return Report(
         title=f"{metrics['method']} on {metrics['task']}",
         summary=_summary(metrics),
@@ -82,8 +85,7 @@ def read_json(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
     """A file as it was written; empty if it may be missing and is."""
     if missing_ok and not path.is_file():
         return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    return read_object(path)
 
 
 def _student(metrics: Mapping[str, Any]) -> ResultRow:

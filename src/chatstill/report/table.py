@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from ..errors import shown
 from .model import Measure, Report, ResultRow
 
 if TYPE_CHECKING:
@@ -98,24 +99,28 @@ def terminal_table(report: Report) -> RichTable:
     from rich.text import Text
 
     table = build_table(report)
-    shown = RichTable(
+    rich_table = RichTable(
         box=box.SIMPLE_HEAD,
         header_style="bold",
         padding=(0, 1),
         collapse_padding=True,
         pad_edge=False,
     )
-    shown.add_column("", overflow="fold")
+    rich_table.add_column("", overflow="fold")
     for cells, highlighted in zip(table.rows, table.highlighted, strict=True):
         style = "bold cyan" if highlighted else None
-        shown.add_column(Text(cells[0].text), justify="right", overflow="fold", style=style)
+        rich_table.add_column(
+            Text(shown(cells[0].text)), justify="right", overflow="fold", style=style
+        )
     for number, column in enumerate(table.columns[1:], start=1):
         texts = [
-            Text.assemble(row[number].text, (row[number].small and f"\n{row[number].small}", "dim"))
+            Text.assemble(
+                shown(row[number].text), (row[number].small and f"\n{row[number].small}", "dim")
+            )
             for row in table.rows
         ]
-        shown.add_row(Text(column), *texts)
-    return shown
+        rich_table.add_row(Text(shown(column)), *texts)
+    return rich_table
 
 
 def _keys(mappings: Iterable[Iterable[str]]) -> list[str]:

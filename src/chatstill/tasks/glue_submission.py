@@ -5,7 +5,6 @@ of its index column: 0 or 1, the class in words for MNLI, AX, QNLI and RTE, a nu
 STS-B.
 """
 
-import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..disk.write import replacing
 from ..errors import Problem, UserError
 from . import get_task
 from .files import locate
@@ -190,17 +190,12 @@ def write_submission(path: Path, files: Mapping[str, list[str]]) -> None:
         path: The zip.
         files: Lines by file name.
     """
-    staging = path.with_name(f".{path.name}.part")
-    try:
-        with open(staging, "wb") as stream:
-            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, lines in files.items():
-                    entry = zipfile.ZipInfo(name, _OLDEST)
-                    entry.compress_type = zipfile.ZIP_DEFLATED
-                    entry.external_attr = 0o644 << 16
-                    archive.writestr(entry, "".join(lines))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(staging, path)
-    finally:
-        staging.unlink(missing_ok=True)
+    with (
+        replacing(path, "wb") as stream,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, lines in files.items():
+            entry = zipfile.ZipInfo(name, _OLDEST)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, "".join(lines))

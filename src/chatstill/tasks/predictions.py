@@ -6,14 +6,15 @@ of classes are written as the task's files write them. Several labels a row stan
 between them, ``(none)`` where none applies. Scores have all the digits of a double.
 """
 
-import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
 
+from ..disk.write import replacing
 from ..errors import Problem, UserError
 from .base import Groups
 from .metrics import decide, matrix
@@ -58,8 +59,8 @@ class PredictionsWriter:
         self.multi_label = multi_label
         self.swapped = swapped
         self.num_rows = 0
-        self._staging = path.with_name(f"{path.name}.part")
-        self._stream = open(self._staging, "w", encoding="utf-8", newline="\n")
+        self._file = ExitStack()
+        self._stream = self._file.enter_context(replacing(path, newline="\n"))
 
     def __enter__(self) -> "PredictionsWriter":
         return self
@@ -70,13 +71,7 @@ class PredictionsWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self._stream.close()
-        finally:
-            if error is not None:
-                self._staging.unlink(missing_ok=True)
-        if error is None:
-            os.replace(self._staging, self.path)
+        self._file.__exit__(kind, error, trace)
 
     def add(self, scores: np.ndarray, labels: np.ndarray | None, groups: Groups = None) -> None:
         """Further rows.

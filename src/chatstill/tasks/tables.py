@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ..disk.json_file import JsonFault, parse_json
 from ..errors import Problem, UserError
 from .cells import HEADER_AGAIN, Bad, Row, no_header, repeats_header
 from .reading import LONGEST_LINE, shorten, show
@@ -234,12 +235,11 @@ class _JsonLines:
 def _json_object(line: str) -> dict[str, Any] | Bad:
     expected = 'one JSON object, such as {"text": "hello", "label": "yes"}'
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        value = parse_json(line, finite=False)
+    except JsonFault as error:
         if line.lstrip().startswith("["):
             return Bad("a list that goes on over lines", expected, _FROM_LIST)
-        return Bad(f"{shorten(line.strip())} ({reason})", expected)
+        return Bad(f"{shorten(line.strip())} ({error})", expected)
     if not isinstance(value, dict):
         return Bad(f"a {type(value).__name__}", expected, _FROM_LIST if value else "")
     if "\\u" in line:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..disk.json_file import fault_of, read_object
 from ..errors import Problem, UserError
 
 if TYPE_CHECKING:
@@ -58,12 +58,9 @@ def _object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(Problem(str(path), f"can't be read as JSON: {error}")) from None
-    if not isinstance(value, dict):
-        raise UserError(Problem(str(path), "holds no JSON object"))
-    return value
+        return read_object(path)
+    except (OSError, ValueError) as error:
+        raise UserError(Problem(str(path), fault_of(error))) from None
 
 
 def _list(value: Any, folder: Path) -> list[Any]:

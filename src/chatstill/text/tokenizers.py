@@ -8,10 +8,11 @@ read here, and what comes out is asked to read its own vocabulary.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..disk.json_file import fault_of, known_object, read_object
 from ..errors import Problem, UserError
 from ..hub import hub_problem, require_hub
 from .added import ADDED, SPECIAL, with_added
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 FILES = ("tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tekken.json")
+SIDE_FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 SAME_VOCABULARY = ("distilbert", "electra")
 FILE_ENDINGS = (".bin", ".safetensors", ".txt", ".json", ".pt", ".pth", ".ckpt", ".model", ".h5")
 HINT = "set tokenizer_name_or_path to a folder with tokenizer files, a vocab.txt, or a hub name"
@@ -103,6 +105,7 @@ def _load(name: str, config_file: str | None, cache_dir: str | None, is_model: b
     else:
         require_hub(name, name, wanted="the tokenizer's files", cache_dir=cache_dir)
         tokenizer = _from_pretrained(name, cache_dir)
+    _check_length(tokenizer, name)
     _ensure_padding(tokenizer, name)
     _check_reads(tokenizer, name)
     return tokenizer
@@ -123,6 +126,7 @@ def _from_folder(folder: Path, config_file: str | None) -> Tokenizer:
     present = [name for name in names if name in FILES or name.endswith(".model")]
     if not present:
         raise UserError(Problem(str(folder), "holds no tokenizer files", HINT))
+    _check_json(folder, SIDE_FILES)
     config = config_file or str(folder / "config.json")
     if "tokenizer_config.json" not in names:
         if present == ["vocab.txt"] and _model_type(config) in (None, "bert", *SAME_VOCABULARY):
@@ -135,10 +139,26 @@ def _from_folder(folder: Path, config_file: str | None) -> Tokenizer:
         tokenizer = _from_pretrained(str(folder), None)
     except UserError:
         if "vocab.txt" not in present or "tokenizer.json" in present:
+            _check_json(folder, ("tokenizer.json", "vocab.json"))
             raise
         return with_added(_from_vocabulary(folder / "vocab.txt", config), folder)
     _follow_saved_casing(tokenizer, folder)
     return tokenizer
+
+
+def _check_json(folder: Path, names: Sequence[str]) -> None:
+    """Names the file that keeps a tokenizer from being loaded, or that it could not be saved with again.
+
+    Raises:
+        UserError: one of the files is no JSON object.
+    """
+    for path in (folder / name for name in names):
+        try:
+            read_object(path)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise UserError(Problem(str(path), fault_of(error), HINT)) from None
 
 
 def _from_pretrained(name: str, cache_dir: str | None) -> Tokenizer:
@@ -198,25 +218,28 @@ def _with_vocabularys_casing(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
 
 def _follow_saved_casing(tokenizer: Tokenizer, folder: Path) -> None:
     """Where only ``tokenizer.json`` states the casing, follow it: transformers does not."""
-    if "do_lower_case" in _read_json(folder / "tokenizer_config.json"):
+    if "do_lower_case" in known_object(folder / "tokenizer_config.json"):
         return
-    normalizer = _read_json(folder / "tokenizer.json").get("normalizer") or {}
-    for step in normalizer.get("normalizers", [normalizer]):
-        if step.get("type") == "BertNormalizer" and "lowercase" in step:
+    normalizer = known_object(folder / "tokenizer.json").get("normalizer")
+    steps = normalizer.get("normalizers", [normalizer]) if isinstance(normalizer, dict) else []
+    for step in steps if isinstance(steps, list) else []:
+        if isinstance(step, dict) and step.get("type") == "BertNormalizer" and "lowercase" in step:
             set_lower_case(tokenizer, bool(step["lowercase"]))
 
 
 def _model_type(config_file: str | None) -> str | None:
-    return _read_json(Path(config_file)).get("model_type") if config_file else None
+    found = known_object(Path(config_file)).get("model_type") if config_file else None
+    return found if isinstance(found, str) else None
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON object, empty where there is none: only hints are read this way."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+def _check_length(tokenizer: Tokenizer, name: str) -> None:
+    """transformers compares every row with it, whatever it is."""
+    most = tokenizer.model_max_length
+    if isinstance(most, bool) or not isinstance(most, int | float) or most < 0:
+        message = (
+            f"tokenizer_config.json: model_max_length is {most!r}, expected a number from 0 on"
+        )
+        raise UserError(Problem(name, message, "Put the longest row there that the model reads."))
 
 
 def _ensure_padding(tokenizer: Tokenizer, name: str) -> None:

@@ -4,27 +4,33 @@ import hashlib
 import json
 import os
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..disk.full import writing
+from ..disk.json_file import fault_of, known_object, read_object
+from ..disk.write import (
+    clear_folder,
+    fresh_folder,
+    remove,
+    remove_if_possible,
+    sync,
+    sync_folder,
+    write_text,
+)
 from ..models.save import readable
 
 MANIFEST = "manifest.json"
 SELECTION = "selection.json"
+TRAINER_STATE = "trainer_state.json"
 _STAGING = ".staging-"
 _NAME = re.compile(r"^phase(\d+)-(step(\d+)|best(\d+)|done)$")
-
-
-def fsync_path(path: Path) -> None:
-    """Forces a file, or a folder's entries, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sha256_of(path: Path) -> str:
@@ -44,54 +50,108 @@ def publish_folder(target: Path, write: Callable[[Path], None]) -> None:
     Raises:
         OSError: full disk and the like; the staging folder is removed, ``target`` stands as it was.
     """
-    staging = target.parent / f"{_STAGING}{target.name}"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
+    staging = fresh_folder(target)
     try:
-        write(staging)
+        with writing(target):
+            write(staging)
         files = {}
         for path in sorted(p for p in staging.rglob("*") if p.is_file()):
             readable(path)
-            fsync_path(path)
+            sync(path)
             files[path.relative_to(staging).as_posix()] = {
                 "bytes": path.stat().st_size,
                 "sha256": sha256_of(path),
             }
-        manifest = staging / MANIFEST
-        manifest.write_text(json.dumps({"files": files}, indent=1), encoding="utf-8")
-        fsync_path(manifest)
+        write_text(staging / MANIFEST, json.dumps({"files": files}, indent=1))
         for folder in [staging, *(p for p in staging.rglob("*") if p.is_dir())]:
-            fsync_path(folder)
+            sync_folder(folder)
     except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
+        remove_if_possible(staging)
         raise
-    if target.exists():
+    if os.path.lexists(target):
         retired = target.parent / f"{_STAGING}retired-{target.name}"
-        shutil.rmtree(retired, ignore_errors=True)
+        remove(retired)
         target.rename(retired)
         staging.rename(target)
-        shutil.rmtree(retired, ignore_errors=True)
+        remove_if_possible(retired)
     else:
         staging.rename(target)
-    fsync_path(target.parent)
+    sync_folder(target.parent)
+
+
+def save_torch(value: Any, path: Path) -> None:
+    """``torch.save``; a full disk is told with the name of the file."""
+    with writing(path):
+        torch.save(value, path)
+
+
+def publish_weights(
+    target: Path,
+    state: dict[str, Tensor],
+    known: Mapping[str, Any],
+    extra: Callable[[Path], None] | None = None,
+) -> None:
+    """Publishes trained weights with what is known of them.
+
+    Args:
+        target: The checkpoint.
+        state: The weights by name, on the CPU.
+        known: For ``selection.json``.
+        extra: Writes more files into the folder that it is given.
+    """
+
+    def write(folder: Path) -> None:
+        with writing(folder / "trained.safetensors"):
+            save_file(state, folder / "trained.safetensors")
+        write_text(folder / SELECTION, json.dumps(known))
+        if extra is not None:
+            extra(folder)
+
+    publish_folder(target, write)
 
 
 def damage_of(folder: Path) -> str | None:
     """What is wrong with a published folder, None if every file is as it was written."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        files = manifest["files"].items()
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        files = read_object(folder / MANIFEST)["files"]
+        written = [(str(n), int(entry["bytes"]), entry["sha256"]) for n, entry in files.items()]
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, OverflowError):
         return f"{MANIFEST} is missing or not readable"
-    for name, entry in files:
+    for name, size, digest in written:
         path = folder / name
         if not path.is_file():
             return f"{name} is missing"
-        if path.stat().st_size != entry["bytes"]:
-            return f"{name} has {path.stat().st_size} bytes, {entry['bytes']} were written"
-        if sha256_of(path) != entry["sha256"]:
+        if path.stat().st_size != size:
+            return f"{name} has {path.stat().st_size} bytes, {size} were written"
+        if sha256_of(path) != digest:
             return f"{name} is not what was written (sha256 differs)"
+    return _wrong_shape(folder)
+
+
+def _wrong_shape(folder: Path) -> str | None:
+    """What is wrong with a JSON file of a checkpoint whose bytes are those of its manifest."""
+    for name, keys in ((SELECTION, _IN_SELECTION), (TRAINER_STATE, _IN_STATE)):
+        if not (folder / name).is_file():
+            continue
+        try:
+            found = read_object(folder / name, finite=False)
+        except (OSError, ValueError) as error:
+            return f"{name} {fault_of(error)}"
+        for key, kinds in keys.items():
+            if key in found and type(found[key]) not in kinds:
+                return f"'{key}' in {name} is no {' or '.join(k.__name__ for k in kinds)}"
     return None
+
+
+_NONE = type(None)
+_IN_SELECTION: dict[str, tuple[type, ...]] = {
+    "best": (float, int, _NONE),
+    "best_step": (int, _NONE),
+    "evaluations_since": (int,),
+    "step": (int,),
+    "since_log": (dict, _NONE),
+}
+_IN_STATE: dict[str, tuple[type, ...]] = {"global_step": (int,), "max_steps": (int,)}
 
 
 @dataclass(frozen=True, order=True)
@@ -123,10 +183,11 @@ class CheckpointStore:
             return
         for path in self.folder.glob(f"{_STAGING}retired-*"):
             target = self.folder / path.name.removeprefix(f"{_STAGING}retired-")
-            if not target.exists():
+            if not path.is_symlink() and not os.path.lexists(target):
                 path.rename(target)
-        for path in self.folder.glob(f"{_STAGING}*"):
-            shutil.rmtree(path, ignore_errors=True)
+        clear_folder(self.folder)
+        for path in self.folder.glob(f"{_STAGING}*"):  # earlier versions' as well
+            remove_if_possible(path)
 
     def all(self) -> list[Checkpoint]:
         """Step and phase checkpoints, oldest first; not checked for damage."""
@@ -165,10 +226,10 @@ class CheckpointStore:
         steps = [c for c in self.all() if not c.done]
         at = next((number for number, c in enumerate(steps) if c.path == saved), len(steps) - 1)
         for checkpoint in [*steps[: at + 1][: -self.limit], *steps[at + 1 :]]:
-            shutil.rmtree(checkpoint.path, ignore_errors=True)
+            remove_if_possible(checkpoint.path)
         for path in self.folder.glob("phase*-best*"):
             if path not in keep_best:
-                shutil.rmtree(path, ignore_errors=True)
+                remove_if_possible(path)
 
     def best_paths(self, phase: int, step: int | None) -> set[Path]:
         """Best weights of a phase that the run (``step``) or one of its kept checkpoints refers to."""
@@ -181,8 +242,4 @@ class CheckpointStore:
 
 def read_selection(folder: Path) -> dict[str, Any]:
     """What selection knew when a checkpoint was written; empty where that is damaged."""
-    try:
-        found = json.loads((folder / SELECTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return known_object(folder / SELECTION)

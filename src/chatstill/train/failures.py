@@ -1,13 +1,12 @@
 """Full disk and exhausted memory as one message that says what to change."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from safetensors import SafetensorError
 
-from ..errors import RunFailure
+from ..disk.full import full_disk, is_full
+from ..errors import Interrupted, RunFailure, UserError
 from .checkpoints import CheckpointStore
 
 
@@ -15,37 +14,40 @@ from .checkpoints import CheckpointStore
 def failures(store: CheckpointStore) -> Iterator[None]:
     """Full disk and exhausted memory as one message that says what to change."""
 
-    def stands() -> str:
-        newest, _ = store.newest()
-        if newest is None:
-            return "no checkpoint had been written yet"
-        return f"the last good checkpoint is {newest.path}; start again to go on from it"
+    try:
+        with disk_failures(store):
+            yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise RunFailure(_OUT_OF_MEMORY.format(_stands(store))) from error
+    except RuntimeError as error:
+        text = str(error).lower()
+        if "can't allocate memory" in text or "out of memory" in text:
+            raise RunFailure(_OUT_OF_MEMORY.format(_stands(store))) from error
+        raise
 
+
+@contextmanager
+def disk_failures(store: CheckpointStore) -> Iterator[None]:
+    """A full disk in whatever class a library raises it, with the file, the free room, and what stands."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise RunFailure(_OUT_OF_MEMORY.format(stands())) from error
-    except MemoryError as error:
-        raise RunFailure(_OUT_OF_MEMORY.format(stands())) from error
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise RunFailure(_DISK_FULL.format(stands())) from error
-    except (RuntimeError, SafetensorError) as error:
-        text = str(error).lower()
-        if (
-            "no space left" in text
-            or "disk quota" in text
-            or "enforce fail at inline_container" in text
-        ):
-            raise RunFailure(_DISK_FULL.format(stands())) from error
-        if "can't allocate memory" in text or "out of memory" in text:
-            raise RunFailure(_OUT_OF_MEMORY.format(stands())) from error
+    except (UserError, RunFailure, Interrupted):
         raise
+    except Exception as error:
+        if not is_full(error):
+            raise
+        raise RunFailure(_DISK_FULL.format(full_disk(error), _stands(store))) from error
+
+
+def _stands(store: CheckpointStore) -> str:
+    newest, _ = store.newest()
+    if newest is None:
+        return "no checkpoint had been written yet"
+    return f"the last good checkpoint is {newest.path}; start again to go on from it"
 
 
 _OUT_OF_MEMORY = (
     "out of memory. Halve per_gpu_train_batch_size and double gradient_accumulation_steps (the result "
     "stays comparable), or shorten max_seq_length; {}"
 )
-_DISK_FULL = "the disk is full. Make room, or lower save_total_limit; {}"
+_DISK_FULL = "{}. Make room, or lower save_total_limit; {}"

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..disk.write import open_own
+
 _LAST_WORK_SECONDS = 0.2
 
 
@@ -113,7 +115,7 @@ class Gate:
     def open(self) -> None:
         """Called by the first process."""
         if world_size() > 1:
-            self.path.touch()
+            os.close(open_own(self.path, os.O_WRONLY | os.O_CREAT))
 
     def wait(self) -> None:
         """Called by the others; returns once the gate is open."""

@@ -2,10 +2,16 @@
 
 import json
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from ..disk.full import writing
+from ..disk.json_file import parse_json
+from ..disk.run_names import HISTORY, TENSORBOARD
+from ..disk.write import open_append, write_text
 from .balance import Balance
+from .curves import Curves
 
 log = logging.getLogger("chatstill")
 
@@ -18,9 +24,9 @@ class Records:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.folder = folder / "history.jsonl", folder / "tensorboard"
+        self.path, self.folder = folder / HISTORY, folder / TENSORBOARD
         self._file: IO[str] | None = None
-        self._writer: Any = None
+        self._curves: Curves | None = None
         self._steps_before: dict[int, int] = {}
         self._balance = Balance()
 
@@ -31,46 +37,44 @@ class Records:
             steps_before: Steps of all phases before each phase, for one axis over the run.
             after: (phase, step) of the checkpoint; (0, 0) for a new run.
         """
-        from torch.utils.tensorboard import SummaryWriter
-
         if self.path.is_file():
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
             kept = [line for line in lines if _position(line) <= after]
-            staging = self.path.with_name(f".{self.path.name}.new")
-            staging.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            staging.replace(self.path)
+            write_text(self.path, "".join(f"{line}\n" for line in kept))
         self._steps_before = steps_before
-        self._file = open(self.path, "a", encoding="utf-8")
+        self._file = open_append(self.path)
         # Curves of a run that goes on: what came after the checkpoint is drawn anew.
         purge = steps_before.get(after[0], 0) + after[1] + 1 if self.folder.is_dir() else None
-        self._writer = SummaryWriter(str(self.folder), purge_step=purge)
+        self._curves = Curves(self.folder, purge)
 
     def add(self, record: dict[str, Any]) -> None:
         """Appends a record; every number in it becomes a TensorBoard curve.
 
         Where one term of the loss drowns another, a warning says so.
         """
-        assert self._file is not None
-        self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._file.flush()
+        assert self._file is not None and self._curves is not None
+        with writing(self.path):
+            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._file.flush()
         step = record["step"] + self._steps_before[record["phase_index"]]
         for name, value in record.items():
             if isinstance(value, int | float) and name not in ("step", "phase_index"):
-                self._writer.add_scalar(name, value, step)
+                self._curves.add(name, value, step)
+        self._curves.flush()
         if (text := self._balance.look(record)) is not None:
             log.warning("%s", text)
 
     def close(self) -> None:
         """Closes both files."""
-        if self._file is not None:
-            self._file.close()
-        if self._writer is not None:
-            self._writer.close()
+        for file in (self._file, self._curves):
+            with suppress(OSError):  # the disk is full: told by what was not written
+                if file is not None:
+                    file.close()
 
 
 def _position(line: str) -> tuple[int, int]:
     try:
-        record = json.loads(line)
+        record = parse_json(line, finite=False)
         return int(record["phase_index"]), int(record["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return (1 << 30, 0)  # a line cut short by a kill

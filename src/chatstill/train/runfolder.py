@@ -1,18 +1,22 @@
 """The run folder: whose it is, what made it, whether it is finished, and that one run uses it at a time."""
 
-import fcntl
 import json
 import os
 import re
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..disk.fresh import is_fresh_name
+from ..disk.full import writing
+from ..disk.json_file import JsonFault, fault_of, read_object
+from ..disk.lock import hold
+from ..disk.run_names import CACHE, COPY, LOCK, RECORD, WRITTEN_IN_PLACE
+from ..disk.write import clear_folder, not_ours, open_own, write_text
 from ..errors import Problem, UserError
 
-RECORD = "run.json"
-LOCK = "run.lock"
 FORMAT = 1
 MOST = 8  # differences that are listed
 TELLING = ("verb", "model_type", "task_name")
@@ -32,19 +36,45 @@ class RunFolder:
 
     Args:
         path: The folder; it need not exist, and nothing is created before ``open``.
+
+    Attributes:
+        mended: What was wrong with ``run.json``, which ``open`` made anew from its copy; else None.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+        self.mended: str | None = None
+        self._written: dict[str, Any] | None = None
 
     def record(self) -> dict[str, Any] | None:
-        """What ``run.json`` holds, None if there is none or it cannot be read."""
+        """What ``run.json`` holds, or its copy where it is damaged; None if there is none."""
+        for name in (RECORD, COPY):
+            try:
+                return self._read(name)
+            except FileNotFoundError:
+                return None
+            except (OSError, ValueError):
+                continue
+        return None
+
+    def _read(self, name: str = RECORD) -> dict[str, Any]:
+        found = read_object(self.path / name)
+        if found.get("format") != FORMAT:
+            raise JsonFault(f"is not of format {FORMAT}, as this version writes it")
+        if not all(isinstance(found.get(key, {}), dict) for key in ("fingerprint", "versions")):
+            raise JsonFault("does not hold what a run writes")
+        return found
+
+    def _damage(self) -> str | None:
+        """What is wrong with a ``run.json`` that is there."""
         try:
-            found = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            self._read()
+        except FileNotFoundError:
             return None
-        return found if isinstance(found, dict) and found.get("format") == FORMAT else None
+        except (OSError, ValueError) as error:
+            return fault_of(error)
+        return None
 
     def state(self, fingerprint: dict[str, Any], *, fresh: bool = False) -> str:
         """``new``, ``resume`` or ``finished``.
@@ -54,8 +84,18 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise UserError(Problem("output_dir", f"{self.path} is a file; a folder is expected"))
+        if not fresh and (links := self._links()):
+            raise UserError(links)
         record = self.record()
         if record is None:
+            if (damage := self._damage()) is not None:
+                if fresh:
+                    return "new"
+                message = f"{self.path / RECORD} {damage}, so it is not known whose run this is"
+                hint = (
+                    "Put a copy of it back, name another output_dir, or move it aside with --fresh."
+                )
+                raise UserError(Problem("output_dir", message, hint))
             strangers = self._strangers()
             if strangers:
                 raise UserError(
@@ -86,6 +126,12 @@ class RunFolder:
             raise UserError(Problem("output_dir", message, hint))
         return "finished" if record.get("state") == "finished" else "resume"
 
+    def _links(self) -> list[Problem]:
+        """An error for each link through which a run would write into files of others."""
+        found = [not_ours(self.path / n) for n in WRITTEN_IN_PLACE if (self.path / n).is_symlink()]
+        other = " cache_dir names another place for prepared data."
+        return [replace(p, hint=p.hint + other * (f"/{CACHE} " in p.message)) for p in found]
+
     def finished(self, fingerprint: dict[str, Any]) -> bool:
         """Whether the folder holds this run, finished: what all processes but the first ask.
 
@@ -101,7 +147,10 @@ class RunFolder:
         if not self.path.is_dir():
             return []
         ours = {LOCK, f".{RECORD}.new"}
-        return sorted(entry.name for entry in self.path.iterdir() if entry.name not in ours)
+        names = [entry.name for entry in self.path.iterdir()]
+        return sorted(
+            name for name in names if name not in ours and not is_fresh_name(name, RECORD)
+        )
 
     def open(
         self,
@@ -131,21 +180,23 @@ class RunFolder:
             self._release()
             raise
         moved = None
-        if fresh and self.record() is not None:
+        if fresh and os.path.lexists(self.path / RECORD):
             moved = self._move_aside()
             self.path.mkdir()
             self._take_lock()
-        if self.record() is None:
+        clear_folder(self.path)
+        self._written, self.mended = self.record(), self._damage()
+        if self._written is not None and self.mended is not None:
+            self._write(self._written)
+        if self._written is None:
             self._write(
                 {"format": FORMAT, "state": "running", "fingerprint": fingerprint, **(facts or {})}
             )
         return moved
 
     def _take_lock(self) -> None:
-        descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        descriptor = open_own(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        if not hold(descriptor):
             owner = os.read(descriptor, 64).decode("ascii", "replace").strip()
             os.close(descriptor)
             raise UserError(
@@ -154,9 +205,10 @@ class RunFolder:
                     f"another run is using {self.path}" + (f" (process {owner})" if owner else ""),
                     "Wait for it, stop it, or name another output_dir.",
                 )
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode("ascii"))
+        with writing(self.path / LOCK):
+            os.write(descriptor, str(os.getpid()).encode("ascii"))
         self._release()
         self._lock = descriptor
 
@@ -164,7 +216,7 @@ class RunFolder:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         target = self.path.with_name(f"{self.path.name}.old-{stamp}")
         number = 1
-        while target.exists():
+        while os.path.lexists(target):
             number += 1
             target = self.path.with_name(f"{self.path.name}.old-{stamp}-{number}")
         shutil.move(self.path, target)
@@ -176,22 +228,18 @@ class RunFolder:
             self._lock = None
 
     def finish(self) -> None:
-        """Marks the run finished."""
-        record = self.record()
-        assert record is not None
-        self._write({**record, "state": "finished"})
+        """Marks the run finished, in what ``open`` read or wrote: the file may have been damaged since."""
+        assert self._written is not None
+        self._write({**self._written, "state": "finished"})
 
     def close(self) -> None:
         """Gives the lock back."""
         self._release()
 
     def _write(self, record: dict[str, Any]) -> None:
-        staging = self.path / f".{RECORD}.new"
-        with open(staging, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=1, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        staging.replace(self.path / RECORD)
+        self._written = record
+        for name in (RECORD, COPY):
+            write_text(self.path / name, json.dumps(record, indent=1, ensure_ascii=False))
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -6,7 +6,6 @@ number a function of seed and step), checkpoints, evaluation of the kept network
 """
 
 import contextlib
-import json
 import logging
 import math
 import warnings
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback
@@ -25,11 +24,18 @@ from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback
 from ..errors import RunFailure
 from ..losses.sums import wide
 from ..methods.base import Context, Method, Phase
-from .checkpoints import SELECTION, CheckpointStore, damage_of, publish_folder, read_selection
+from .checkpoints import (
+    CheckpointStore,
+    damage_of,
+    publish_weights,
+    read_selection,
+    save_torch,
+)
 from .control import Agreement, StopRequest
 from .flow import FlowCallback
 from .gradients import clip
 from .kernels import quick_kernels
+from .log_sums import LogSums
 from .not_finite import look, not_finite
 from .settings import Batch, Length, PhaseSettings, Selection, Steps
 from .sharding import gather, load_optimizer_state, optimizer_state, spread
@@ -82,9 +88,8 @@ class DistillationTrainer(Trainer):
         self.agreement = Agreement()
         self.flow = FlowCallback(settings, self.agreement, stop)
         self.add_callback(self.flow)
-        self._term_sums: dict[str, Any] = {}
-        self._steps_since_log = 0
-        self._trained_since_log = 0.0
+        self.sums = LogSums()
+        self._saved_sums: Any = None
         self._iterator: Iterator[tuple[int, list[Batch]]] | None = None
 
     # -- data ------------------------------------------------------------------------------------
@@ -117,6 +122,11 @@ class DistillationTrainer(Trainer):
         per_epoch = self.steps.steps_per_epoch
         if self._iterator is None:
             self._iterator = self.steps.start(self.state.global_step, self.state.max_steps)
+            # float32 would lose digits that the run without a break keeps
+            self._tr_loss = wide(self._tr_loss) + self.sums.restore(
+                self._saved_sums, *self._process()
+            )
+            self._globalstep_last_logged = self.state.global_step - self.sums.steps
         if self._is_over():
             self.control.should_training_stop = True
             return
@@ -184,8 +194,7 @@ class DistillationTrainer(Trainer):
         if not active or not self.accelerator.optimizer_step_was_skipped:
             self.lr_scheduler.step()
         model.zero_grad()
-        self._steps_since_log += 1
-        self._trained_since_log += len(active) / len(micro_batches)
+        self.sums.add_step(len(active) / len(micro_batches))
         return grad_norm, learning_rate
 
     def _forward_backward(
@@ -199,8 +208,7 @@ class DistillationTrainer(Trainer):
             loss, shares = model(inputs, ctx, counts, float(self.args.world_size))
         self.accelerator.backward(loss)
         self._tr_loss = self._tr_loss + wide(loss.detach())
-        for name, share in shares.items():
-            self._term_sums[name] = self._term_sums.get(name, 0.0) + wide(share)
+        self.sums.add_terms(shares)
 
     def _not_finite(self, micro_batches: list[Batch], active: list[Context]) -> RunFailure:
         inputs = [(self._prepare_inputs(micro_batches[c.micro_batch]), c) for c in active]
@@ -254,14 +262,8 @@ class DistillationTrainer(Trainer):
         """
         if "loss" not in logs:
             return
-        steps, self._steps_since_log = max(self._steps_since_log, 1), 0
-        trained, self._trained_since_log = self._trained_since_log, 0.0
-        names = sorted(self._term_sums)
-        totals = self.agreement.sums([float(self._term_sums[name]) for name in names])
         record: dict[str, Any] = {"step": self.state.global_step, "epoch": self.state.epoch, **logs}
-        record["loss"] = logs["loss"] * (steps / trained) if trained else None
-        record.update({f"term/{n}": t / trained for n, t in zip(names, totals, strict=True)})
-        self._term_sums.clear()
+        record.update(self.sums.means(logs["loss"], self.agreement))
         context = self._contexts(int(self.state.epoch or 0), 1)[0]
         record.update(self.method.gauges(context))
         self._record(record)
@@ -295,18 +297,16 @@ class DistillationTrainer(Trainer):
                 for name, parameter in self._plain.items():
                     parameter.copy_(whole[name])
 
-    def _save_weights(self, path: Path, extra: Callable[[Path], None] | None = None) -> None:
+    def _process(self) -> tuple[int, int, torch.device]:
+        return self.args.process_index, self.args.world_size, self.args.device
+
+    def _save_weights(
+        self, path: Path, extra: Callable[[Path], None] | None = None, **known: Any
+    ) -> None:
         state = self._gathered_state()
         if self.args.process_index == 0:
-
-            def write(folder: Path) -> None:
-                save_file(state, folder / "trained.safetensors")
-                values = {**asdict(self.selection), "step": self.state.global_step}
-                (folder / SELECTION).write_text(json.dumps(values), encoding="utf-8")
-                if extra is not None:
-                    extra(folder)
-
-            publish_folder(path, write)
+            values = {**asdict(self.selection), "step": self.state.global_step, **known}
+            publish_weights(path, state, values, extra)
         self.accelerator.wait_for_everyone()
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
@@ -316,14 +316,15 @@ class DistillationTrainer(Trainer):
         schedule = self.lr_scheduler.state_dict()
 
         def extra(folder: Path) -> None:
-            torch.save(optimizer, folder / "optimizer.pt")
-            torch.save(schedule, folder / "scheduler.pt")
+            save_torch(optimizer, folder / "optimizer.pt")
+            save_torch(schedule, folder / "scheduler.pt")
             if self.accelerator.scaler is not None:
-                torch.save(self.accelerator.scaler.state_dict(), folder / "scaler.pt")
+                save_torch(self.accelerator.scaler.state_dict(), folder / "scaler.pt")
             self.state.save_to_json(str(folder / "trainer_state.json"))
 
         step = self.state.global_step
-        self._save_weights(self.store.path(self.settings.index, step), extra)
+        since_log = self.sums.state(self._tr_loss, self.agreement, *self._process()[:2])
+        self._save_weights(self.store.path(self.settings.index, step), extra, since_log=since_log)
         if self.args.process_index == 0:
             best = self.store.best_paths(self.settings.index, self.selection.best_step)
             self.store.rotate(best, saved=self.store.path(self.settings.index, step))
@@ -334,7 +335,8 @@ class DistillationTrainer(Trainer):
             return
         state = load_file(Path(resume_from_checkpoint) / "trained.safetensors")
         self._take(state)
-        self.selection = Selection.of(read_selection(Path(resume_from_checkpoint)))
+        known = read_selection(Path(resume_from_checkpoint))
+        self.selection, self._saved_sums = Selection.of(known), known.get("since_log")
         damage = self._best_damage()
         if damage is not None:
             step, self.selection = self.selection.best_step, Selection()
