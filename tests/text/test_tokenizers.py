@@ -251,3 +251,12 @@ def test_real_vocabularies(name):
     assert own.lower_cases(tokenizer)
     text = "good morning" if "uncased" in name else "今天天气很好"
     assert own.unk_share(tokenizer, [text]) == 0
+
+
+def test_a_value_that_no_text_can_be_read_under_is_told_in_words(bert, tmp_path):
+    bert.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    write_json(path, **{**values, "model_max_length": []})
+    with pytest.raises(UserError, match="cannot read its own words"):
+        own.resolve_tokenizer(str(tmp_path), None, None)
