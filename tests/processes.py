@@ -8,13 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 
-def skip_on_gpus() -> None:
-    """Ends the test that asks: a fork cannot use the GPU that its parent has used."""
+def skip_where_forks_fail() -> None:
+    """Ends the test that asks: a fork cannot use the GPU, or OpenMP's threads, that its parent has used."""
     import pytest
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("forks, which CUDA does not allow")
+    if torch.get_num_threads() > 1:
+        pytest.skip(
+            "forks, whose first parallel loop would wait for threads that only the parent has"
+        )
 
 
 def free_port() -> int:
@@ -59,7 +63,7 @@ def run_processes(
     seconds: float = 90,
 ) -> list[Any]:
     """Runs ``function(rank)`` in ``world`` forked processes joined over gloo; returns what they return."""
-    skip_on_gpus()
+    skip_where_forks_fail()
     context = multiprocessing.get_context("fork")
     port, children = free_port(), []
     for rank in range(world):

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from ..processes import skip_on_gpus
+from ..processes import skip_where_forks_fail
 
 STACKS: dict[BaseProcess, tuple[Path, Path]] = {}
 """What each child prints to, and where it writes its stacks when it is asked to."""
@@ -22,7 +22,7 @@ CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.
 
 def fork(action: Callable[[], Any], output: Path) -> BaseProcess:
     """Starts ``action`` in a child; what it prints goes to ``output``, its result is the exit code."""
-    skip_on_gpus()
+    skip_where_forks_fail()
 
     def child() -> None:
         faulthandler.register(signal.SIGUSR1, file=open(stacks, "w"), all_threads=True)

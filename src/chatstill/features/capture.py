@@ -128,9 +128,9 @@ def first_tokens(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def mean_of_tokens(states: Tensor, mask: Tensor) -> Tensor:
-    """(B, D): the mean over the tokens of each row, padding left out."""
+    """(B, D): the mean over the tokens of each row in float32, padding left out."""
     valid = mask.bool()[..., None]
-    return torch.where(valid, states, 0.0).sum(1) / valid.sum(1).clamp(min=1)
+    return torch.where(valid, states.float(), 0.0).sum(1) / valid.sum(1).clamp(min=1)
 
 
 def _modules_of(layers: Sequence[nn.Module], wanted: Sequence[int]) -> dict[int, int]:

@@ -7,7 +7,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_
 
-from ..losses.sums import sum_of_squares, wide
+from ..losses.sums import PIECE, sum_of_squares, wide
+
+SMALL = 16 * PIECE  # numbers of a gradient whose norm is taken at once
 
 
 def clip(accelerator: Accelerator, model: nn.Module, limit: float, *, sharded: bool) -> float:
@@ -30,11 +32,20 @@ def clip(accelerator: Accelerator, model: nn.Module, limit: float, *, sharded: b
         norm = accelerator.clip_grad_norm_(model.parameters(), limit)
         return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
     accelerator.unscale_gradients()
-    squares = [float(wide(sum_of_squares(grad.float()))) for grad in grads]
-    norm = math.sqrt(math.fsum(squares)) if all(map(math.isfinite, squares)) else math.inf
+    norm = _norm(grads)
     if limit < norm < math.inf:
         clip_grads_with_norm_(model.parameters(), limit, torch.tensor(norm))
     return norm
+
+
+def _norm(grads: list[Tensor]) -> float:
+    """The norm of all; what float32 sums alone is small enough for it."""
+    large = [sum_of_squares(grad.float()) for grad in grads if grad.numel() > SMALL]
+    small = [grad for grad in grads if grad.numel() <= SMALL]
+    squares = [wide(norm).square() for norm in torch._foreach_norm(small)] if small else []
+    squares += [wide(square) for square in large]
+    total = float(torch.stack(squares).sum()) if squares else 0.0
+    return math.sqrt(total) if math.isfinite(total) else math.inf
 
 
 def _plain(grad: Tensor) -> bool:
