@@ -12,6 +12,7 @@ import torch
 
 from .config.schema import Architecture, RunConfig
 from .config.task import task_of
+from .data.class_weights import RowWeights
 from .data.views import View, prepare_view
 from .errors import Problem, UserError, errors_of
 from .evaluate.scoring import Reader
@@ -20,8 +21,8 @@ from .fingerprint import rows_fingerprint
 from .methods.base import Method, RunValues, unreadable_of
 from .models.custom import register
 from .models.load import load_config
-from .models.outputs import OutputReading, output_reading, set_reading
-from .networks import load_network, load_start, student_spec
+from .models.outputs import set_reading
+from .networks import load_network, load_start, student_spec, teacher_reading
 from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.reading import reading_problems
 from .splits import label_width, lengths_of, must_have_labels, path_of
@@ -74,6 +75,7 @@ class Job:
         problems: What the user should know, and what keeps the method from running: the pre-flight says
             it together with what it finds itself.
         teacher_tokenizer: The teacher's own; None where both share one.
+        weights: How much rows count by their class; None where all count alike.
         teacher_is_trained: False where a network of the same shape stands in for one to come.
     """
 
@@ -89,6 +91,7 @@ class Job:
     problems: list[Problem] = field(default_factory=list)
     teacher_tokenizer: PreTrainedTokenizerBase | None = None
     teacher_is_trained: bool = True
+    weights: RowWeights | None = None
 
     @property
     def student(self) -> PreTrainedModel:
@@ -122,6 +125,8 @@ class Job:
         if view.teacher is not None:
             theirs = self.teacher_reader.batch_of(view.teacher, rows)
             batch |= {f"{TEACHERS}{k}": theirs[k] for k in theirs.keys() - set(NOT_INPUTS)}
+        if self.weights is not None:
+            batch["row_weights"] = self.weights.of(view, rows)
         return batch
 
     def tokens(self, view: View) -> np.ndarray:
@@ -179,18 +184,6 @@ def reader_for(
     return Reader(int(tokenizer.pad_token_id), takes_token_types(model), order, match.objective)
 
 
-def teacher_reading(config: RunConfig, task: Task, match: LabelMatch) -> OutputReading | None:
-    """How the teacher's outputs are turned into what the task compares.
-
-    Raises:
-        UserError: ``teacher_output`` or its range does not fit the task.
-    """
-    low, high = getattr(getattr(task, "row", None), "bounds", (0.0, 0.0))
-    own = (low, high) if low < high else None
-    between = config.teacher_output_range
-    return output_reading(config.teacher_output, between, match.objective, own)
-
-
 def _teacher_block(config: RunConfig) -> Architecture:
     if config.teacher_architectures is None:
         raise UserError(Problem("teacher_architectures", "is missing: name the teacher"))
@@ -216,6 +209,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     """
     register(config.plugins)
     task = task_of(config)
+    weights = RowWeights.of_config(config.class_weights, task.labels)
     block = _teacher_block(config)
     load_config(block, "teacher", config.cache_dir)  # said before its tokenizer, if missing
     tokenizer = _tokenizer(config, block)
@@ -239,7 +233,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         )
         match = match_labels(teacher.config, task.labels)
         if not match.errors:
-            set_reading(teacher, teacher_reading(config, task, match))
+            set_reading(teacher, teacher_reading(config, task, match.objective))
     problems = [*match.problems, *_check_tables(config, model, tokenizer, "teacher")]
     student, own = model, tokenizer
     if teacher is not None:
@@ -271,7 +265,18 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     problems = list(dict.fromkeys(problems))
     names = column_names(student, task, match)
     return Job(
-        config, verb, task, tokenizer, teacher, method, match, names, notes, problems, theirs
+        config,
+        verb,
+        task,
+        tokenizer,
+        teacher,
+        method,
+        match,
+        names,
+        notes,
+        problems,
+        theirs,
+        weights=weights,
     )
 
 

@@ -20,9 +20,10 @@ from .models.layers import (
     per_layer_values,
 )
 from .models.load import load_classifier, load_config, new_classifier, with_new_head
+from .models.outputs import OutputReading, output_reading
 from .models.shape import check_same_shape
 from .preflight.labels import output_names
-from .tasks.base import Task
+from .tasks.base import Objective, Task
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -45,6 +46,18 @@ def load_network(
     )
     notes.append(loaded.report.summary())
     return loaded.model
+
+
+def teacher_reading(config: RunConfig, task: Task, objective: Objective) -> OutputReading | None:
+    """How the teacher's outputs are turned into what the task compares.
+
+    Raises:
+        UserError: ``teacher_output`` or its range does not fit the task.
+    """
+    low, high = getattr(getattr(task, "row", None), "bounds", (0.0, 0.0))
+    own = (low, high) if low < high else None
+    between = config.teacher_output_range
+    return output_reading(config.teacher_output, between, objective, own)
 
 
 def load_start(

@@ -18,11 +18,12 @@ from .disk.run_files import resolved_values
 from .disk.scratch import scratch_folder
 from .errors import Problem, UserError
 from .evaluate.scoring import score
-from .job import device_of, reader_for, teacher_reading
+from .job import device_of, reader_for
 from .models.custom import register
 from .models.load import load_classifier
 from .models.outputs import set_reading
 from .models.own import own_block
+from .networks import teacher_reading
 from .preflight.labels import LabelMatch, match_labels
 from .preflight.reading import reading_problems
 from .preflight.shapes import usable_positions
@@ -92,7 +93,7 @@ def open_model(folder: Path, config: RunConfig) -> Opened:
     if match.errors:
         raise UserError(match.errors)
     if is_teacher(folder, config):
-        set_reading(loaded.model, teacher_reading(config, task, match))
+        set_reading(loaded.model, teacher_reading(config, task, match.objective))
     config, warnings = fitting_length(config, loaded.model)
     found = reading_problems(loaded.model, tokenizer, config, role="model")
     if errors := [problem for problem in found if problem.severity == "error"]:

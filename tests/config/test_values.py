@@ -56,6 +56,7 @@ def test_every_key_of_the_specification_is_known(world):
         "allow_weak_teacher": True,
         "positive_label": "match",
         "groups": "query",
+        "class_weights": "balanced",
         "selection_metric": "map",
         "teacher_output": "logit",
         "teacher_output_range": [0, 1],

@@ -70,6 +70,7 @@ class RunKeys(Block):
         data: Rows of any CSV, TSV, JSON lines, Parquet file or data set, in place of data_dir.
         on_bad_row: "skip" leaves malformed rows out and lists them.
         groups: Which rows of chat are ranked together, where no fourth field says it.
+        class_weights: How much gold labels of each class count.
         selection_metric: What keep and patience go by; left out: the task's main metric.
         positive_label: The class that counts in f1, the threshold and the ranking metrics.
         output_dir: The run folder.
@@ -127,6 +128,7 @@ class RunKeys(Block):
     on_bad_row: OnBadRow = "stop"
     groups: GroupsBy = "neighbours"
     selection_metric: str | None = None
+    class_weights: Literal["balanced"] | tuple[float, ...] | dict[str, float] | None = None
     positive_label: bool | int | str | None = None
     output_dir: str = ""
     cache_dir: str | None = None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .attention import Sink, listening
 from .base import Features, Needs
 
-NOT_INPUTS = ("labels", "index")
+NOT_INPUTS = ("labels", "index", "row_weights")
 TEACHERS = "teacher_"  # before a key of a batch: the teacher's view of the rows
 
 

@@ -32,7 +32,9 @@ def hard_label_count(labels: Tensor | None, num_outputs: int, objective: str) ->
     return float(has_label(labels).sum()) * (num_outputs if objective == "multi_label" else 1)
 
 
-def hard_label_loss(logits: Tensor, labels: Tensor, objective: str) -> Tensor:
+def hard_label_loss(
+    logits: Tensor, labels: Tensor, objective: str, weights: Tensor | None = None
+) -> Tensor:
     """Loss against gold labels, summed over the labelled rows of a batch; computed in float64.
 
     Args:
@@ -41,6 +43,7 @@ def hard_label_loss(logits: Tensor, labels: Tensor, objective: str) -> Tensor:
             ``multi_label``. Rows without a label hold NaN, or -100 as a class index.
         objective: ``cross_entropy`` (C classes), ``sigmoid`` (C = 1, labels 0/1), ``multi_label`` (C
             sigmoids) or ``regression`` (C = 1, squared error).
+        weights: (B,) how much each row counts; None: all alike. Of classes alone.
 
     Returns:
         Scalar in float32: sum over B (and C for ``multi_label``).
@@ -51,9 +54,9 @@ def hard_label_loss(logits: Tensor, labels: Tensor, objective: str) -> Tensor:
     logits = wide(logits)
     known = has_label(labels)
     if objective == "cross_entropy":
-        wanted = labels.long()
-        each = F.cross_entropy(logits, wanted, reduction="sum", ignore_index=NO_LABEL)
-        return each.float()
+        wanted, how = labels.long(), "sum" if weights is None else "none"
+        each = F.cross_entropy(logits, wanted, reduction=how, ignore_index=NO_LABEL)
+        return each.float() if weights is None else (each * weights).sum().float()
     if objective not in ("sigmoid", "multi_label", "regression"):
         raise ValueError(
             f"unknown objective {objective!r}: expected cross_entropy, sigmoid, multi_label or "
@@ -67,4 +70,6 @@ def hard_label_loss(logits: Tensor, labels: Tensor, objective: str) -> Tensor:
     if objective == "regression":
         return torch.sum(torch.where(known, logits - wanted, 0.0) ** 2).float()
     each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    if weights is not None and objective == "sigmoid":
+        each = each * weights
     return torch.where(known, each, 0.0).sum().float()

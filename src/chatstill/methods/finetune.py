@@ -45,5 +45,6 @@ class FineTune(Method):
         from ..losses import Term, hard_label_loss
 
         assert student.logits is not None
-        loss = hard_label_loss(student.logits, batch["labels"], self.objective)
+        weights = batch.get("row_weights")
+        loss = hard_label_loss(student.logits, batch["labels"], self.objective, weights)
         return {"task": Term(loss, self.counts(batch, ctx)["task"])}

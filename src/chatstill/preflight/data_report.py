@@ -136,7 +136,8 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
             shares = ", ".join(
                 f"{label} ({split['labels'][label]['rows']:,})" for label in rare[:8]
             )
-            warn(name, f"labels of less than {RARE_CLASS:.0%} of the rows: {shares}", "")
+            hint = 'To let them count more: "class_weights": "balanced".' if name == "train" else ""
+            warn(name, f"labels of less than {RARE_CLASS:.0%} of the rows: {shares}", hint)
         broken = split["kinds"]["replacement"]["rows"]
         if broken:
             warn(

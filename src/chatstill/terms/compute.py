@@ -97,7 +97,7 @@ def _logits(
     if row.loss == "hard":
         if "labels" not in batch:  # rows for the other terms
             return own.float().sum() * 0.0
-        return losses.hard_label_loss(own, batch["labels"], objective)
+        return losses.hard_label_loss(own, batch["labels"], objective, batch.get("row_weights"))
     aim = teacher.logits
     assert aim is not None
     if row.loss == "mse":
