@@ -13,6 +13,7 @@ from .data.views import View
 from .disk.run_files import last_link
 from .disk.write import write_json, write_text
 from .errors import Problem, UserError, shown
+from .evaluate.gap import gap_warning
 from .evaluate.results import compare, judge, result_lines
 from .evaluate.speed import count_parameters, device_name, size_megabytes
 from .fingerprint import run_facts
@@ -79,6 +80,13 @@ def report_run(
         metrics["teacher"] = {**teacher, "parameters": count_parameters(job.teacher).total}
         metrics["agreement"] = compare(job.task, trained.scores, trained.teacher_scores)
         metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if teacher["value"] else None
+        metrics["dev"]["warnings"] += gap_warning(
+            metrics["dev"],
+            teacher,
+            at_random=any("starts at random" in note for note in job.notes),
+            steps=sum(phase.steps for phase in trained.phases),
+            learning_rate=job.config.learning_rate,
+        )
     _write_predictions(folder / "predictions.tsv", job.task, trained.scores, views.dev)
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
     write_json(folder / "metrics.json", metrics)
