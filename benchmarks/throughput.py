@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
-from chatstill.preflight.plan import byte_size
+from chatstill.figures import byte_size
 from speed_arms import UNCOUNTED
 from throughput_arms import ARMS, FEATURES, HALF, Setting, worker
 from train_speed import Worker, forward_flops, has_cuda
