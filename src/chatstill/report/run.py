@@ -140,9 +140,11 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
         f"{100 * training['share_of_rows_cut']:.1f} % of them were cut to the length limit.",
     ]
     if dev.get("positive") is not None:
-        counted = "f1" in dev["metrics"] or main.startswith(("mrr", "map", "p@", "r"))
-        what = "F1 and ranking figures" if counted else "the threshold"
-        notes.append(f"The class that counts in {what}: {dev['positive']}.")
+        named = {"F1": "f1" in dev["metrics"], "the ranking figures": "mrr" in dev["metrics"]}
+        named["the threshold"] = "threshold" in metrics
+        what = [name for name, there in named.items() if there]
+        if what:
+            notes.append(f"The class that counts in {' and '.join(what)}: {dev['positive']}.")
     if dev.get("interval"):
         name = NAMES.get(main, main)
         notes.append(f"In brackets: 95 % bootstrap interval of {name} over the dev set.")
