@@ -8,9 +8,9 @@ from chatstill.text.characters import KINDS, CharacterCounter, kinds_of
 @pytest.mark.parametrize(
     ("characters", "kinds"),
     [
-        ("a的1。《ー㈱★…é", set()),
+        ("a的1。《ー㈱★…é，！（￥", set()),
         ("😀🀄🇨🏽⭐⌚\ufe0f", {"emoji"}),
-        ("，！（￥\u3000", {"full_width"}),
+        ("\u3000", {"full_width"}),
         ("Ａｚ９", {"full_width", "full_width_alphanumeric"}),
         ("說話體灣電", {"traditional"}),
         ("说话体湾电你好", set()),

@@ -4,8 +4,9 @@ None of the kinds needs a table of its own:
 
 - ``emoji``: symbols, skin tones and flag letters of U+1F000-1FAFF, the older symbols that are drawn in
   colour by default, and U+FE0F, which turns the character before it into one.
-- ``full_width``: East Asian width F, such as ，！（ and Ａ. ``full_width_alphanumeric``: letters and
-  digits among them, which NFKC makes plain ones.
+- ``full_width``: letters, digits and blanks of East Asian width F, such as Ａ, ７ and U+3000; the signs of
+  Chinese sentences (，！) belong there and are not counted. ``full_width_alphanumeric``: the letters and
+  digits, which NFKC makes plain ones.
 - ``traditional``: in Big5 and not in GB2312, by Python's codecs. Characters that both scripts share but
   GB2312 left out (some of names) count as well; those that GB2312 holds for their own sake (乾, 著) do not.
 - ``zero_width``: nothing is drawn: U+200B-200F, U+2060-2064, U+FEFF, U+00AD, U+180E.
@@ -91,7 +92,7 @@ def _table() -> np.ndarray:
     symbols = [c for c in range(0x1F000, 0x1FB00) if unicodedata.category(chr(c)) in ("So", "Sk")]
     mark("emoji", [*symbols, *(code for codes in coloured for code in codes)])
     full = [c for c in range(0x3000, 0x10000) if unicodedata.east_asian_width(chr(c)) == "F"]
-    mark("full_width", full)
+    mark("full_width", [c for c in full if chr(c).isalnum() or chr(c).isspace()])
     mark("full_width_alphanumeric", [c for c in full if chr(c).isalnum()])
     mark("traditional", [c for c in range(0x4E00, 0xA000) if _is_traditional(chr(c))])
     mark("zero_width", _ZERO_WIDTH)
