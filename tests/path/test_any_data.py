@@ -324,3 +324,27 @@ def test_a_run_is_known_by_what_its_files_hold_and_found_again_by_its_folder(tmp
         tmp_path / "out", tmp_path / "dev.csv", found, console=world.console()
     )
     assert len(read_predictions(target, CLASSES).scores) == 24
+
+
+def test_a_network_is_judged_by_the_figures_of_its_run_without_naming_its_configuration(
+    shared, tmp_path, teacher_of, capsys
+):
+    """The class that counts, the groups and the metric that selects go along with the run's folder."""
+    for split in ("train", "dev"):
+        lines = (shared / "data/chat" / f"{split}.data.txt").read_text("utf-8").splitlines()
+        named = [f"{line[:-1]}{'ab'[int(line[-1])]}" for line in lines]
+        (tmp_path / f"{split}.tsv").write_text("q\tr\tl\n" + "\n".join(named) + "\n", "utf-8")
+    block = {split: str(tmp_path / f"{split}.tsv") for split in ("train", "dev")}
+    block |= {"text": "q", "text_pair": "r", "label": "l", "group": "q", "labels": ["a", "b"]}
+    values = world.values_for(shared / "data", tmp_path / "out", teacher_of(), max_steps=1)
+    values = {k: v for k, v in values.items() if k not in ("data_dir", "task_name")}
+    values |= {"data": block, "positive_label": "b", "selection_metric": "map"}
+    (tmp_path / "my.json").write_text(json.dumps(values), encoding="utf-8")
+    assert cli.main(["distill", str(tmp_path / "my.json")]) == 0
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    dev = json.loads((tmp_path / "out/metrics.json").read_text("utf-8"))["dev"]
+    assert (dev["positive"], dev["main"]) == ("b", "map")
+    assert "positive label = b" in said
+    assert f"map = {dev['metrics']['map']:.6g}  (95 % interval" in said

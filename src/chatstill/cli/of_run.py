@@ -8,6 +8,9 @@ from ..disk.run_files import last_link, resolved_values
 from ..disk.run_names import RECORD
 from ..errors import Problem, UserError
 
+# What rows and figures mean: without these a network is judged by other figures than its run was.
+OF_FIGURES = ("on_bad_row", "groups", "positive_label", "selection_metric")
+
 
 def _folders_of_run(model: Path) -> list[Path]:
     """Where a network's run may have left its configuration: a chain's is that of its last link."""
@@ -57,6 +60,6 @@ def block_of_run(model: Path) -> list[str]:
         return [
             f"{key}={json.dumps(value)}"
             for key, value in values.items()
-            if (key.startswith("data.") or key == "on_bad_row") and value is not None
+            if (key.startswith("data.") or key in OF_FIGURES) and value is not None
         ]
     return []

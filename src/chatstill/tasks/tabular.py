@@ -1,5 +1,6 @@
 """Any file or data set as a task, described by the block ``data``; see ``tabular_keys.DataKeys``."""
 
+import copy
 import functools
 import json
 from collections import Counter
@@ -95,7 +96,11 @@ class TabularTask:
 
     def with_names(self, names: tuple[str, ...]) -> "TabularTask":
         """The same task where a model's label names stand in for missing training rows."""
-        return TabularTask(self.keys, self.name, names, self._positive)
+        task = copy.copy(self)  # with whatever else the configuration said of it
+        task._names = names
+        for known in ("labels", "scorer", "_vectors"):  # of the names before
+            task.__dict__.pop(known, None)
+        return task
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
         """The file or pattern of a split, or ``NAME:SPLIT`` of a data set; ``data_dir`` plays no part."""
