@@ -1,11 +1,13 @@
 """Every example of docs/data.md is a run that works, on the rows that stand beside it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from chatstill import pipeline
+from chatstill.tasks.positive import PLAIN_PAIRS
 from chatstill.tasks.tabular_keys import DataKeys
 
 from .pages import documented, fences, files_of, table, text_of
@@ -56,3 +58,12 @@ def test_an_example_runs(example, tmp_path, monkeypatch):
     pipeline.teach(loaded, console=world.console())
     metrics = json.loads(Path("output_teacher", "metrics.json").read_text(encoding="utf-8"))
     assert metrics["task"] == "data" and metrics["dev"]["rows"] >= 2
+
+
+def test_every_word_that_tells_which_class_counts_is_listed():
+    """The list of plain pairs is short, and the page has all of it."""
+    page = text_of("docs/data.md")
+    listed = page.split("### Which class counts")[1].split("The order of the names")[0]
+    words = set(re.findall(r"`([^`]+)`", listed))
+    known = {word for pair in PLAIN_PAIRS for word in pair} - {"+1", "0.0", "1.0"}
+    assert known <= words, known - words
