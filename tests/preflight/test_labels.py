@@ -52,10 +52,19 @@ def test_one_logit_on_two_classes_is_a_sigmoid_scorer():
 
 
 def test_unknown_names_are_taken_by_index_and_said_so():
-    match = match_labels(model("yes", "no"), SENTIMENT)
+    match = match_labels(model("spam", "eggs"), SENTIMENT)
     assert match.order == [0, 1] and not match.errors
     assert "taken by index" in match.warnings[0].message
-    assert "yes" in match.warnings[0].message and "negative" in match.warnings[0].message
+    assert "spam" in match.warnings[0].message and "negative" in match.warnings[0].message
+
+
+def test_two_pairs_of_plain_words_are_matched_by_their_meaning_and_said_so():
+    found = Labels("classification", ("负面", "正面"), positive="正面")
+    for names, order in ((("match", "no_match"), [1, 0]), (("no", "yes"), [0, 1])):
+        match = match_labels(model(*names), found)
+        assert match.order == order and not match.errors
+        assert "taken by their meaning" in match.warnings[0].message
+        assert f"{names[order[1]]!r} as '正面'" in match.warnings[0].message
 
 
 def test_one_known_name_settles_the_other():

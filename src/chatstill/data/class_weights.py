@@ -33,11 +33,9 @@ def check_class_weights(wanted: Weights, labels: Labels) -> None:
         missing = [name for name in labels.names if name not in wanted]
         unknown = [name for name in wanted if name not in labels.names]
         if missing or unknown:
-            what = (
-                f"does not name {missing[0]!r}"
-                if missing
-                else f"names {unknown[0]!r}, which is no class"
-            )
+            parts = [f"does not name {missing[0]!r}"] if missing else []
+            parts += [f"names {unknown[0]!r}, which is no class"] if unknown else []
+            what = " and ".join(parts)
             raise UserError(Problem(KEY, what, f"One number for each of: {names}."))
     elif len(wanted) != len(labels.names):
         message = f"holds {len(wanted)} numbers, and the task has {len(labels.names)} classes"
@@ -45,7 +43,7 @@ def check_class_weights(wanted: Weights, labels: Labels) -> None:
     values = list(wanted.values()) if isinstance(wanted, Mapping) else list(wanted)
     if not all(np.isfinite(value) and value >= 0 for value in values) or not any(values):
         message = f"holds {values}; a weight is a number from 0 on, and one at least is above 0"
-        raise UserError(Problem(KEY, message))
+        raise UserError(Problem(KEY, message, 'For example: "class_weights": "balanced".'))
 
 
 def class_weights(wanted: Weights, labels: Labels, gold: np.ndarray) -> np.ndarray | None:

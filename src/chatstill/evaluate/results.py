@@ -127,6 +127,8 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
     dev = metrics["dev"]
     low, high = dev.get("interval") or (None, None)
     lines = [f"task = {metrics['task']}", f"rows = {dev['rows']}"]
+    if metrics.get("teacher"):
+        lines.insert(1, "figures of = the student, where a line does not name the teacher or both")
     if dev.get("positive") is not None:
         lines.append(f"positive label = {dev['positive']}")
     for name, value in dev["metrics"].items():

@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import Problem
 from ..tasks.base import Labels, Objective
 from ..tasks.label_names import index_in, same_names
+from ..tasks.positive import plain_positive
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ def _match_names(
         order = [by_index.index(labels.numbered.index(name)) for name in labels.names]
         warned = [] if labels.settled else [_only_numbered(names, labels, role, order)]
         return order, warned, _assumed(labels, role, order)
+    if (by_meaning := _by_meaning(names, labels)) is not None:
+        return by_meaning, [_told_by_meaning(names, labels, role, by_meaning)], ""
     known = [label for label in by_name if label is not None]
     if len(set(known)) != len(known):  # two columns claim one label: names prove nothing
         by_name = [None] * len(names)
@@ -140,10 +143,32 @@ def _match_names(
         for label in free_labels
     )
     message = (
-        f"the {role}'s labels {_listing(names)} do not match the task's {_listing(labels.names)} "
-        f"by name; taken by index: {guessed}"
+        f"the {role}'s labels {_listing(names)} do not match the task's {_listing(labels.numbered)} "
+        f"by name; taken by index: {guessed}. It may be a {role} of another task"
     )
     return order, [Problem(f"{role}: id2label", message, _to_be_sure(labels), "warning")], ""
+
+
+def _by_meaning(names: Sequence[str], labels: Labels) -> list[int] | None:
+    """Columns of two classes of other names, where words tell on both sides which class counts."""
+    counts = plain_positive(names)
+    if counts is None or len(labels.names) != 2 or labels.positive is None:
+        return None
+    if any(label is not None for label in _named(names, labels)):
+        return None
+    column, label = list(names).index(counts), labels.names.index(labels.positive)
+    return [column, 1 - column] if label == 0 else [1 - column, column]
+
+
+def _told_by_meaning(
+    names: Sequence[str], labels: Labels, role: str, order: Sequence[int]
+) -> Problem:
+    taken = ", ".join(f"{names[column]!r} as {labels.names[n]!r}" for n, column in enumerate(order))
+    message = (
+        f"the {role}'s labels {_listing(names)} do not match the task's {_listing(labels.numbered)} "
+        f"by name; taken by their meaning: {taken}. It may be a {role} of another task"
+    )
+    return Problem(f"{role}: id2label", message, _to_be_sure(labels), "warning")
 
 
 def _assumed(labels: Labels, role: str, order: Sequence[int]) -> str:

@@ -8,12 +8,14 @@ MOST_SQUARES = 25  # classes of a matrix that can be read
 MOST_PAIRS = 10
 
 
-def classes_section(judged: Mapping[str, Any]) -> str:
+def classes_section(judged: Mapping[str, Any], name: str = "") -> str:
     """The section; empty where ``metrics.json`` has no classes, as those of older versions.
 
     Args:
         judged: ``dev`` of ``metrics.json``.
+        name: Of the network, for the title.
     """
+    of = f" of the {name}" if name else ""
     table = judged.get("classes") or []
     if not table:
         return ""
@@ -23,7 +25,7 @@ def classes_section(judged: Mapping[str, Any]) -> str:
     pairs = _pairs(names, counts) if len(counts) > 2 else ""
     wide = " wide" if len(counts) > 6 else ""  # below the table, not beside it
     return (
-        f'<section><h2>Classes</h2><div class="classes{wide}"><div>{_table(table)}</div>'
+        f'<section><h2>Classes{escape(of)}</h2><div class="classes{wide}"><div>{_table(table)}</div>'
         f"<div>{matrix}{pairs}</div></div></section>"
     )
 

@@ -25,7 +25,9 @@ def render_report(report: Report) -> str:
         f'<p class="summary">{escape(report.summary)}</p></header>',
         _results(report),
         _warnings(report),
-        classes_section(report.judged),
+        classes_section(
+            report.judged, next((row.name for row in report.rows if row.highlight), "")
+        ),
         _charts(report),
         data_section(report.data),
         noise_section(report.noise),

@@ -25,7 +25,7 @@ def with_metric(task: Task, name: str | None) -> Task:
         return task
     known = [metric for metric in metrics_of(task) if metric not in LOWER_IS_BETTER]
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
+        near = difflib.get_close_matches(name.lower(), known, n=1)
         guess = f"Did you mean {near[0]!r}? " if near else ""
         message = f"names {name!r}, which is no metric of the task {task.name}"
         if name in LOWER_IS_BETTER:

@@ -62,7 +62,7 @@ def scorer_for(kind: str, labels: Labels, *, ranking: bool) -> Scorer:
 
 
 class ClassScorer:
-    """One class a row: ``accuracy`` and ``mcc``, of two classes ``f1`` and ``auc``, of more ``macro_f1``.
+    """One class a row: ``accuracy``, ``macro_f1`` and ``mcc``, of two classes also ``f1`` and ``auc``.
 
     ``f1`` is that of the class that counts, which comes second; where nothing tells which class that
     is, it is left out. ``auc`` and ``mcc`` are the same for both.
@@ -75,12 +75,10 @@ class ClassScorer:
         self.num_labels = len(labels.names)
         self._functions: dict[str, Function] = {"accuracy": by.accuracy}
         if self.num_labels == 2:
-            self._functions |= {"f1": by.f1, "mcc": by.matthews, "auc": by.auc}
-        else:
-            self._functions |= {
-                "macro_f1": macro_f1,
-                "mcc": by.matthews,
-            }
+            self._functions["f1"] = by.f1
+        self._functions |= {"macro_f1": macro_f1, "mcc": by.matthews}
+        if self.num_labels == 2:
+            self._functions["auc"] = by.auc
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         scores, labels = m.checked(scores, labels, self.num_labels)
@@ -108,8 +106,6 @@ class ClassScorer:
         return self.main_metric
 
     def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
-        if "macro_f1" not in self._functions:
-            return {}
         seen = seen_classes(scores, labels)
         return _not_averaged(
             self.labels.names, [n for n in range(self.num_labels) if n not in seen]
