@@ -59,7 +59,8 @@ def test_student_is_read_by_a_process_that_cannot_import_chatstill(tmp_path, tok
     result = json.loads(ran.stdout.splitlines()[-1])
     with torch.no_grad():
         wanted = student(**tiny_batch()).logits
-    assert torch.equal(torch.load(tmp_path / "logits.pt", weights_only=True), wanted)
+    found = torch.load(tmp_path / "logits.pt", weights_only=True)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)  # it may have other threads
     assert result["class"] == "BertForSequenceClassification"
     assert result["tokens"] == tokenizer("w3 w4")["input_ids"] and 1 not in result["tokens"]
     assert {item["label"] for item in result["found"][0]} == {"no", "yes"}
