@@ -73,12 +73,19 @@ def test_an_error_comes_out_at_its_step():
 
 
 def test_only_a_few_steps_ahead_and_clean_when_left():
-    calls = []
-    steps = iter(loader(stop=1000, collate=lambda _, rows: calls.append(rows)))
-    next(steps)
-    wait_until(lambda: len(calls) == 3 * (AHEAD + 1))
-    time.sleep(0.02)
-    assert len(calls) == 3 * (AHEAD + 1)
+    calls, taken, too_many = [], 0, []
+
+    def collate(_, rows):
+        calls.append(rows)
+        if len(calls) > 3 * (AHEAD + taken):
+            too_many.append(len(calls))
+
+    steps = iter(loader(stop=1000, collate=collate))
+    while taken < 30:  # each step that is taken makes room for one more
+        taken += 1
+        next(steps)
+        wait_until(lambda: len(calls) == 3 * (AHEAD + taken))
+    assert too_many == []
     assert len(threads()) == 1
     steps.close()
     assert not threads()

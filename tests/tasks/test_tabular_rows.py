@@ -317,6 +317,15 @@ def test_two_labels_as_vectors(tmp_path):
     assert [row.label for row in read(path, **keys)] == [(1,), (0, 1), ()]
 
 
+def test_the_form_of_the_cells_is_told_by_whatever_split_is_there(tmp_path):
+    """A network is scored on test rows where no training rows are: [0, 1] is the second label, not both."""
+    path = file(tmp_path, "t.jsonl", '{"text": "x", "label": [0, 1]}\n{"text": "y", "label": [1, 0]}')
+    keys = {"kind": "multi_label", "labels": ("a", "b")}
+    for split in ("train", "dev", "test"):
+        task = task_of(**keys, **{split: str(path)})
+        assert [row.label for row in task.read(path, split, True)] == [(1,), (0,)], split
+
+
 def test_lists_of_numbers_of_labels_stay_what_they_are(tmp_path):
     lines = [json.dumps({"text": "x", "label": cell}) for cell in ([0, 1], [2], [])]
     path = file(tmp_path, "a.jsonl", "\n".join(lines))

@@ -361,5 +361,5 @@ def test_a_value_that_no_text_can_be_read_under_is_told_in_words(bert, tmp_path)
     path = tmp_path / "tokenizer_config.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     write_json(path, **{**values, "model_max_length": []})
-    with pytest.raises(UserError, match=r"cannot read its own words|model_max_length is"):
+    with pytest.raises(UserError, match=r"model_max_length is \[\]"):
         own.resolve_tokenizer(str(tmp_path), None, None)

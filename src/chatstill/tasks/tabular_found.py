@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..errors import Problem, UserError
@@ -13,6 +14,7 @@ from .tabular_files import files_of, split_path, tables
 from .tabular_keys import DataKeys
 
 MOST_CLASSES = 10_000
+ALL = ("train", "dev", "test")  # a network may be scored where only test rows are
 INTEGER = re.compile(r"-?[0-9]+")
 
 
@@ -30,14 +32,18 @@ class Found(NamedTuple):
     odd: str = ""
 
 
-def found_in_rows(keys: DataKeys) -> Found:
+def found_in_rows(keys: DataKeys, splits: Sequence[str] = ("train", "dev")) -> Found:
     """The labels of the training rows; of the dev rows where training rows have none.
+
+    Args:
+        keys: The block.
+        splits: Where to look, the first that has labels counts.
 
     Raises:
         UserError: the rows hold too many different labels, or none of them can be read.
     """
     found = Found()
-    for split in ("train", "dev"):
+    for split in splits:
         path = split_path(keys, split)
         if path is None or (keys.dataset is None and not files_of(path)):
             continue
@@ -50,7 +56,7 @@ def found_in_rows(keys: DataKeys) -> Found:
 
 def starts_with_vector(keys: DataKeys) -> bool:
     """Whether the first label of the rows is a vector of 0 and 1: then all are to be looked at."""
-    for split in ("train", "dev"):
+    for split in ALL:
         path = split_path(keys, split)
         if path is None or (keys.dataset is None and not files_of(path)):
             continue

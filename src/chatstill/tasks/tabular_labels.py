@@ -21,7 +21,7 @@ from .label_cells import (
 )
 from .reading import shorten
 from .table_lines import check_encoding
-from .tabular_found import INTEGER, found_in_rows, starts_with_vector
+from .tabular_found import ALL, INTEGER, found_in_rows, starts_with_vector
 from .tabular_keys import DataKeys
 
 __all__ = ["SEPARATOR", "LabelReader", "has_vectors", "label_parts", "labels_of", "listed_names"]
@@ -167,7 +167,7 @@ def has_vectors(keys: DataKeys, labels: Labels) -> bool:
     """
     if keys.kind != "multi_label" or len(keys.label_columns) > 1 or not starts_with_vector(keys):
         return False
-    width = found_in_rows(keys).width
+    width = found_in_rows(keys, ALL).width
     if width and width != len(labels.names):
         message = (
             f"names {len(labels.names)} labels, and the label cells are vectors of {width} places"
