@@ -21,7 +21,7 @@ from .fingerprint import rows_fingerprint
 from .methods.base import Method, RunValues, unreadable_of
 from .models.custom import register
 from .models.load import load_config
-from .models.outputs import set_reading
+from .models.outputs import same_class_problems, set_reading
 from .networks import load_network, load_start, student_spec, teacher_reading
 from .preflight.labels import LabelMatch, match_labels, output_names
 from .preflight.reading import reading_problems
@@ -250,6 +250,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
             problems.append(Problem("student_architectures", message))
         if not errors_of(problems):  # a cut or copied student would say the same once more
             problems += _check_tables(config, student, own, "student")
+            problems += same_class_problems(student, teacher)
     if errors := errors_of(problems):
         raise UserError(errors)
     method = method_class(method_config, student, teacher, objective=match.objective, run=run)

@@ -80,11 +80,14 @@ def test_only_a_few_steps_ahead_and_clean_when_left():
         if len(calls) > 3 * (AHEAD + taken):
             too_many.append(len(calls))
 
+    def is_full():
+        return len(calls) == 3 * (AHEAD + taken)
+
     steps = iter(loader(stop=1000, collate=collate))
     while taken < 30:  # each step that is taken makes room for one more
         taken += 1
         next(steps)
-        wait_until(lambda: len(calls) == 3 * (AHEAD + taken))
+        wait_until(is_full)
     assert too_many == []
     assert len(threads()) == 1
     steps.close()

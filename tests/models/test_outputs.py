@@ -8,7 +8,7 @@ from tiny_models import tiny_batch, tiny_model
 
 from chatstill.errors import UserError
 from chatstill.features.base import Needs
-from chatstill.models.outputs import as_read, output_reading, set_reading
+from chatstill.models.outputs import as_read, output_reading, same_class_problems, set_reading
 from chatstill.train.teachers import LiveTeacher
 
 
@@ -55,6 +55,18 @@ def test_shares_of_the_labels_range_become_scores():
 def test_meanings_that_do_not_fit_are_refused(output, between, objective, says):
     with pytest.raises(UserError, match=says):
         output_reading(output, between, objective, None)
+
+
+def test_a_class_of_ones_own_that_gives_probabilities_is_not_its_own_student(monkeypatch):
+    teacher, student = tiny_model("bert", 2), tiny_model("bert", 2)
+    set_reading(teacher, output_reading("probability", None, "sigmoid", None))
+    assert same_class_problems(student, teacher) == [], "a linear layer can learn logits"
+    monkeypatch.setattr("chatstill.models.outputs.own_type", lambda kind: kind)
+    (problem,) = same_class_problems(student, teacher)
+    assert problem.severity == "error" and "BertForSequenceClassification" in problem.message
+    assert same_class_problems(tiny_model("electra", 2), teacher) == []
+    set_reading(teacher, None)
+    assert same_class_problems(student, teacher) == []
 
 
 def test_a_live_teacher_gives_what_is_read_and_its_network_stays_as_it_is():

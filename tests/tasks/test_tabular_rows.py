@@ -319,7 +319,9 @@ def test_two_labels_as_vectors(tmp_path):
 
 def test_the_form_of_the_cells_is_told_by_whatever_split_is_there(tmp_path):
     """A network is scored on test rows where no training rows are: [0, 1] is the second label, not both."""
-    path = file(tmp_path, "t.jsonl", '{"text": "x", "label": [0, 1]}\n{"text": "y", "label": [1, 0]}')
+    path = file(
+        tmp_path, "t.jsonl", '{"text": "x", "label": [0, 1]}\n{"text": "y", "label": [1, 0]}'
+    )
     keys = {"kind": "multi_label", "labels": ("a", "b")}
     for split in ("train", "dev", "test"):
         task = task_of(**keys, **{split: str(path)})

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from ..errors import Problem, UserError
 from ..tasks.base import Objective
+from .custom import own_type
 
 Output = Literal["logit", "probability", "score"]
 KEY, RANGE = "teacher_output", "teacher_output_range"
@@ -96,3 +97,21 @@ def as_read(model: PreTrainedModel, outputs: Tensor) -> Tensor:
     """A network's outputs as logits, or as scores on the labels' scale."""
     reading = reading_of(model)
     return outputs if reading is None else reading(outputs)
+
+
+def same_class_problems(student: PreTrainedModel, teacher: PreTrainedModel) -> list[Problem]:
+    """A student of the class of a user's own that gives probabilities would give them too.
+
+    Its losses read logits, which a linear layer of transformers' own networks can learn to give.
+    """
+    reading = reading_of(teacher)
+    own = own_type(teacher.config.model_type) is not None
+    if reading is None or reading.output != "probability" or not own:
+        return []
+    if type(student) is not type(teacher) or reading.objective == "regression":
+        return []
+    message = (
+        f"is 'probability', and the student is of the teacher's class {type(teacher).__name__}: its "
+        "outputs would be probabilities too, where the losses need logits"
+    )
+    return [Problem(KEY, message, "Let the class give logits, or name another student.")]
