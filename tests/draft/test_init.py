@@ -88,6 +88,29 @@ def test_the_class_that_counts_is_named_where_the_words_tell_it(elsewhere, model
     assert "f1 is left out: neither 'a' nor 'b' says by its name" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_vectors_of_0_and_1_have_a_place_for_their_names(elsewhere, models, named):
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 60), ("dev", 20)):
+        flags = generator.integers(0, 2, (count, 3)).tolist()
+        texts = [world.sentence(generator, good=1) for _ in range(count)]
+        rows = [json.dumps({"text": t, "label": f}) for t, f in zip(texts, flags, strict=True)]
+        write_rows(elsewhere / "data", f"{split}.jsonl", rows)
+    if named:
+        write_rows(elsewhere / "data", "labels.txt", ["service", "food", "noise"])
+    assert cli.main(["init", "data", str(models / "body"), "--output", "my.jsonc"]) == 0
+    data = values_of("my.jsonc")["data"]
+    assert data["kind"] == "multi_label"
+    if named:
+        assert data["labels"] == "data/labels.txt"
+    else:
+        assert data["labels"] == ["label_1", "label_2", "label_3"]
+        assert "a guess: write the label of each place" in (elsewhere / "my.jsonc").read_text(
+            "utf-8"
+        )
+    assert cli.main(["check", "my.jsonc"]) == 0
+
+
 def test_it_is_never_overwritten(elsewhere, models, capsys):
     world.write_chat(elsewhere / "data")
     (elsewhere / "distill.jsonc").write_text("mine", encoding="utf-8")

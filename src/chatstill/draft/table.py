@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import Problem, UserError
 from ..tasks.base import Labels
+from ..tasks.label_cells import vector_of
 from ..tasks.positive import why_no_f1, with_positive
 from ..tasks.tables import Layout, Table
 from ..tasks.tabular_keys import DataKeys
@@ -156,11 +157,19 @@ def _label_keys(file: Path, roles: Roles, label: Column) -> list[tuple[str, Any,
             return [*keys, ("labels", grades, "from the lowest to the highest")]
     if label.numeric and not (label.whole and label.few):
         return [*keys, ("kind", "regression", "the labels are numbers of many values")]
+    if places := _places(label):
+        keys.append(("kind", "multi_label", f"vectors of {places} places, 0 or 1 each"))
+        names = _class_file(file, places - 1)
+        if names is not None:
+            return [*keys, ("labels", str(names), "the label of each place, one a line")]
+        listed = [f"label_{number}" for number in range(1, places + 1)]
+        return [*keys, ("labels", listed, "a guess: write the label of each place, in their order")]
     found = [label_parts(value) for value in label.values]
     parts = {part for row in found for part in row}
     if any(len(row) > 1 for row in found) and len(parts) < len(label.values):
         keys.append(("kind", "multi_label", "several labels a row, with commas between them"))
-    names = _class_file(file, label) if label.whole else None
+    highest = max(int(float(value)) for value in label.values) if label.whole else 0
+    names = _class_file(file, highest) if label.whole else None
     if names is not None:
         keys.append(("labels", str(names), "one class name a line; the rows hold their numbers"))
     return keys
@@ -179,13 +188,19 @@ def _grades(label: Column) -> list[int]:
     return found if 2 < len(found) <= 10 and found[-1] - found[0] == len(found) - 1 else []
 
 
-def _class_file(file: Path, label: Column) -> Path | None:
-    """A file of class names beside the rows, if it has one for each number."""
+def _places(label: Column) -> int:
+    """Places of the cells, where all of them are vectors of 0 and 1; else 0."""
+    found = {len(vector_of(value) or ()) for value in label.values}
+    return next(iter(found)) if len(found) == 1 else 0
+
+
+def _class_file(file: Path, highest: int) -> Path | None:
+    """A file of class names beside the rows, if it has one for each number up to the highest."""
     for name in CLASS_FILES:
         path = file.with_name(name)
         if path.is_file():
             lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-            if max(int(float(value)) for value in label.values) < len(lines):
+            if highest < len(lines):
                 return path
     return None
 
