@@ -348,3 +348,32 @@ def test_a_network_is_judged_by_the_figures_of_its_run_without_naming_its_config
     assert (dev["positive"], dev["main"]) == ("b", "map")
     assert "positive label = b" in said
     assert f"map = {dev['metrics']['map']:.6g}  (95 % interval" in said
+
+
+def test_class_weights_reach_the_loss_of_every_row(shared, tmp_path, teacher_of, monkeypatch):
+    """Rows of the rare class count as much as all others together; other weights, other networks."""
+    from chatstill.methods.theseus import Theseus
+
+    seen, terms = [], Theseus.terms
+
+    def watched(self, batch, student, teacher, ctx):
+        seen.append((batch["labels"].tolist(), batch["row_weights"].tolist()))
+        return terms(self, batch, student, teacher, ctx)
+
+    def weights(name, **changes):
+        values = world.values_for(shared / "data", tmp_path / name, teacher_of(), **changes)
+        pipeline.distill(world.loaded(values, tmp_path / "configs"), console=world.console())
+        return world.weights_of(tmp_path / name / "student")
+
+    plain = weights("plain", max_steps=2)
+    monkeypatch.setattr(Theseus, "terms", watched)
+    weighted = weights("weighted", max_steps=2, class_weights="balanced")
+    pairs = {
+        (label, round(weight, 5))
+        for labels, rows in seen
+        for label, weight in zip(labels, rows, strict=True)
+    }
+    assert len(pairs) == 2  # one weight a class, in the pre-flight's trial and in training
+    found = dict(pairs)
+    assert found[1] / found[0] == pytest.approx(3, rel=1e-3)  # one of four replies fits
+    assert any(not torch.equal(plain[name], weighted[name]) for name in plain)
