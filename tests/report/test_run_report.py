@@ -143,6 +143,8 @@ def test_warnings_of_the_plan_the_training_and_the_results_are_shown_once(run):
         "the term 'soft' outweighs 'hard' 104 times",
         "every row is predicted as match",
     ]
+    advised = "dev: 3 rows hold <odd> signs\n    Look at them.\n    Twice."
+    assert len(read_warnings(run, ["told by the data report", advised])) == 2
     text = write_run_report(run).read_text(encoding="utf-8")
     assert "<h2>Warnings</h2>" in text and "hold &lt;odd&gt; signs" in text
 

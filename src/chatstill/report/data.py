@@ -9,6 +9,7 @@ from typing import Any
 from ..disk.json_file import JsonFault, read_object
 from ..figures import percent
 from .table import Cell, Table, html_table
+from .warned import in_one_line
 
 KINDS = {
     "emoji": "rows with emoji",
@@ -34,7 +35,7 @@ def data_section(report: Part) -> str:
         _unknown(report),
     ]
     if report.get("warnings"):
-        items = "".join(f"<li>{escape(text)}</li>" for text in report["warnings"])
+        items = "".join(f"<li>{escape(in_one_line(text))}</li>" for text in report["warnings"])
         parts.append(f'<ul class="notes">{items}</ul>')
     return f"<section>{''.join(part for part in parts if part)}</section>"
 

@@ -26,11 +26,16 @@ def read_warnings(folder: Path, told_elsewhere: Sequence[str] = ()) -> list[str]
         text = match["text"] if match else line
         mark = _MARK.match(text)
         if advice and text.startswith("    "):
-            found[-1] = f"{found[-1].rstrip('.')}. {text.strip()}"
+            found[-1] = in_one_line(f"{found[-1]}\n{text}")
             continue
         advice = mark is not None or (match is not None and match["level"] == "WARNING")
         if advice:
             found.append(text[mark.end() :] if mark else text)
-    return [
-        text for text in dict.fromkeys(found) if not any(told in text for told in told_elsewhere)
-    ]
+    shown = [in_one_line(told) for told in told_elsewhere]
+    return [text for text in dict.fromkeys(found) if not any(told in text for told in shown)]
+
+
+def in_one_line(text: str) -> str:
+    """A warning with the advice below it as one line of sentences."""
+    first, *more = (line.strip() for line in text.splitlines())
+    return ". ".join([first.rstrip("."), *more]) if more else first
