@@ -37,5 +37,5 @@ def read_warnings(folder: Path, told_elsewhere: Sequence[str] = ()) -> list[str]
 
 def in_one_line(text: str) -> str:
     """A warning with the advice below it as one line of sentences."""
-    first, *more = (line.strip() for line in text.splitlines())
-    return ". ".join([first.rstrip("."), *more]) if more else first
+    *most, last = [line.strip() for line in text.splitlines()] or [""]
+    return ". ".join([*(line.rstrip(".") for line in most), last])
