@@ -328,6 +328,20 @@ def test_the_form_of_the_cells_is_told_by_whatever_split_is_there(tmp_path):
         assert [row.label for row in task.read(path, split, True)] == [(1,), (0,)], split
 
 
+def test_rows_without_a_label_do_not_change_the_form_of_the_others(tmp_path):
+    cells = ('"label": [0, 1]', '"label": null', '"label": ""', '"other": 1', '"label": [1, 0]')
+    lines = [f'{{"text": "x", {cell}}}' for cell in cells]
+    path = file(tmp_path, "a.jsonl", "\n".join(lines))
+    keys = {"kind": "multi_label", "train": str(path), "labels": ("a", "b")}
+    assert [row.label for row in read(path, labelled=False, **keys)] == [
+        (1,),
+        None,
+        None,
+        None,
+        (0,),
+    ]
+
+
 def test_lists_of_numbers_of_labels_stay_what_they_are(tmp_path):
     lines = [json.dumps({"text": "x", "label": cell}) for cell in ([0, 1], [2], [])]
     path = file(tmp_path, "a.jsonl", "\n".join(lines))

@@ -80,8 +80,8 @@ class _Column:
     def take(self, cell: Any) -> None:
         cell = cell if self.multi_label else lone(cell)
         if self.multi_label:
-            vector = vector_of(cell)
-            self.widths.add(len(vector) if vector is not None else 0)
+            if cell not in (None, ""):  # a row without a label says nothing of the form
+                self.widths.add(len(vector_of(cell) or ()))
             self.seen.update(label_parts(cell))
             return
         text = cell_text(cell)
