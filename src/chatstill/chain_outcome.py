@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .config.chain import DIRECT
 from .config.task import task_of
 from .disk.json_file import JsonFault, fault_of
+from .disk.run_files import COMPARED
 from .disk.write import write_json, write_text
 from .errors import Problem, UserError
 from .report.chain import chain_report
@@ -46,7 +46,7 @@ def report_chain(chain: Chain, console: Console) -> dict[str, Any] | None:
 
 
 def chain_metrics(chain: Chain) -> dict[str, Any]:
-    """The links' figures, in order, and the last one's against the direct run's."""
+    """The links' figures, in order, and the last one's against those of the runs it is compared with."""
     links = []
     for link in chain.links:
         path = link.folder / "metrics.json"
@@ -64,8 +64,10 @@ def chain_metrics(chain: Chain) -> dict[str, Any]:
         raise UserError(Problem(link.name, message, hint))
     metrics: dict[str, Any] = {"format": FORMAT, "pipeline": chain.name, "links": links}
     metrics["task"] = chain.links[0].loaded.config.task_name
-    direct = compare_with_direct(chain)
-    return metrics if direct is None else {**metrics, "direct": direct}
+    compared = {
+        name: found for name in COMPARED if (found := compare_with(chain, name)) is not None
+    }
+    return {**metrics, **compared}
 
 
 def _figures(link: Link, found: dict[str, Any]) -> dict[str, Any]:
@@ -91,18 +93,22 @@ def _figures(link: Link, found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def compare_with_direct(chain: Chain) -> dict[str, Any] | None:
-    """The main metric of the last assistant's student less that of the same student taught directly.
+def compare_with(chain: Chain, name: str) -> dict[str, Any] | None:
+    """The main metric of the chain's student less that of the run it is compared with.
+
+    Args:
+        chain: The chain.
+        name: ``direct``: the same student taught by the first teacher; ``alone``: fine-tuned.
 
     Returns:
         ``student``, ``difference`` and its paired 95 % bootstrap ``interval`` over the dev set's rows
-        or groups; None without a direct run that was evaluated.
+        or groups; None without such a run that was evaluated.
     """
     by_name = {link.name: link for link in chain.links}
-    if DIRECT not in by_name:
+    if name not in by_name:
         return None
-    student, direct = chain.links[-2], by_name[DIRECT]
-    files = [link.folder / "predictions.tsv" for link in (student, direct)]
+    student = [link for link in chain.links if link.name not in COMPARED][-1]
+    files = [link.folder / "predictions.tsv" for link in (student, by_name[name])]
     if not all(file.is_file() for file in files):
         return None
     config = student.loaded.config

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # These decide where files lie, what is printed and how often something is saved, not the weights.
 # Paths of data and models stand in the fingerprint by the content of their files.
 NOT_WEIGHTS = frozenset(
-    "note output_dir cache_dir data_dir plugins pipeline compare_direct do_train do_eval "
+    "note output_dir cache_dir data_dir plugins pipeline compare_direct compare_alone do_train do_eval "
     "groups positive_label selection_metric "  # what they change of the weights stands below
     "allow_weak_teacher save_steps save_total_limit logging_steps label_noise per_gpu_eval_batch_size "
     "teacher_architectures student_architectures pretrained_architectures "

@@ -302,3 +302,91 @@ def test_the_shipped_examples_need_the_teacher_alone(name, world):
 def test_compare_direct_without_a_pipeline_is_told(world):
     world.values["compare_direct"] = True
     assert "'compare_direct' has no effect without a pipeline." in world.report()
+
+
+@pytest.fixture
+def single(chain):
+    """A file without a pipeline whose student is compared with one alone."""
+    del chain.values["pipeline"], chain.values["theseus_scheduler"]
+    chain.values |= {
+        "model_type": "KD",
+        "compare_alone": True,
+        "num_train_epochs": 4,
+        "student_architectures": {"num_hidden_layers": 2, "copy_layers": "last"},
+        "distillation": {"terms": {"soft": {"temperature": 3}}},
+    }
+    return chain
+
+
+def test_alone_is_the_same_student_on_gold_labels(single):
+    student, alone = single.load().links
+    assert (student.name, alone.name) == ("distilled", "alone")
+    assert alone.loaded.config.output_dir == "out/alone"
+    rows = alone.loaded.config.method.rows()
+    assert {name: (row.loss, row.weight) for name, row in rows.items()} == {"hard": ("hard", 1)}
+    one, other = student.loaded.config.model_dump(), alone.loaded.config.model_dump()
+    assert {key for key in one if one[key] != other[key]} == {"output_dir", "method"}
+    assert other["student_architectures"]["copy_layers"] == "last"
+
+
+def test_alone_takes_keys_of_its_own(single):
+    single.values["compare_alone"] = {"learning_rate": 0.5, "note": "a better rate"}
+    student, alone = single.load("pipeline.alone.seed=9", "pipeline.distilled.seed=8").links
+    assert (student.loaded.config.learning_rate, alone.loaded.config.learning_rate) != (0.5, 0.5)
+    assert alone.loaded.config.learning_rate == 0.5
+    assert (student.loaded.config.seed, alone.loaded.config.seed) == (8, 9)
+    single.values["compare_alone"] = {"learning_rte": 0.5}
+    assert "unknown key 'learning_rte'" in single.report()
+
+
+def test_compare_alone_is_true_false_or_a_block(single):
+    single.values["compare_alone"] = "yes"
+    single.values["pipeline"] = [{"name": "one"}]
+    assert "'compare_alone' must be true, false or a block of keys" in single.report()
+    del single.values["pipeline"]
+    single.values["compare_alone"] = False
+    assert single.load() is None
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [
+        ({}, {}),
+        ({"successor_init": "evenly"}, {"copy_layers": "evenly"}),
+        ({"successor_init": "pretrained"}, {"copy_from": "pretrained"}),
+    ],
+)
+def test_alone_starts_as_the_successors_of_theseus_do(single, scheduler, expected):
+    del single.values["distillation"], single.values["student_architectures"]["copy_layers"]
+    single.values["student_architectures"]["model_name_or_path"] = "teacher"
+    single.values |= {"model_type": "theseus-bert", "theseus_scheduler": scheduler}
+    _, alone = single.load().links
+    block = alone.loaded.config.student_architectures.model_dump(exclude_none=True)
+    assert block == {"num_hidden_layers": 2, **expected}
+    pretrained = alone.loaded.config.pretrained_architectures
+    assert (pretrained is not None) == (expected == {"copy_from": "pretrained"})
+
+
+def test_alone_starts_where_the_first_of_several_links_started(chain):
+    del chain.values["theseus_scheduler"]
+    student = {"num_hidden_layers": 2, "copy_layers": "evenly"}
+    chain.values |= {"compare_alone": True, "pipeline": [
+        {"name": "one", "model_type": "TinyBertTaskDistillStep1", "num_train_epochs": 6,
+         "student_architectures": student},
+        {"name": "two", "model_type": "TinyBertTaskDistillStep2", "num_train_epochs": 3,
+         "student_architectures": {"model_name_or_path": "link:one"}},
+    ]}  # fmt: skip
+    *_, alone = chain.load().links
+    assert alone.name == "alone" and alone.after == ()
+    assert alone.loaded.config.num_train_epochs == 9, "as many as both links together"
+    own = alone.loaded.config.student_architectures.model_dump(exclude_none=True)
+    assert own["copy_layers"] == "evenly" and own["num_hidden_layers"] == 2
+
+
+def test_alone_of_a_chain_of_assistants_stands_beside_the_direct_run(chain):
+    both = {"compare_direct": True, "compare_alone": True}
+    chain.values |= {"model_type": "TAKD", "pipeline": ASSISTANTS, **both}
+    del chain.values["theseus_scheduler"]
+    links = chain.load().links
+    assert [link.name for link in links][-2:] == ["direct", "alone"]
+    assert links[-1].loaded.config.teacher_architectures.model_name_or_path == "teacher"

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -257,3 +258,38 @@ def test_two_processes_run_every_link_and_one_speaks(chained):
     first, second = run_processes(work, 2, seconds=240)
     assert "student (1 layer)" in first and not second.strip()
     assert [link["steps"] for link in chained.metrics()["links"]] == [6, 6]
+
+
+def test_a_student_is_compared_with_itself_fine_tuned_alone(chained):
+    del chained.values["pipeline"], chained.values["theseus_scheduler"]
+    chained.values |= {
+        "model_type": "KD",
+        "compare_alone": True,
+        "student_architectures": {"num_hidden_layers": 2},
+    }
+    more = chained.folder / "data"
+    more.mkdir()
+    for file in (shared_file(chained, name) for name in ("train.data.txt", "dev.data.txt")):
+        (more / file.name).write_bytes(file.read_bytes())
+    (more / "unlabeled.data.txt").write_text("who are you\ta friend\n" * 8, encoding="utf-8")
+    chained.values["data_dir"] = str(more)
+    said = chained.distill()
+    metrics = chained.metrics()
+    assert [link["name"] for link in metrics["links"]] == ["distilled", "alone"]
+    taught, alone = (chained.metrics(name) for name in ("distilled", "alone"))
+    assert taught["training"]["rows"] == alone["training"]["rows"] + 8, "no gold label, no row"
+    assert metrics["alone"]["difference"] == pytest.approx(
+        taught["dev"]["value"] - alone["dev"]["value"]
+    )
+    low, high = metrics["alone"]["interval"]
+    assert low <= metrics["alone"]["difference"] <= high
+    page = (chained.output / "report.html").read_text(encoding="utf-8")
+    for shown in (page, said):
+        assert "distilled less the same student fine-tuned alone" in shown
+    assert kept_folder(chained.output) == chained.output / "distilled" / "student"
+    assert cli.main(["distill", str(chained.path)]) == 0, "finished: nothing runs again"
+
+
+def shared_file(chained, name):
+    """A file of the data that the chain's own values name."""
+    return Path(chained.values["data_dir"]) / "chat" / name

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..disk.run_files import COMPARED
 from ..errors import Problem, UserError
-from .chain_links import DIRECT, OF_A_LINK, Verb, drafts_of, kept_in
+from .chain_links import OF_A_LINK, Verb, drafts_of, kept_in
 from .load import Loaded, load_source, sort_problems
 from .source import Source, read_source
 
-__all__ = ["DIRECT", "Chain", "Link", "kept_in", "load_chain"]
+__all__ = ["Chain", "Link", "kept_in", "load_chain"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Chain:
 
 
 def load_chain(path: Path | None, overrides: Sequence[str], *, verb: str) -> Chain | None:
-    """Reads a file that lists a pipeline; None where it lists none.
+    """Reads a file that lists a pipeline, or whose student is compared with one alone; None for others.
 
     Args:
         path: The JSON file.
@@ -77,7 +78,8 @@ def load_chain(path: Path | None, overrides: Sequence[str], *, verb: str) -> Cha
     of_links = [override for override in overrides if override.startswith(OF_A_LINK)]
     of_file = [override for override in overrides if override not in of_links]
     source, problems, complete = read_source(path, of_file)
-    if not complete or not source.get(("pipeline",)):
+    alone = source.get(("compare_alone",))
+    if not complete or not (source.get(("pipeline",)) or alone is True or isinstance(alone, dict)):
         return None
     sets = [word for override in overrides for word in ("--set", override)]
     arguments = [verb, str(path), *sets]
@@ -101,7 +103,7 @@ def load_chain(path: Path | None, overrides: Sequence[str], *, verb: str) -> Cha
 
 def _unread(links: Sequence[Link], source: Source) -> list[Problem]:
     """Links whose network no later one reads, though it was trained for them."""
-    own = [link for link in links if link.name != DIRECT]
+    own = [link for link in links if link.name not in COMPARED]
     read = {name for link in own for name in link.after}
     return [
         Problem(

@@ -9,23 +9,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import lookup
+from ..disk.run_files import COMPARED, DIRECT
 from ..disk.run_names import CACHE, is_taken
 from ..errors import Problem, UserError
+from .compared import LINK, TEACHER, alone, comparisons, direct
 from .placeholders import is_placeholder
 from .places import KeyPath
 from .source import Source, apply_override
-from .validate import found
 
-LINK, OF_A_LINK = "link:", "pipeline."
-DIRECT = "direct"
-TEACHER = "teacher_architectures"
+OF_A_LINK = "pipeline."
+ONLY = "distilled"  # the one link of a file without a pipeline that is compared
 Verb = Literal["distill", "teach"]
 _OF_A_LINK = ("name", "verb", "note")
 _NOT_IN_A_LINK = {
     "pipeline": "A pipeline has one level.",
     "compare_direct": "It stands at the top of the file.",
+    "compare_alone": "It stands at the top of the file.",
     "output_dir": "Each link has a folder of its name in the file's output_dir.",
 }
+OF_A_CHAIN = ("pipeline", "compare_direct", "compare_alone")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
@@ -45,12 +47,6 @@ class Draft:
     source: Source
     after: tuple[str, ...] = ()
 
-    @property
-    def teacher(self) -> str:
-        """``link:NAME`` or a path; empty if none is named."""
-        value = self.source.get((TEACHER, "model_name_or_path"))
-        return value if isinstance(value, str) else ""
-
 
 def kept_in(folder: Path, verb: str) -> Path:
     """Where a run of a verb leaves its network."""
@@ -65,24 +61,30 @@ def drafts_of(source: Source, overrides: Sequence[str]) -> tuple[list[Draft], li
         overrides: Those that begin with ``OF_A_LINK``.
     """
     drafts, problems = _listed(source)
-    direct = source.get(("compare_direct",))
-    if direct is not None and not isinstance(direct, bool):
-        message = f"'compare_direct' must be true or false, found {found(direct)}."
-        problems.append(source.problem(("compare_direct",), message))
-    later = [o for o in overrides if direct is True and o.startswith(f"{OF_A_LINK}{DIRECT}.")]
+    wanted, faults = comparisons(source)
+    problems += faults
+    later = {name: [o for o in overrides if o.startswith(f"{OF_A_LINK}{name}.")] for name in wanted}
+    own = [o for o in overrides if not any(o in found for found in later.values())]
     if drafts:
-        problems += _apply_overrides(drafts, [o for o in overrides if o not in later])
-    if direct is True and drafts:  # a copy of the last link as it is now
-        faults, extra = _direct(source, drafts)
+        problems += _apply_overrides(drafts, own)
+    listed = list(drafts)
+    for name in wanted if drafts else ():  # of the last link as it is now
+        compared = direct if name == DIRECT else alone
+        link, faults = compared(source, {draft.name: draft.source for draft in listed})
         problems += faults
-        drafts += extra
-        problems += _apply_overrides(drafts, later if extra else [])
+        if link is not None:
+            _place_in_folder(link, source.get(("output_dir",)))
+            verb = listed[-1].verb if name == DIRECT else "distill"
+            drafts.append(Draft(name, verb, link))
+            problems += _apply_overrides(drafts, later[name])
     for number, draft in enumerate(drafts):
         problems += _resolve(draft, drafts[:number])
     return drafts, problems
 
 
 def _listed(source: Source) -> tuple[list[Draft], list[Problem]]:
+    if not source.get(("pipeline",)):  # one run, and those that it is compared with
+        source.put(("pipeline",), [{"name": ONLY}], source.place(("compare_alone",)))
     links = source.get(("pipeline",))
     if not isinstance(links, list):
         message = "'pipeline' must be a list of links: [ { … }, { … } ]."
@@ -142,7 +144,7 @@ def _in_use(name: str, taken: set[str]) -> str | None:
     same = [other for other in taken if other.casefold() == name.casefold()]
     if same:
         return f"Its folder and that of '{same[0]}' would be one where file names have no case."
-    if name.casefold() == DIRECT or is_taken(name):
+    if name.casefold() in COMPARED or is_taken(name):
         return "A chain keeps its own files and folders under that name; call the link step1 or the like."
     return None
 
@@ -153,7 +155,7 @@ def _link_source(source: Source, name: str, number: int) -> Source:
     A block of an architecture is one network, so a link's own takes the place of the file's; other
     blocks are merged key by key.
     """
-    shared = {k: v for k, v in source.values.items() if k not in ("pipeline", "compare_direct")}
+    shared = {k: v for k, v in source.values.items() if k not in OF_A_CHAIN}
     link = Source(f"{source.name}: link {name}", copy.deepcopy(shared))
     link.link = name
     link.places = {path: place for path, place in source.places.items() if path[0] in shared}
@@ -201,29 +203,6 @@ def _follow_on(link: Source, before: str) -> None:
     if file.chain == "teacher":
         place = link.place(("model_type",))
         link.put((TEACHER,), {"model_name_or_path": LINK + before}, place)
-
-
-def _direct(source: Source, drafts: list[Draft]) -> tuple[list[Problem], list[Draft]]:
-    """The last link again, taught by the teacher that the chain began with."""
-    by_name = {draft.name: draft for draft in drafts}
-    last, first = drafts[-1], drafts[-1]
-    seen = set()
-    while first.teacher.startswith(LINK) and first.name not in seen:
-        seen.add(first.name)
-        first = by_name.get(first.teacher.removeprefix(LINK), drafts[0])
-    if not seen or first.teacher.startswith(LINK):
-        message = "'compare_direct' is true, but no link before the last one is its teacher."
-        hint = (
-            'It compares an assistant\'s student with one taught directly: "link:NAME" as teacher.'
-        )
-        return [source.problem(("compare_direct",), message, hint)], []
-    link = Source(f"{source.name}: link {DIRECT}", copy.deepcopy(last.source.values))
-    link.link, link.places = DIRECT, dict(last.source.places)
-    teacher = first.source
-    link.put((TEACHER,), copy.deepcopy(teacher.get((TEACHER,))), teacher.place((TEACHER,)))
-    link.places |= {path: place for path, place in teacher.places.items() if path[0] == TEACHER}
-    _place_in_folder(link, source.get(("output_dir",)))
-    return [], [Draft(DIRECT, last.verb, link)]
 
 
 def _apply_overrides(drafts: list[Draft], overrides: Sequence[str]) -> list[Problem]:

@@ -78,6 +78,7 @@ class RunKeys(Block):
         plugins: Python files with methods, tasks or models of your own.
         pipeline: Runs one after the other, each with this file's keys and its own on top.
         compare_direct: A pipeline's last student also straight from the first teacher.
+        compare_alone: The student also fine-tuned alone; a block of keys goes over the file's for that run.
         do_train: false evaluates the student in output_dir.
         do_eval: Score the network on the dev set.
         teacher_architectures: The teacher, or what `chatstill teach` starts from.
@@ -135,6 +136,7 @@ class RunKeys(Block):
     plugins: tuple[str, ...] = ()
     pipeline: tuple[dict[str, Any], ...] = ()
     compare_direct: bool = False
+    compare_alone: bool | dict[str, Any] = False
 
     do_train: bool = True
     do_eval: bool = True

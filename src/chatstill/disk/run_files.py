@@ -6,6 +6,8 @@ from typing import Any
 from .json_file import known_object
 
 DIRECT = "direct"  # a chain's run of its last student without assistants
+ALONE = "alone"  # and of the same student fine-tuned without a teacher
+COMPARED = (DIRECT, ALONE)
 
 
 def last_link(folder: Path) -> Path | None:
@@ -14,7 +16,7 @@ def last_link(folder: Path) -> Path | None:
     blocks = links if isinstance(links, list) else []
     names = [link.get("name") for link in blocks if isinstance(link, dict)]
     inside = [name for name in names if isinstance(name, str) and _is_plain(name)]
-    kept = [name for name in inside if name != DIRECT]
+    kept = [name for name in inside if name not in COMPARED]
     return folder / kept[-1] if kept else None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..disk.run_files import resolved_entries
+from ..disk.run_files import ALONE, COMPARED, DIRECT, resolved_entries
 from ..figures import counted
 from .history import read_history
 from .model import Report, ResultRow, Series
@@ -27,7 +27,7 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         rows.append(ResultRow("teacher", teacher["parameters"], metrics=measures(teacher)))
     losses, scores, configuration, origins = [], [], {}, {}
     warned: dict[str, list[str]] = {}
-    last = next((link for link in reversed(links) if link["name"] != "direct"), links[-1])
+    last = next((link for link in reversed(links) if link["name"] not in COMPARED), links[-1])
     for link, run, folder in zip(links, runs, folders, strict=True):
         size, found = run["model"]["megabytes"], measures(run["dev"])
         own = link["name"] == last["name"]
@@ -43,7 +43,7 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
             origins[f"{link['name']}: {key}"] = entry["origin"]
     return Report(
         title=f"{' → '.join(dict.fromkeys(link['method'] for link in links))} on {metrics['task']}",
-        summary=" → ".join(_step(link) for link in links if link["name"] != "direct"),
+        summary=_summary(links),
         rows=rows,
         main_metric=links[-1]["main"],
         metric_names=NAMES,
@@ -63,23 +63,32 @@ def name_of(link: Mapping[str, Any]) -> str:
 
 
 def notes(metrics: Mapping[str, Any]) -> list[str]:
-    """How each link's network came about, where it lies, and the direct run beside the chain's."""
+    """How each link's network came about, where it lies, and those that it is compared with."""
     lines = []
     for link in metrics["links"]:
         after = f" after {', '.join(link['after'])}" if link["after"] else ""
         lines.append(
             f"{link['name']}: {link['method']}{after}, {link['steps']:,} steps; {link['network']}"
         )
-    direct = metrics.get("direct")
-    if direct is not None:
-        low, high = direct["interval"]
-        name = NAMES.get(direct["main"], direct["main"])
+    for key, words in ((DIRECT, "taught directly"), (ALONE, "fine-tuned alone")):
+        found = metrics.get(key)
+        if found is None:
+            continue
+        low, high = found["interval"]
+        name = NAMES.get(found["main"], found["main"])
+        verdict = "" if low > 0 else "; the interval holds 0" if high >= 0 else "; it is below"
         lines.append(
-            f"{direct['student']} less the same student taught directly: {name} "
-            f"{direct['difference']:+.3f} [{low:+.3f}, {high:+.3f}], paired 95 % bootstrap interval "
-            "over the dev set, one seed."
+            f"{found['student']} less the same student {words}: {name} "
+            f"{found['difference']:+.3f} [{low:+.3f}, {high:+.3f}], paired 95 % bootstrap interval "
+            f"over the dev set, one seed{verdict}."
         )
     return lines
+
+
+def _summary(links: Sequence[Mapping[str, Any]]) -> str:
+    """``step1 accuracy 0.812 → step2 accuracy 0.850; alone accuracy 0.830``."""
+    own = " → ".join(_step(link) for link in links if link["name"] not in COMPARED)
+    return "; ".join([own, *(_step(link) for link in links if link["name"] in COMPARED)])
 
 
 def _step(link: Mapping[str, Any]) -> str:

@@ -1,0 +1,162 @@
+"""From finished cells to the table of `few_labels.py`: test figures, paired differences to the best alone."""
+
+import json
+import statistics
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+import few_labels_cells as cells
+import few_labels_data as data
+import machine
+
+RESAMPLES = 1000
+TITLES = {
+    "alone-pretrained": "alone, from pretrained layers",
+    "alone-teacher": "alone, from the teacher's layers",
+    "kd": "KD, labelled rows",
+    "kd-more": "KD, and the others",
+    "kd-more-x4": "the same, four times the steps",
+    "tiny": "TinyBERT 1 + 2, labelled rows",
+    "tiny-more": "TinyBERT 1 + 2, and the others",
+    "tiny-more-x4": "the same, four times the steps",
+}
+
+
+def summarise(options: Any) -> dict[str, Any]:
+    """Of every set: the teacher, every arm's test figures over the seeds, and what is missing."""
+    done: dict[tuple[str, str, int], list[cells.FewCell]] = defaultdict(list)
+    missing = []
+    for cell in cells.plan(options):
+        if cells.is_done(cell):
+            done[cell.task, cell.arm, cell.seed].append(cell)
+        else:
+            missing.append(cell.name)
+    sets: dict[str, Any] = {}
+    for name in options.sets:
+        teacher = done.get((name, "teacher", options.seeds[0]), [])
+        if not teacher:
+            continue
+        arms = {
+            arm: {
+                seed: max(own, key=cells.dev_value)
+                for seed in options.seeds
+                if (own := done.get((name, arm, seed)))
+            }
+            for arm in options.arms
+        }
+        best = max(teacher, key=cells.dev_value)
+        sets[name] = _of_set(name, best, {arm: own for arm, own in arms.items() if own})
+    unknown = [name for name in options.sets if name not in sets]
+    return {"sets": sets, "missing": missing, "not_begun": unknown, "steps": cells.STEPS}
+
+
+def _of_set(
+    name: str, teacher: cells.FewCell, arms: dict[str, dict[int, cells.FewCell]]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"teacher": {"value": _value(teacher), "rate": teacher.rate}}
+    rows = json.loads((teacher.folder.parents[1] / "data" / name / "rows.json").read_text("utf-8"))
+    found |= {"rows": rows, "metric": data.SETS[name].main, "arms": {}}
+    alone = {arm: own for arm, own in arms.items() if arm in cells.ALONE}
+    # The rival is the better of the two starts by dev, over the seeds.
+    rival = max(alone, key=lambda arm: _mean(alone[arm], cells.dev_value), default=None)
+    for arm, own in arms.items():
+        values = [_value(cell) for cell in own.values()]
+        row: dict[str, Any] = {"seeds": sorted(own), "mean": statistics.mean(values)}
+        row["values"] = values
+        row["rates"] = sorted({cell.rate for cell in own.values()})
+        if rival and arm not in cells.ALONE:
+            pairs = [
+                (own[seed], alone[rival][seed]) for seed in sorted(own) if seed in alone[rival]
+            ]
+            if pairs:
+                row["over"] = rival
+                row["difference"], row["interval"] = difference(name, pairs)
+        found["arms"][arm] = row
+    return found
+
+
+def _mean(own: dict[int, cells.FewCell], value: Any) -> float:
+    return statistics.mean(map(value, own.values()))
+
+
+def _value(cell: cells.FewCell) -> float:
+    return float(per_unit(cell).mean())
+
+
+def per_unit(cell: cells.FewCell) -> np.ndarray:
+    """(U,) of the test part: 1 or 0 for each row, the reciprocal rank of each group where rows are ranked."""
+    from chatstill.tasks.predictions import read_predictions
+    from chatstill.tasks.ranking import group_table
+
+    of_set = data.SETS[cell.task]
+    found = read_predictions(cell.test / "predictions.tsv", of_set.classes)
+    if of_set.group is None:
+        return np.asarray(found.scores.argmax(1) == found.labels, dtype=np.float64)
+    scores = found.scores[:, 1] - found.scores[:, 0]
+    return group_table(scores, found.labels == 1, found.groups or []).values["mrr"]
+
+
+def difference(
+    name: str, pairs: list[tuple[cells.FewCell, cells.FewCell]], seed: int = 0
+) -> tuple[float, tuple[float, float]]:
+    """Mean over seeds of one arm minus the other, and its 95 % interval over units and seeds, paired."""
+    each = np.array([per_unit(a) - per_unit(b) for a, b in pairs])  # (S, U)
+    generator = np.random.default_rng(seed)
+    drawn = [
+        each[generator.integers(len(each), size=len(each))][
+            :, generator.integers(each.shape[1], size=each.shape[1])
+        ].mean()
+        for _ in range(RESAMPLES)
+    ]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(each.mean()), (float(low), float(high))
+
+
+def as_markdown(results: dict[str, Any]) -> str:
+    """The report, PARTIAL where cells are missing."""
+    lines = ["# Few labels, many rows without", ""]
+    lacking = results["missing"] + results["not_begun"]
+    if lacking:
+        more = f" and {len(lacking) - 6} more" if lacking[6:] else ""
+        lines += [f"**PARTIAL: still to run: {', '.join(lacking[:6])}{more}.**", ""]
+    lines += [
+        f"Test rows, apart from dev. {data.LABELLED:,} labelled rows, the others without their labels. "
+        "The teacher is fine-tuned on the labelled rows; students have half its layers and "
+        f"{results['steps']} optimizer steps of 32 rows (four times as many where it says so). Alone: "
+        "the best of three learning rates by dev, chosen with the first seed; the methods take the "
+        "middle one, untuned. Every network is the best of its run on dev. Differences: to the better "
+        "of the two that are fine-tuned alone, by dev; mean over seeds, 95 % interval of a paired "
+        "bootstrap over test rows (chat: groups) and seeds. SST-2: MiniLM, 6 × 384 to 3; the Chinese "
+        "sets: 4 × 256, pre-trained here on a little text (`small_chinese.py`), to 2.",
+        "",
+    ]
+    for name, found in results["sets"].items():
+        of_set, rows = data.SETS[name], found["rows"]
+        lines += [
+            f"## {of_set.title}",
+            "",
+            f"{rows['unlabeled']:,} rows without labels, {rows['dev']:,} dev, {rows['test']:,} test; "
+            f"{found['metric']}; teacher {100 * found['teacher']['value']:.1f}.",
+            "",
+            "| student | seeds | test | of teacher | over alone | learning rate |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [_line(arm, row, found["teacher"]["value"]) for arm, row in found["arms"].items()]
+        lines.append("")
+    return "\n".join([*lines, f"{machine.as_line(results['machine'])}.", ""])
+
+
+def _line(arm: str, row: dict[str, Any], teacher: float) -> str:
+    values = f"{100 * row['mean']:.1f}"
+    if len(row["values"]) > 1:
+        values += f" ({', '.join(f'{100 * value:.1f}' for value in row['values'])})"
+    over = "–"
+    if "difference" in row:
+        low, high = row["interval"]
+        mean = round(100 * row["difference"], 1) + 0.0
+        over = f"{mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    rates = ", ".join(f"{rate:g}" for rate in row["rates"])
+    parts = [TITLES[arm], str(len(row["seeds"])), values, f"{100 * row['mean'] / teacher:.1f} %"]
+    return f"| {' | '.join([*parts, over, rates])} |"

@@ -1,0 +1,142 @@
+"""The runs that a chain's last student is compared with: taught directly, and fine-tuned alone."""
+
+import copy
+from collections.abc import Mapping
+
+from ..disk.run_files import ALONE, DIRECT
+from ..errors import Problem
+from .legacy import RENAMED
+from .places import Place
+from .schema import RunKeys
+from .source import Source
+from .validate import found
+
+LINK = "link:"
+TEACHER, STUDENT = "teacher_architectures", "student_architectures"
+WEIGHTS = "model_name_or_path"
+Sources = Mapping[str, Source]
+
+
+def comparisons(source: Source) -> tuple[list[str], list[Problem]]:
+    """Names of the links that the keys ``compare_…`` add, and what is wrong with these keys."""
+    wanted, problems = [], []
+    direct_key, alone_key = source.get(("compare_direct",)), source.get(("compare_alone",))
+    if direct_key is True and source.get(("pipeline",)):
+        wanted.append(DIRECT)
+    elif direct_key is not None and not isinstance(direct_key, bool):
+        message = f"'compare_direct' must be true or false, found {found(direct_key)}."
+        problems.append(source.problem(("compare_direct",), message))
+    if alone_key is True or isinstance(alone_key, dict):
+        wanted.append(ALONE)
+    elif alone_key is not None and alone_key is not False:
+        message = (
+            f"'compare_alone' must be true, false or a block of keys, found {found(alone_key)}."
+        )
+        hint = 'Keys for the run alone: "compare_alone": {"learning_rate": 1e-4}'
+        problems.append(source.problem(("compare_alone",), message, hint))
+    return wanted, problems
+
+
+def direct(source: Source, links: Sources) -> tuple[Source | None, list[Problem]]:
+    """The last link again, taught by the teacher that the chain began with.
+
+    Args:
+        source: The file.
+        links: Name -> values of each link, in order.
+    """
+    last = list(links.values())[-1]
+    first, passed = _root(links, TEACHER)
+    if not passed or _named(first, TEACHER).startswith(LINK):
+        message = "'compare_direct' is true, but no link before the last one is its teacher."
+        hint = (
+            'It compares an assistant\'s student with one taught directly: "link:NAME" as teacher.'
+        )
+        return None, [source.problem(("compare_direct",), message, hint)]
+    link = _copy(source, last, DIRECT)
+    _take_block(link, TEACHER, first)
+    return link, []
+
+
+def alone(source: Source, links: Sources) -> tuple[Source | None, list[Problem]]:
+    """The last link's student from where it began, on gold labels alone.
+
+    It starts as that student did: of links that go on from each other, as the first one's. The
+    teacher is the chain's first one; it teaches nothing, and figures stand beside its own.
+
+    Args:
+        source: The file.
+        links: Name -> values of each link, in order.
+    """
+    last = list(links.values())[-1]
+    begun, passed = _root(links, STUDENT)
+    link = _copy(source, last, ALONE)
+    place = source.place(("compare_alone",))
+    for key in [key for key in link.values if key not in {**RunKeys.model_fields, **RENAMED}]:
+        link.drop((key,))  # how a method teaches
+    for key in ("configuration_file", "teacher_cache"):
+        link.drop((key,))
+    link.put(("model_type",), "KD", place)
+    terms = {"soft": {"weight": 0}, "hard": {"weight": 1}}
+    link.put(("distillation",), {"terms": terms}, place)
+    _take_block(link, STUDENT, begun)
+    _take_block(link, TEACHER, _root(links, TEACHER)[0])
+    _start_as_successors(link, begun, place)
+    if link.get(("data", "unlabeled")) is not None:  # no gold label, nothing to learn
+        link.drop(("data", "unlabeled"))
+    epochs = [s.get(("num_train_epochs",)) for s in (begun, *passed) if s is not None]
+    if passed and all(isinstance(each, int | float) for each in epochs):
+        link.put(("num_train_epochs",), float(sum(epochs)), place)
+    own = source.get(("compare_alone",))
+    for key, value in own.items() if isinstance(own, dict) else ():
+        if key != "note":
+            link.put((key,), copy.deepcopy(value), source.place(("compare_alone", key)))
+    return link, []
+
+
+def _start_as_successors(link: Source, begun: Source, place: Place) -> None:
+    """``successor_init`` of Theseus in the words of every other student."""
+    words = begun.get(("model_type",))
+    if not isinstance(words, str) or "theseus" not in words.lower():
+        return
+    kind = begun.get(("theseus_scheduler", "successor_init")) or begun.get(("successor_init",))
+    block = link.get((STUDENT,))
+    block = block if isinstance(block, dict) else {}
+    if kind == "pretrained":
+        start = {key: block[key] for key in ("model_type", WEIGHTS) if key in block}
+        link.put(("pretrained_architectures",), start, place)
+        link.put((STUDENT, "copy_from"), "pretrained", place)
+    elif kind == "evenly":
+        link.put((STUDENT, "copy_layers"), "evenly", place)
+    if WEIGHTS in block:  # Theseus does not read it otherwise
+        link.drop((STUDENT, WEIGHTS))
+
+
+def _named(source: Source, block: str) -> str:
+    """``link:NAME`` or a path; empty if none is named."""
+    value = source.get((block, WEIGHTS))
+    return value if isinstance(value, str) else ""
+
+
+def _root(links: Sources, block: str) -> tuple[Source, list[Source]]:
+    """Where a row of links, each with the network of another in a block, began; and those after it."""
+    here = list(links.values())[-1]
+    passed: list[Source] = []
+    while (name := _named(here, block)).startswith(LINK) and here not in passed:
+        passed.append(here)
+        here = links.get(name.removeprefix(LINK), next(iter(links.values())))
+    return here, passed
+
+
+def _copy(source: Source, last: Source, name: str) -> Source:
+    link = Source(f"{source.name}: link {name}", copy.deepcopy(last.values))
+    link.link, link.places = name, dict(last.places)
+    return link
+
+
+def _take_block(link: Source, block: str, other: Source) -> None:
+    """A whole block of another link, or none where that has none."""
+    if not other.has((block,)):
+        link.drop((block,))
+        return
+    link.put((block,), copy.deepcopy(other.get((block,))), other.place((block,)))
+    link.places |= {path: place for path, place in other.places.items() if path[0] == block}
