@@ -1,10 +1,10 @@
 """The cells of `few_labels.py`: one ordinary chatstill run each, then its test rows scored once.
 
-A teacher fine-tuned on the 1,000 labelled rows; students of half its layers: fine-tuned alone (from the
-pretrained layers, and from the teacher's), KD and TinyBERT's two steps (from the teacher's layers), on the
-labelled rows and with the others, in as many steps and in four times as many. What is fine-tuned alone
-(the teacher too) has the best of a small grid of learning rates by dev, chosen with the first seed; the
-methods take the grid's middle value, untuned.
+A teacher fine-tuned on the 1,000 labelled rows (of LCQMC and KdConv: on all rows); students of half its
+layers: fine-tuned alone (from the layers that the teacher started from, and from the teacher's), KD and
+TinyBERT's two steps (from the teacher's layers), on the labelled rows and with the others, in as many
+steps and in four times as many. What is fine-tuned alone (the teacher too) has the best of a small grid of
+learning rates by dev, chosen with the first seed; the methods take the grid's middle value, untuned.
 """
 
 import dataclasses
@@ -91,8 +91,12 @@ def _make(
 ) -> FewCell:
     of_set = data.SETS[name]
     steps = STEPS * (4 if arm.endswith("x4") else 1)
+    has_all = arm == "teacher" and of_set.teacher_has_all
+    steps *= 8 if has_all else 1
     config: dict[str, Any] = {
-        "data": data.data_block(name, options.work / "data" / name, unlabeled="more" in arm),
+        "data": data.data_block(
+            name, options.work / "data" / name, unlabeled="more" in arm, teacher=has_all
+        ),
         "max_seq_length": of_set.max_seq_length,
         "per_gpu_train_batch_size": BATCH,
         "per_gpu_eval_batch_size": 64,

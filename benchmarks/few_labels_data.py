@@ -1,5 +1,8 @@
 """The files of `few_labels.py`: 1,000 labelled rows, the others without labels, dev and test apart.
 
+``teacher`` holds what a set's teacher is fine-tuned on: the same 1,000 rows, or all of them with their
+labels where a network that has learnt nothing would not learn the task from 1,000.
+
 JSON lines in ``FOLDER/<set>``: ``train``, ``unlabeled``, ``dev``, ``test``. No row of dev or test
 stands in train or unlabeled by all of its texts; for SST-2, whose training rows are phrases cut out of
 sentences, the test rows are the sentences of the official dev file.
@@ -21,7 +24,7 @@ class Set(NamedTuple):
 
     Attributes:
         title: In the tables.
-        chinese: Whether its network is pre-trained here.
+        chinese: Whether its networks start from random weights, 256 wide.
         fields: Names of the fields of a line, tabs between them, in the source's files.
         main: The metric of the table.
         max_seq_length: Tokens of a row.
@@ -38,6 +41,7 @@ class Set(NamedTuple):
     classes: tuple[str, ...]
     group: str | None = None
     counts: str | None = None
+    teacher_has_all: bool = False
 
 
 TITLES = (
@@ -46,9 +50,12 @@ TITLES = (
 SETS = {
     "sst2": Set("SST-2", False, ("text", "label"), "accuracy", 64, ("negative", "positive")),
     "thucnews": Set("THUCNews titles", True, ("text", "label"), "accuracy", 32, tuple(TITLES)),
-    "lcqmc": Set("LCQMC", True, ("text", "other", "label"), "accuracy", 48, ("other", "same")),
+    "lcqmc": Set(
+        "LCQMC", True, ("text", "other", "label"), "accuracy", 48, ("other", "same"), teacher_has_all=True
+    ),
     "kdconv": Set(
-        "KdConv chat", True, ("text", "other", "label"), "mrr", 96, ("no_match", "match"), "text", "match"
+        "KdConv chat", True, ("text", "other", "label"), "mrr", 96, ("no_match", "match"), "text", "match",
+        True,
     ),
 }  # fmt: skip
 FILES = {
@@ -79,6 +86,7 @@ def build(name: str, source: Path, target: Path) -> dict[str, int]:
     parts = {"train": rest[:LABELLED], "dev": dev, "test": test}
     own = {_key(row) for row in parts["train"]}
     more = [row for row in rest[LABELLED:] if _key(row) not in own][:MOST_UNLABELED]
+    parts["teacher"] = [*parts["train"], *(more if of_set.teacher_has_all else ())]
     parts["unlabeled"] = [{k: v for k, v in row.items() if k != "label"} for row in more]
     target.mkdir(parents=True, exist_ok=True)
     for part, rows in parts.items():
@@ -129,11 +137,13 @@ def _key(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple("".join(str(row.get(name, "")).split()).lower() for name in ("text", "other"))
 
 
-def data_block(name: str, folder: Path, *, unlabeled: bool) -> dict[str, Any]:
+def data_block(name: str, folder: Path, *, unlabeled: bool, teacher: bool) -> dict[str, Any]:
     """The block ``data`` of a run."""
     of_set = SETS[name]
     files = ["train", "dev", "test", *(["unlabeled"] if unlabeled else [])]
     block: dict[str, Any] = {part: str(folder / f"{part}.jsonl") for part in files}
+    if teacher:
+        block["train"] = str(folder / "teacher.jsonl")
     block |= {"text": "text", "label": "label", "labels": list(of_set.classes)}
     if "other" in of_set.fields:
         block["text_pair"] = "other"

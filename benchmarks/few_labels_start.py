@@ -7,34 +7,25 @@ import few_labels_data as data
 import small_chinese
 from minilm import model_folder
 
-PRETRAINED = "small-chinese-bert"
 
-
-def chinese_texts(source: Path, work: Path) -> list[str]:
-    """Paragraphs of the encyclopaedia, and the texts of train and unlabeled; none of dev or test."""
-    paragraphs = (source / "text_zh" / "cn_wiki_sample.txt").read_text(encoding="utf-8")
-    texts = [line for line in paragraphs.splitlines() if line.strip()]
-    for name, of_set in data.SETS.items():
-        if of_set.chinese:
-            data.build(name, source, work / "data" / name)
-            for part in ("train", "unlabeled"):
-                lines = (work / "data" / name / f"{part}.jsonl").read_text(encoding="utf-8")
-                rows = [json.loads(line) for line in lines.splitlines()]
-                texts += [row[key] for row in rows for key in ("text", "other") if key in row]
-    return list(dict.fromkeys(texts))
+def texts_of(name: str, work: Path) -> list[str]:
+    """All texts of train and unlabeled; none of dev or test."""
+    texts = []
+    for part in ("train", "unlabeled"):
+        lines = (work / "data" / name / f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        texts += [row[key] for row in rows for key in ("text", "other") if key in row]
+    return texts
 
 
 def start_of(name: str, work: Path) -> Path:
     """The folder of the network that a set's teacher starts from."""
-    return work / PRETRAINED / "model" if data.SETS[name].chinese else model_folder()
+    return work / f"{name}-bert-4x256" / "model" if data.SETS[name].chinese else model_folder()
 
 
 def prepare(names: list[str], source: Path, work: Path) -> None:
-    """Data files, and the Chinese network where it is needed."""
+    """Data files, and networks of random weights where there are no others."""
     for name in names:
         data.build(name, source, work / "data" / name)
-    if any(data.SETS[name].chinese for name in names):
-        target = work / PRETRAINED
-        if not (target / "model").is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-            small_chinese.build(target, chinese_texts(source, work))
+        if data.SETS[name].chinese:
+            small_chinese.build(start_of(name, work).parent, texts_of(name, work))

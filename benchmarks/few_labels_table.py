@@ -13,7 +13,7 @@ import machine
 
 RESAMPLES = 1000
 TITLES = {
-    "alone-pretrained": "alone, from pretrained layers",
+    "alone-pretrained": "alone, from the layers that the teacher started from",
     "alone-teacher": "alone, from the teacher's layers",
     "kd": "KD, labelled rows",
     "kd-more": "KD, and the others",
@@ -123,13 +123,14 @@ def as_markdown(results: dict[str, Any]) -> str:
         lines += [f"**PARTIAL: still to run: {', '.join(lacking[:6])}{more}.**", ""]
     lines += [
         f"Test rows, apart from dev. {data.LABELLED:,} labelled rows, the others without their labels. "
-        "The teacher is fine-tuned on the labelled rows; students have half its layers and "
+        "The teacher is fine-tuned on the labelled rows, of LCQMC and KdConv on all rows with their labels; "
+        "students have half its layers and "
         f"{results['steps']} optimizer steps of 32 rows (four times as many where it says so). Alone: "
         "the best of three learning rates by dev, chosen with the first seed; the methods take the "
         "middle one, untuned. Every network is the best of its run on dev. Differences: to the better "
         "of the two that are fine-tuned alone, by dev; mean over seeds, 95 % interval of a paired "
         "bootstrap over test rows (chat: groups) and seeds. SST-2: MiniLM, 6 × 384 to 3; the Chinese "
-        "sets: 4 × 256, pre-trained here on a little text (`small_chinese.py`), to 2.",
+        "sets: 4 × 256 from random weights (no Chinese weights can be installed here), to 2.",
         "",
     ]
     for name, found in results["sets"].items():

@@ -223,10 +223,14 @@ def _phase_section(
     config = job.config
     total, per_epoch = phase_steps(job, phase, num_rows)
     precision = precision_of(fp16=config.fp16, bf16=config.bf16)
+    steps = f"{total:,} ({total / per_epoch:.4g} epochs of {per_epoch:,})"
     rows = [
-        ("steps", f"{total:,} ({total / per_epoch:.4g} epochs of {per_epoch:,})"),
+        ("steps", _with_reason(job, "num_train_epochs", steps)),
         ("batch", _batch_text(config, num_rows)),
-        ("learning rate", f"{phase.learning_rate or config.learning_rate:g}"),
+        (
+            "learning rate",
+            _with_reason(job, "learning_rate", f"{phase.learning_rate or config.rate:g}"),
+        ),
         ("precision", precision),
         ("trained", phase.train),
     ]
@@ -238,6 +242,13 @@ def _phase_section(
         configs = job.student.config, job.teacher.config
         warnings = warnings + scores_beyond_windows(specs, *configs, config.max_seq_length)
     return Section(f"phase: {phase.name}", rows + own_rows), warnings
+
+
+def _with_reason(job: Job, key: str, text: str) -> str:
+    """A value of the plan, and why it was taken where the file leaves it out."""
+    if key not in job.usual or (key == "num_train_epochs" and job.config.max_steps > 0):
+        return text
+    return f"{text}, usual {job.usual[key][1]}"
 
 
 def _batch_text(config: RunConfig, num_rows: int) -> str:

@@ -14,6 +14,7 @@ from .disk.json_file import known_object
 from .tasks.files import locate, parts
 from .train.launch import world_size
 from .train.runfolder import COVERS
+from .usual import RULES
 
 if TYPE_CHECKING:
     from .config import Loaded
@@ -116,7 +117,8 @@ def _architecture(block: Architecture | None) -> Any:
 
 def _selects(config: RunConfig) -> bool:
     """Whether the figures on dev decide which weights are kept."""
-    return config.keep == "best" or config.patience is not None
+    best = config.keep == "best" or (config.keep is None and config.do_eval)
+    return best or config.patience is not None
 
 
 def _flat(prefix: str, value: Any) -> dict[str, Any]:
@@ -129,6 +131,12 @@ def _flat(prefix: str, value: Any) -> dict[str, Any]:
     return {prefix: value}
 
 
+def _of_rules(config: RunConfig) -> dict[str, Any]:
+    """By which rules the values are taken that the file leaves out."""
+    left_out = (config.learning_rate, config.num_train_epochs, config.keep)
+    return {"rules of usual values": RULES} if None in left_out else {}
+
+
 def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     """Flat mapping; equal for two runs that train the same weights."""
     config: RunConfig = loaded.config
@@ -138,6 +146,7 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     for key, value in config.model_dump(mode="json").items():
         if key not in NOT_WEIGHTS and (key != "eval_steps" or _selects(config)):
             values.update(_flat(key, value))
+    values.update(_of_rules(config))
     if config.method is not None:
         values.update(_flat("method", config.method.model_dump(mode="json", exclude={"note"})))
     for role in ("teacher_architectures", "student_architectures", "pretrained_architectures"):

@@ -18,18 +18,20 @@ from .errors import Problem, UserError, errors_of
 from .evaluate.scoring import Reader
 from .features.capture import NOT_INPUTS, TEACHERS, takes_token_types
 from .fingerprint import rows_fingerprint
-from .methods.base import Method, RunValues, unreadable_of
+from .methods.base import Method, RunValues
 from .models.custom import register
 from .models.load import load_config
 from .models.outputs import same_class_problems, set_reading
 from .networks import load_network, load_start, student_spec, teacher_reading
-from .preflight.labels import LabelMatch, match_labels, output_names
+from .preflight.labels import LabelMatch, column_names, match_labels
 from .preflight.reading import reading_problems
+from .settling import Settled, problems_of, settle, settle_kept, start_of
 from .splits import label_width, lengths_of, must_have_labels, path_of
 from .student_tokens import student_tokenizer, token_problems
 from .tasks.base import Rows, Split, Task
 from .text.preprocess import preprocess_version, preprocessed
 from .text.tokenizers import resolve_tokenizer
+from .usual import Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,18 +46,6 @@ def device_of(config: RunConfig) -> torch.device:
     if config.training_arguments.get("use_cpu") or not torch.accelerator.is_available():
         return torch.device("cpu")
     return torch.accelerator.current_accelerator() or torch.device("cpu")
-
-
-def column_names(model: PreTrainedModel, task: Task, match: LabelMatch) -> list[str]:
-    """Label names by output column: the model's own where it has some, else the task's."""
-    own = output_names(model.config)
-    named = not all(name.upper() == f"LABEL_{i}" for i, name in enumerate(own))
-    if named or match.objective != "cross_entropy":
-        return own if named else []
-    names = [""] * len(own)
-    for label, column in enumerate(match.order):
-        names[column] = task.labels.names[label]
-    return names
 
 
 @dataclass
@@ -76,6 +66,9 @@ class Job:
             it together with what it finds itself.
         teacher_tokenizer: The teacher's own; None where both share one.
         weights: How much rows count by their class; None where all count alike.
+        start: What the trained network starts from.
+        usual: By key that the file leaves out, the value that was taken and why.
+        teacher_scores: The teacher's on all of dev (N, C), where the pre-flight scored all of it.
         teacher_is_trained: False where a network of the same shape stands in for one to come.
     """
 
@@ -92,6 +85,9 @@ class Job:
     teacher_tokenizer: PreTrainedTokenizerBase | None = None
     teacher_is_trained: bool = True
     weights: RowWeights | None = None
+    start: Start = "copied"
+    usual: Settled = field(default_factory=dict)
+    teacher_scores: np.ndarray | None = None
 
     @property
     def student(self) -> PreTrainedModel:
@@ -214,33 +210,27 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     load_config(block, "teacher", config.cache_dir)  # said before its tokenizer, if missing
     tokenizer = _tokenizer(config, block)
     notes: list[str] = []
-    run = RunValues(config.num_train_epochs, config.learning_rate, config.max_steps, config.seed)
     method_config = config.method if config.method is not None else method_class.Config()
     teacher: PreTrainedModel | None = None
     if verb == "teach":
         model = load_start(block, config, task, notes)
         match = match_labels(model.config, task.labels)
     else:
-        teacher = model = load_network(
-            block,
-            config,
-            task,
-            "teacher",
-            notes,
-            num_labels=None,
-            label_names=None,
-            strict_head=True,
-        )
+        as_it_is = {"num_labels": None, "label_names": None, "strict_head": True}
+        teacher = model = load_network(block, config, task, "teacher", notes, **as_it_is)
         match = match_labels(teacher.config, task.labels)
         if not match.errors:
             set_reading(teacher, teacher_reading(config, task, match.objective))
     problems = [*match.problems, *_check_tables(config, model, tokenizer, "teacher")]
     student, own = model, tokenizer
+    begun = list(notes)
     if teacher is not None:
+        made = len(notes)
         try:
             spec = student_spec(config, teacher, task, method_class, method_config, notes)
             student, lines = method_class.build_student(method_config, teacher, spec)
             notes += lines
+            begun = notes[made:]
             if not method_class.same_shape:
                 own = student_tokenizer(config, tokenizer, student, teacher)
         except UserError as error:
@@ -253,9 +243,13 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
             problems += same_class_problems(student, teacher)
     if errors := errors_of(problems):
         raise UserError(errors)
+    start = start_of(begun, verb)
+    labelled = method_class.all_labelled(method_config)
+    config, usual, far = settle(config, task, student, start, labelled=labelled)
+    run = RunValues(config.epochs, config.rate, config.max_steps, config.seed)
     method = method_class(method_config, student, teacher, objective=match.objective, run=run)
-    problems += [*method.problems(), *method.doubts(), *unreadable_of(method)]
-    problems += _check_selection(config, method)
+    problems += [*problems_of(config, method), *far]
+    config, kept = settle_kept(config, method)
     theirs = None
     if own is not tokenizer:
         problems += token_problems(method, own, tokenizer)
@@ -264,21 +258,9 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         )
         tokenizer, theirs = own, tokenizer
     problems = list(dict.fromkeys(problems))
-    names = column_names(student, task, match)
-    return Job(
-        config,
-        verb,
-        task,
-        tokenizer,
-        teacher,
-        method,
-        match,
-        names,
-        notes,
-        problems,
-        theirs,
-        weights=weights,
-    )
+    names = column_names(student.config, task.labels, match)
+    parts = (config, verb, task, tokenizer, teacher, method, match, names, notes, problems, theirs)
+    return Job(*parts, weights=weights, start=start, usual=usual | kept)
 
 
 def _check_tables(
@@ -286,14 +268,3 @@ def _check_tables(
 ) -> list[Problem]:
     """Positions and word embeddings of a network against lengths and tokenizer; sets its padding."""
     return reading_problems(model, tokenizer, config, role=role)
-
-
-def _check_selection(config: RunConfig, method: Method) -> list[Problem]:
-    """Dev figures choose nothing where the classifier is not trained."""
-    if method.trains_outputs or not (config.keep == "best" or config.patience is not None):
-        return []
-    key = "keep" if config.keep == "best" else "patience"
-    message = (
-        "no term trains the student's classifier, so figures on dev say nothing of its weights"
-    )
-    return [Problem(key, message, 'Use "keep": "last" without patience.')]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
 STUDENT = "student_architectures"
+CUT, STARTS_AT_RANDOM = "cut to its first", "the student starts at random"
 Built = tuple["PreTrainedModel", list[str]]
 
 
@@ -80,7 +81,7 @@ def load_start(
     if depth > num_layers_of(model.config):
         message = f"{depth} layers asked for, the weights have {num_layers_of(model.config)}"
         raise UserError(Problem("teacher_architectures.num_hidden_layers", message))
-    notes.append(f"cut to its first {depth} layers")
+    notes.append(f"{CUT} {depth} layers")
     return copy_layers(model, depth, list(range(depth)))
 
 
@@ -209,7 +210,7 @@ class _Start:
             own = _of_depth(self.teacher.config, self.layers)
         set_labels(own, problem=self.task.labels.kind, **self.outputs)
         own.problem_type = self.teacher.config.problem_type
-        return new_classifier(own, self.config.seed), [f"the student starts at random: {why}"]
+        return new_classifier(own, self.config.seed), [f"{STARTS_AT_RANDOM}: {why}"]
 
 
 def _of_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:

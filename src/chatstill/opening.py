@@ -50,12 +50,14 @@ def open_folder(
         _warn_of_versions(folder, run_facts())
         renew_data_report(job, folder.path / "data_report.json")
         log.info("going on with the run in %s", folder.path)
-    write_resolved(loaded, folder.path)
+    write_resolved(loaded, job, folder.path)
 
 
-def write_resolved(loaded: Loaded, folder: Path) -> None:
+def write_resolved(loaded: Loaded, job: Job, folder: Path) -> None:
     """The resolved configuration, each value with where it came from."""
-    write_json(folder / "config.resolved.json", loaded.resolved())
+    values = loaded.resolved()
+    settled = {key: {"value": v, "origin": f"usual {why}"} for key, (v, why) in job.usual.items()}
+    write_json(folder / "config.resolved.json", {**values, **settled})
 
 
 def _warn_of_versions(folder: RunFolder, facts: dict[str, Any]) -> None:

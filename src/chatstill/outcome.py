@@ -83,9 +83,9 @@ def report_run(
         metrics["dev"]["warnings"] += gap_warning(
             metrics["dev"],
             teacher,
-            at_random=any("starts at random" in note for note in job.notes),
+            at_random=job.start == "random",
             steps=sum(phase.steps for phase in trained.phases),
-            learning_rate=job.config.learning_rate,
+            learning_rate=job.config.rate,
         )
     _write_predictions(folder / "predictions.tsv", job.task, trained.scores, views.dev)
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
@@ -98,7 +98,7 @@ def report_run(
 
 def _kept(job: Job, trained: Trained) -> dict[str, Any]:
     last = trained.phases[-1]
-    rule = job.config.keep
+    rule = job.config.keep or "last"
     if rule == "best" and last.best_step is not None:
         text = f"best on dev: step {last.best_step} of {last.steps} of phase '{last.name}'"
         text += " (chosen on the same dev set that is reported)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from .evaluate.scoring import score
 from .figures import counted
 from .job import Job, device_of
 from .methods.base import Phase
+from .models.finite import weights_digest
 from .models.heads import start_at_mean
 from .tasks.base import Split
 from .tasks.selection import check_selection, main_metric_of
@@ -144,7 +144,10 @@ def train_job(
             if job.config.do_eval:
                 scores = run.dev_scores()
                 if job.teacher is not None:
-                    teacher_scores = score_dev(job, views.dev, job.teacher)
+                    if world_size() == 1:
+                        teacher_scores = job.teacher_scores
+                    if teacher_scores is None:
+                        teacher_scores = score_dev(job, views.dev, job.teacher)
                     if "train" in job.config.label_noise:
                         train_scores = score_dev(job, views.train, job.teacher)
     finally:
@@ -196,7 +199,7 @@ class _Run:
             batch_size=config.per_gpu_train_batch_size,
             accumulation=config.gradient_accumulation_steps,
             num_steps=total,
-            learning_rate=config.learning_rate,
+            learning_rate=config.rate,
             warmup_steps=config.warmup_steps,
             warmup_percentage=config.warmup_percentage,
             weight_decay=config.weight_decay,
@@ -228,7 +231,7 @@ class _Run:
         return PhaseSettings(
             index=index,
             seed=config.seed,
-            keep=config.keep,
+            keep=config.keep or "last",
             patience=config.patience,
             eval_steps=(config.eval_steps or steps_per_epoch) if needed else 0,
             save_steps=config.save_steps,
@@ -274,15 +277,6 @@ def say(line: str) -> None:
     """A line of the log, from the first process."""
     if rank() == 0:
         log.info(line)
-
-
-def weights_digest(model: torch.nn.Module) -> bytes:
-    """Tells weights apart by their bytes, wherever they lie."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, value in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.digest()
 
 
 def score_dev(job: Job, view: View, model: Any) -> np.ndarray:

@@ -81,9 +81,12 @@ def teacher_on_dev(
     torch.nn.Module.to(job.teacher, device_of(job.config))
     reading, stated = reading_of(job.teacher), job.config.teacher_output
     set_reading(job.teacher, None)
-    outputs = score(job.teacher, view, job.reader(job.teacher))
+    size = job.config.per_gpu_eval_batch_size
+    outputs = score(job.teacher, view, job.reader(job.teacher), batch_size=size)
     set_reading(job.teacher, reading)
     scores = outputs if reading is None else reading(torch.from_numpy(outputs)).numpy()
+    if len(wanted) == dev.num_rows:  # all of dev: nothing is left to score
+        job.teacher_scores = scores
     check = check_teacher(
         scores,
         view.labels,

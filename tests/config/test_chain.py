@@ -65,7 +65,7 @@ def test_every_link_is_a_run_in_its_own_folder(chain):
 def test_a_links_own_keys_go_over_the_files(chain):
     first, second = chain.load().links
     assert first.loaded.config.learning_rate == 1e-3
-    assert second.loaded.config.learning_rate == 2e-5, "the default: the file says nothing"
+    assert second.loaded.config.learning_rate is None, "the file says nothing"
     assert first.loaded.config.method.replacing_rate == 0.3
     assert second.loaded.config.method.replacing_rate == 0.5
     assert second.loaded.config.method.scheduler_linear_k == 0.0006, "the file's, in one block"
@@ -102,7 +102,7 @@ def test_set_changes_the_file_or_one_link(chain):
     first, second = chain.load("pipeline.step1.learning_rate=0.5").links
     assert first.loaded.config.learning_rate == 0.5
     assert first.loaded.origins["learning_rate"] == "--set"
-    assert second.loaded.config.learning_rate == 2e-5
+    assert second.loaded.config.learning_rate is None
     assert chain.load("output_dir=other").links[1].loaded.config.output_dir == "other/step2"
 
 

@@ -392,9 +392,8 @@ def test_shipped_values(name):
         assert (rows["patience"].layer_map, rows["patience"].reduction) == ("skip", "mean")
     if "hidden" in rows:
         assert (rows["hidden"].layer_map, rows["hidden"].projection) == ("linear", "shared")
-        assert (file.defaults["num_train_epochs"], file.defaults["learning_rate"]) == (20, 5e-5)
-    if "prediction" in rows:
-        assert (file.defaults["num_train_epochs"], file.defaults["learning_rate"]) == (3, 3e-5)
+        assert file.defaults["num_train_epochs"] == 20
+    assert "learning_rate" not in file.defaults, "it goes by the student's width and start"
 
 
 def test_faults_of_a_method_file_have_its_lines_and_come_behind_those_of_the_file(world):

@@ -77,14 +77,14 @@ def test_method_files_fit(path):
 MARKED = {
     "an unknown key": ({"learning_rat": 1}, "'learning_rat' was unexpected"),
     "text for a number": ({"seed": "7"}, "seed: '7' is not of type 'integer'"),
-    "out of its range": ({"learning_rate": 0}, "learning_rate: 0 is less than"),
+    "out of its range": ({"max_grad_norm": -1}, "max_grad_norm: -1 is less than"),
     "an unknown knob": (
         {"theseus_scheduler": {"rate": 1}},
         "theseus_scheduler: .*'rate' was unexp",
     ),
     "a knob out of its range": ({"theseus_scheduler": {"replacing_rate": 2}}, "2 is greater than"),
     "a key of the engine": ({"training_arguments": {"output_dir": "x"}}, "'output_dir' was unexp"),
-    "another word": ({"keep": "worst"}, "keep: 'worst' is not one of"),
+    "another word": ({"truncation_side": "up"}, "truncation_side: 'up' is not one of"),
     "inside a pipeline": ({"pipeline": [{"seed": "7"}]}, "pipeline.0.seed: '7' is not of type"),
 }
 

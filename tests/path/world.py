@@ -183,6 +183,7 @@ def values_for(data: Path, output: Path, teacher: Path, **changes: Any) -> dict[
         "per_gpu_train_batch_size": 8,
         "num_train_epochs": 2,
         "learning_rate": 0.003,
+        "keep": "last",
         "save_steps": 4,
         "logging_steps": 2,
         "seed": reseeded(5),

@@ -97,6 +97,22 @@ def test_p_value_agrees_with_scipys_rank_sum_test():
     assert check.p_above == pytest.approx(expected.pvalue, rel=1e-6)
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_p_values_of_a_correlation_agree_with_scipys(tied):
+    from scipy import stats
+
+    from chatstill.preflight.teacher import _correlation
+
+    generator = np.random.default_rng(1)
+    scores, labels = generator.normal(size=40), generator.normal(size=40)
+    if tied:
+        scores, labels = np.round(scores), np.round(labels + scores)
+    value, above, below = _correlation(scores, labels)
+    for side, found in (("greater", above), ("less", below)):
+        wanted = stats.pearsonr(scores, labels, alternative=side)
+        assert (value, found) == pytest.approx((wanted.statistic, wanted.pvalue), rel=1e-9)
+
+
 def test_ranking_compares_rows_of_one_group():
     generator = np.random.default_rng(reseeded(4))
     groups = np.repeat(np.arange(40), 10)

@@ -25,15 +25,15 @@ def extreme_keys(keys: RunKeys, source: Source) -> list[Problem]:
 def _of_the_step(keys: RunKeys) -> Iterator[tuple[KeyPath, str, str]]:
     rate, decay, norm = keys.learning_rate, keys.weight_decay, keys.max_grad_norm
     usual = "Usual values are 1e-5 to 1e-3."
-    if rate < SLOWEST:
+    if rate is not None and rate < SLOWEST:
         message = (
             f"'learning_rate' is {rate:g}: no step changes a weight by more than its rounding."
         )
         yield ("learning_rate",), message, usual
-    if rate > FASTEST:
+    if rate is not None and rate > FASTEST:
         message = f"'learning_rate' is {rate:g}: a step changes every weight by more than its size."
         yield ("learning_rate",), message, usual
-    if rate * decay >= DECAY:
+    if rate is not None and rate * decay >= DECAY:
         share = min(rate * decay, 1.0)
         message = (
             f"'weight_decay' is {decay:g}: with this learning_rate each step takes {share:.0%} of every "

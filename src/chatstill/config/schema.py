@@ -100,11 +100,11 @@ class RunKeys(Block):
         per_gpu_train_batch_size: Rows per process.
         per_gpu_eval_batch_size: Rows per process.
         gradient_accumulation_steps: Micro-batches of a step.
-        num_train_epochs: Passes over the training rows.
+        num_train_epochs: Passes over the training rows; left out: by their number.
         max_steps: Steps; above 0 it decides in place of num_train_epochs.
-        learning_rate: The highest of the schedule.
+        learning_rate: The highest of the schedule; left out: by width and start of the student.
         warmup_steps: Steps until it is reached.
-        warmup_percentage: The same as a share of the training: 0.1 is 10 %.
+        warmup_percentage: The same as a share of the training; 0.1, 10 %, where neither is set.
         weight_decay: Of AdamW.
         adam_epsilon: Of AdamW.
         max_grad_norm: Gradients are clipped to this norm.
@@ -117,7 +117,7 @@ class RunKeys(Block):
         logging_steps: Steps between lines of the log.
         patience: Evaluations without a better figure after which training stops.
         label_noise: Splits that are searched for labels the teacher contradicts.
-        keep: The last weights, or the best on the dev set.
+        keep: The last weights, or the best on the dev set; left out: the best where dev can tell.
         training_arguments: Anything else of transformers' TrainingArguments.
     """
 
@@ -161,9 +161,9 @@ class RunKeys(Block):
     per_gpu_train_batch_size: int = Field(default=32, ge=1, le=MOST)
     per_gpu_eval_batch_size: int = Field(default=64, ge=1, le=MOST)
     gradient_accumulation_steps: int = Field(default=1, ge=1, le=MOST)
-    num_train_epochs: float = Field(default=3.0, gt=0, le=1e6)
+    num_train_epochs: float | None = Field(default=None, gt=0, le=1e6)
     max_steps: int = Field(default=-1, le=MOST)
-    learning_rate: float = Field(default=2e-5, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
     warmup_steps: int | None = Field(default=None, ge=0, le=MOST)
     warmup_percentage: float | None = Field(default=None, ge=0, le=1)
     weight_decay: float = Field(default=0.01, ge=0)
@@ -179,7 +179,7 @@ class RunKeys(Block):
     logging_steps: int = Field(default=50, ge=1, le=MOST)
     patience: int | None = Field(default=None, ge=1, le=MOST)
     label_noise: tuple[Literal["train", "dev"], ...] = ("dev",)
-    keep: Literal["last", "best"] = "last"
+    keep: Literal["last", "best"] | None = None
     training_arguments: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -193,6 +193,18 @@ class RunConfig(RunKeys):
 
     method_name: str = ""
     method: Any = None
+
+    @property
+    def rate(self) -> float:
+        """The learning rate, once it is settled (``chatstill.usual``)."""
+        assert self.learning_rate is not None, "not settled yet"
+        return self.learning_rate
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the training rows, once they are settled."""
+        assert self.num_train_epochs is not None, "not settled yet"
+        return self.num_train_epochs
 
 
 class DcBertBlock(Block):

@@ -83,6 +83,9 @@ def _head(target: Path, again: str) -> list[str]:
     lines = [f"// Check it: chatstill check {target}", f"// Run it:   chatstill {verb} {target}"]
     if again:
         lines.append(f"// It makes a teacher. Then, for the student: {again}")
+    lines.append(
+        "// learning_rate and num_train_epochs go by network and rows: the plan says what is taken"
+    )
     return [*lines, "// All keys: docs/configuration.md"]
 
 
@@ -93,6 +96,14 @@ def _common(drafted: Drafted, model: Model, folder: str) -> list[Key]:
         ("max_seq_length", length.value, length.comment) if length else ("max_seq_length", 128, "")
     )
     return keys
+
+
+# learning_rate and num_train_epochs are not among them: width, start and rows decide (``usual``).
+_TRAINING: list[Key] = [
+    ("per_gpu_train_batch_size", 32, "rows of each process"),
+    ("keep", "best", 'on the dev set; "last" keeps the last step'),
+    ("seed", 42, ""),
+]
 
 
 def _distill(drafted: Drafted, model: Model) -> list[Key]:
@@ -114,7 +125,7 @@ def _distill(drafted: Drafted, model: Model) -> list[Key]:
         keys.append(("theseus_scheduler", scheduler, ""))
     else:
         keys.append(("distillation", {}, "the terms are those of the method's file"))
-    return [*keys, *_training(5e-5)]
+    return [*keys, *_TRAINING]
 
 
 def _teach(drafted: Drafted, model: Model) -> list[Key]:
@@ -122,17 +133,7 @@ def _teach(drafted: Drafted, model: Model) -> list[Key]:
     keys.append(
         ("teacher_architectures", {"model_name_or_path": (model.path, "where it starts from")}, "")
     )
-    return [*keys, *_training(2e-5)]
-
-
-def _training(rate: float) -> list[Key]:
-    return [
-        ("per_gpu_train_batch_size", 32, "rows of each process"),
-        ("num_train_epochs", 3, ""),
-        ("learning_rate", rate, "try half and double"),
-        ("keep", "best", 'on the dev set; "last" keeps the last step'),
-        ("seed", 42, ""),
-    ]
+    return [*keys, *_TRAINING]
 
 
 def _depth(layers: int) -> tuple[int, str]:

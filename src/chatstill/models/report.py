@@ -17,6 +17,9 @@ COMPUTED = (
 )
 
 
+RANDOM_WEIGHTS = "random weights"
+
+
 class Mismatch(NamedTuple):
     """A tensor whose shape in the weights is not the network's."""
 
@@ -55,7 +58,7 @@ class LoadReport:
     def summary(self) -> str:
         """One line for the plan and the log."""
         if not self.source:
-            return f"random weights ({len(self.missing)} tensors)"
+            return f"{RANDOM_WEIGHTS} ({len(self.missing)} tensors)"
         parts = [
             f"{self.source}: {len(self.loaded)} tensors loaded, "
             f"{self.num_layers_loaded} of {self.num_layers} layers"

@@ -232,3 +232,15 @@ def _named(names: Sequence[str], labels: Labels) -> list[int | None]:
 def _listing(names: Sequence[str]) -> str:
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return f"({shown})"
+
+
+def column_names(config: Any, labels: Labels, match: LabelMatch) -> list[str]:
+    """Label names by output column: the model's own where it has some, else the task's."""
+    own = output_names(config)
+    named = not all(name.upper() == f"LABEL_{i}" for i, name in enumerate(own))
+    if named or match.objective != "cross_entropy":
+        return own if named else []
+    names = [""] * len(own)
+    for label, column in enumerate(match.order):
+        names[column] = labels.names[label]
+    return names

@@ -1,0 +1,99 @@
+"""What a run takes where its file says nothing: by what is trained, how wide, and how many rows."""
+
+import pytest
+
+from chatstill.config.schema import RunConfig
+from chatstill.errors import Problem, UserError
+from chatstill.settling import start_of
+from chatstill.usual import (
+    MANY_ROWS,
+    count_rows,
+    far_values,
+    usual_epochs,
+    usual_rate,
+    usual_values,
+    with_usual,
+)
+
+WIDTHS = (1024, 768, 512, 384, 312, 256, 128, 64)
+
+
+@pytest.mark.parametrize("start", ["whole", "copied", "random"])
+def test_narrower_networks_take_higher_rates(start):
+    rates = [usual_rate(width, start) for width in WIDTHS]
+    assert rates == sorted(rates) and rates[0] < rates[-1] <= 2e-3
+
+
+def test_random_weights_take_more_than_copies_and_these_more_than_a_whole_network():
+    for width in WIDTHS:
+        assert (
+            usual_rate(width, "whole") < usual_rate(width, "copied") < usual_rate(width, "random")
+        )
+
+
+def test_a_network_without_a_width_is_taken_for_a_middling_one():
+    assert usual_rate(None, "copied") == usual_rate(384, "copied")
+    assert "unknown width" in usual_values(None, "copied", 10).why_rate
+
+
+def test_few_rows_are_read_more_often():
+    for start in ("whole", "copied"):
+        epochs = [usual_epochs(rows, start) for rows in (100, 5_000, 30_000, 10**7)]
+        assert epochs == sorted(epochs, reverse=True) and epochs[-1] == 3
+
+
+def test_rows_are_counted_as_far_as_they_matter():
+    assert count_rows(range(7)) == 7
+    endless = iter(int, 1)
+    assert count_rows(endless) == MANY_ROWS
+
+    def faulty():
+        yield 1
+        raise UserError("line 2")
+
+    assert count_rows(faulty()) == MANY_ROWS, "the survey reports it"
+
+
+def test_what_stands_in_the_file_holds():
+    usual = usual_values(384, "copied", 1000)
+    own = RunConfig(learning_rate=0.5, num_train_epochs=7, warmup_steps=3)
+    assert with_usual(own, usual) == (own, {})
+    settled, given = with_usual(RunConfig(), usual)
+    assert (settled.rate, settled.epochs, settled.warmup_percentage) == (1e-4, 10, 0.1)
+    assert set(given) == {"learning_rate", "num_train_epochs", "warmup_percentage"}
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(2e-5, "5 times below"), (1e-4, None), (4e-4, "4 times above"), (3e-5, None), (3e-4, None)],
+)
+def test_a_rate_far_from_the_usual_is_told(rate, said):
+    usual = usual_values(384, "copied", 1000)
+    found = far_values(RunConfig(learning_rate=rate), usual, steps_decide=False)
+    assert [p.place for p in found] == (["learning_rate"] if said else [])
+    for problem in found:
+        assert isinstance(problem, Problem) and problem.severity == "warning"
+        assert said in problem.message and "384 wide" in problem.message
+        assert "Write 0.0001" in problem.hint
+
+
+def test_few_epochs_are_told_where_epochs_decide():
+    usual = usual_values(384, "copied", 1000)
+    config = RunConfig(num_train_epochs=2)
+    (problem,) = far_values(config, usual, steps_decide=False)
+    assert problem.place == "num_train_epochs" and "1,000 rows" in problem.message
+    assert far_values(config, usual, steps_decide=True) == []
+
+
+@pytest.mark.parametrize(
+    ("notes", "verb", "expected"),
+    [
+        (["folder: 39 tensors loaded, 4 of 4 layers"], "teach", "whole"),
+        (["folder: 39 tensors loaded", "cut to its first 2 layers"], "teach", "copied"),
+        (["random weights (39 tensors)"], "teach", "random"),
+        (["the student starts as the teacher's layers [0]"], "distill", "copied"),
+        (["the student starts at random: as asked"], "distill", "random"),
+    ],
+)
+def test_the_start_of_a_network(notes, verb, expected):
+    assert start_of(notes, verb) == expected
