@@ -17,6 +17,7 @@ from .job import Job, device_of
 from .methods.base import Phase
 from .preflight.caching import CacheDecision
 from .preflight.cost import TimeEstimate, check_memory, estimate, estimate_memory
+from .preflight.machine import native_bf16
 from .preflight.plan import Section
 from .preflight.resources import available_memory, check_disk, disk_needs
 from .rehearsal import Rehearsal, rehearse
@@ -24,6 +25,9 @@ from .train.launch import world_size
 from .train.phases import num_steps
 from .train.precision import precision_of
 from .train.progress import clock
+
+WORTH_ASKING = 60.0  # seconds of the whole run: timing other steps takes a few
+WORTH_TAKING = 0.9  # of the time in float32
 
 
 def phase_steps(job: Job, phase: Phase, num_rows: int) -> tuple[int, int]:
@@ -66,9 +70,13 @@ def cache_decisions(job: Job, view: View, num_rows: int) -> dict[str, CacheDecis
 
 
 def rehearse_job(
-    job: Job, view: View, num_rows: int, decisions: Mapping[str, CacheDecision]
+    job: Job,
+    view: View,
+    num_rows: int,
+    decisions: Mapping[str, CacheDecision],
+    precision: str | None = None,
 ) -> Rehearsal:
-    """Three small batches: short, middling and long rows."""
+    """Three small batches: short, middling and long rows; in the run's precision or in another."""
     size = min(job.config.per_gpu_train_batch_size, 8, len(view))
     order = np.argsort(view.lengths, kind="stable")
     starts = [0, (len(order) - size) // 2, len(order) - size]
@@ -82,23 +90,22 @@ def rehearse_job(
         seed=job.config.seed,
         num_steps=steps,
         stored=first.name in decisions and decisions[first.name].use,
-        precision=precision_of(fp16=job.config.fp16, bf16=job.config.bf16),
+        precision=precision or precision_of(fp16=job.config.fp16, bf16=job.config.bf16),
         tokens=job.tokens(view),
     )
 
 
-def job_costs(
-    job: Job,
-    view: View,
-    rehearsal: Rehearsal,
-    train_rows: int,
-    dev_rows: int,
-    decisions: Mapping[str, CacheDecision],
-) -> tuple[Section, list[Problem]]:
-    """Time, memory and disk of the whole run."""
+def _row_tokens(view: View) -> float:
+    """Tokens of a row as it is computed: grouped by length, padding adds little."""
+    return float(view.lengths.mean()) * 1.06
+
+
+def _time(
+    job: Job, view: View, rehearsal: Rehearsal, train_rows: int, dev_rows: int
+) -> TimeEstimate:
+    """Of the whole run, from the steps that were timed."""
     config, steps, rows = job.config, 0, 0
-    batch = config.per_gpu_train_batch_size
-    row_tokens = float(view.lengths.mean()) * 1.06  # grouped by length, padding adds little
+    batch, row_tokens = config.per_gpu_train_batch_size, _row_tokens(view)
     for phase in job.method.phases():
         total, _ = phase_steps(job, phase, train_rows)
         micro = total * config.gradient_accumulation_steps
@@ -115,6 +122,42 @@ def job_costs(
     if rehearsal.teacher:  # once over all rows, before the steps
         once = estimate(rehearsal.teacher, int(train_rows * row_tokens / world_size()), 0)
         time = TimeEstimate(*(a + b for a, b in zip(astuple(time), astuple(once), strict=True)))
+    return time
+
+
+def _in_bf16(
+    job: Job,
+    view: View,
+    time: TimeEstimate,
+    train_rows: int,
+    dev_rows: int,
+    decisions: Mapping[str, CacheDecision],
+) -> list[tuple[str, str]]:
+    """What bf16 would save, timed, where the processor has it and the run is long enough to ask."""
+    precision = precision_of(fp16=job.config.fp16, bf16=job.config.bf16)
+    on_cpu = device_of(job.config).type == "cpu"
+    if not on_cpu or precision != "float32" or time.high < WORTH_ASKING or not native_bf16("cpu"):
+        return []
+    timed = rehearse_job(job, view, train_rows, decisions, "bf16")
+    other = _time(job, view, timed, train_rows, dev_rows)
+    if other.high > WORTH_TAKING * time.high:
+        return []
+    text = f"{clock(other.low)} to {clock(other.high)} in bf16, which this processor has"
+    return [("", f'{text}: "bf16": true')]
+
+
+def job_costs(
+    job: Job,
+    view: View,
+    rehearsal: Rehearsal,
+    train_rows: int,
+    dev_rows: int,
+    decisions: Mapping[str, CacheDecision],
+) -> tuple[Section, list[Problem]]:
+    """Time, memory and disk of the whole run."""
+    config, batch = job.config, job.config.per_gpu_train_batch_size
+    row_tokens = _row_tokens(view)
+    time = _time(job, view, rehearsal, train_rows, dev_rows)
     widest = -(-largest_micro_batch(train_rows, batch * world_size()) // world_size())
     largest = int(view.lengths.max()) * widest
     memory = estimate_memory(
@@ -145,6 +188,7 @@ def job_costs(
         "estimates",
         [
             ("time", f"{clock(time.low)} to {clock(time.high)}"),
+            *_in_bf16(job, view, time, train_rows, dev_rows, decisions),
             ("memory", f"{byte_size(memory.total)} per process on {device}"),
             ("disk", byte_size(sum(need.size for need in needs))),
         ],

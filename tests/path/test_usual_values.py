@@ -2,6 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
+
+import pytest
 
 
 def test_what_was_taken_stands_in_plan_and_configuration(run):
@@ -41,3 +44,27 @@ def test_a_teacher_scored_on_all_of_dev_before_training_is_not_scored_again(run,
     assert True in scored, "the pre-flight saw eight rows"
     read = [json.loads((done.folder / "metrics.json").read_text()) for done in (first, other)]
     assert read[0]["teacher"]["metrics"] == read[1]["teacher"]["metrics"], "to the last digit"
+
+
+@pytest.mark.parametrize(
+    ("native", "share", "said"), [(True, 0.5, True), (True, 1, False), (False, 0.5, False)]
+)
+def test_the_plan_says_what_bf16_would_save(run, monkeypatch, native, share, said):
+    from chatstill import checkup, costs
+
+    timed, first = costs.rehearse_job, []
+
+    def faster(*args):
+        found = timed(*args[:4])
+        if not args[4:]:
+            first.append(found)
+            return found
+        times = [replace(t, seconds=t.seconds * share) for t in first[0].timings]
+        return replace(found, timings=times)
+
+    for module in (checkup, costs):
+        monkeypatch.setattr(module, "rehearse_job", faster)
+    monkeypatch.setattr(costs, "native_bf16", lambda device: native)
+    monkeypatch.setattr(costs, "WORTH_ASKING", 0.0)
+    text = run("check").text
+    assert ('in bf16, which this processor has: "bf16": true' in text) == said

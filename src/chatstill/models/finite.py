@@ -1,4 +1,4 @@
-"""Weights as numbers, and what tells them apart: a network with a single inf or NaN is told before anything runs through it."""
+"""Weights as numbers: one inf or NaN in a network is told before anything runs through it."""
 
 from __future__ import annotations
 
