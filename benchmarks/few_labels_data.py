@@ -79,7 +79,7 @@ def build(name: str, source: Path, target: Path) -> dict[str, int]:
         test, rest = held, _shuffled(train, name)
         dev, rest = rest[:DEV_ROWS], rest[DEV_ROWS:]
     else:
-        dev, test = _halves(held, of_set, name)
+        dev, test = halves(held, of_set, name)
         rest = train if of_set.group else _shuffled(train, name)
     known = {_key(row) for row in (*dev, *test)}
     rest = [row for row in rest if _key(row) not in known]
@@ -108,7 +108,7 @@ def read(path: Path, of_set: Set, header: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _halves(
+def halves(
     rows: list[dict[str, Any]], of_set: Set, name: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Dev and test of a held-out file: whole groups, dev of ``DEV_ROWS`` rows where rows are ranked."""
