@@ -10,6 +10,8 @@ TORCH_INDEX ?=
 WORKERS ?= 2
 PYTEST_ARGS ?=
 FUZZ ?= 1
+# The lowest and the newest transformers that are supported, beside the one in constraints.txt.
+VERSIONS ?= 5.3.0 5.24.0
 # kernels of torch : threads : seed of all that tests draw
 MATRIX ?= default:1:0 avx2:1:0 avx512:1:0 default:2:1 avx2:2:0 avx512:2:1
 
@@ -18,7 +20,7 @@ STAMP := $(VENV)/.chatstill-ready
 TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),-c constraints.txt)
 IN_PROCESSES := $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadfile,)
 
-.PHONY: help setup demo test test-all test-matrix fuzz bench lint format wheel-check clean
+.PHONY: help setup demo test test-all test-matrix test-versions fuzz bench lint format wheel-check clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -52,6 +54,14 @@ test-matrix: $(STAMP) ## The tests under other CPU kernels, two threads and anot
 	  then found=passed; else found=FAILED; failed=1; fi; \
 	  table="$$table$$(printf '  %-10s%-10s%-6s%s' $$1 $$2 $$3 $$found)\n"; done; \
 	printf "  kernels   threads   seed  outcome\n$$table"; exit $$failed
+
+test-versions: $(STAMP) ## The smoke tests on the lowest and the newest transformers
+	@for version in $(VERSIONS); do echo "== transformers $$version"; room=$$(mktemp -d); \
+	  $(BIN)/python -m pip install -q --target "$$room" "transformers==$$version" 2>"$$room/pip.log" \
+	    || { cat "$$room/pip.log"; exit 1; }; \
+	  PYTHONPATH="$$room" $(BIN)/python -c "import transformers as t; assert t.__version__ == '$$version', t.__file__" \
+	    && PYTHONPATH="$$room" $(BIN)/python -m pytest -m smoke $(IN_PROCESSES) $(PYTEST_ARGS) \
+	    || { rm -rf "$$room"; exit 1; }; rm -rf "$$room"; done
 
 fuzz: $(STAMP) ## Tens of thousands of made-up configurations and data files (FUZZ=0.1 for a tenth)
 	CHATSTILL_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz tests/config/test_any_input.py $(PYTEST_ARGS)

@@ -26,6 +26,8 @@ else:
     raise SystemExit("chatstill can be imported")
 import json, torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+pytestmark = pytest.mark.smoke
 folder, batch, texts = sys.argv[1], torch.load(sys.argv[2], weights_only=True), ["w3 w4", "w5"]
 model = AutoModelForSequenceClassification.from_pretrained(folder)
 with torch.no_grad():

@@ -17,6 +17,8 @@ from ..processes import run_processes
 from . import world
 from .children import fork, wait
 
+pytestmark = pytest.mark.smoke
+
 
 @pytest.fixture
 def chained(shared, teacher_of, tmp_path):

@@ -15,6 +15,8 @@ from tests.draws import reseeded
 
 from . import by_hand, world
 
+pytestmark = pytest.mark.smoke
+
 
 def metrics_of(folder):
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+pytestmark = pytest.mark.smoke
+
 
 def test_what_was_taken_stands_in_plan_and_configuration(run):
     left_out = dict.fromkeys(("learning_rate", "num_train_epochs", "keep"))

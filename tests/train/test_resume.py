@@ -23,6 +23,8 @@ from .conftest import (
     weights,
 )
 
+pytestmark = pytest.mark.smoke
+
 METHODS = [
     ("finetune", {}),
     ("theseus", {"replacing_rate": 0.3, "successor_num_train_epochs": 1}),

@@ -101,10 +101,14 @@ class StageModule(nn.Module):
         for part in self.trained.modules():
             if isinstance(part, PreTrainedModel) and id(part) not in covered:
                 covered |= {id(inner) for inner in part.modules()}
+                enable = getattr(part, "activation_checkpointing_enable", None)
                 try:
-                    part.activation_checkpointing_enable(**options)
+                    (enable or part.gradient_checkpointing_enable)(**options)
                 except ValueError as error:
                     raise UserError(Problem("training_arguments", str(error))) from None
+
+    gradient_checkpointing_enable = activation_checkpointing_enable
+    """Its name in earlier versions of transformers."""
 
     def trained_state(self) -> dict[str, Tensor]:
         """The trained parameters and the buffers by name; the same on every run of a configuration.

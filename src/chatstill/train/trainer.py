@@ -83,6 +83,8 @@ class DistillationTrainer(Trainer):
         self.stage = StageModule(method, phase, source, tokens)
         self._plain = self.stage.trained_state()
         super().__init__(model=self.stage, args=args)
+        # Counts are ours: accelerate would divide by it once more, as transformers before 5.10 tells it to.
+        self.accelerator.gradient_accumulation_steps = 1
         for callback in (DefaultFlowCallback, PrinterCallback):
             self.remove_callback(callback)
         self.agreement = Agreement()
