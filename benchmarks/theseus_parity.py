@@ -29,10 +29,8 @@ VARIANTS = {
     "engine": "as it is: a parameter outside a step's path has a gradient of zero",
     "plain": "the authors' loop, written again",
     "engine standing-still": "as it was: a parameter without a gradient stands still",
-    "engine standing-still rows-theirs": "as it was, rows at random in place of by length",
     "engine rows-theirs": "as it is, rows at random in place of by length",
     "engine empty-steps-still": "as it is, but a step that draws nothing leaves everything as it stands",
-    "plain standing-still": "their loop, but what is not drawn stands still",
     "plain clipping-ours": "their loop, clipping by the norm of the successors' gradients alone",
     "plain rows-ours": "their loop, rows by length in place of at random",
 }

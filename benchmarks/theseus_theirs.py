@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 LAYERS, RATE = 3, 0.3
-SWITCHES = ("clipping-ours", "rows-ours", "standing-still")  # one thing each as the engine has it
+SWITCHES = ("clipping-ours", "rows-ours")  # one thing each as the engine has it
 
 
 def train(config: dict[str, Any], seed: int, switches: list[str], out: Path) -> None:
@@ -59,7 +59,7 @@ def train(config: dict[str, Any], seed: int, switches: list[str], out: Path) -> 
             torch.nn.utils.clip_grad_norm_(clipped.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            model.zero_grad(set_to_none="standing-still" in switches)
+            model.zero_grad(set_to_none=False)
             step += 1
             if step % 50 == 0:
                 print(f"step {step} of {steps}", flush=True)
