@@ -1,7 +1,7 @@
 """``transformers.Trainer``, subclassed once, for every method and phase.
 
 Kept from it: accelerate (DDP, FSDP), mixed precision, optimizers, schedules, callbacks, clipping. Ours:
-the step itself (counts over all processes first, micro-batches without a gradient skipped, every random
+the step itself (counts over all processes first, no pass for micro-batches without a gradient, every random
 number a function of seed and step), checkpoints, evaluation of the kept network, best/last selection.
 """
 
