@@ -32,6 +32,7 @@ def train(config: dict[str, Any], seed: int, switches: list[str], out: Path) -> 
 
     from chatstill.tasks import get_task
 
+    assert set(switches) <= set(SWITCHES), switches
     teacher_folder = config["teacher_architectures"]["model_name_or_path"]
     task, reader = get_task(config["task_name"]), AutoTokenizer.from_pretrained(teacher_folder)
     rows, labels = read(task, "train", config)
