@@ -48,7 +48,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         nargs="+",
         choices=list(VARIANTS),
         default=list(SEVERAL_SEEDS),
-        help="variants that run on all tasks and seeds; the others on the first task and seed",
+        help="variants that run on all tasks and seeds; the others on STS-B and the first seed",
     )
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work")
     parser.add_argument(
@@ -77,7 +77,7 @@ def plan(options: argparse.Namespace) -> list[Cell]:
         cells.append(teachers[task])
     for task in options.tasks:
         wanted = [(variant, seed) for seed in options.seeds for variant in options.several]
-        if task == options.tasks[0]:
+        if task == next(iter(EPOCHS)):
             others = [variant for variant in VARIANTS if variant not in options.several]
             wanted += [(variant, options.seeds[0]) for variant in others]
         cells += [student(options, task, *names, teachers[task]) for names in wanted]
