@@ -56,8 +56,8 @@ def test_one_step_equals_a_plain_loop():
         torch.testing.assert_close(new, old - 1e-2 * old.grad, rtol=1e-4, atol=1e-6, msg=name)
 
 
-def test_empty_draws_touch_nothing(tmp_path):
-    """Where a whole step draws no successor: weights, moments and decay stay, the schedule goes on."""
+def test_what_was_never_drawn_is_not_touched(tmp_path):
+    """No step draws a successor: weights stay, there are no moments, the schedule goes on."""
     method = build_method(
         "theseus", replacing_rate=1e-9, scheduler_type="constant", successor_num_train_epochs=0
     )

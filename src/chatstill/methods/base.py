@@ -139,7 +139,7 @@ class Method:
         same_shape: Whether the student's layers must be of the teacher's shape.
         alternatives: Knob of a method file -> the knob of the user's file that puts it out of force.
         unused_parameters: Whether a step may leave trained parameters without a gradient (DDP has to
-            look for them).
+            look for them). It counts as zero: moments and weight decay move them on.
         makes_tokens: Whether ``forward`` reads tokens that may be in no row of the data (masks, swaps):
             all word embeddings are trained then, not only those of the rows.
     """
@@ -224,7 +224,7 @@ class Method:
         raise NotImplementedError
 
     def contributes(self, ctx: Context) -> bool:
-        """Whether this micro-batch can give a gradient; if not, its forward pass is skipped.
+        """Whether this micro-batch can give a gradient; if not, all are zero and no pass is made.
 
         Must depend on ``ctx`` alone and be equal on all processes.
         """

@@ -3,7 +3,8 @@
 The teacher's layers are split into modules (predecessors); each gets a successor of fewer layers. In
 every forward pass each module is replaced by its successor with probability p, and only the task's own
 loss trains the successors: no distillation term, no temperature. p follows a schedule (section 3.3); at
-p = 1 the successors alone are the student.
+p = 1 the successors alone are the student. As in the authors' code, a successor that a step does not draw
+has a gradient of zero, so Adam's moments move it on (``train.gradients.fill_absent``).
 """
 
 from __future__ import annotations
@@ -268,7 +269,7 @@ class Theseus(Method):
         return (torch.rand(modules, generator=generator) < self.rate(ctx)).tolist()
 
     def contributes(self, ctx: Context) -> bool:
-        """With successors alone trained, a micro-batch that draws none has no gradient."""
+        """With successors alone trained, a micro-batch that draws none has gradients of zero alone."""
         return self.config.train == "all" or any(self.draws(ctx))
 
     def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:

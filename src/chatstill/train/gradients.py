@@ -1,4 +1,4 @@
-"""The norm of all gradients, and clipping by it."""
+"""Gradients between backward and the optimizer: their norm, clipping, and zeros where a step gave none."""
 
 import math
 
@@ -36,6 +36,30 @@ def clip(accelerator: Accelerator, model: nn.Module, limit: float, *, sharded: b
     if limit < norm < math.inf:
         clip_grads_with_norm_(model.parameters(), limit, torch.tensor(norm))
     return norm
+
+
+def fill_absent(optimizer: torch.optim.Optimizer) -> bool:
+    """Gives a gradient of zero to what has moments and no gradient.
+
+    A parameter outside a step's path has a gradient of zero. Torch leaves it None, and optimizers pass
+    None by; with zeros the moments decay and still move the parameter, and so does weight decay. What
+    never had a gradient has no moments and stays where it is.
+
+    Args:
+        optimizer: Whose ``state`` tells what had a gradient before, also in a run that goes on.
+
+    Returns:
+        Whether any was given.
+    """
+    absent = [
+        parameter
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+        if parameter.grad is None and optimizer.state.get(parameter)
+    ]
+    for parameter in absent:
+        parameter.grad = torch.zeros_like(parameter)
+    return bool(absent)
 
 
 def _norm(grads: list[Tensor]) -> float:

@@ -1,7 +1,7 @@
 """``transformers.Trainer``, subclassed once, for every method and phase.
 
 Kept from it: accelerate (DDP, FSDP), mixed precision, optimizers, schedules, callbacks, clipping. Ours:
-the step itself (counts over all processes first, micro-batches without a gradient skipped, every random
+the step itself (counts over all processes first, no pass for micro-batches without a gradient, every random
 number a function of seed and step), checkpoints, evaluation of the kept network, best/last selection.
 """
 
@@ -33,7 +33,7 @@ from .checkpoints import (
 )
 from .control import Agreement, StopRequest
 from .flow import FlowCallback
-from .gradients import clip
+from .gradients import clip, fill_absent
 from .kernels import quick_kernels
 from .log_sums import LogSums
 from .not_finite import look, not_finite
@@ -49,8 +49,7 @@ class DistillationTrainer(Trainer):
     """Trains one phase of a method.
 
     Args:
-        method: Where terms, counts and draws come from.
-        phase: The phase.
+        method, phase: Where terms, counts and draws come from, and its phase.
         args: TrainingArguments, made by ``train.arguments``.
         settings: See ``PhaseSettings``.
         steps: The data.
@@ -79,7 +78,7 @@ class DistillationTrainer(Trainer):
         self.method, self.phase, self.settings = method, phase, settings
         self.steps, self.store, self.stop = steps, store, stop
         self.evaluate_kept, self.on_log = evaluate_kept, on_log
-        self.selection = Selection()
+        self.selection, self.sums = Selection(), LogSums()
         self.stage = StageModule(method, phase, source, tokens)
         self._plain = self.stage.trained_state()
         super().__init__(model=self.stage, args=args)
@@ -90,7 +89,6 @@ class DistillationTrainer(Trainer):
         self.agreement = Agreement()
         self.flow = FlowCallback(settings, self.agreement, stop)
         self.add_callback(self.flow)
-        self.sums = LogSums()
         self._saved_sums: Any = None
         self._iterator: Iterator[tuple[int, list[Batch]]] | None = None
 
@@ -114,7 +112,7 @@ class DistillationTrainer(Trainer):
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """The Trainer's own, from the given checkpoint on."""
         with quick_kernels(), warnings.catch_warnings():
-            # Where the first step draws nothing, the schedule is stepped before the optimizer: as meant.
+            # Where the first step draws nothing, the schedule steps before the optimizer: as meant.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             return super().train(*args, **kwargs)
 
@@ -175,7 +173,7 @@ class DistillationTrainer(Trainer):
     def _optimizer_step(
         self, model: nn.Module, micro_batches: list[Batch], epoch: int
     ) -> tuple[float | None, float]:
-        """Forward, backward and update; parameters without a gradient stay untouched.
+        """Forward, backward and update; what is outside the path has a gradient of zero.
 
         Returns:
             The gradient norm before clipping (None if nothing drew a gradient) and the learning rate.
@@ -192,8 +190,8 @@ class DistillationTrainer(Trainer):
                 self._forward_backward(model, micro_batches[ctx.micro_batch], ctx, counts)
         assert self.lr_scheduler is not None
         learning_rate = self._get_learning_rate()
-        grad_norm = self._update(model, micro_batches, active) if active else None
-        if not active or not self.accelerator.optimizer_step_was_skipped:
+        grad_norm = self._clip(model, micro_batches, active) if active else None
+        if self._update(backward=bool(active)):
             self.lr_scheduler.step()
         model.zero_grad()
         self.sums.add_step(len(active) / len(micro_batches))
@@ -218,18 +216,28 @@ class DistillationTrainer(Trainer):
             found = None if self.is_fsdp_enabled else look(self._stage(), inputs)
         return not_finite(self.phase.name, active[0].step + 1, found, self.method, self.store)
 
-    def _update(self, model: nn.Module, micro_batches: list[Batch], active: list[Context]) -> float:
-        """Clips, looks for values that are not finite, and only then lets the optimizer step."""
-        limit, sharded = self.args.max_grad_norm, self.is_fsdp_enabled
-        grad_norm = clip(self.accelerator, model, limit, sharded=sharded)
-        scaled = self.accelerator.scaler is not None  # fp16: the scaler skips such steps itself
-        if not math.isfinite(grad_norm) and not scaled:
+    def _clip(self, model: nn.Module, micro_batches: list[Batch], active: list[Context]) -> float:
+        """Clips and looks for values that are not finite, before the optimizer steps."""
+        limit = self.args.max_grad_norm
+        grad_norm = clip(self.accelerator, model, limit, sharded=self.is_fsdp_enabled)
+        # fp16: the scaler skips such steps itself
+        if not math.isfinite(grad_norm) and self.accelerator.scaler is None:
             raise self._not_finite(micro_batches, active)
-        assert self.optimizer is not None
-        self.callback_handler.on_pre_optimizer_step(self.args, self.state, self.control)
-        self.optimizer.step()
-        self.control = self.callback_handler.on_optimizer_step(self.args, self.state, self.control)
         return grad_norm
+
+    def _update(self, *, backward: bool) -> bool:
+        """The optimizer's step; False where fp16's scaler skipped it."""
+        optimizer = self.optimizer
+        assert optimizer is not None
+        # DeepSpeed holds gradients itself, zeros among them.
+        filled = not self.is_deepspeed_enabled and fill_absent(optimizer)
+        if not (filled or backward):
+            return True
+        self.callback_handler.on_pre_optimizer_step(self.args, self.state, self.control)
+        # Without a backward pass the scaler has scaled nothing, and after a resume knows no scale.
+        (optimizer if backward else getattr(optimizer, "optimizer", optimizer)).step()
+        self.control = self.callback_handler.on_optimizer_step(self.args, self.state, self.control)
+        return not backward or not self.accelerator.optimizer_step_was_skipped
 
     # -- evaluation, logs ------------------------------------------------------------------------
 
@@ -259,8 +267,7 @@ class DistillationTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds terms (plain and weighted) and gauges; everything goes to ``on_log``.
 
-        Losses are means over the micro-batches that were trained on: where no module was replaced
-        there is no loss. None if there was none at all.
+        Losses are means over the micro-batches that were trained on; None if there was none.
         """
         if "loss" not in logs:
             return
