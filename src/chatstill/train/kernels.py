@@ -10,6 +10,7 @@ row is 0. Ours asks the softmax, which is NaN there, and looks only where it is.
 products while rows are short; where attention drops, torch takes those itself.
 """
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -44,7 +45,13 @@ def safe_softmax(scores: Tensor, dim: int, dtype: torch.dtype | None = None) -> 
 
 @contextmanager
 def quick_kernels() -> Iterator[None]:
-    """Inside the block both are used on CPUs, by every module and function, for the whole process."""
+    """Inside the block both are used on CPUs, by every module and function, for the whole process.
+
+    Nothing is replaced where torch is too old to let it be.
+    """
+    if "allow_override" not in inspect.signature(torch.library.Library.impl).parameters:
+        yield
+        return
     with torch.library._scoped_library("aten", "IMPL") as library:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r"(?s).*Overriding a previously registered")

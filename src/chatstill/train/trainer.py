@@ -82,8 +82,7 @@ class DistillationTrainer(Trainer):
         self.stage = StageModule(method, phase, source, tokens)
         self._plain = self.stage.trained_state()
         super().__init__(model=self.stage, args=args)
-        # Counts are ours: accelerate would divide by it once more, as transformers before 5.10 tells it to.
-        self.accelerator.gradient_accumulation_steps = 1
+        self.accelerator.gradient_accumulation_steps = 1  # counts are ours; nobody divides again
         for callback in (DefaultFlowCallback, PrinterCallback):
             self.remove_callback(callback)
         self.agreement = Agreement()
@@ -123,9 +122,8 @@ class DistillationTrainer(Trainer):
         if self._iterator is None:
             self._iterator = self.steps.start(self.state.global_step, self.state.max_steps)
             # float32 would lose digits that the run without a break keeps
-            self._tr_loss = wide(self._tr_loss) + self.sums.restore(
-                self._saved_sums, *self._process()
-            )
+            kept = self.sums.restore(self._saved_sums, *self._process())
+            self._tr_loss = wide(self._tr_loss) + kept
             self._globalstep_last_logged = self.state.global_step - self.sums.steps
         if self._is_over():
             self.control.should_training_stop = True
