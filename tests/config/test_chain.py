@@ -287,8 +287,12 @@ def test_assistants_without_a_pipeline_are_told_what_to_paste(chain):
     assert '"pipeline": [' in problem.hint and problem.place.startswith("my.json: line")
 
 
-@pytest.mark.parametrize("name", ["takd", "tinybert"])
+@pytest.mark.parametrize("name", ["takd", "tinybert", "few_labels"])
 def test_the_shipped_examples_need_the_teacher_alone(name, world):
+    rows = "text,label\ngood,1\nbad,0\n"
+    for file in ("train", "dev", "unlabeled"):  # of few_labels; the others read the world's
+        (world.folder / "data").mkdir(exist_ok=True)
+        (world.folder / "data" / f"{file}.csv").write_text(rows, encoding="utf-8")
     path = EXAMPLE.with_name(f"distill.example.{name}.json")
     with pytest.raises(UserError) as caught:
         load_chain(path, [], verb="distill")
@@ -296,7 +300,7 @@ def test_the_shipped_examples_need_the_teacher_alone(name, world):
     assert len(found) == 1, found
     assert "model_name_or_path' is still to be filled in" in found[0].message
     filled = load_chain(path, ["teacher_architectures.model_name_or_path=teacher"], verb="distill")
-    assert len(filled.links) == {"takd": 3, "tinybert": 2}[name]
+    assert len(filled.links) == {"takd": 3, "tinybert": 2, "few_labels": 2}[name]
 
 
 def test_compare_direct_without_a_pipeline_is_told(world):
