@@ -28,7 +28,7 @@ NOT_WEIGHTS = frozenset(
     "allow_weak_teacher save_steps save_total_limit logging_steps label_noise per_gpu_eval_batch_size "
     "teacher_architectures student_architectures pretrained_architectures "
     "tokenizer_name_or_path configuration_file method "
-    "per_gpu_train_batch_size teacher_cache_budget_gb".split()
+    "per_gpu_train_batch_size teacher_cache_budget_gb predictions_texts".split()
 )
 PARTS = frozenset(
     "config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "

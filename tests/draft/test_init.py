@@ -181,6 +181,19 @@ def test_lists_of_turns_and_of_labels_in_json_lines(elsewhere, models):
     assert data["kind"] == "multi_label"
 
 
+def test_identifiers_are_known_by_name_and_value(elsewhere, models):
+    for split in ("train", "dev"):
+        rows = [f"r{n},u{n % 7},{row}" for n, row in enumerate(reviews(40))]
+        write_rows(elsewhere / "rows", f"{split}.csv", ["review_id,user_id,text,label", *rows])
+    assert cli.main(["init", "rows", str(models / "teacher")]) == 0
+    assert values_of("distill.jsonc")["data"]["id"] == "review_id"
+    for split in ("train", "dev"):
+        rows = [f"r{n % 20},u{n % 7},{row}" for n, row in enumerate(reviews(40))]
+        write_rows(elsewhere / "rows", f"{split}.csv", ["review_id,user_id,text,label", *rows])
+    assert cli.main(["init", "rows", str(models / "teacher"), "--output", "other.jsonc"]) == 0
+    assert "id" not in values_of("other.jsonc")["data"], "it comes back"
+
+
 def talks(count, **more):
     asked = [{"role": "user", "content": "go home"}, {"role": "assistant", "content": "a cat"}]
     for number in range(count):
