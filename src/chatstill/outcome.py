@@ -53,7 +53,7 @@ def report_run(
     calibration = calibration_of(job, trained, labels)
     own = save_kept(job, target, calibration)
     if trained.scores is None:
-        write_card(job, target, own, None)
+        write_card(job, target, own, None, trained.ended)
         return None
     metrics: dict[str, Any] = {
         "format": FORMAT,
@@ -72,9 +72,11 @@ def report_run(
             "rows": len(views.train),
             "share_of_rows_cut": views.train.cut_share,
         },
+        **({} if trained.ended is None else {"ended": trained.ended.facts()}),
         **calibration,
         **run_facts(),
     }
+    metrics["dev"]["warnings"] += [] if trained.ended is None else trained.ended.warnings
     if trained.teacher_scores is not None and job.teacher is not None:
         teacher = judge(job.task, trained.teacher_scores, labels, groups)
         metrics["teacher"] = {**teacher, "parameters": count_parameters(job.teacher).total}
@@ -92,7 +94,7 @@ def report_run(
     _write_predictions(path, job.task, trained.scores, views.dev, rows, job.config)
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
     write_json(folder / "metrics.json", metrics)
-    write_card(job, target, own, metrics)
+    write_card(job, target, own, metrics, trained.ended)
     write_noise(job, views, trained, folder)
     write_run_report(folder)
     return metrics

@@ -91,6 +91,28 @@ def teach(config: Named, overrides: Set = None, fresh: Fresh = False) -> None:
 
 
 @app.command()
+def finish(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that was stopped.")],
+    config: FileOption = None,
+    plugins: Plugins = None,
+    overrides: Set = None,
+) -> None:
+    """End a stopped run for good: its best or last checkpoint becomes the network."""
+    from ..config.again import load_again
+    from .messages import show_problems
+
+    def loaded_of(folder: Path, verb: str) -> "Loaded":
+        more = {"config": config, "plugins": plugins, "overrides": overrides or ()}
+        loaded = load_again(folder, verb, **more)  # type: ignore[arg-type]
+        show_problems(loaded.warnings)
+        return loaded
+
+    from ..finishing import finish as end
+
+    end(run, loaded_of, console=standard_output())
+
+
+@app.command()
 def check(context: typer.Context, config: Config = None, overrides: Set = None) -> None:
     """Check CONFIG and all it names, print the plan, stop."""
     chain = _load_chain(config or context.obj, overrides, "check")
