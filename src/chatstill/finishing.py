@@ -117,6 +117,8 @@ def _finish_run(folder: RunFolder, known: dict[str, Any], load: Load, console: C
 
 def _as_ended(problem: Problem) -> Problem:
     """What ``--fresh`` and another folder would not help."""
+    if "another run is using" in problem.message:
+        return replace(problem, hint="Stop it first: Ctrl-C or SIGTERM saves its step.")
     if "another configuration" not in problem.message:
         return problem
     hint = "A run is ended as it was trained: put back what changed (--set data_dir=…, --config my.json)."

@@ -273,7 +273,8 @@ def test_a_run_that_is_at_work_is_refused(stopped, capsys):
         assert finish(folder) == 2
     finally:
         at_work.close()
-    assert "another run is using" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "another run is using" in error and "Stop it first" in error
     assert not (folder / "student").exists()
 
 
