@@ -90,6 +90,7 @@ def _figures(link: Link, found: dict[str, Any]) -> dict[str, Any]:
         "parameters": found["model"]["parameters"],
         "steps": sum(phase["steps"] for phase in found["training"]["phases"]),
         "seconds": found["training"]["seconds"],
+        **({"ended": found["ended"]["text"]} if "ended" in found else {}),
     }
 
 

@@ -29,7 +29,7 @@ NOT_WEIGHTS = frozenset(
     "allow_weak_teacher save_steps save_total_limit logging_steps label_noise per_gpu_eval_batch_size "
     "teacher_architectures student_architectures pretrained_architectures "
     "tokenizer_name_or_path configuration_file method "
-    "per_gpu_train_batch_size teacher_cache_budget_gb".split()
+    "per_gpu_train_batch_size teacher_cache_budget_gb predictions_texts".split()
 )
 PARTS = frozenset(
     "config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "
@@ -155,8 +155,9 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     for number, name in enumerate(config.plugins):
         values[f"plugins.{number}"] = file_sha256(Path(name)) if Path(name).is_file() else name
     if config.data is not None:
-        # The first two are never trained on, never selected by; the content of the third is data.train's.
-        for key in ("data.test", "data.note", "data.unlabeled"):
+        # The first is never trained on nor selected by, notes and names of rows are read by nobody; the
+        # content of the further rows is data.train's.
+        for key in ("data.test", "data.note", "data.unlabeled", "data.id"):
             values.pop(key, None)
         values["data.labels"] = list(task.labels.names)
     if config.groups != "neighbours" and _selects(config):

@@ -17,6 +17,7 @@ from .models.save import save_student
 from .report.card import CardFacts, model_card
 from .running import Trained, Views
 from .text.normalize import normalizes
+from .train.ending import Ended
 
 NOISE = "label_noise.tsv"
 
@@ -57,7 +58,13 @@ def save_kept(job: Job, target: Path, calibration: dict[str, Any]) -> dict[str, 
     return own
 
 
-def write_card(job: Job, folder: Path, own: dict[str, Any], metrics: dict[str, Any] | None) -> None:
+def write_card(
+    job: Job,
+    folder: Path,
+    own: dict[str, Any],
+    metrics: dict[str, Any] | None,
+    ended: Ended | None = None,
+) -> None:
     """The model card of the kept network, in its folder."""
     block = job.config.teacher_architectures
     teacher = (block.model_name_or_path or block.config_file or "") if block is not None else ""
@@ -76,6 +83,7 @@ def write_card(job: Job, folder: Path, own: dict[str, Any], metrics: dict[str, A
         normalize=normalizes(job.tokenizer),
         preprocess=job.config.preprocess,
         own=own,
+        ended=[] if ended is None else [ended.text, *ended.warnings],
         **known,
     )
     write_text(folder / "README.md", model_card(facts, metrics))

@@ -24,7 +24,7 @@ from .models.save import recover_saved
 from .report.run import write_run_report
 from .running import Trained, Views
 from .scored import scores_of, task_for
-from .tasks.base import Split, Task
+from .tasks.base import Rows, Split, Task
 from .tasks.files import listed, locate
 from .tasks.predictions import write_predictions
 
@@ -53,7 +53,7 @@ def report_run(
     calibration = calibration_of(job, trained, labels)
     own = save_kept(job, target, calibration)
     if trained.scores is None:
-        write_card(job, target, own, None)
+        write_card(job, target, own, None, trained.ended)
         return None
     metrics: dict[str, Any] = {
         "format": FORMAT,
@@ -72,9 +72,11 @@ def report_run(
             "rows": len(views.train),
             "share_of_rows_cut": views.train.cut_share,
         },
+        **({} if trained.ended is None else {"ended": trained.ended.facts()}),
         **calibration,
         **run_facts(),
     }
+    metrics["dev"]["warnings"] += [] if trained.ended is None else trained.ended.warnings
     if trained.teacher_scores is not None and job.teacher is not None:
         teacher = judge(job.task, trained.teacher_scores, labels, groups)
         metrics["teacher"] = {**teacher, "parameters": count_parameters(job.teacher).total}
@@ -87,10 +89,12 @@ def report_run(
             steps=sum(phase.steps for phase in trained.phases),
             learning_rate=job.config.rate,
         )
-    _write_predictions(folder / "predictions.tsv", job.task, trained.scores, views.dev)
+    rows = job.task.read(job.path("dev"), "dev", job.labelled("dev"))
+    path = folder / "predictions.tsv"
+    _write_predictions(path, job.task, trained.scores, views.dev, rows, job.config)
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
     write_json(folder / "metrics.json", metrics)
-    write_card(job, target, own, metrics)
+    write_card(job, target, own, metrics, trained.ended)
     write_noise(job, views, trained, folder)
     write_run_report(folder)
     return metrics
@@ -151,7 +155,8 @@ def evaluate_folder(
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        _write_predictions(output / "predictions.tsv", task, scores, view)
+        rows = task.read(found.path, split, True)
+        _write_predictions(output / "predictions.tsv", task, scores, view, rows, config)
         write_text(output / "eval_results.txt", "\n".join(metrics["lines"]) + "\n")
         write_json(output / "metrics.json", metrics)
     return metrics
@@ -171,15 +176,22 @@ def _refuse_to_overwrite(target: Path, source: Path) -> None:
         raise UserError(Problem("--output", f"{target} exists and holds no predictions", hint))
 
 
-def _write_predictions(path: Path, task: Task, scores: np.ndarray, view: View) -> None:
+def _write_predictions(
+    path: Path, task: Task, scores: np.ndarray, view: View, rows: Rows, config: RunConfig
+) -> None:
+    """``predictions.tsv`` of rows that were scored; ``rows`` reads them again, as they stand in the file."""
+    space = task.labels
     write_predictions(
         path,
         scores,
         np.asarray(view.labels),
         _group_names(view),
         task.label_words,
-        multi_label=task.labels.kind == "multi_label",
-        swapped=bool(task.labels.columns),
+        multi_label=space.kind == "multi_label",
+        swapped=bool(space.columns),
+        positive=None if space.positive is None else space.names.index(space.positive),
+        rows=rows,
+        texts=config.predictions_texts,
     )
 
 
@@ -195,5 +207,5 @@ def predict_file(
     beside = file / "test" if own_folder else file
     target = output or beside.with_name(f"{beside.name}.predictions.tsv")
     _refuse_to_overwrite(target, file)
-    _write_predictions(target, task, scores, view)
+    _write_predictions(target, task, scores, view, task.read(file, "test", False), config)
     return target, warnings

@@ -100,7 +100,7 @@ def _run(
         return
     if state == "finished":
         say(console, f"{config.output_dir} holds this run, finished. Its results:")
-        _print_results(folder.path, console)
+        print_results(folder.path, console)
         return
     relaunch_on_every_device(loaded.arguments, cpu=bool(config.training_arguments.get("use_cpu")))
     quiet_libraries()
@@ -143,7 +143,7 @@ def _train_and_report(
             metrics = report_run(job, views, folder.path, trained, time.time() - started)
             folder.finish()
         log.info("finished: %s", metrics["kept"]["text"] if metrics else "")
-        note_in_file(_print_results(folder.path, console))
+        note_in_file(print_results(folder.path, console))
 
 
 def open_job_of(loaded: Loaded, verb: Verb) -> Job:
@@ -195,7 +195,7 @@ def show_plan(plan: Plan, console: Console) -> None:
         say(console, *plan_lines(plan))
 
 
-def _print_results(folder: Path, console: Console) -> list[str]:
+def print_results(folder: Path, console: Console) -> list[str]:
     """Prints ``eval_results.txt`` and where the network and the report are; returns those lines."""
     path = folder / "eval_results.txt"
     if not path.is_file():

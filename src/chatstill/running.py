@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,19 +15,20 @@ from transformers import TrainerCallback, TrainingArguments
 from .caching import open_sources, settle
 from .costs import phase_steps
 from .data.views import View
-from .disk.write import write_text
 from .errors import Interrupted
-from .evaluate.scoring import score
+from .evaluate.scoring import score, weights_digest
 from .figures import counted
 from .job import Job, device_of
 from .methods.base import Phase
 from .models.finite import weights_digest
 from .models.heads import start_at_mean
+from .splits import list_bad_rows
 from .tasks.base import Split
 from .tasks.selection import check_selection, main_metric_of
 from .train.arguments import training_arguments
 from .train.checkpoints import CheckpointStore
 from .train.control import Agreement, StopRequest
+from .train.ending import Ended
 from .train.failures import failures
 from .train.launch import Gate, leave_group, rank, world_size
 from .train.phases import Engine, PhaseResult, num_steps, run_phases
@@ -58,15 +60,17 @@ class Trained:
         scores: The kept network's scores on dev, (N, C).
         teacher_scores: The teacher's, None without one.
         train_scores: The teacher's on train, None unless ``label_noise`` asks for them.
+        ended: Where it was ended before its time.
     """
 
     phases: list[PhaseResult]
     scores: np.ndarray | None
     teacher_scores: np.ndarray | None
     train_scores: np.ndarray | None = None
+    ended: Ended | None = None
 
 
-def prepare_views(job: Job, folder: Path, console: Console) -> Views:
+def prepare_views(job: Job, folder: Path, console: Console, *, trains: bool = True) -> Views:
     """Tokenises once; other processes, and a run that goes on, find it done.
 
     Raises:
@@ -79,26 +83,14 @@ def prepare_views(job: Job, folder: Path, console: Console) -> Views:
             say(f"{split}: {view.num_labelled:,} of {len(view):,} rows have a label")
         cut = f"{100 * view.cut_share:.1f} % of rows cut"
         say(f"{split}: {len(view):,} rows, longest {int(view.lengths.max())} tokens, {cut}")
-    _list_bad_rows(views, folder)
-    check_selection(job.task, np.asarray(views.dev.labels), views.dev.groups)
     if rank() == 0:
+        list_bad_rows({"train": views.train, "dev": views.dev}, folder)
+    check_selection(job.task, np.asarray(views.dev.labels), views.dev.groups)
+    if rank() == 0 and trains:
         steps = {p.name: phase_steps(job, p, len(views.train)) for p in job.method.phases()}
         passes = {name: total / per_epoch for name, (total, per_epoch) in steps.items()}
         settle(job, views.train, folder, passes)
     return views
-
-
-def _list_bad_rows(views: Views, folder: Path) -> None:
-    """``bad_rows.tsv``: the malformed rows that were left out; no file where there are none."""
-    lines = [
-        f"{split}\t{line}\n"
-        for split, view in (("train", views.train), ("dev", views.dev))
-        for line in view.bad_rows
-    ]
-    if lines and rank() == 0:
-        rows = f"{len(lines):,} malformed rows were" if lines[1:] else "1 malformed row was"
-        say(f"{rows} left out: {folder / 'bad_rows.tsv'}")
-        write_text(folder / "bad_rows.tsv", "split\trow\n" + "".join(lines))
 
 
 def _prepare(job: Job, split: Split, cache: Path, folder: Path, console: Console) -> View:
@@ -140,20 +132,28 @@ def train_job(
         with failures(store):
             if rank() == 0:
                 gate.remove()
-            scores = teacher_scores = train_scores = None
-            if job.config.do_eval:
-                scores = run.dev_scores()
-                if job.teacher is not None:
-                    if world_size() == 1:
-                        teacher_scores = job.teacher_scores
-                    if teacher_scores is None:
-                        teacher_scores = score_dev(job, views.dev, job.teacher)
-                    if "train" in job.config.label_noise:
-                        train_scores = score_dev(job, views.train, job.teacher)
+            return scored(job, views, results, run.dev_scores)
     finally:
         run.records.close()
         leave_group()
-    return Trained(results, scores, teacher_scores, train_scores)
+
+
+def scored(
+    job: Job,
+    views: Views,
+    phases: list[PhaseResult],
+    dev_scores: Callable[[], np.ndarray] | None = None,
+) -> Trained:
+    """What training ended with, the kept network and the teacher scored where ``do_eval`` asks for it."""
+    if not job.config.do_eval:
+        return Trained(phases, None, None)
+    own = dev_scores() if dev_scores else score_dev(job, views.dev, job.method.kept())
+    if job.teacher is None:
+        return Trained(phases, own, None)
+    theirs = job.teacher_scores if world_size() == 1 else None
+    both = own, score_dev(job, views.dev, job.teacher) if theirs is None else theirs
+    train = score_dev(job, views.train, job.teacher) if "train" in job.config.label_noise else None
+    return Trained(phases, *both, train)
 
 
 class _Run:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .data.views import Lengths, View, prepare_view
+from .disk.write import write_text
 from .tasks.base import Example, Split, Task
 from .tasks.files import locate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from transformers import PreTrainedTokenizerBase
 
     from .config.schema import RunConfig
     from .methods.base import Method
+
+log = logging.getLogger("chatstill")
 
 
 def path_of(task: Task, split: Split, config: RunConfig) -> Path:
@@ -59,3 +63,12 @@ def sample_view(
         source_fingerprint="sample",
         label_width=label_width(task),
     )
+
+
+def list_bad_rows(views: Mapping[str, View], folder: Path) -> None:
+    """``bad_rows.tsv``: the malformed rows that were left out; no file where there are none."""
+    lines = [f"{split}\t{line}\n" for split, view in views.items() for line in view.bad_rows]
+    if lines:
+        rows = f"{len(lines):,} malformed rows were" if lines[1:] else "1 malformed row was"
+        log.info("%s left out: %s", rows, folder / "bad_rows.tsv")
+        write_text(folder / "bad_rows.tsv", "split\trow\n" + "".join(lines))

@@ -86,6 +86,50 @@ def test_each_fault(described, changes, expected):
     assert expected in described.report()
 
 
+@pytest.fixture
+def talks(described):
+    """A block of dialogues with the candidate chosen."""
+    text = (
+        '{"messages": [{"role": "user", "content": "a"}], "candidates": ["b", "c"], "chosen": 0}\n'
+    )
+    for split in ("train", "dev"):
+        (described.folder / f"{split}.jsonl").write_text(text, encoding="utf-8")
+    described.values["data"] = {
+        "train": "train.jsonl",
+        "dev": "dev.jsonl",
+        "text": "messages",
+        "candidates": "candidates",
+        "chosen": "chosen",
+    }
+    return described
+
+
+def test_dialogues_load(talks):
+    assert talks.load().warnings == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"chosen": None}, "'data.label': is missing, and so is 'chosen'."),
+        ({"label": "label"}, "'data.label': stands beside 'chosen'."),
+        ({"candidates": None}, "'data.chosen': stands alone, with nothing to choose from."),
+        ({"rejected": "bad", "chosen": None}, "'data.rejected': needs 'chosen' beside it."),
+        ({"text_pair": "reply"}, "'data.text_pair': stands beside candidates"),
+        ({"group": "id"}, "'data.group': stands beside candidates: a line is a group."),
+        ({"kind": "regression"}, "'data.kind': is 'regression', and 'chosen' tells two classes."),
+        ({"train": "train.csv"}, "a cell of CSV holds no list of candidates"),
+        ({"candidates": "candidate"}, "the first row of train.jsonl has no key 'candidate'."),
+        ({"id": "ids"}, "the first row of train.jsonl has no key 'ids'."),
+        ({"roles": "user"}, "'data.roles' must be a list"),
+    ],
+)
+def test_faults_of_dialogues(talks, changes, expected):
+    block = talks.values["data"] | changes
+    talks.values["data"] = {key: value for key, value in block.items() if value is not None}
+    assert expected in talks.report()
+
+
 def test_what_has_no_effect_is_said(described):
     described.values["data"] |= {"subset": "x"}
     report = described.report("data_dir=data")

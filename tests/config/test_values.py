@@ -51,6 +51,7 @@ def test_every_key_of_the_specification_is_known(world):
         "max_steps": -1,
         "patience": 2,
         "keep": "best",
+        "predictions_texts": True,
         "cache_dir": "cache",
         "plugins": [],
         "allow_weak_teacher": True,

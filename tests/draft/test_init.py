@@ -181,6 +181,81 @@ def test_lists_of_turns_and_of_labels_in_json_lines(elsewhere, models):
     assert data["kind"] == "multi_label"
 
 
+def test_identifiers_are_known_by_name_and_value(elsewhere, models):
+    for split in ("train", "dev"):
+        rows = [f"r{n},u{n % 7},{row}" for n, row in enumerate(reviews(40))]
+        write_rows(elsewhere / "rows", f"{split}.csv", ["review_id,user_id,text,label", *rows])
+    assert cli.main(["init", "rows", str(models / "teacher")]) == 0
+    assert values_of("distill.jsonc")["data"]["id"] == "review_id"
+    for split in ("train", "dev"):
+        rows = [f"r{n % 20},u{n % 7},{row}" for n, row in enumerate(reviews(40))]
+        write_rows(elsewhere / "rows", f"{split}.csv", ["review_id,user_id,text,label", *rows])
+    assert cli.main(["init", "rows", str(models / "teacher"), "--output", "other.jsonc"]) == 0
+    assert "id" not in values_of("other.jsonc")["data"], "it comes back"
+
+
+def talks(count, **more):
+    asked = [{"role": "user", "content": "go home"}, {"role": "assistant", "content": "a cat"}]
+    for number in range(count):
+        row = {"dialog_id": f"d{number}", "messages": [*asked, {"role": "user", "content": "why"}]}
+        yield row | {key: make(number) for key, make in more.items()}
+
+
+DIALOGUES = {
+    "labels": (
+        {
+            "candidates": lambda n: [
+                {"content": "sure", "label": 1},
+                {"content": f"never {n}", "label": 0},
+            ]
+        },
+        {"text": "messages", "candidates": "candidates", "label": "label", "id": "dialog_id"},
+    ),
+    "grades": (
+        {"responses": lambda n: [{"value": f"sure {n}", "score": g} for g in range(3)]},
+        {"candidates": "responses", "label": "score", "kind": "relevance", "labels": [0, 1, 2]},
+    ),
+    "a list of labels": (
+        {"options": lambda n: ["sure", f"no {n}"], "labels": lambda n: [1, 0]},
+        {"candidates": "options", "label": "labels"},
+    ),
+    "one chosen": (
+        {"candidates": lambda n: ["sure", f"no {n}"], "answer": lambda n: 0},
+        {"candidates": "candidates", "chosen": "answer", "id": "dialog_id"},
+    ),
+    "preferences": (
+        {"chosen": lambda n: f"sure {n}", "rejected": lambda n: [f"no {n}"]},
+        {"chosen": "chosen", "rejected": "rejected"},
+    ),
+    "a topic": (
+        {"topic": lambda n: ("cats", "homes")[n % 2]},
+        {"text": "messages", "label": "topic", "id": "dialog_id"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DIALOGUES)
+def test_dialogues_are_known_by_what_their_lines_hold(elsewhere, models, kind):
+    more, expected = DIALOGUES[kind]
+    for split in ("train", "dev"):
+        rows = [json.dumps(row) for row in talks(30, **more)]
+        write_rows(elsewhere / "talks", f"{split}.jsonl", rows)
+    model = "teacher" if kind in ("labels", "a list of labels", "one chosen") else "body"
+    assert cli.main(["init", "talks", str(models / model), "--output", "my.jsonc"]) == 0
+    data = values_of("my.jsonc")["data"]
+    assert {key: data.get(key) for key in expected} == expected
+    assert not {"group", "text_pair"} & data.keys()
+    assert cli.main(["check", "my.jsonc"]) == 0
+
+
+def test_candidates_of_which_none_is_right_are_told(elsewhere, models, capsys):
+    for split in ("train", "dev"):
+        rows = [json.dumps(row) for row in talks(5, candidates=lambda n: ["sure", "no"])]
+        write_rows(elsewhere / "talks", f"{split}.jsonl", rows)
+    assert cli.main(["init", "talks", str(models / "body")]) == 2
+    assert "nothing tells which of 'candidates' is right" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("comma", [",", "，"])
 def test_semicolons_and_several_labels_a_row(elsewhere, models, comma):
     kinds = ["news", f"news{comma}sports", "sports", f"news{comma}money", "money"]

@@ -49,7 +49,8 @@ LOW = {
 # Modules of the root put the rooms together; only the command line may import these.
 ROOT = {"pipeline", "job", "checkup", "running", "outcome", "fingerprint", "rehearsal", "runlog"}
 ROOT |= {"kept", "clearing", "opening", "submission", "splits", "scored", "chain", "chain_outcome"}
-ROOT |= {"networks", "student_tokens", "caching", "costs", "inputs", "trial", "settling", "usual"}
+ROOT |= {"networks", "student_tokens", "caching", "costs", "inputs", "trial", "finishing"}
+ROOT |= {"settling", "usual"}
 QUICK = (
     "model_types",
     "errors",

@@ -275,6 +275,35 @@ def test_a_task_that_reads_its_rows_itself_skips_none(tmp_path):
         task_of(RunKeys(**values))
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_rows_are_named_as_the_data_name_them(tmp_path, suffix):
+    columns, block = KINDS["classes"][1:3]
+    for split, count in (("train", 8), ("dev", 12)):
+        named = ((f"{split}-{n}", *row) for n, row in enumerate(classes(count, 0)))
+        write(tmp_path / f"{split}.{suffix}", ("key", *columns), named)
+    files = {split: str(tmp_path / f"{split}.{suffix}") for split in ("train", "dev")}
+    values = {
+        "data": {**block, **files, "id": "key"},
+        "output_dir": str(tmp_path / "out"),
+        "teacher_architectures": {
+            "model_name_or_path": str(world.build_network(tmp_path / "start", layers=2))
+        },
+        "max_seq_length": 32,
+        "max_steps": 1,
+        "predictions_texts": True,
+    }
+    loaded = world.loaded(values, tmp_path, "teach")
+    pipeline.teach(loaded, console=world.console())
+    lines = (tmp_path / "out" / "predictions.tsv").read_text(encoding="utf-8").splitlines()
+    cells = [line.split("\t") for line in lines]
+    assert cells[0][:4] == ["index", "id", "label", "prediction"]
+    assert [row[1] for row in cells[1:]] == [f"dev-{n}" for n in range(12)]
+    assert [row[-2] for row in cells[1:]] == [text for text, _ in classes(12, 0)]
+    without = values | {"data": {**block, **files}, "predictions_texts": False}
+    same = run_fingerprint(world.loaded(without, tmp_path, "teach"), "teach")
+    assert same == run_fingerprint(loaded, "teach"), "names and texts change no weights"
+
+
 def test_a_teacher_with_its_labels_in_another_order(tmp_path):
     folder, loaded, _ = run_through(tmp_path, "sets", "csv")
     before = metrics_of(folder)["teacher"]["metrics"]

@@ -79,10 +79,20 @@ def test_both_sections_are_scored_and_the_main_metric_is_their_mean(made):
 
 def test_a_wrong_label_is_found_in_its_file(made):
     noise = (made / "run" / "label_noise.tsv").read_text(encoding="utf-8").splitlines()
-    split, line, _, _, _, text, _ = noise[1].split("\t")
+    split, line, name, _, _, _, text, _ = noise[1].split("\t")
     assert (split, line) == ("dev mismatched", "6")
     file = (made / "data" / "MNLI" / "dev_mismatched.tsv").read_text(encoding="utf-8")
-    assert text in file.splitlines()[5]
+    assert text in file.splitlines()[5] and file.splitlines()[5].split("\t")[0] == name
+
+
+def test_predictions_have_the_index_of_each_section(made):
+    lines = (made / "run" / "predictions.tsv").read_text(encoding="utf-8").splitlines()
+    assert lines[0].split("\t")[:3] == ["index", "id", "group"]
+    found = [tuple(line.split("\t")[1:3]) for line in lines[1:]]
+    for section, count in (("matched", 40), ("mismatched", 25)):
+        file = (made / "data" / "MNLI" / f"dev_{section}.tsv").read_text(encoding="utf-8")
+        names = [line.split("\t")[0] for line in file.splitlines()[1:]]
+        assert [name for name, of in found if of == section] == names and len(names) == count
 
 
 def test_the_plan_names_both_files(made, capsys):

@@ -69,7 +69,8 @@ def test_a_teacher_and_a_student_are_trained_on_it(ran, folder):
 def test_the_test_examples_are_evaluated_and_a_file_is_predicted(ran, folder):
     assert "accuracy" in ran["evaluate"]
     lines = (folder / "topics.tsv").read_text("utf-8").splitlines()
-    assert lines[0].split("\t") == ["index", "label", "prediction", "score_0", "score_1", "score_2"]
+    names = "index label prediction probability score_0 score_1 score_2"
+    assert lines[0].split("\t") == names.split()
     assert [line.split("\t")[2] in TOPICS for line in lines[1:]] == [True, True]
 
 

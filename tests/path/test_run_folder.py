@@ -1,10 +1,12 @@
 """What a finished run leaves, and what starting it again does."""
 
+import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -341,6 +343,42 @@ def test_cache_dir_is_shared_by_runs(run, tmp_path):
     run(cache_dir=str(cache), num_train_epochs=1, name="other")
     arrays = {p: t for p, t in modified(cache).items() if p.suffix == ".bin"}
     assert arrays == {p: before[p] for p in arrays}
+
+
+def test_probabilities_are_those_of_the_scores_and_of_the_threshold(finished):
+    path = finished.folder / "predictions.tsv"
+    with open(path, encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    scores = read_predictions(path, ("0", "1")).scores
+    counts = 1 / (1 + np.exp(scores[:, 0] - scores[:, 1]))
+    found = np.array([float(row["positive_probability"]) for row in rows])
+    np.testing.assert_allclose(found, counts, rtol=1e-12)
+    own = np.where([row["prediction"] == "1" for row in rows], found, 1 - found)
+    np.testing.assert_allclose([float(row["probability"]) for row in rows], own, rtol=1e-9)
+    threshold = json.loads(read(finished.folder / "metrics.json"))["threshold"]["probability"]
+    assert threshold in found, "a row's probability, to the last digit"
+
+
+def test_texts_stand_in_predictions_where_they_are_asked_for(finished, tmp_path, capsys):
+    from chatstill import cli
+
+    rows = tmp_path / "rows.tsv"
+    rows.write_text("where is\tsure\ngo home\tnever\n", encoding="utf-8")
+    assert cli.main(["predict", str(finished.folder), str(rows), "--texts"]) == 0
+    lines = (tmp_path / "rows.tsv.predictions.tsv").read_text(encoding="utf-8").splitlines()
+    assert [line.split("\t")[-2:] for line in lines] == [
+        ["text_a", "text_b"],
+        ["where is", "sure"],
+        ["go home", "never"],
+    ]
+    folder = ["evaluate", str(finished.folder), "--texts"]
+    assert cli.main([*folder, "--output", str(tmp_path / "e")]) == 0
+    head, first, *_ = (tmp_path / "e" / "predictions.tsv").read_text("utf-8").splitlines()
+    data = Path(finished.values["data_dir"])
+    query, reply, _ = read(data / "chat" / "dev.data.txt").split("\n")[0].split("\t")
+    assert head.endswith("text_a\ttext_b") and first.endswith(f"{query}\t{reply}")
+    assert cli.main(folder) == 2
+    assert "--texts: predictions are only written with --output FOLDER" in capsys.readouterr().err
 
 
 def test_scores_do_not_depend_on_the_batch_size(finished, tmp_path):

@@ -41,7 +41,10 @@ def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
         return known
     if _is_unfinished(model):
         message = f"{model} is the folder of a run that has not ended: it holds no network yet"
-        hint = "Start the run again with its configuration, or name the folder of one of its links."
+        hint = (
+            "Start the run again with its configuration, name the folder of one of its links, or end it with "
+            f"what it has: chatstill finish {model}"
+        )
         raise UserError(Problem("", message, hint))
     return {}
 

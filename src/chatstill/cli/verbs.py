@@ -45,6 +45,7 @@ Plugins = Annotated[
         "--plugin", metavar="FILE", help="A Python file with a task or model of your own."
     ),
 ]
+Texts = Annotated[bool, typer.Option("--texts", help="With both texts of each row.")]
 Split = Annotated[Literal["train", "dev", "test"], typer.Option(help="Which rows.")]
 
 
@@ -90,6 +91,28 @@ def teach(config: Named, overrides: Set = None, fresh: Fresh = False) -> None:
 
 
 @app.command()
+def finish(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that was stopped.")],
+    config: FileOption = None,
+    plugins: Plugins = None,
+    overrides: Set = None,
+) -> None:
+    """End a stopped run for good: its best or last checkpoint becomes the network."""
+    from ..config.again import load_again
+    from .messages import show_problems
+
+    def loaded_of(folder: Path, verb: str) -> "Loaded":
+        more = {"config": config, "plugins": plugins, "overrides": overrides or ()}
+        loaded = load_again(folder, verb, **more)  # type: ignore[arg-type]
+        show_problems(loaded.warnings)
+        return loaded
+
+    from ..finishing import finish as end
+
+    end(run, loaded_of, console=standard_output())
+
+
+@app.command()
 def check(context: typer.Context, config: Config = None, overrides: Set = None) -> None:
     """Check CONFIG and all it names, print the plan, stop."""
     chain = _load_chain(config or context.obj, overrides, "check")
@@ -113,6 +136,7 @@ def evaluate(
     data_dir: Annotated[str | None, typer.Option(help="Folder of the task's files.")] = None,
     split: Split = "dev",
     output: Annotated[Path | None, typer.Option(help="Folder for figures and predictions.")] = None,
+    texts: Texts = False,
     plugins: Plugins = None,
     overrides: Set = None,
 ) -> None:
@@ -125,8 +149,10 @@ def evaluate(
     if config is None and task_name is None and not model.exists():
         hint = "If it is a name on the hub, say its task: --task-name or --config."
         raise UserError(Problem("", f"there is no folder {model}", hint))
+    if texts and output is None:
+        raise UserError(Problem("--texts", "predictions are only written with --output FOLDER"))
     named = _named([*block, *(overrides or [])], task_name, data_dir, plugins)
-    loaded = _load(config, named, "evaluate")
+    loaded = _load(config, [*named, *_with_texts(texts)], "evaluate")
     from .. import pipeline
 
     pipeline.evaluate(model, loaded.config, split=split, output=output, console=standard_output())
@@ -139,6 +165,7 @@ def predict(
     config: FileOption = None,
     task_name: TaskName = None,
     output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
+    texts: Texts = False,
     plugins: Plugins = None,
     overrides: Set = None,
 ) -> None:
@@ -152,7 +179,7 @@ def predict(
         )
         guessed, task_name = not (task_name or told), task_name or "chat"
     named = _named([*block, *(overrides or [])], task_name, None, plugins)
-    loaded = _load(config, named, "predict")
+    loaded = _load(config, [*named, *_with_texts(texts)], "predict")
     from .. import pipeline
 
     try:
@@ -213,6 +240,10 @@ def submit(
 
 
 app.command()(cache)
+
+
+def _with_texts(asked: bool) -> list[str]:
+    return ["predictions_texts=true"] if asked else []
 
 
 def _named(

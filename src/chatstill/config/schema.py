@@ -116,6 +116,7 @@ class RunKeys(Block):
         eval_steps: Steps between evaluations; left out: every epoch.
         logging_steps: Steps between lines of the log.
         patience: Evaluations without a better figure after which training stops.
+        predictions_texts: Whether predictions.tsv holds the texts too.
         label_noise: Splits that are searched for labels the teacher contradicts.
         keep: The last weights, or the best on the dev set; left out: the best where dev can tell.
         training_arguments: Anything else of transformers' TrainingArguments.
@@ -179,6 +180,7 @@ class RunKeys(Block):
     logging_steps: int = Field(default=50, ge=1, le=MOST)
     patience: int | None = Field(default=None, ge=1, le=MOST)
     label_noise: tuple[Literal["train", "dev"], ...] = ("dev",)
+    predictions_texts: bool = False
     keep: Literal["last", "best"] | None = None
     training_arguments: dict[str, Any] = Field(default_factory=dict)
 

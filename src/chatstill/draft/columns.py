@@ -22,7 +22,7 @@ SECOND_NAMES = (
 ).split()
 FIRST_NAMES = (
     "text_a text sentence sentence1 query question question1 premise comment comment_text review content "
-    "turns dialog dialogue conversation history context message utterance title "
+    "turns dialog dialogue conversation history context message messages conversations utterance title "
     "文本 句子 内容 正文 评论 评论内容 评价内容 留言 反馈 反馈内容 问题 问句 提问 用户问题 用户输入 对话 "
     "对话内容 句子1 文本1 问题1 标题 描述"
 ).split()
@@ -34,6 +34,10 @@ OTHER_NAMES = (
     "订单号 订单编号 链接 电话 手机号 邮箱 门店 店铺 商品 商品名称 产品"
 ).split()
 MOST_CLASSES = 200
+_ID = re.compile(
+    r"(id|index|idx|guid|uuid|编号|序号|(row|sample|example|text|item|record|review|comment|message|"
+    r"pair|doc|document|dialog|dialogue|conversation)_?id)"
+)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -121,6 +125,7 @@ class Roles:
         label: Of the label.
         group: Of the groups.
         labels: Columns of 0 and 1, one a label, in place of ``label``.
+        id: Of what rows are called.
         guessed: Role -> why it is a guess.
     """
 
@@ -129,6 +134,7 @@ class Roles:
     label: str
     group: str | None
     labels: tuple[str, ...] = ()
+    id: str | None = None
     guessed: dict[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -155,8 +161,15 @@ def roles_of(columns: Sequence[Column]) -> Roles | str:
         flags[0].name if label is None else label.name,
         group,
         tuple(column.name for column in flags),
+        next((c.name for c in rest if c.name != group and is_identifier(c.name, c.cells)), None),
         guessed,
     )
+
+
+def is_identifier(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column is called as identifiers are, and tells every row from all others."""
+    called = _ID.fullmatch("".join(name.casefold().split())) is not None
+    return called and all(cells) and len(set(cells)) == len(cells)
 
 
 def _likeliest(rest: Sequence[Column], guessed: dict[str, str]) -> list[Column]:

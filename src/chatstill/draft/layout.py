@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ..errors import Problem, UserError
 from ..preflight.survey import Thinning
 from ..tasks.cells import Bad, cell_text
+from ..tasks.messages import content_of
 from ..tasks.tables import ENDINGS, Layout, Table
 from ..tasks.tabular_labels import SEPARATOR
 from .columns import Column
@@ -97,9 +98,14 @@ def sample(file: Path, layout: Layout) -> list[list[str]]:
 
 
 def _as_text(cell: Any) -> str:
-    """A cell as text; of a list of turns or labels, its items with commas between them."""
+    """A cell as text; of a list of turns, messages or labels, its items with commas between them."""
     items = cell if isinstance(cell, list) else [cell]
-    return SEPARATOR.join(cell_text(item) or "" for item in items)
+    return SEPARATOR.join(_item_text(item) for item in items)
+
+
+def _item_text(item: Any) -> str:
+    found = content_of(item) if isinstance(item, dict) else cell_text(item)
+    return found if isinstance(found, str) else ""
 
 
 def spread(rows: Iterable[Item]) -> list[Item]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ from ..tasks.base import Labels
 from ..tasks.label_cells import vector_of
 from ..tasks.positive import why_no_f1, with_positive
 from ..tasks.tables import Layout, Table
+from ..tasks.tabular import TabularTask
 from ..tasks.tabular_keys import DataKeys
 from ..tasks.tabular_labels import label_parts, labels_of
 from .columns import Column, Roles, roles_of
-from .layout import layout_of, sample
+from .dialogues import Dialogues, dialogues_in
+from .layout import SAMPLE, layout_of, sample
 
 DEV = ("dev", "valid", "validation", "val", "eval", "test")
+ID = "what a row is called; it stands in predictions.tsv"
 CLASS_FILES = ("class.txt", "classes.txt", "labels.txt")
 
 
@@ -45,6 +49,9 @@ def draft_table(file: Path) -> Drafted:
         UserError: the file can't be read, its columns can't be told, or there is no dev file.
     """
     layout = layout_of(file)
+    dialogues = dialogues_in(file, layout, layout.format_of(file))
+    if dialogues is not None:
+        return _of_dialogues(file, layout, dialogues)
     rows = sample(file, layout)
     names = Table(file, layout).columns
     columns = [Column.of(name, [row[n] for row in rows]) for n, name in enumerate(names)]
@@ -56,20 +63,56 @@ def draft_table(file: Path) -> Drafted:
     if layout.columns is not None:
         layout, roles, columns = _named(layout, roles, columns)
     label = next(column for column in columns if column.name == roles.label)
-    dev, comment = _dev(file)
-    keys = _keys(file, layout, roles, label, (str(dev), comment))
+    keys = [*_files(file, layout), *_columns(file, roles, label)]
     order = [column.name for column in columns]
     at = [order.index(name) for name in (roles.text, roles.text_pair) if name]
     texts = [(row[at[0]], row[at[1]] if len(at) > 1 else None) for row in rows]
     labels = with_positive(_labels(keys), None)
     listed = ", ".join(order)
     seen = [f"data: {file}, columns {listed}; {_told(roles, labels)}"]
+    return _drafted(file, keys, labels, texts, seen, ranks=roles.group is not None)
+
+
+def _of_dialogues(file: Path, layout: Layout, found: Dialogues) -> Drafted:
+    """The block of a file whose lines are dialogues with candidate replies."""
+    keys = [*_files(file, layout), *found.keys]
+    if found.id:
+        keys.append(("id", found.id, ID))
+    values = Column.of("label", found.labels)
+    if found.labels:
+        at = next(n for n, (key, _, _) in enumerate(keys) if key == "label")
+        keys[at] = (*keys[at][:2], _marked(_values(values), keys[at][2]))
+        if grades := _grades(values):
+            keys.append(("kind", "relevance", "a guess: grades, the highest belongs in front"))
+            keys.append(("labels", grades, "from the lowest to the highest"))
+    labels = _labels(keys)
+    labels = labels if labels.positive else with_positive(labels, None)
+    told = ", ".join(f"{key} '{value}'" for key, value, _ in found.keys)
+    seen = [f"data: {file}, a dialogue in each line: {told} ({len(labels.names)} classes)"]
+    task = TabularTask(DataKeys(**{key: value for key, value, _ in keys}))
+    texts = [(row.first_text, row.text_b) for row in islice(task.read(file, "train"), SAMPLE)]
+    return _drafted(file, keys, labels, texts, seen, ranks=True)
+
+
+def _drafted(
+    file: Path,
+    keys: list[tuple[str, Any, str]],
+    labels: Labels,
+    texts: list[tuple[str, str | None]],
+    seen: list[str],
+    *,
+    ranks: bool,
+) -> Drafted:
+    """The block, and the class that counts."""
     block: list[tuple[str, Any, str]] = [("data", dict_of(keys), "")]
+    defined = any(key == "chosen" for key, _, _ in keys)
+    if defined:  # the candidate that was chosen counts, whatever it is called
+        return Drafted(file.parent.name or file.stem, block, labels.num_outputs, texts, seen)
     if labels.positive is not None:
         comment = "the class that counts in f1 and ranking, told by its name"
         block.append(("positive_label", labels.positive, comment))
     elif labels.kind == "classification" and len(labels.names) == 2:
-        what = "rows are not ranked" if roles.group else "f1 is left out"
+        what = "rows are not ranked" if ranks else "f1 is left out"
         seen.append(f"{what}: {why_no_f1(labels.names)}")
     return Drafted(file.parent.name or file.stem, block, labels.num_outputs, texts, seen)
 
@@ -121,11 +164,11 @@ def _beside(file: Path, words: Sequence[str]) -> Path | None:
     return None
 
 
-def _keys(
-    file: Path, layout: Layout, roles: Roles, label: Column, dev: tuple[str, str]
-) -> list[tuple[str, Any, str]]:
-    keys: list[tuple[str, Any, str]] = [("train", str(file), ""), ("dev", *dev)]
-    if (test := _beside(file, ("test",))) is not None and str(test) != dev[0]:
+def _files(file: Path, layout: Layout) -> list[tuple[str, Any, str]]:
+    """The keys of the files and of how they are laid out."""
+    dev, comment = _dev(file)
+    keys: list[tuple[str, Any, str]] = [("train", str(file), ""), ("dev", str(dev), comment)]
+    if (test := _beside(file, ("test",))) is not None and test != dev:
         keys.append(("test", str(test), ""))
     if layout.format:
         keys.append(("format", layout.format, ""))
@@ -135,10 +178,15 @@ def _keys(
         keys.append(("delimiter", layout.delimiter, ""))
     if layout.encoding != "utf-8":
         keys.append(("encoding", layout.encoding, ""))
-    keys.append(("text", roles.text, roles.guessed.get("text", "")))
+    return keys
+
+
+def _columns(file: Path, roles: Roles, label: Column) -> list[tuple[str, Any, str]]:
+    keys: list[tuple[str, Any, str]] = [("text", roles.text, roles.guessed.get("text", ""))]
     if roles.text_pair:
         keys.append(("text_pair", roles.text_pair, roles.guessed.get("text_pair", "")))
-    return keys + _label_keys(file, roles, label)
+    keys += _label_keys(file, roles, label)
+    return [*keys, ("id", roles.id, ID)] if roles.id else keys
 
 
 def _label_keys(file: Path, roles: Roles, label: Column) -> list[tuple[str, Any, str]]:

@@ -12,24 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..figures import COLDEST, HOTTEST
-from ..tasks.metrics import decide, margin, matrix
+from ..tasks.metrics import decide, margin, matrix, probabilities
 
 BINS = 15
-
-
-def probabilities(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Probabilities of the classes (N, C): softmax of ``scores / temperature``.
-
-    Args:
-        scores: (N, C) logits; (N, 1) of a sigmoid scorer gives (N, 2).
-        temperature: Above 1 the probabilities move together, below 1 apart.
-    """
-    logits = matrix(scores) / temperature
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    logits = logits - logits.max(axis=1, keepdims=True)
-    powers = np.exp(logits)
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def calibration_error(probability: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..tasks.base import Example, Labels
-from ..tasks.metrics import decide, matrix
+from ..tasks.metrics import decide, matrix, probabilities
+from ..tasks.prediction_columns import escaped
 from ..tasks.predictions import label_set
-from .calibration import probabilities
 
 MOST = 1000
 COLUMNS = ("split", "line", "label", "teacher", "probability", "text_a", "text_b")
@@ -101,11 +101,17 @@ def disagreements(
 
 
 def as_lines(found: Iterable[Disagreement]) -> Iterator[str]:
-    """The lines of ``label_noise.tsv``; TAB and line ends inside a text are written as escapes."""
-    yield "\t".join(COLUMNS)
-    for split, row, label, answer, value in found:
-        texts = (_escaped(row.first_text), _escaped(row.text_b or ""))
-        yield "\t".join((split, str(row.line), label, answer, value, *texts))
+    """The lines of ``label_noise.tsv``; TAB and line ends inside a text are written as escapes.
+
+    What the data call a row stands behind its line, where they have such names.
+    """
+    listed = list(found)
+    named = any(row.name is not None for _, row, *_ in listed)
+    yield "\t".join((*COLUMNS[:2], *(["id"] if named else []), *COLUMNS[2:]))
+    for split, row, label, answer, value in listed:
+        texts = (escaped(row.first_text), escaped(row.text_b or ""))
+        name = [escaped(row.name or "")] if named else []
+        yield "\t".join((split, str(row.line), *name, label, answer, value, *texts))
 
 
 def _of_label(probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -116,9 +122,3 @@ def _of_set(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The probability of each row's whole set (N,): the product over all labels, applying or not."""
     toward = np.where(labels > 0, scores, -scores).astype(np.float64)
     return np.exp(-np.logaddexp(0, -toward).sum(axis=1))
-
-
-def _escaped(text: str) -> str:
-    for character, shown in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
-        text = text.replace(character, shown)
-    return text

@@ -147,6 +147,8 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
             lines.append(f"ratio to the teacher = {metrics['ratio']:.4f}")
         lines += [f"{BETWEEN[k]} = {v:.4f}" for k, v in metrics["agreement"].items()]
     lines += _calibration_lines(metrics)
+    if metrics.get("ended"):
+        lines.append(f"run = {metrics['ended']['text']}")
     if metrics.get("kept"):
         lines.append(f"kept = {metrics['kept']['text']}")
     return [shown(line) for line in lines]

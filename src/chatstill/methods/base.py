@@ -262,6 +262,11 @@ class Method:
         """Rows (label, value) and warnings about a phase, for the printed plan."""
         return [], []
 
+    def ended_early(self, ctx: Context) -> list[str]:
+        """Warnings about a kept network whose weights are those after ``ctx.step`` steps of a phase, and
+        that is trained no further."""
+        return []
+
     def kept(self) -> PreTrainedModel:
         """The network that is evaluated and shipped; callable at any step, no side effect."""
         return self.student

@@ -297,6 +297,18 @@ class Theseus(Method):
     def gauges(self, ctx: Context) -> dict[str, float]:
         return {"replacing_rate": self.rate(ctx)}
 
+    def ended_early(self, ctx: Context) -> list[str]:
+        """A rate below 1: the successors alone are what hardly any step trained."""
+        rate = self.rate(ctx)
+        if rate >= 1.0:
+            return []
+        share = rate**self.student.config.num_hidden_layers
+        return [
+            f"the replacing rate had come to {rate:.3g} at step {ctx.step:,}: the student's layers were "
+            f"trained between layers of the teacher, and all of them together in at most {share:.1%} of "
+            "the steps, which is how they stand now"
+        ]
+
     def plan(self, phase: Phase, num_steps: int) -> tuple[list[tuple[str, str]], list[str]]:
         """When the rate reaches 1, and warnings where that is too early, too late or never."""
         if phase.name != "replacing":

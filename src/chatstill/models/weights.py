@@ -83,7 +83,10 @@ def _files_of_folder(folder: Path, place: str) -> tuple[Path, ...]:
     refuse_foreign_folder(folder, place)
     if (folder / "run.json").is_file() and (folder / "checkpoints").is_dir():
         message = f"{folder} is the folder of a run that has not ended: it holds no network yet"
-        hint = "Start the run again with its configuration; it goes on from its last checkpoint."
+        hint = (
+            "Start the run again with its configuration, and it goes on from its last checkpoint; or end it "
+            f"with that: chatstill finish {folder}"
+        )
         raise UserError(Problem(place, message, hint))
     seen = sorted(item.name for item in folder.iterdir())
     listing = ", ".join(seen[:12]) + (" ..." if len(seen) > 12 else "") or "nothing"

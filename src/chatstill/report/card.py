@@ -30,6 +30,7 @@ class CardFacts:
         normalize: Whether the tokenizer applies NFKC.
         preprocess: What was done to texts before the tokenizer, or None.
         own: The block ``chatstill`` of its config.
+        ended: Where and how training was ended before its time; empty where it was not.
         file: The user's file that holds the network's class; empty for a network of transformers.
         class_name: That class.
     """
@@ -43,6 +44,7 @@ class CardFacts:
     normalize: bool = False
     preprocess: str | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
+    ended: Sequence[str] = ()
     file: str = ""
     class_name: str = "AutoModelForSequenceClassification"
 
@@ -62,12 +64,19 @@ def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
         "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags:\n- chatstill\n---\n",
         f"# {facts.task}: {facts.method}\n",
         f"A text classifier for the task {facts.task}, {made} by chatstill. Outputs: {labels}.\n",
+        _ended(facts.ended),
         _figures(metrics) if metrics else "It was not scored: the run had no evaluation.\n",
         _texts(facts),
         _use(facts),
         _calibration(facts.own, metrics or {}),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _ended(lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    return f"**Training was {lines[0]}.**\n" + "".join(f"\n- {line}" for line in lines[1:]) + "\n"
 
 
 def _figures(metrics: Mapping[str, Any]) -> str:

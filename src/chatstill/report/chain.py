@@ -67,8 +67,9 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
     lines = []
     for link in metrics["links"]:
         after = f" after {', '.join(link['after'])}" if link["after"] else ""
+        ended = f"; {link['ended']}" if link.get("ended") else ""
         lines.append(
-            f"{link['name']}: {link['method']}{after}, {link['steps']:,} steps; {link['network']}"
+            f"{link['name']}: {link['method']}{after}, {link['steps']:,} steps{ended}; {link['network']}"
         )
     for key, words in ((DIRECT, "taught directly"), (ALONE, "fine-tuned alone")):
         found = metrics.get(key)

@@ -35,7 +35,8 @@ def _item(row: Mapping[str, str]) -> str:
     texts = "".join(
         f"<br>{escape(_short(text))}" for text in (row["text_a"], row["text_b"]) if text
     )
-    return f"<li>{escape(row['split'])}, line {escape(row['line'])}: {escape(answer)}{texts}</li>"
+    place = f"{row['split']}, line {row['line']}" + (f", {row['id']}" if row.get("id") else "")
+    return f"<li>{escape(place)}: {escape(answer)}{texts}</li>"
 
 
 def _short(text: str, limit: int = 120) -> str:

@@ -120,6 +120,11 @@ def measures(judged: Mapping[str, Any]) -> dict[str, Measure]:
 
 
 def _summary(metrics: Mapping[str, Any]) -> str:
+    ended = metrics.get("ended")
+    return _figures(metrics) + (f" The run was {ended['text']}." if ended else "")
+
+
+def _figures(metrics: Mapping[str, Any]) -> str:
     dev, teacher = metrics["dev"], metrics.get("teacher")
     name = NAMES.get(dev["main"], dev["main"])
     if teacher is None or dev["value"] is None:

@@ -27,7 +27,8 @@ class Example:
     ``label`` is a class index of ``Labels.names``, a score for regression, the indices of all labels
     that apply for multi-label, or None without label. ``group`` names the query that ranking metrics
     group by, None where the task does not rank. ``context`` are the turns before ``text_a``, oldest
-    first; the network reads them joined by its separator, and the oldest are cut first.
+    first; the network reads them joined by its separator, and the oldest are cut first. ``name`` is
+    what the data call the row, None where they have no names.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Example:
     label: float | int | tuple[int, ...] | None = None
     group: str | None = None
     context: tuple[str, ...] = ()
+    name: str | None = None
 
     @property
     def first_text(self) -> str:

@@ -5,14 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..errors import Problem
+
 
 @dataclass(frozen=True)
 class Bad:
-    """A row that can't be taken: what was found, what was expected, what to do about it."""
+    """A row that can't be taken: what was found, what was expected, what to do, and where in the row."""
 
     found: str
     expected: str
     hint: str = ""
+    place: str = ""
+
+    def problem(self, where: str) -> Problem:
+        """The error for a row that stands at ``where``."""
+        place = f"{where}, {self.place}" if self.place else where
+        return Problem(place, f"found {self.found}, expected {self.expected}", self.hint)
 
 
 class Row(NamedTuple):
@@ -45,6 +53,13 @@ def no_header(names: Sequence[str], row: Row) -> Row:
     """The row, or what is wrong where it holds the names of its columns."""
     header = not isinstance(row.cells, Bad) and repeats_header(row.cells, names)
     return Row(row.number, HEADER_AGAIN) if header else row
+
+
+def kind_of(cell: Any) -> str:
+    """What a cell of JSON is, in words."""
+    kinds = ((bool, "true or false"), (int | float, "a number"), (str, "a text"), (list, "a list"))
+    named = next((words for kind, words in kinds if isinstance(cell, kind)), "an object")
+    return "no value" if cell is None else named
 
 
 def cell_text(cell: Any) -> str | None:

@@ -31,6 +31,11 @@ class Layout:
     header: bool = True
 
     @property
+    def id(self) -> int | None:
+        """Column of what the file calls a row, None where it has none."""
+        return next((n for n, name in enumerate(self.columns) if name in ("index", "id")), None)
+
+    @property
     def needed(self) -> tuple[str, ...]:
         """Names of the columns that are read."""
         places = (self.text_a, self.text_b, self.label)

@@ -155,7 +155,8 @@ class GlueTask:
             text_a, text_b, label = row
             if label is not None and layout.label is not None and self.row.words:
                 values[fields[layout.label]] += 1
-            yield Example(f"{split}-{number}", line, text_a, text_b, label)
+            own = None if layout.id is None else fields[layout.id]
+            yield Example(f"{split}-{number}", line, text_a, text_b, label, name=own)
             number += 1
         warnings += noticed.problems(path, dropped=not optional)
         warnings += bad.finish(path, number)

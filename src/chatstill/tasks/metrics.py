@@ -103,6 +103,21 @@ def decide(scores: np.ndarray) -> np.ndarray:
     return (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
 
 
+def probabilities(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Probabilities of the classes (N, C): softmax of ``scores / temperature``.
+
+    Args:
+        scores: (N, C) logits; (N, 1) of a sigmoid scorer gives (N, 2).
+        temperature: Above 1 the probabilities move together, below 1 apart.
+    """
+    logits = matrix(scores) / temperature
+    if logits.shape[1] == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    logits = logits - logits.max(axis=1, keepdims=True)
+    powers = np.exp(logits)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Share of rows whose prediction is the label."""
     return float(np.mean(predictions == labels))

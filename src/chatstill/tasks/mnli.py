@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +63,7 @@ class MnliTask(GlueTask):
         for section, file in zip(SECTIONS, files, strict=True):
             rows = super().read(file, split, labelled)
             for row in rows:
-                name = f"{split}-{number}"
-                yield Example(name, row.line, row.text_a, row.text_b, row.label, section)
+                yield replace(row, id=f"{split}-{number}", group=section)
                 number += 1
             values.update(rows.label_values)
             warnings += rows.warnings

@@ -48,7 +48,9 @@ class Reader:
         key = repr((text_a, text_b, label)).encode("utf-8", "surrogatepass")
         self._digest.update(len(key).to_bytes(8, "big") + key)
         self.num_rows += 1
-        return Example(f"{self.split}-{number}", number + 1, text_a, text_b, label)
+        guid = _field(raw, "guid")
+        name = None if guid is None else str(guid)
+        return Example(f"{self.split}-{number}", number + 1, text_a, text_b, label, name=name)
 
     def finished(self) -> str:
         """The digest of all examples.

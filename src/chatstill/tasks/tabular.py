@@ -13,14 +13,15 @@ from ..errors import Problem, UserError
 from .bad_rows import BadRows
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
 from .cells import Bad
+from .dialogues import DialogueTable
 from .hub_data import HubTable
-from .positive import missing_positive, no_effect, with_positive
+from .positive import missing_positive, no_effect, only_positive, with_positive
 from .tables import Table
 from .tabular_files import contents, files_of, split_path, tables
 from .tabular_keys import DataKeys
 from .tabular_labels import SEPARATOR, LabelReader, has_vectors, labels_of
 from .tabular_metrics import Scorer, remarks_of, scorer_for
-from .tabular_rows import RowMaker
+from .tabular_rows import RowMaker, examples_of
 from .transfer import followed
 
 NAME = "data"
@@ -45,7 +46,7 @@ class TabularTask:
     ) -> None:
         self.keys = keys
         self.name = name or NAME
-        self.ranking = keys.group is not None
+        self.ranking = keys.group_column is not None
         self._names, self._positive = names, positive
 
     @functools.cached_property
@@ -55,7 +56,8 @@ class TabularTask:
         Raises:
             UserError: it can't be told.
         """
-        if self._names and self.keys.labels is None and self.find("train", Path()) is None:
+        listed = self.keys.labels is not None or self.keys.chosen is not None
+        if self._names and not listed and self.find("train", Path()) is None:
             kind = "multi_label" if self.keys.kind == "multi_label" else "classification"
             found = Labels(kind, self._names, key="data.labels")  # type: ignore[arg-type]
         else:
@@ -63,6 +65,9 @@ class TabularTask:
         if self.keys.kind == "relevance":
             if self._positive is not None:
                 raise UserError(no_effect("grades are ranked from the lowest to the highest"))
+            return found
+        if self.keys.chosen is not None:
+            only_positive(found, self._positive, "a dialogue with the candidate chosen")
             return found
         found = with_positive(found, self._positive)
         if self.ranking and len(found.names) == 2 and found.positive is None:
@@ -132,7 +137,15 @@ class TabularTask:
     def reading(self) -> str:
         """How rows are read, as canonical text: part of the fingerprint of prepared rows."""
         paths = {"train", "dev", "test", "unlabeled"}  # of which the content counts
-        how = self.keys.model_dump(mode="json", exclude={"note", "labels", *paths})
+        how = self.keys.model_dump(mode="json", exclude={"note", "labels", "id", *paths})
+        for key in (
+            "candidates",
+            "chosen",
+            "rejected",
+            "roles",
+        ):  # rows of before have no such keys
+            if how[key] is None:
+                del how[key]
         how["labels"] = self.labels.names
         if self._vectors:
             how["vectors"] = True
@@ -202,30 +215,29 @@ class TabularTask:
         bare: bool = False,
     ) -> Iterator[Example]:
         """The rows of all files behind a path; fills counter, warnings and bad rows on the way."""
-        number = num_empty = 0
+        lines = num_empty = 0
         first_empty = ""
         read_label = LabelReader(self.labels, optional=optional, vectors=self._vectors)
         spare = [n for n in (*self.keys.label_columns, self.keys.group) if n and optional]
+        keys = self.keys.without_labels() if bare else self.keys
+        make = RowMaker(keys, read_label, split)
         for table in tables(self.keys, path):
             self._check_columns(table, optional)
-            keys = (
-                self.keys.model_copy(update={"label": None, "group": None}) if bare else self.keys
-            )
-            make = RowMaker(keys, read_label, split)
-            for line, cells in table.rows(keys.wanted, spare):
-                row = cells if isinstance(cells, Bad) else make(number, line, cells)
-                if isinstance(row, Bad):
-                    place = f"{table.path}: {table.unit} {line}"
-                    message = f"found {row.found}, expected {row.expected}"
-                    bad.take(UserError(Problem(place, message, row.hint)))
+            for line, rows in examples_of(table, keys, spare, make):
+                place = f"{table.path}: {table.unit} {line}"
+                if isinstance(rows, Bad):
+                    bad.take(UserError(rows.problem(place)))
                     continue
-                if not row.text_a or row.text_b == "":
-                    num_empty += 1
-                    first_empty = first_empty or f"{table.path}: {table.unit} {line}"
-                self._count(row, values)
-                yield row
-                number += 1
-        warnings += bad.finish(path, number)
+                lines += 1
+                for row in rows:
+                    if not row.text_a or row.text_b == "":
+                        num_empty += 1
+                        first_empty = first_empty or place
+                    self._count(row, values)
+                    yield row
+            if isinstance(table, DialogueTable):
+                warnings += table.messages.warnings(table.path, table.unit)
+        warnings += [*make.messages.warnings(path, ""), *bad.finish(path, lines)]
         if num_empty:
             message = f"empty texts in {num_empty:,} rows, the first is {first_empty}"
             warnings.append(Problem(str(path), message, severity="warning"))
@@ -236,7 +248,7 @@ class TabularTask:
         for label in row.label if isinstance(row.label, tuple) else (row.label,):
             values[self.labels.names[int(label)]] += 1
 
-    def _check_columns(self, table: Table | HubTable, optional: bool) -> None:
+    def _check_columns(self, table: Table | HubTable | DialogueTable, optional: bool) -> None:
         """All columns are there.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..errors import UserError
 from .tables import Table
-from .tabular_files import files_of, layout_of, split_path
+from .tabular_files import files_of, layout_of, no_lists, split_path
 from .tabular_keys import DataKeys
 from .tabular_labels import SEPARATOR, listed_names
 
@@ -36,9 +36,9 @@ def missing_columns(
 ) -> list[tuple[str, str, str]]:
     """(key of the block, column, hint) of each needed column that is not there."""
     names = [("text", name) for name in keys.texts]
-    names += [("text_pair", keys.text_pair)] if keys.text_pair is not None else []
     names += [("label", name) for name in keys.label_columns]
-    names += [("group", keys.group)] if keys.group is not None else []
+    others = ("text_pair", "candidates", "chosen", "rejected", "group", "id")
+    names += [(key, name) for key in others if (name := getattr(keys, key)) is not None]
     found = []
     for key, name in names:
         if name in columns or name not in needed:
@@ -55,11 +55,13 @@ def _needed(keys: DataKeys) -> list[Finding]:
     if not keys.texts:
         hint = 'Name the column of the text: "text": "sentence"; several turns: "text": ["a", "b"].'
         found.append(Finding("text", "is missing.", hint))
-    if not keys.label_columns:
+    if keys.dialogues or keys.rejected is not None:
+        found += _of_dialogues(keys)
+    elif not keys.label_columns:
         found.append(
             Finding("label", "is missing.", 'Name the column of the label: "label": "class".')
         )
-    if keys.kind == "relevance" and keys.group is None:
+    if keys.kind == "relevance" and keys.group_column is None:
         hint = "Rows of equal value there are ranked against each other: a query's id, or its text."
         found.append(
             Finding("group", "is missing: grades of relevance are ranked in groups.", hint)
@@ -74,6 +76,12 @@ def _needed(keys: DataKeys) -> list[Finding]:
     if doubled or (keys.text_pair in keys.texts and keys.text_pair is not None):
         name = doubled[0] if doubled else keys.text_pair
         found.append(Finding("text", f"{name!r} is named twice.", ""))
+    return [*found, *_of_dataset(keys)]
+
+
+def _of_dataset(keys: DataKeys) -> list[Finding]:
+    """Keys that mean nothing with a data set, or without one."""
+    found = []
     if keys.subset is not None and keys.dataset is None:
         found.append(Finding("subset", "has no effect without 'dataset'.", "", True))
     if keys.dataset is not None:
@@ -81,6 +89,39 @@ def _needed(keys: DataKeys) -> list[Finding]:
             if getattr(keys, key) is not None:
                 message = "has no effect: 'dataset' is read by `datasets`."
                 found.append(Finding(key, message, "", True))
+    return found
+
+
+def _of_dialogues(keys: DataKeys) -> list[Finding]:
+    """Keys that fit each other where a line holds candidate replies."""
+    found = []
+    if keys.chosen is None and keys.rejected is not None:
+        hint = 'Name the column of the reply that was chosen: "chosen": "chosen".'
+        found.append(Finding("rejected", "needs 'chosen' beside it.", hint))
+    elif keys.candidates is None and keys.rejected is None:
+        hint = (
+            'Name the column of all candidates ("candidates"), or of those not chosen ("rejected").'
+        )
+        found.append(Finding("chosen", "stands alone, with nothing to choose from.", hint))
+    elif not keys.label_columns:
+        hint = (
+            'The key that holds a candidate\'s label: "label": "label"; or the column that names the one '
+            'that was chosen: "chosen": "chosen".'
+        )
+        found.append(Finding("label", "is missing, and so is 'chosen'.", hint))
+    if keys.chosen is not None and keys.label is not None:
+        hint = "The labels are either those of each candidate, or told by the one that was chosen."
+        found.append(Finding("label", "stands beside 'chosen'.", hint))
+    if isinstance(keys.label, tuple):
+        found.append(Finding("label", "names several columns; a candidate has one label."))
+    if keys.chosen is not None and keys.kind != "classification":
+        found.append(Finding("kind", f"is {keys.kind!r}, and 'chosen' tells two classes."))
+    for key in ("text_pair", "group"):
+        if getattr(keys, key) is not None:
+            what = (
+                "the candidates are the second text" if key == "text_pair" else "a line is a group"
+            )
+            found.append(Finding(key, f"stands beside candidates: {what}.", "Leave it out."))
     return found
 
 
@@ -137,7 +178,7 @@ def _unlabeled(keys: DataKeys, splits: Sequence[str]) -> list[Finding]:
     """The file of rows without labels: there, and with the columns of the texts."""
     if keys.unlabeled is None or "train" not in splits:
         return []
-    texts = keys.model_copy(update={"label": None, "group": None})
+    texts = keys.without_labels()
     found = _file(texts, "unlabeled", Path(keys.unlabeled))
     if keys.unlabeled == keys.split("train"):
         found.append(Finding("unlabeled", "is the file of 'train' itself.", "Name other rows."))
@@ -162,6 +203,8 @@ def _file(keys: DataKeys, split: str, path: Path) -> list[Finding]:
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         hint = f"A pattern names several files: {path / '*.csv'}" if path.is_dir() else ""
         return [Finding(split, f"{path} {what}.", hint)]
+    if keys.dialogues and (problem := no_lists(keys, files[0])) is not None:
+        return [Finding(split, f"{problem.place}: {problem.message}.", problem.hint)]
     try:
         table = Table(files[0], layout_of(keys))
     except UserError as error:
@@ -169,10 +212,14 @@ def _file(keys: DataKeys, split: str, path: Path) -> list[Finding]:
             Finding(split, f"{problem.place}: {problem.message}.", problem.hint)
             for problem in error.problems
         ]
-    twice = sorted({n for n in keys.wanted if table.columns.count(n) > 1})
+    wanted = keys.columns_of_dialogues if keys.dialogues else keys.wanted
+    if keys.candidates is not None and keys.rejected is not None:  # a line has one or the other
+        lacks = (keys.candidates, keys.chosen, keys.rejected)
+        wanted = tuple(name for name in wanted if name not in lacks)
+    twice = sorted({n for n in wanted if table.columns.count(n) > 1})
     found = [Finding(split, f"{files[0]} has several columns {name!r}.") for name in twice]
     lines = layout_of(keys).format_of(files[0]) == "jsonl"
-    for key, name, hint in missing_columns(keys, table.columns, keys.wanted):
+    for key, name, hint in missing_columns(keys, table.columns, wanted):
         message = f"{files[0]} has no column {name!r}."
         if lines:
             message = f"the first row of {files[0]} has no key {name!r}."

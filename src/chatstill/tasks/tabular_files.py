@@ -2,9 +2,11 @@
 
 import glob
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from ..errors import Problem, UserError
+from .dialogues import DialogueTable
 from .hub_data import HubTable, hub_files
 from .tables import Layout, Table
 from .tabular_keys import DataKeys
@@ -36,12 +38,18 @@ def files_of(path: Path) -> list[Path]:
         return []
 
 
-def tables(keys: DataKeys, path: Path) -> Iterator[Table | HubTable]:
+def tables(keys: DataKeys, path: Path) -> Iterator[Table | HubTable | DialogueTable]:
     """The tables behind a path, opened one after another.
 
     Raises:
         UserError: there is none, or one can't be read.
     """
+    numbers = count()
+    for table in _plain_tables(keys, path):
+        yield DialogueTable(table, keys, numbers) if keys.dialogues else table
+
+
+def _plain_tables(keys: DataKeys, path: Path) -> Iterator[Table | HubTable]:
     split = next((s for s in ("train", "dev", "test") if split_path(keys, s) == path), None)
     if keys.dataset is not None and split is not None and not path.is_file():
         yield HubTable(keys, str(keys.split(split)), str(path))
@@ -50,7 +58,19 @@ def tables(keys: DataKeys, path: Path) -> Iterator[Table | HubTable]:
     if not files:
         raise UserError(Problem(str(path), "there is no such file"))
     for file in files:
+        if keys.dialogues and (problem := no_lists(keys, file)) is not None:
+            raise UserError(problem)
         yield Table(file, layout_of(keys))
+
+
+def no_lists(keys: DataKeys, file: Path) -> Problem | None:
+    """What is wrong with a file whose cells hold no lists, where lines are dialogues."""
+    kind = layout_of(keys).format_of(file)
+    if kind not in ("csv", "tsv"):
+        return None
+    message = f"a cell of {kind.upper()} holds no list of candidates"
+    hint = "Dialogues are read from JSON lines (.jsonl) and Parquet. Of a table each candidate is a row."
+    return Problem(str(file), message, f'{hint} "text", "text_pair", "label", "group".')
 
 
 def contents(keys: DataKeys, path: Path) -> list[Path]:

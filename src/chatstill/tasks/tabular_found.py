@@ -9,7 +9,6 @@ from ..errors import Problem, UserError
 from .cells import Bad, cell_text
 from .hub_data import HubTable
 from .label_cells import label_parts, lone, vector_of
-from .tables import Table
 from .tabular_files import files_of, split_path, tables
 from .tabular_keys import DataKeys
 
@@ -70,7 +69,7 @@ def starts_with_vector(keys: DataKeys) -> bool:
 class _Column:
     """Gathers what the cells of a label column hold."""
 
-    def __init__(self, keys: DataKeys, table: Table | HubTable) -> None:
+    def __init__(self, keys: DataKeys) -> None:
         self.multi_label = keys.kind == "multi_label"
         self.seen: set[str] = set()
         self.widths: set[int] = set()
@@ -104,16 +103,17 @@ def _found(keys_json: str, split: str, files: tuple[tuple[str, int, int], ...]) 
     path = split_path(keys, split)
     assert path is not None
     column: _Column | None = None
-    readable, first_bad = False, ("", Bad("", ""))
+    readable, first_bad = False, None
     for table in tables(keys, path):
-        column = column or _Column(keys, table)
+        column = column or _Column(keys)
         if isinstance(table, HubTable) and (names := table.class_names(column.name)):
             return Found(names)
         # With a text beside it a header line between rows is told from a label.
         for row in table.rows((*keys.label_columns[:1], *keys.texts[:1])):
             if isinstance(row.cells, Bad):
-                place = f"{table.path}: {table.unit} {row.number}"
-                first_bad = first_bad if first_bad[0] else (place, row.cells)
+                first_bad = first_bad or row.cells.problem(
+                    f"{table.path}: {table.unit} {row.number}"
+                )
                 continue
             readable = True
             column.take(row.cells[0])
@@ -123,9 +123,8 @@ def _found(keys_json: str, split: str, files: tuple[tuple[str, int, int], ...]) 
                 )
                 hint = 'If they are numbers: "kind": "regression".'
                 raise UserError(Problem(str(table.path), message, hint))
-    place, bad = first_bad
-    if place and not readable:  # no label stands anywhere, because no row can be read
-        raise UserError(Problem(place, f"found {bad.found}, expected {bad.expected}", bad.hint))
+    if first_bad and not readable:  # no label stands anywhere, because no row can be read
+        raise UserError(first_bad)
     return _told(column) if column is not None else Found()
 
 

@@ -7,6 +7,12 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 Kind = Literal["classification", "multi_label", "regression", "relevance"]
 Format = Literal["csv", "tsv", "jsonl", "parquet"]
+# Columns of the rows that dialogues become (``tasks.dialogues``): no file has them.
+CANDIDATE, LABEL, DIALOGUE = "(candidate)", "(label)", "(dialogue)"
+CHOSEN_NAMES = (
+    "no_match",
+    "match",
+)  # of the candidates that were not chosen, and of the one that was
 HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 
@@ -27,8 +33,14 @@ class DataKeys(BaseModel):
         encoding: Of CSV, TSV and JSON lines.
         text: Column of the first text; several are turns of a conversation, oldest first.
         text_pair: Column of the second text.
-        label: Column of the label; several, of 0 and 1 each, for any number of labels a row.
+        candidates: Column of the candidate replies of a dialogue: each is a row, a line is a group.
+        chosen: Column that names the candidate chosen; beside ``rejected`` it holds its text.
+        rejected: Column of the text or texts that were not chosen.
+        roles: Whose messages are read; None: all but those that are no turns.
+        label: Column of the label; several, of 0 and 1 each, for any number of labels a row. Of
+            candidates: the key in each of them, or a column with a list of their labels.
         group: Column whose equal values make a group that is ranked.
+        id: Column of what a row is called; it stands in predictions.
         labels: Class names in index order (grades: lowest first), or a file with one a line; None:
             those that stand in the training rows.
         on_bad_row: ``skip`` leaves malformed rows out and lists them.
@@ -49,8 +61,13 @@ class DataKeys(BaseModel):
     encoding: str = "utf-8"
     text: str | tuple[str, ...] | None = None
     text_pair: str | None = None
+    candidates: str | None = None
+    chosen: str | None = None
+    rejected: str | None = None
+    roles: tuple[str, ...] | None = None
     label: str | tuple[str, ...] | None = None
     group: str | None = None
+    id: str | None = None
     labels: str | tuple[str | int, ...] | None = None
     on_bad_row: Literal["stop", "skip"] = "stop"
 
@@ -77,15 +94,45 @@ class DataKeys(BaseModel):
         return (self.text,) if isinstance(self.text, str) else self.text or ()
 
     @property
+    def dialogues(self) -> bool:
+        """Whether a line of the files is a dialogue with candidate replies."""
+        return self.candidates is not None or self.chosen is not None
+
+    @property
+    def pair_column(self) -> str | None:
+        """Column of the second text, of the rows as they are read."""
+        return CANDIDATE if self.dialogues else self.text_pair
+
+    @property
+    def group_column(self) -> str | None:
+        """Column of the groups, of the rows as they are read."""
+        return DIALOGUE if self.dialogues else self.group
+
+    @property
     def label_columns(self) -> tuple[str, ...]:
         """Columns of the label: one, or one for each label."""
+        if self.dialogues:
+            return (LABEL,) if self.label or self.chosen else ()
         return (self.label,) if isinstance(self.label, str) else self.label or ()
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """All columns that are read, each once."""
-        others = (self.text_pair, *self.label_columns, self.group)
+        """All columns that are read of a row, each once."""
+        others = (self.pair_column, *self.label_columns, self.group_column, self.id)
         return tuple(dict.fromkeys((*self.texts, *(name for name in others if name))))
+
+    @property
+    def columns_of_dialogues(self) -> tuple[str, ...]:
+        """Columns that the files of dialogues have, each once; labels may stand in the candidates."""
+        named = (self.candidates, self.chosen, self.rejected, self.id)
+        return tuple(dict.fromkeys((*self.texts, *(name for name in named if name))))
+
+    def without_labels(self) -> "DataKeys":
+        """The block where nothing is read of labels and groups."""
+        gone: dict[str, None] = {"label": None, "group": None}
+        if self.candidates is not None and self.rejected is None:
+            gone["chosen"] = None
+        return self.model_copy(update=gone)
 
     def split(self, name: str) -> str | None:
         """Where a split lies: a file or pattern, or the name of a data set's split."""

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import Problem, UserError
 from .base import Labels
 from .cells import Bad, cell_text
+from .chat import ChatTask
 from .label_cells import (
     SEPARATOR,
     applies,
@@ -130,6 +131,8 @@ def labels_of(keys: DataKeys) -> Labels:
         return Labels("regression")
     kind = "multi_label" if keys.kind == "multi_label" else "classification"
     names = listed_names(keys)
+    if keys.chosen is not None:
+        return _chosen(names)
     if names is None and len(keys.label_columns) > 1:
         names = keys.label_columns
     if names is None:
@@ -137,6 +140,22 @@ def labels_of(keys: DataKeys) -> Labels:
     counted = names == tuple(str(number) for number in range(len(names)))
     settled = counted or keys.labels is not None
     return Labels(kind, names, settled=settled, key="data.labels")  # type: ignore[arg-type]
+
+
+def _chosen(names: tuple[str, ...] | None) -> Labels:
+    """The label space of candidates of which one was chosen: that of ``chat``, or two names for it."""
+    if names is None:
+        return ChatTask.labels
+    if len(names) != 2:
+        message = f"names {len(names)} labels; of 'chosen' there are two"
+        raise UserError(Problem("data.labels", message, _TWO))
+    if any(map(INTEGER.fullmatch, names)) and names != ("0", "1"):
+        message = f"names {', '.join(names)}; numbers of 'chosen' are 0, and 1 for the one chosen"
+        raise UserError(Problem("data.labels", message, _TWO))
+    return Labels("classification", names, positive=names[1], key="data.labels")
+
+
+_TWO = 'First the candidates that were not chosen, then the one that was: ["no", "yes"].'
 
 
 def _names_in_rows(keys: DataKeys, least: int) -> tuple[str, ...]:
@@ -148,14 +167,15 @@ def _names_in_rows(keys: DataKeys, least: int) -> tuple[str, ...]:
     if len(found.names) >= least:
         return found.names
     if found.odd:
-        column = keys.label_columns[0]
+        column = keys.label if keys.dialogues else keys.label_columns[0]
         message = f"column {column!r} holds {found.odd} where a label is expected"
         hint = "A label is a text, a number, or a list of one of them."
         if found.odd.startswith("a list"):
             hint = 'For any number of labels a row: "kind": "multi_label".'
         raise UserError(Problem("data.label", message, hint))
     stands = f"only {found.names[0]!r} stands" if found.names else "no label stands"
-    message = f"names no classes, and {stands} in the rows to take them from"
+    rows = f"under {keys.label!r} of the candidates" if keys.dialogues else "in the rows"
+    message = f"names no classes, and {stands} {rows} to take them from"
     raise UserError(Problem("data.labels", message, 'For example: "labels": ["no", "yes"]'))
 
 

@@ -1,9 +1,15 @@
 """The cells of a row of a ``data`` block as an example."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .base import Example
 from .cells import Bad, cell_text
+from .dialogues import DialogueTable
+from .hub_data import HubTable
+from .messages import Messages, are_messages
+from .tables import Table
 from .tabular_keys import DataKeys
 from .tabular_labels import LabelReader
 
@@ -14,12 +20,17 @@ class RowMaker:
     def __init__(self, keys: DataKeys, read_label: LabelReader, split: str) -> None:
         at = {name: place for place, name in enumerate(keys.wanted)}
         self._texts = [(name, at[name]) for name in keys.texts]
-        self._pair = None if keys.text_pair is None else (keys.text_pair, at[keys.text_pair])
+        pair, group = keys.pair_column, keys.group_column
+        self._pair = None if pair is None else (pair, at[pair])
         self._labels = [at[name] for name in keys.label_columns]
-        self._group = None if keys.group is None else at[keys.group]
+        self._group = None if group is None else at[group]
+        self._id = None if keys.id is None else at[keys.id]
         self._read_label, self._split = read_label, split
+        self.messages = Messages(keys.roles)
+        self.taken = 0  # rows before
 
     def __call__(self, number: int, line: int, cells: Any) -> Example | Bad:
+        """The example of a row, the ``number``-th of its line from 0."""
         turns = self._turns(cells)
         if isinstance(turns, Bad):
             return turns
@@ -46,13 +57,14 @@ class RowMaker:
             if not group and not self._read_label.optional:
                 return Bad("no group", "a value in the group column")
         return Example(
-            f"{self._split}-{number}",
+            f"{self._split}-{self.taken + number}",
             line,
             turns[-1],
             text_b,
             label,
             group or None,
             tuple(turns[:-1]),
+            None if self._id is None else (cell_text(cells[self._id]) or "").strip(),
         )
 
     def _turns(self, cells: Any) -> list[str] | Bad:
@@ -61,6 +73,10 @@ class RowMaker:
         several = len(self._texts) > 1
         for name, place in self._texts:
             cell = cells[place]
+            if are_messages(cell):
+                cell = self.messages.turns(cell, name)
+                if isinstance(cell, Bad):
+                    return cell
             if isinstance(cell, list) and all(isinstance(turn, str) for turn in cell):
                 turns += [turn for turn in cell if turn]
                 continue
@@ -70,6 +86,36 @@ class RowMaker:
             if text or not several:
                 turns.append(text or "")
         return turns or [""]
+
+
+def examples_of(
+    table: Table | HubTable | DialogueTable, keys: DataKeys, spare: Sequence[str], make: RowMaker
+) -> Iterator[tuple[int, list[Example] | Bad]]:
+    """The number of each line, and its examples: of a dialogue all candidates, or what is wrong with one.
+
+    They are numbered in the order in which they are taken.
+    """
+    lines: Iterator[tuple[int, Any]] = (
+        table.dialogues(keys.wanted)
+        if isinstance(table, DialogueTable)
+        else ((line, cells) for line, cells in table.rows(keys.wanted, spare))
+    )
+    several = isinstance(table, DialogueTable)
+    for line, cells in lines:
+        if isinstance(cells, Bad):
+            yield line, cells
+            continue
+        made = []
+        for place, row in enumerate(cells if several else [cells]):
+            example = make(place, line, row)
+            if isinstance(example, Bad):
+                where = f"candidate {place}" if several and not example.place else example.place
+                yield line, replace(example, place=where)
+                break
+            made.append(example)
+        else:
+            yield line, made
+            make.taken += len(made)
 
 
 def _no_text(column: str, cell: Any) -> Bad:

@@ -82,18 +82,25 @@ def run_phases(method: Method, engine: Engine) -> list[PhaseResult]:
         steps = engine.steps_for(phase)
         total = num_steps(phase, steps.steps_per_epoch)
         if newest is not None and (newest.phase > index or (newest.phase == index and newest.done)):
-            results.append(_restore(method, phase, index, total, engine))
+            results.append(restore_phase(method, phase, index, total, engine.store, engine.say))
             continue
         resume = newest if newest is not None and newest.phase == index else None
         results.append(_train_phase(method, phase, index, steps, total, resume, engine))
     return results
 
 
-def _restore(method: Method, phase: Phase, index: int, total: int, engine: Engine) -> PhaseResult:
+def restore_phase(
+    method: Method,
+    phase: Phase,
+    index: int,
+    total: int,
+    store: CheckpointStore,
+    say: Callable[[str], None],
+) -> PhaseResult:
     """Loads a finished phase's result."""
-    path = engine.store.path(index)
+    path = store.path(index)
     StageModule(method, phase).load_trained_state(load_file(path / "trained.safetensors"))
-    engine.say(f"phase '{phase.name}' was finished before")
+    say(f"phase '{phase.name}' was finished before")
     saved = read_selection(path)
     return PhaseResult(phase.name, saved.get("step", total), saved["best_step"], saved["best"])
 

@@ -1,0 +1,168 @@
+"""Ends a run before its time: the network as its best or last checkpoint has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors.torch import load_file
+
+from ..disk.json_file import known_object
+from ..methods.base import Context, Method
+from .checkpoints import TRAINER_STATE, Checkpoint, CheckpointStore, damage_of, read_selection
+from .phases import PhaseResult, restore_phase
+from .stage import StageModule
+
+if TYPE_CHECKING:
+    from ..methods.base import Phase
+
+VERB = "chatstill finish"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Where a run was ended.
+
+    Attributes:
+        phase: The last phase that was trained in.
+        step: Steps that it had done.
+        steps: Steps that it was planned to have.
+        not_run: Phases that never began.
+        warnings: What that means for the network.
+    """
+
+    phase: str
+    step: int
+    steps: int
+    not_run: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The same as a sentence."""
+        where = f"step {self.step:,} of {self.steps:,} of phase '{self.phase}'"
+        text = f"ended before its time by `{VERB}`, after {where}"
+        names = ", ".join(f"'{name}'" for name in self.not_run)
+        kind = "phases" if len(self.not_run) > 1 else "phase"
+        return f"{text}; not run: {kind} {names}" if names else text
+
+    def facts(self) -> dict[str, Any]:
+        """For ``metrics.json``."""
+        own = {"phase": self.phase, "step": self.step, "steps": self.steps}
+        return {**own, "not_run": self.not_run, "text": self.text}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The weights that are kept of the phase under way."""
+
+    weights: Path
+    step: int
+    selection: dict[str, Any]
+
+
+def end_phases(
+    method: Method,
+    store: CheckpointStore,
+    totals: Sequence[int],
+    *,
+    keep: str,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[list[PhaseResult], Ended | None] | list[str]:
+    """Loads what the run came to; afterwards ``method.kept()`` holds it. Nothing is trained.
+
+    Args:
+        method: Of the run, as before its first step.
+        store: Its checkpoints.
+        totals: Planned steps of each phase.
+        keep: ``best`` or ``last``.
+        seed: The run's.
+        say: Prints a line to the log.
+
+    Returns:
+        Results by phase, and where the run was ended, None where all phases were over; a list of lines
+        about checkpoints that are damaged where nothing can be taken.
+    """
+    newest, lines = store.newest()
+    phases = method.phases()
+    index = 0 if newest is None else newest.phase + newest.done
+    place = None
+    if index < len(phases):
+        step = newest if newest is not None and not newest.done else None
+        place = _place(store, index, step, keep, lines)
+    if newest is None and place is None:
+        return lines
+    for line in lines:
+        say(line)
+    results = [
+        restore_phase(method, phases[number], number, totals[number], store, say)
+        for number in range(index)
+    ]
+    if index == len(phases):
+        return results, None
+    left = [phase.name for phase in phases[index + (place is not None) :]]
+    if place is None:  # between two phases
+        done = results[-1]
+        found = _warnings(method, phases, index - 1, done.steps, done.steps, seed)
+        return results, Ended(done.name, done.steps, done.steps, left, found)
+    phase = phases[index]
+    StageModule(method, phase).load_trained_state(load_file(place.weights / "trained.safetensors"))
+    done_steps, total = _steps(newest, place, index, totals[index])
+    best_step, best = place.selection.get("best_step"), place.selection.get("best")
+    results.append(PhaseResult(phase.name, done_steps, best_step, best))
+    found = _warnings(method, phases, index, place.step, total, seed)
+    if keep == "best" and best_step is None:
+        found.append(
+            "dev had not been scored before the run was ended: the last weights are kept, not the best"
+        )
+    return results, Ended(phase.name, done_steps, total, left, found)
+
+
+def _place(
+    store: CheckpointStore, index: int, newest: Checkpoint | None, keep: str, lines: list[str]
+) -> _Place | None:
+    """The best weights of a phase so far, else those of its newest checkpoint; None without any."""
+    best: _Place | None = None
+    for path in sorted(store.folder.glob(f"phase{index}-best*")) if keep == "best" else ():
+        if (damage := damage_of(path)) is not None:
+            lines.append(f"the best weights in {path} are damaged and not counted: {damage}")
+            continue
+        known = read_selection(path)
+        value, step = known.get("best"), known.get("best_step")
+        if value is None or step is None:
+            continue
+        if best is None or value > best.selection["best"]:
+            best = _Place(path, step, known)
+    if best is not None or newest is None:
+        return best
+    known = read_selection(newest.path)
+    if keep == "best":  # those that were the best are damaged
+        known = {**known, "best": None, "best_step": None}
+    return _Place(newest.path, newest.step, known)
+
+
+def _steps(newest: Checkpoint | None, place: _Place, index: int, total: int) -> tuple[int, int]:
+    """Steps that a phase had done, as far as is known, and those that it was planned to have."""
+    if newest is None or newest.phase != index:
+        return place.step, total
+    planned = known_object(newest.path / TRAINER_STATE).get("max_steps")
+    total = planned if isinstance(planned, int) and planned > 0 else total
+    return max(newest.step, place.step), total
+
+
+def _warnings(
+    method: Method, phases: Sequence[Phase], index: int, step: int, total: int, seed: int
+) -> list[str]:
+    """What it means for the kept network that training ended where its weights are from."""
+    found = method.ended_early(Context(seed, index, step, 0, 0, total))
+    left = [phase.name for phase in phases[index + 1 :]]
+    if left:
+        named = ", ".join(f"'{name}'" for name in left)
+        what = "phase was" if len(left) == 1 else "phases were"
+        found.append(
+            f"the {what} not run: {named}, so the network lacks what they would have taught it"
+        )
+    return found
