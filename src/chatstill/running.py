@@ -20,7 +20,6 @@ from .evaluate.scoring import score, weights_digest
 from .figures import counted
 from .job import Job, device_of
 from .methods.base import Phase
-from .models.finite import weights_digest
 from .models.heads import start_at_mean
 from .splits import list_bad_rows
 from .tasks.base import Split

@@ -1,8 +1,6 @@
-"""Weights as numbers: one inf or NaN in a network is told before anything runs through it."""
+"""Weights that are numbers: one inf or NaN in a network is told before anything runs through it."""
 
 from __future__ import annotations
-
-import hashlib
 
 import torch
 from torch import Tensor, nn
@@ -35,12 +33,3 @@ def all_finite(values: Tensor) -> bool:
 
 def _bad(values: Tensor) -> int:
     return int((~values.isfinite()).sum())
-
-
-def weights_digest(model: nn.Module) -> bytes:
-    """Tells weights apart by their bytes, wherever they lie."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, value in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.digest()
