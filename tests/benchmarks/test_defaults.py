@@ -1,4 +1,4 @@
-"""The study of values that are left out: its cells differ in one value, its table compares with dev's choice."""
+"""The study of left-out values: cells differ in one value, the table compares with the choice of dev."""
 
 import json
 from pathlib import Path
