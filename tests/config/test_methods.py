@@ -49,7 +49,7 @@ def test_a_missing_block_is_printed_for_pasting(world):
     )
     pasted = problem.hint.partition("\n")[2]
     world.values |= json.loads("{" + pasted + "}")
-    assert world.load().config.method.scheduler_linear_k == 0.0006
+    assert world.load().config.method.scheduler_linear_k == "auto"
 
 
 def test_faults_in_another_methods_block_are_warnings(world):
