@@ -1,8 +1,13 @@
-"""From finished cells to the table of `few_labels.py`: test figures, paired differences to the best alone."""
+"""From finished cells to the table of `few_labels.py`: test figures, paired differences to the best alone.
+
+``python benchmarks/few_labels_table.py en`` (or ``zh``) prints the READMEs' rows.
+"""
 
 import json
 import statistics
+import sys
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -161,3 +166,44 @@ def _line(arm: str, row: dict[str, Any], teacher: float) -> str:
     rates = ", ".join(f"{rate:g}" for rate in row["rates"])
     parts = [TITLES[arm], str(len(row["seeds"])), values, f"{100 * row['mean'] / teacher:.1f} %"]
     return f"| {' | '.join([*parts, over, rates])} |"
+
+
+README_TITLES = {
+    "en": {name: of_set.title for name, of_set in data.SETS.items()},
+    "zh": {"sst2": "SST-2", "thucnews": "THUCNews 标题", "lcqmc": "LCQMC", "kdconv": "KdConv 对话"},
+}
+
+
+def readme_rows(results: dict[str, Any], language: str) -> list[str]:
+    """The READMEs' table: a row for each set with finished cells, the better of the two alone once."""
+    rows = []
+    for name, found in results["sets"].items():
+        arms = found["arms"]
+        if "kd-more" not in arms:
+            continue
+        rival = arms[arms["kd-more"]["over"]]
+        cells_of = [_cell(arms.get(arm)) for arm in METHODS_SHOWN]
+        teacher = f"{100 * found['teacher']['value']:.1f}"
+        seeds = str(len(arms["kd-more"]["seeds"]))
+        parts = [README_TITLES[language][name], seeds, teacher, _cell(rival), *cells_of]
+        rows.append(f"| {' | '.join(parts)} |")
+    return rows
+
+
+METHODS_SHOWN = ("kd", "kd-more", "kd-more-x4", "tiny-more")
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "–"
+    value = f"{100 * row['mean']:.1f}"
+    if "interval" not in row:
+        return value
+    low, high = (f"{100 * end:+.1f}".replace("-", "−") for end in row["interval"])
+    return f"{value} [{low}, {high}]"
+
+
+if __name__ == "__main__":
+    path = Path(__file__).parent / "results" / "few_labels.json"
+    wanted = sys.argv[1] if len(sys.argv) > 1 else "en"
+    print("\n".join(readme_rows(json.loads(path.read_text(encoding="utf-8")), wanted)))

@@ -1,6 +1,7 @@
 """The benchmark on few labels: what its files hold, which cells run when, what its table says."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -120,3 +121,11 @@ def test_a_table_with_cells_to_run_says_so(options):
     results = table.summarise(options)
     text = table.as_markdown({**results, "machine": {"device": "some"}})
     assert "**PARTIAL: still to run: thucnews teacher 0.0001 seed 1" in text
+
+
+@pytest.mark.parametrize(("page", "language"), [("README.md", "en"), ("README.zh-CN.md", "zh")])
+def test_the_readmes_show_the_rows_of_the_results(page, language):
+    root = Path(__file__).resolve().parents[2]
+    results = root / "benchmarks" / "results" / "few_labels.json"
+    rows = table.readme_rows(json.loads(results.read_text(encoding="utf-8")), language)
+    assert rows and "\n".join(rows) in (root / page).read_text(encoding="utf-8")
