@@ -182,10 +182,11 @@ def readme_rows(results: dict[str, Any], language: str) -> list[str]:
         if "kd-more" not in arms:
             continue
         rival = arms[arms["kd-more"]["over"]]
-        cells_of = [_cell(arms.get(arm)) for arm in METHODS_SHOWN]
+        number = len(arms["kd-more"]["seeds"])
+        cells_of = [_cell(arms.get(arm), number, language) for arm in METHODS_SHOWN]
         teacher = f"{100 * found['teacher']['value']:.1f}"
-        seeds = str(len(arms["kd-more"]["seeds"]))
-        parts = [README_TITLES[language][name], seeds, teacher, _cell(rival), *cells_of]
+        alone = _cell(rival, number, language)
+        parts = [README_TITLES[language][name], str(number), teacher, alone, *cells_of]
         rows.append(f"| {' | '.join(parts)} |")
     return rows
 
@@ -193,14 +194,18 @@ def readme_rows(results: dict[str, Any], language: str) -> list[str]:
 METHODS_SHOWN = ("kd", "kd-more", "kd-more-x4", "tiny-more")
 
 
-def _cell(row: dict[str, Any] | None) -> str:
+def _cell(row: dict[str, Any] | None, number: int, language: str) -> str:
+    """A figure, its interval, and its seeds where they are not those of the row."""
     if row is None:
         return "–"
-    value = f"{100 * row['mean']:.1f}"
-    if "interval" not in row:
-        return value
-    low, high = (f"{100 * end:+.1f}".replace("-", "−") for end in row["interval"])
-    return f"{value} [{low}, {high}]"
+    text = f"{100 * row['mean']:.1f}"
+    if "interval" in row:
+        low, high = (f"{100 * end:+.1f}".replace("-", "−") for end in row["interval"])
+        text += f" [{low}, {high}]"
+    own = len(row["seeds"])
+    if own == number:
+        return text
+    return f"{text}, {own} seed{'s' * (own > 1)}" if language == "en" else f"{text}，{own} 个种子"
 
 
 if __name__ == "__main__":
