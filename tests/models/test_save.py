@@ -15,6 +15,8 @@ from chatstill.models.layers import copy_layers
 from chatstill.models.save import recover_saved, save_student
 from chatstill.models.theseus import build_host, group_layers
 
+pytestmark = pytest.mark.smoke
+
 READER = """
 import sys
 sys.modules["chatstill"] = None
@@ -26,8 +28,6 @@ else:
     raise SystemExit("chatstill can be imported")
 import json, torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
-
-pytestmark = pytest.mark.smoke
 folder, batch, texts = sys.argv[1], torch.load(sys.argv[2], weights_only=True), ["w3 w4", "w5"]
 model = AutoModelForSequenceClassification.from_pretrained(folder)
 with torch.no_grad():

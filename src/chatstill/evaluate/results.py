@@ -115,9 +115,9 @@ def _calibration_lines(metrics: Mapping[str, Any]) -> list[str]:
     if threshold and threshold["probability"] is not None:
         lines.append(
             f"threshold at the teacher's precision = {threshold['probability']:.4g}  (of "
-            f"{threshold.get('label', 'class 1')}; precision "
-            f"{threshold['teacher_precision']:.4f}; recall {threshold['recall']:.4f}, the teacher's "
-            f"{threshold['teacher_recall']:.4f})"
+            f"{threshold.get('label', 'class 1')}; precision {threshold['precision']:.4f}, the "
+            f"teacher's {threshold['teacher_precision']:.4f}; recall {threshold['recall']:.4f}, the "
+            f"teacher's {threshold['teacher_recall']:.4f})"
         )
     return lines
 
