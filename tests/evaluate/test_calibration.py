@@ -133,3 +133,18 @@ def test_where_there_is_no_threshold_it_is_none(student, teacher, labels):
     found = threshold_like(student, teacher, labels, 1.0)
     assert found["probability"] is None
     assert found["recall"] is None
+
+
+def test_the_line_of_the_threshold_gives_the_students_precision_beside_the_teachers():
+    from chatstill.evaluate.results import _calibration_lines
+
+    threshold = {
+        "probability": 0.481,
+        "label": "match",
+        "precision": 0.9,
+        "teacher_precision": 0.8824,
+        "recall": 0.5625,
+        "teacher_recall": 0.9375,
+    }
+    (line,) = _calibration_lines({"threshold": threshold})
+    assert "precision 0.9000, the teacher's 0.8824; recall 0.5625, the teacher's 0.9375" in line
