@@ -11,7 +11,8 @@ from chatstill.methods.theseus import Config as TheseusKeys
 from chatstill.outcome import evaluate_folder
 from chatstill.train.checkpoints import CheckpointStore
 
-from .pages import ROOT, documented, fences, names, section, table, text_of
+from .bilingual import anchors, links
+from .pages import READMES, ROOT, documented, fences, names, section, table, text_of
 from .path import by_hand, world
 from .path.conftest import quiet_log  # noqa: F401
 
@@ -183,10 +184,18 @@ def _plain(field):
     return json.loads(json.dumps(field.get_default(call_default_factory=True)))
 
 
-def test_links_between_pages():
-    for page in [*(ROOT / "docs").glob("*.md"), ROOT / "CHANGELOG.md"]:
-        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / link).exists(), (page.name, link)
+PAGES = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", [*READMES, "CHANGELOG.md", *PAGES])
+def test_every_link_of_a_page_leads_somewhere(page):
+    wrong = []
+    for file, anchor in links(page, text_of(page)):
+        if not (ROOT / file).exists():
+            wrong.append(file)
+        elif anchor and file.endswith(".md") and anchor not in anchors(text_of(file)):
+            wrong.append(f"{file}#{anchor}")
+    assert not wrong, f"{page}: {wrong}"
 
 
 def test_the_method_and_the_task_of_the_page_on_extending_run(tmp_path, monkeypatch):
