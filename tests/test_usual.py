@@ -6,6 +6,8 @@ from chatstill.config.schema import RunConfig
 from chatstill.errors import Problem, UserError
 from chatstill.settling import start_of
 from chatstill.usual import (
+    LEAST_STEPS,
+    LOOKS,
     MANY_ROWS,
     count_rows,
     far_values,
@@ -69,7 +71,7 @@ def test_what_stands_in_the_file_holds():
 )
 def test_a_rate_far_from_the_usual_is_told(rate, said):
     usual = usual_values(384, "copied", 1000)
-    found = far_values(RunConfig(learning_rate=rate), usual, steps_decide=False)
+    found = far_values(RunConfig(learning_rate=rate), usual)
     assert [p.place for p in found] == (["learning_rate"] if said else [])
     for problem in found:
         assert isinstance(problem, Problem) and problem.severity == "warning"
@@ -80,9 +82,34 @@ def test_a_rate_far_from_the_usual_is_told(rate, said):
 def test_few_epochs_are_told_where_epochs_decide():
     usual = usual_values(384, "copied", 1000)
     config = RunConfig(num_train_epochs=2)
-    (problem,) = far_values(config, usual, steps_decide=False)
+    (problem,) = far_values(config, usual)
     assert problem.place == "num_train_epochs" and "1,000 rows" in problem.message
-    assert far_values(config, usual, steps_decide=True) == []
+    assert far_values(config.model_copy(update={"max_steps": 9}), usual) == []
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(1, 32), (60, 32), (60, 8), (600, 32)])
+def test_few_rows_are_read_until_there_are_steps_enough(rows, batch):
+    usual = usual_values(384, "copied", rows, batch)
+    of_epoch = max(1, rows // batch)
+    assert LEAST_STEPS <= usual.epochs * of_epoch < LEAST_STEPS + of_epoch
+    assert "at least 200 steps" in usual.why_epochs
+    assert usual.epochs * of_epoch / usual.eval_steps <= LOOKS + 1, "not after every step"
+    settled, given = with_usual(RunConfig(), usual)
+    assert settled.eval_steps == usual.eval_steps and "eval_steps" in given
+    own = with_usual(RunConfig(eval_steps=3), usual)
+    assert own[0].eval_steps == 3 and "eval_steps" not in own[1]
+    assert with_usual(RunConfig(num_train_epochs=4), usual)[0].eval_steps is None
+
+
+def test_rows_enough_are_looked_at_every_epoch():
+    usual = usual_values(384, "copied", 1000)
+    assert (usual.epochs, usual.eval_steps) == (10, None)
+
+
+def test_epochs_are_not_told_where_steps_decide():
+    settled, given = with_usual(RunConfig(max_steps=9), usual_values(384, "copied", MANY_ROWS))
+    assert not {"num_train_epochs", "eval_steps"} & given.keys()
+    assert settled.epochs == 3, "without effect"
 
 
 @pytest.mark.parametrize(

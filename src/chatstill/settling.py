@@ -10,6 +10,7 @@ from .models.report import RANDOM_WEIGHTS
 from .networks import CUT, STARTS_AT_RANDOM
 from .splits import path_of
 from .tasks.base import Task
+from .train.launch import world_size
 from .usual import (
     MANY_ROWS,
     Start,
@@ -46,13 +47,12 @@ def settle(
     Returns:
         The configuration, what was settled, and warnings of values that lie far from the usual.
     """
-    needed = config.max_steps <= 0
     rows = MANY_ROWS
-    if needed:
+    if config.max_steps <= 0:
         rows = count_rows(task.read(path_of(task, "train", config), "train", labelled))
-    usual = usual_values(width_of(student.config), start, rows)
-    far = far_values(config, usual, steps_decide=not needed)
-    return (*with_usual(config, usual), far)
+    batch = config.per_gpu_train_batch_size * config.gradient_accumulation_steps * world_size()
+    usual = usual_values(width_of(student.config), start, rows, batch)
+    return (*with_usual(config, usual), far_values(config, usual))
 
 
 def start_of(notes: Sequence[str], verb: str) -> Start:

@@ -30,6 +30,9 @@ EPOCHS = ((2_000, 10), (15_000, 8), (50_000, 4))
 EPOCHS_WHOLE = ((2_000, 8), (15_000, 5))
 MANY_ROWS = 50_000  # from here on
 EPOCHS_OF_MANY = 3
+# Ten epochs of 60 rows are twenty steps. The best on dev is kept, so that more of them do no harm.
+LEAST_STEPS = 200
+LOOKS = 20  # at dev in such a run, whose epochs are a step or a few
 WARM_UP = 0.1
 FAR = 4.0  # a rate that is a quarter of the usual one, or four times it
 STARTS: dict[Start, str] = {
@@ -48,12 +51,14 @@ class Usual:
         why_rate: In words for the plan.
         epochs: Passes over the training rows.
         why_epochs: In words for the plan.
+        eval_steps: Steps between evaluations where an epoch is too short for one; else None.
     """
 
     learning_rate: float
     why_rate: str
     epochs: float
     why_epochs: str
+    eval_steps: int | None = None
 
 
 def usual_rate(width: int | None, start: Start) -> float:
@@ -76,16 +81,24 @@ def usual_epochs(num_rows: int, start: Start) -> float:
     return float(next((epochs for most, epochs in bands if num_rows < most), EPOCHS_OF_MANY))
 
 
-def usual_values(width: int | None, start: Start, num_rows: int) -> Usual:
-    """Both, with their reasons."""
+def usual_values(width: int | None, start: Start, num_rows: int, batch: int = 32) -> Usual:
+    """Both, with their reasons.
+
+    Args:
+        width: Of the hidden states; None where the network names none.
+        start: What is trained.
+        num_rows: Training rows, counted up to ``MANY_ROWS``.
+        batch: Rows of an optimizer step, of all processes.
+    """
     wide = "of unknown width" if width is None else f"{width} wide"
     rows = f"{num_rows:,} rows" if num_rows < MANY_ROWS else f"{MANY_ROWS:,} rows or more"
-    return Usual(
-        float(f"{usual_rate(width, start):.3g}"),
-        f"for {STARTS[start]}, {wide}",
-        usual_epochs(num_rows, start),
-        f"for {rows}",
-    )
+    epochs, of_epoch, looks = usual_epochs(num_rows, start), max(1, num_rows // batch), None
+    if epochs * of_epoch < LEAST_STEPS:
+        epochs = float(-(-LEAST_STEPS // of_epoch))
+        rows += f" (at least {LEAST_STEPS} steps)"
+        looks = max(of_epoch, LEAST_STEPS // LOOKS)
+    rate = float(f"{usual_rate(width, start):.3g}")
+    return Usual(rate, f"for {STARTS[start]}, {wide}", epochs, f"for {rows}", looks)
 
 
 def count_rows(rows: Iterable[object]) -> int:
@@ -118,21 +131,24 @@ def with_usual(config: RunConfig, usual: Usual) -> tuple[RunConfig, dict[str, tu
     given: dict[str, tuple[object, str]] = {}
     if config.learning_rate is None:
         given["learning_rate"] = usual.learning_rate, usual.why_rate
-    if config.num_train_epochs is None:
+    if config.num_train_epochs is None and config.max_steps <= 0:
         given["num_train_epochs"] = usual.epochs, usual.why_epochs
+        if usual.eval_steps is not None and config.eval_steps is None:
+            given["eval_steps"] = usual.eval_steps, f"where dev is looked at about {LOOKS} times"
     if config.warmup_steps is None and config.warmup_percentage is None:
         given["warmup_percentage"] = WARM_UP, "a tenth of the training"
     values = {key: value for key, (value, _) in given.items()}
+    if config.num_train_epochs is None:  # without effect where max_steps decides
+        values.setdefault("num_train_epochs", usual.epochs)
     return config.model_copy(update=values), given
 
 
-def far_values(config: RunConfig, usual: Usual, *, steps_decide: bool) -> list[Problem]:
+def far_values(config: RunConfig, usual: Usual) -> list[Problem]:
     """A warning for each value of the file that lies far from what such runs need.
 
     Args:
         config: As it was read, before ``with_usual``.
         usual: What this run would have taken.
-        steps_decide: ``max_steps`` is set, and epochs are of no effect.
     """
     problems = []
     rate, wanted = config.learning_rate, usual.learning_rate
@@ -146,7 +162,7 @@ def far_values(config: RunConfig, usual: Usual, *, steps_decide: bool) -> list[P
         hint = f"Write {wanted:g}, or leave the key out."
         problems.append(Problem("learning_rate", message, hint, "warning"))
     epochs = config.num_train_epochs
-    if epochs is not None and not steps_decide and epochs * 2 < usual.epochs:
+    if epochs is not None and config.max_steps <= 0 and epochs * 2 < usual.epochs:
         message = (
             f"{epochs:g} epochs are few {usual.why_epochs}, where {usual.epochs:g} are usual: "
             f"{COST_OF_EPOCHS}"

@@ -14,9 +14,9 @@ def test_what_was_taken_stands_in_plan_and_configuration(run):
     done = run(max_steps=None, **left_out)
     wide = "learning rate +0\\.001, usual for layers that were trained before, \\d+ wide"
     assert re.search(wide, done.text)
-    assert re.search(r"steps +\d+ \(10 epochs of \d+\), usual for \d+ rows", done.text)
+    assert re.search(r"steps +204 \(34 epochs of 6\), usual for 48 rows \(at least 200", done.text)
     resolved = json.loads((done.folder / "config.resolved.json").read_text(encoding="utf-8"))
-    expected = {"learning_rate": 1e-3, "num_train_epochs": 10, "keep": "best"}
+    expected = {"learning_rate": 1e-3, "num_train_epochs": 34, "keep": "best", "eval_steps": 10}
     for key, value in {**expected, "warmup_percentage": 0.1}.items():
         assert resolved[key]["value"] == value and resolved[key]["origin"].startswith("usual ")
     assert "holds this run, finished" in run(**left_out).text, "the same file is the same run"
@@ -25,7 +25,10 @@ def test_what_was_taken_stands_in_plan_and_configuration(run):
 def test_values_of_ones_own_that_lie_far_off_are_told(run):
     said = run("check", learning_rate=2e-5, num_train_epochs=2).text
     assert "learning_rate: 2e-05 is 50 times below what is usual" in said
-    assert "num_train_epochs: 2 epochs are few" in said
+    assert (
+        "num_train_epochs: 2 epochs are few for 48 rows (at least 200 steps), where 34 are usual"
+        in said
+    )
 
 
 def test_a_teacher_scored_on_all_of_dev_before_training_is_not_scored_again(run, monkeypatch):
@@ -35,15 +38,16 @@ def test_a_teacher_scored_on_all_of_dev_before_training_is_not_scored_again(run,
     whole = running.score_dev
 
     def counted(job, view, model):
-        scored.append(model is job.teacher)
+        scored.append("teacher" if model is job.teacher else "student")
         return whole(job, view, model)
 
     monkeypatch.setattr(running, "score_dev", counted)
     first = run()
-    assert True not in scored, "dev is small: the pre-flight has its scores"
+    assert set(scored) == {"student"}, "dev is small: the pre-flight has the teacher's scores"
+    scored.clear()
     monkeypatch.setattr("chatstill.trial.SAMPLE", 8)
     other = run(name="other")
-    assert True in scored, "the pre-flight saw eight rows"
+    assert scored.count("teacher") == 1, "the pre-flight saw eight rows"
     read = [json.loads((done.folder / "metrics.json").read_text()) for done in (first, other)]
     assert read[0]["teacher"]["metrics"] == read[1]["teacher"]["metrics"], "to the last digit"
 
