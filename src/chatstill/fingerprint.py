@@ -133,7 +133,8 @@ def _flat(prefix: str, value: Any) -> dict[str, Any]:
 
 def _of_rules(config: RunConfig) -> dict[str, Any]:
     """By which rules the values are taken that the file leaves out."""
-    left_out = (config.learning_rate, config.num_train_epochs, config.keep)
+    warm_up = (config.warmup_steps, config.warmup_percentage) != (None, None) or None
+    left_out = (config.learning_rate, config.num_train_epochs, config.keep, warm_up)
     return {"rules of usual values": RULES} if None in left_out else {}
 
 
