@@ -14,13 +14,11 @@ from typing import Any
 
 from .config.schema import RunConfig
 from .config.task import task_of
-from .costs import cache_decisions, job_costs, phase_steps, rehearse_job
-from .data.sampler import largest_micro_batch
+from .costs import batch_text, cache_decisions, job_costs, phase_steps, rehearse_job
 from .disk.json_file import fault_of
 from .disk.scratch import scratch_folder
 from .disk.write import write_json
 from .errors import Problem, UserError, errors_of, shown
-from .figures import counted
 from .job import Job, device_of
 from .methods.base import Method, Phase
 from .models.layers import count_layers
@@ -226,7 +224,7 @@ def _phase_section(
     steps = f"{total:,} ({total / per_epoch:.4g} epochs of {per_epoch:,})"
     rows = [
         ("steps", _with_reason(job, "num_train_epochs", steps)),
-        ("batch", _batch_text(config, num_rows)),
+        ("batch", batch_text(config, num_rows)),
         (
             "learning rate",
             _with_reason(job, "learning_rate", f"{phase.learning_rate or config.rate:g}"),
@@ -249,17 +247,3 @@ def _with_reason(job: Job, key: str, text: str) -> str:
     if key not in job.usual or (key == "num_train_epochs" and job.config.max_steps > 0):
         return text
     return f"{text}, usual {job.usual[key][1]}"
-
-
-def _batch_text(config: RunConfig, num_rows: int) -> str:
-    """Rows of a step, and of its micro-batches where few rows make them larger or smaller than asked."""
-    size = config.per_gpu_train_batch_size * world_size()
-    text = (
-        f"{size * config.gradient_accumulation_steps} rows: {config.per_gpu_train_batch_size} on each of "
-        f"{counted(world_size(), 'process', 'processes')}, "
-        f"{counted(config.gradient_accumulation_steps, 'micro-batch', 'micro-batches')} a step"
-    )
-    largest = largest_micro_batch(num_rows, size)
-    if largest < size:
-        return f"{text}; there are {num_rows} rows, one micro-batch"
-    return text if largest < 1.1 * size else f"{text}; up to {largest} rows each, none is left over"

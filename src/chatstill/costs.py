@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from .caching import decide_phase, storable
+from .config.schema import RunConfig
 from .data.sampler import largest_micro_batch, steps_per_epoch
 from .data.views import View
 from .errors import Problem
-from .figures import byte_size
+from .figures import byte_size, counted
 from .job import Job, device_of
 from .methods.base import Phase
 from .preflight.caching import CacheDecision
@@ -37,6 +38,20 @@ def phase_steps(job: Job, phase: Phase, num_rows: int) -> tuple[int, int]:
         num_rows, config.per_gpu_train_batch_size * world_size(), config.gradient_accumulation_steps
     )
     return num_steps(phase, per_epoch), per_epoch
+
+
+def batch_text(config: RunConfig, num_rows: int) -> str:
+    """Rows of a step, and of its micro-batches where few rows make them larger or smaller than asked."""
+    size = config.per_gpu_train_batch_size * world_size()
+    text = (
+        f"{size * config.gradient_accumulation_steps} rows: {config.per_gpu_train_batch_size} on each of "
+        f"{counted(world_size(), 'process', 'processes')}, "
+        f"{counted(config.gradient_accumulation_steps, 'micro-batch', 'micro-batches')} a step"
+    )
+    largest = largest_micro_batch(num_rows, size)
+    if largest < size:
+        return f"{text}; there are {num_rows} rows, one micro-batch"
+    return text if largest < 1.1 * size else f"{text}; up to {largest} rows each, none is left over"
 
 
 def num_evaluations(job: Job, num_rows: int) -> int:

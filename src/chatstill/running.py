@@ -13,11 +13,10 @@ import torch
 from transformers import TrainerCallback, TrainingArguments
 
 from .caching import open_sources, settle
-from .costs import phase_steps
+from .costs import batch_text, phase_steps
 from .data.views import View
 from .errors import Interrupted
 from .evaluate.scoring import score, weights_digest
-from .figures import counted
 from .job import Job, device_of
 from .methods.base import Phase
 from .models.heads import start_at_mean
@@ -31,6 +30,7 @@ from .train.ending import Ended
 from .train.failures import failures
 from .train.launch import Gate, leave_group, rank, world_size
 from .train.phases import Engine, PhaseResult, num_steps, run_phases
+from .train.precision import precision_of
 from .train.progress import ProgressDisplay
 from .train.records import Records
 from .train.settings import PhaseSettings, Steps
@@ -215,13 +215,10 @@ class _Run:
     def announce(self, phase: Phase, total: int) -> None:
         """One line of the log: what a phase does, with the whole batch size and the precision."""
         config = self.job.config
-        one, micro = config.per_gpu_train_batch_size, config.gradient_accumulation_steps
-        precision = "fp16" if config.fp16 else "bf16" if config.bf16 else "float32"
-        say(
-            f"phase '{phase.name}': {total:,} steps of {one * micro * world_size()} rows ({one} on each of "
-            f"{counted(world_size(), 'process', 'processes')}, "
-            f"{counted(micro, 'micro-batch', 'micro-batches')}), {precision} on {device_of(config).type}"
-        )
+        precision = precision_of(fp16=config.fp16, bf16=config.bf16)
+        batch = batch_text(config, len(self.views.train))
+        where = f"{precision} on {device_of(config).type}"
+        say(f"phase '{phase.name}': {total:,} steps; {batch}; {where}")
 
     def settings(self, index: int, steps_per_epoch: int) -> PhaseSettings:
         config = self.job.config

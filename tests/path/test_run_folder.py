@@ -121,7 +121,7 @@ def test_resolved_configuration_names_each_origin(finished):
 def test_log_history_and_tensorboard(finished):
     log = read(finished.folder / "run.log")
     assert "train: 48 rows" in log
-    assert "steps of 8 rows (8 on each of 1 process," in log
+    assert "steps; 8 rows: 8 on each of 1 process," in log
     assert "float32 on c" in log, "the processor or a GPU"
     assert "reaches 1 at step" in log, "the plan"
     records = [json.loads(line) for line in read(finished.folder / "history.jsonl").splitlines()]
