@@ -111,6 +111,28 @@ def test_vectors_of_0_and_1_have_a_place_for_their_names(elsewhere, models, name
     assert cli.main(["check", "my.jsonc"]) == 0
 
 
+def test_rows_without_labels_beside_lead_to_a_method_that_learns_from_them(elsewhere, models):
+    write_rows(elsewhere / "reviews", "train.csv", ["text,label", *reviews(40)])
+    write_rows(elsewhere / "reviews", "dev.csv", ["text,label", *reviews(40, seed=1)])
+    logs = [line.split(",")[0] for line in reviews(20, seed=2)]
+    write_rows(elsewhere / "reviews", "unlabeled.csv", ["text", *logs])
+    assert cli.main(["init", "reviews/train.csv", str(models / "teacher")]) == 0
+    values = values_of("distill.jsonc")
+    assert values["model_type"] == "KD" and "theseus_scheduler" not in values
+    assert values["data"]["unlabeled"] == "reviews/unlabeled.csv"
+    assert values["student_architectures"] == {"num_hidden_layers": 2}
+    assert cli.main(["check", "distill.jsonc", "--set", "allow_weak_teacher=true"]) == 0
+    assert cli.main(["init", "reviews/train.csv", str(models / "body")]) == 0
+    assert "unlabeled" not in values_of("teach.jsonc")["data"], "a teacher needs labels"
+
+
+def test_a_transfer_set_of_chat_leads_to_the_same(elsewhere, models):
+    world.write_chat(elsewhere / "data")
+    (elsewhere / "data" / "chat" / "unlabeled.data.txt").write_text("who\tme\n" * 4)
+    assert cli.main(["init", "data", str(models / "teacher")]) == 0
+    assert values_of("distill.jsonc")["model_type"] == "KD"
+
+
 def test_it_is_never_overwritten(elsewhere, models, capsys):
     world.write_chat(elsewhere / "data")
     (elsewhere / "distill.jsonc").write_text("mine", encoding="utf-8")

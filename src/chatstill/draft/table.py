@@ -33,6 +33,7 @@ class Drafted:
         num_outputs: Of a network for them: classes, or 1 for a score.
         texts: First and second text of sampled rows.
         seen: Lines that say what was seen.
+        unlabeled: A file of rows without labels beside the training file; empty if there is none.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Drafted:
     num_outputs: int
     texts: list[tuple[str, str | None]] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+    unlabeled: str = ""
 
 
 def draft_table(file: Path) -> Drafted:
@@ -105,16 +107,19 @@ def _drafted(
 ) -> Drafted:
     """The block, and the class that counts."""
     block: list[tuple[str, Any, str]] = [("data", dict_of(keys), "")]
+    name = file.parent.name or file.stem
+    unlabeled = next((value for key, value, _ in keys if key == "unlabeled"), "")
+    found = Drafted(name, block, labels.num_outputs, texts, seen, unlabeled)
     defined = any(key == "chosen" for key, _, _ in keys)
     if defined:  # the candidate that was chosen counts, whatever it is called
-        return Drafted(file.parent.name or file.stem, block, labels.num_outputs, texts, seen)
+        return found
     if labels.positive is not None:
         comment = "the class that counts in f1 and ranking, told by its name"
         block.append(("positive_label", labels.positive, comment))
     elif labels.kind == "classification" and len(labels.names) == 2:
         what = "rows are not ranked" if ranks else "f1 is left out"
         seen.append(f"{what}: {why_no_f1(labels.names)}")
-    return Drafted(file.parent.name or file.stem, block, labels.num_outputs, texts, seen)
+    return found
 
 
 def dict_of(keys: Sequence[tuple[str, Any, str]]) -> dict[str, tuple[Any, str]]:
@@ -170,6 +175,9 @@ def _files(file: Path, layout: Layout) -> list[tuple[str, Any, str]]:
     keys: list[tuple[str, Any, str]] = [("train", str(file), ""), ("dev", str(dev), comment)]
     if (test := _beside(file, ("test",))) is not None and test != dev:
         keys.append(("test", str(test), ""))
+    more = _beside(file, ("unlabeled", "unlabelled"))
+    if more is not None and not layout.columns:  # of a file without names, labels are columns too
+        keys.append(("unlabeled", str(more), "rows without labels; the teacher answers them"))
     if layout.format:
         keys.append(("format", layout.format, ""))
     if layout.columns:

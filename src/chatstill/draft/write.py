@@ -108,16 +108,21 @@ _TRAINING: list[Key] = [
 
 def _distill(drafted: Drafted, model: Model) -> list[Key]:
     depth, comment = _depth(model.layers)
-    theseus = model.kind not in SHARED_LAYERS and depth > 0
+    shares = model.kind in SHARED_LAYERS or not depth
+    theseus = not (shares or drafted.unlabeled)
     keys: list[Key] = []
     if theseus:
         keys.append(("model_type", "theseus-bert", "the method; others: chatstill list methods"))
-    else:
+    elif shares:
         keys.append(("model_type", "KD", f"{model.kind} shares its layers, which Theseus replaces"))
+    else:
+        keys.append(("model_type", "KD", f"it learns from the rows of {drafted.unlabeled} too"))
     keys += _common(drafted, model, f"output_{drafted.name}")
     keys.append(("teacher_architectures", {"model_name_or_path": (model.path, "")}, ""))
+    if not shares:
+        said = comment if theseus else f"of the teacher's {model.layers}"
+        keys.append(("student_architectures", {"num_hidden_layers": (depth, said)}, ""))
     if theseus:
-        keys.append(("student_architectures", {"num_hidden_layers": (depth, comment)}, ""))
         scheduler = {
             "replacing_rate": (0.3, "at the first step"),
             "scheduler_linear_k": ("auto", "1 at half of the training"),
@@ -130,6 +135,9 @@ def _distill(drafted: Drafted, model: Model) -> list[Key]:
 
 def _teach(drafted: Drafted, model: Model) -> list[Key]:
     keys = _common(drafted, model, f"output_{drafted.name}_teacher")
+    for key, value, _ in keys:
+        if key == "data":  # gold labels are all that a teacher learns from
+            value.pop("unlabeled", None)
     keys.append(
         ("teacher_architectures", {"model_name_or_path": (model.path, "where it starts from")}, "")
     )
