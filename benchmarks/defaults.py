@@ -9,22 +9,18 @@ run; start it again at any time. The table is written after every cell, labelled
 
 import argparse
 import dataclasses
-import hashlib
 import json
-import os
 import statistics
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import defaults_sets as sets
-import glue_cells
 import machine
 import small_chinese
+import tested_cells
 from minilm import model_folder
 
-RESULTS = Path(__file__).parent / "results"
 ARMS = ("left out", "rate x 1/4", "rate x 4", "2 epochs", "rate x 1/2", "rate x 2")
 STUDENTS = ("half", "random")
 NARROW = {
@@ -38,7 +34,7 @@ FACTORS = {"rate x 1/4": 0.25, "rate x 1/2": 0.5, "rate x 2": 2.0, "rate x 4": 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell(glue_cells.Cell):
+class Cell(tested_cells.TestedCell):
     """A run; ``student`` is ``half`` or ``random``."""
 
     student: str = ""
@@ -48,27 +44,12 @@ class Cell(glue_cells.Cell):
         """As in ``sst2 half rate x 4``."""
         return f"{self.task} {self.student} {self.arm}".replace("  ", " ")
 
-    @property
-    def test(self) -> Path:
-        """Where the figures of the test rows lie."""
-        return self.folder.with_name(f"{self.folder.name}-test")
-
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", nargs="+", choices=list(sets.SETS), default=list(sets.SETS))
+    parser = tested_cells.parser_for(__doc__, "defaults", list(sets.SETS))
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
-    parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work" / "defaults")
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="folder of the sets"
-    )
-    parser.add_argument("--threads", type=int, help="threads of a run; default: torch's own")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--report-only", action="store_true", help="write the table, run nothing")
-    options = parser.parse_args(arguments)
-    options.work, options.data = options.work.resolve(), options.data.resolve()
-    return options
+    return tested_cells.parsed(parser, arguments)
 
 
 def plan(options: argparse.Namespace) -> Iterator[Cell]:
@@ -109,8 +90,7 @@ def _cell(
             config["learning_rate"] = FACTORS[arm] * _usual_rate(start, student)
         if arm == "2 epochs":
             config["num_train_epochs"] = 2
-    text = json.dumps(config, sort_keys=True).replace(str(options.work), "WORK")
-    digest = hashlib.sha256(text.replace(str(model_folder()), "MINILM").encode()).hexdigest()[:8]
+    digest = tested_cells.digest_of(config, options.work)
     folder = options.work / name / f"{student}-{arm}-{digest}".replace(" ", "-").replace("/", "-")
     config["output_dir"] = str(folder)
     config["cache_dir"] = str(options.work / "cache")
@@ -150,36 +130,17 @@ def prepare(options: argparse.Namespace) -> None:
         file.write_text(json.dumps(values | NARROW, indent=2) + "\n", encoding="utf-8")
 
 
-def is_done(cell: Cell) -> bool:
-    """Whether its test rows are scored: that comes last."""
-    return (cell.test / "metrics.json").is_file()
-
-
-def run_cell(cell: Cell, threads: int | None) -> int:
-    """Runs, or goes on with, a cell; 130 or 143 after a signal, else the run's exit code."""
-    cell.folder.parent.mkdir(parents=True, exist_ok=True)
-    path = cell.folder.with_suffix(".json")
-    path.write_text(json.dumps(cell.config, indent=2) + "\n", encoding="utf-8")
-    environment = dict(os.environ)
-    if threads:
-        environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(threads)
-    here = str(Path(__file__).with_name("run_then_test.py"))
-    words = [sys.executable, here, cell.verb, str(path), str(cell.folder), str(cell.test)]
-    return glue_cells.run_and_wait(words, environment)
-
-
 def figures(cell: Cell) -> dict[str, float]:
     """The selecting metric on dev and on test."""
-    dev = json.loads((cell.folder / "metrics.json").read_text(encoding="utf-8"))["dev"]
-    test = json.loads((cell.test / "metrics.json").read_text(encoding="utf-8"))["dev"]
-    return {"dev": dev["value"], "test": test["value"]}
+    test = tested_cells.dev_value(cell.test)  # evaluate writes any split under that name
+    return {"dev": tested_cells.dev_value(cell.folder), "test": test}
 
 
 def summarise(options: argparse.Namespace) -> dict[str, Any]:
     """Of every set and student each arm's figures; what leaving out costs; what is missing."""
     missing, found = [], {}
     for cell in plan(options):
-        if is_done(cell):
+        if tested_cells.is_done(cell):
             found[cell.task, cell.student, cell.arm] = figures(cell)
         else:
             missing.append(cell.name)
@@ -245,35 +206,14 @@ def as_markdown(results: dict[str, Any]) -> str:
 def write(options: argparse.Namespace) -> str:
     """Markdown and JSON of what is finished; returns the Markdown."""
     results = {**summarise(options), "machine": machine.describe()}
-    text = as_markdown(results)
-    options.out.mkdir(parents=True, exist_ok=True)
-    words = json.dumps(results, indent=2) + "\n"
-    (options.out / "defaults.json").write_text(words, encoding="utf-8")
-    (options.out / "defaults.md").write_text(text, encoding="utf-8")
-    return text
+    return tested_cells.write_results(options.out, "defaults", results, as_markdown(results))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what is missing; 0 if every cell is finished."""
     options = parse(arguments)
     prepare(options)
-    code, failed = 0, []
-    for cell in plan(options) if not options.report_only else ():
-        if is_done(cell) or (cell.teacher is not None and not is_done(cell.teacher)):
-            continue
-        print(f"== {cell.name}", flush=True)
-        code = run_cell(cell, options.threads)
-        if code in (130, 143):
-            print("stopped; start it again to go on")
-            return code
-        if code or not is_done(cell):
-            failed.append(f"{cell.name}: exit code {code}, see {cell.folder}")
-        write(options)
-    text = write(options)
-    print(text)
-    for line in failed:
-        print(f"failed: {line}")
-    return 0 if "PARTIAL" not in text else 1
+    return tested_cells.run(plan(options), options, lambda: write(options))
 
 
 if __name__ == "__main__":

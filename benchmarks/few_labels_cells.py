@@ -8,16 +8,13 @@ learning rates by dev, chosen with the first seed; the methods take the grid's m
 """
 
 import dataclasses
-import hashlib
-import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import few_labels_data as data
 import few_labels_start as start
-from glue_cells import Cell
+import tested_cells
+from tested_cells import TestedCell, is_done
 
 # Learning rates by width: of the teacher and of students alone; the middle one is the methods'.
 TEACHER_RATES = {False: (5e-5, 1e-4), True: (1e-4, 3e-4)}
@@ -31,7 +28,7 @@ ARMS = (*ALONE, *METHODS)
 
 
 @dataclasses.dataclass(frozen=True)
-class FewCell(Cell):
+class FewCell(TestedCell):
     """A cell, with its learning rate."""
 
     rate: float = 0.0
@@ -40,16 +37,6 @@ class FewCell(Cell):
     def name(self) -> str:
         """As in ``sst2 kd-more seed 2``."""
         return f"{self.task} {self.arm} {self.rate:g} seed {self.seed}"
-
-    @property
-    def test(self) -> Path:
-        """Where the figures of the test rows lie."""
-        return self.folder.with_name(f"{self.folder.name}-test")
-
-
-def is_done(cell: FewCell) -> bool:
-    """Whether its test rows are scored: that comes last."""
-    return (cell.test / "metrics.json").is_file()
 
 
 def best(cells: list[FewCell]) -> FewCell | None:
@@ -128,7 +115,7 @@ def _make(
             config |= {"model_type": "KD", "student_architectures": layers}
         else:
             config |= _two_steps(config, steps, layers)
-    digest = _digest(config, options.work)
+    digest = tested_cells.digest_of(config, options.work)
     folder = options.work / name / f"{arm}-seed{seed}-{digest}"
     config |= {"output_dir": str(folder), "cache_dir": str(options.work / "cache")}
     verb = "teach" if arm == "teacher" or arm in ALONE else "distill"
@@ -148,22 +135,8 @@ def _two_steps(config: dict[str, Any], steps: int, layers: dict[str, int]) -> di
     return {"pipeline": [{**first, **half, "do_eval": False, "keep": "last"}, {**second, **half}]}
 
 
-def _digest(config: dict[str, Any], work: Path) -> str:
-    """Tells settings apart, not the places where folders lie."""
-    from minilm import model_folder
-
-    text = json.dumps(config, sort_keys=True).replace(str(work), "WORK")
-    return hashlib.sha256(text.replace(str(model_folder()), "MINILM").encode()).hexdigest()[:8]
-
-
-def command(cell: FewCell, path: Path) -> list[str]:
-    """The run, then ``evaluate --split test``, in one process."""
-    here = str(Path(__file__).with_name("run_then_test.py"))
-    return [sys.executable, here, cell.verb, str(path), str(cell.folder), str(cell.test)]
-
-
 def dev_value(cell: FewCell) -> float:
     """The figure that selected, on dev."""
-    folder = cell.folder / "step2" if cell.arm.startswith("tiny") else cell.folder
-    found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return float(found["dev"]["value"])
+    return tested_cells.dev_value(
+        cell.folder / "step2" if cell.arm.startswith("tiny") else cell.folder
+    )

@@ -15,6 +15,7 @@ import numpy as np
 import few_labels_cells as cells
 import few_labels_data as data
 import machine
+import tested_cells
 
 RESAMPLES = 1000
 TITLES = {
@@ -34,7 +35,7 @@ def summarise(options: Any) -> dict[str, Any]:
     done: dict[tuple[str, str, int], list[cells.FewCell]] = defaultdict(list)
     missing = []
     for cell in cells.plan(options):
-        if cells.is_done(cell):
+        if tested_cells.is_done(cell):
             done[cell.task, cell.arm, cell.seed].append(cell)
         else:
             missing.append(cell.name)

@@ -185,16 +185,27 @@ def run_cell(cell: Cell, threads: int | None = None) -> int:
     SIGTERM and Ctrl-C are passed on and waited for: the answer is 143 or 130 then, whatever the run
     itself answered.
     """
+    path = write_config(cell)
+    started = time.time()
+    code = run_and_wait(command(cell, path), environment(threads))
+    note_attempt(cell, time.time() - started)
+    return code
+
+
+def write_config(cell: Cell) -> Path:
+    """The cell's configuration as a file beside its folder."""
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
     path = cell.folder.with_suffix(".json")
     path.write_text(json.dumps(cell.config, indent=2) + "\n", encoding="utf-8")
-    environment = dict(os.environ)
+    return path
+
+
+def environment(threads: int | None) -> dict[str, str]:
+    """Of a run: this process's own, with a number of threads."""
+    found = dict(os.environ)
     if threads:
-        environment["OMP_NUM_THREADS"] = environment["MKL_NUM_THREADS"] = str(threads)
-    started = time.time()
-    code = run_and_wait(command(cell, path), environment)
-    note_attempt(cell, time.time() - started)
-    return code
+        found["OMP_NUM_THREADS"] = found["MKL_NUM_THREADS"] = str(threads)
+    return found
 
 
 def run_cells(

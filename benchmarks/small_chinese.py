@@ -13,8 +13,13 @@ COMMON, SEED = 3, 0
 LAYERS, WIDTH, HEADS, POSITIONS = 4, 256, 4, 128
 
 
-def vocabulary(texts: Iterable[str]) -> list[str]:
-    """Characters and words that stand there three times or more, and letters as ``##`` pieces."""
+def vocabulary(texts: Iterable[str], common: int = COMMON) -> list[str]:
+    """Pieces for texts: characters and words by frequency, and ``##`` letters for the rest.
+
+    Args:
+        texts: All of them.
+        common: What stands there fewer times is left to [UNK].
+    """
     from tokenizers import normalizers, pre_tokenizers
 
     clean = normalizers.BertNormalizer(lowercase=True)
@@ -22,9 +27,9 @@ def vocabulary(texts: Iterable[str]) -> list[str]:
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(word for word, _ in cut.pre_tokenize_str(clean.normalize_str(text)))
-    common = sorted((w for w, n in counts.items() if n >= COMMON), key=lambda w: (-counts[w], w))
+    often = sorted((w for w, n in counts.items() if n >= common), key=lambda w: (-counts[w], w))
     letters = sorted({sign for word in counts if word.isascii() for sign in word if sign.isalnum()})
-    return list(dict.fromkeys([*SPECIAL, *common, *letters, *(f"##{sign}" for sign in letters)]))
+    return list(dict.fromkeys([*SPECIAL, *often, *letters, *(f"##{sign}" for sign in letters)]))
 
 
 def build(folder: Path, texts: Iterable[str], layers: int = LAYERS, width: int = WIDTH) -> Path:

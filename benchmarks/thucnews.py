@@ -6,16 +6,15 @@ all arms start from is built here: a BERT of the other tasks' size with the char
 training titles.
 """
 
-from collections import Counter
 from pathlib import Path
 
+import small_chinese
 from chatstill.tasks.glue import GlueRow, Layout, classes
 from chatstill.tasks.glue_task import GlueTask
 from chatstill.tasks.reading import read_rows
 
 NAMES = "finance realty stocks education science society politics sports game entertainment".split()
 NETWORK = "thucnews-bert-6x384"
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 COMMON = 2  # pieces that stand in fewer titles are left to [UNK]
 LENGTH = 64
 LAYERS, WIDTH, HEADS = 6, 384, 12
@@ -34,24 +33,12 @@ task = GlueTask(
 
 
 def vocabulary(path: Path) -> list[str]:
-    """Pieces of a file of titles: characters and words by frequency, and ``##`` pieces for the rest.
+    """Pieces of a file of titles.
 
     Args:
         path: ``title TAB class``.
     """
-    from tokenizers import normalizers, pre_tokenizers
-
-    clean = normalizers.BertNormalizer(lowercase=True)
-    cut = pre_tokenizers.BertPreTokenizer()
-    counts: Counter[str] = Counter()
-    for _, fields in read_rows(path):
-        words = cut.pre_tokenize_str(clean.normalize_str(fields[0]))
-        counts.update({word for word, _ in words})
-    common = [word for word, count in counts.items() if count >= COMMON]
-    common.sort(key=lambda word: (-counts[word], word))
-    letters = sorted({sign for word in counts if word.isascii() for sign in word if sign.isalnum()})
-    pieces = [*SPECIAL, *common, *letters, *(f"##{sign}" for sign in letters)]
-    return list(dict.fromkeys(pieces))
+    return small_chinese.vocabulary((fields[0] for _, fields in read_rows(path)), COMMON)
 
 
 def build_network(folder: Path, titles: Path, seed: int = 0) -> Path:

@@ -8,6 +8,7 @@ import pytest
 import defaults
 import defaults_sets
 import small_chinese
+import tested_cells
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_table_says_what_leaving_out_costs_against_the_choice_of_dev(options
 
 def test_a_cell_waits_for_its_teacher(options, monkeypatch):
     ran = []
-    monkeypatch.setattr(defaults, "run_cell", lambda cell, threads: ran.append(cell.name) or 1)
+    monkeypatch.setattr(tested_cells, "run_cell", lambda cell, threads: ran.append(cell.name) or 1)
     monkeypatch.setattr(defaults, "write", lambda options: "PARTIAL")
     monkeypatch.setattr(defaults, "parse", lambda arguments: options)
     assert defaults.main([]) == 1
