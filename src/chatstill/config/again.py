@@ -11,9 +11,8 @@ from .places import KeyPath, Place
 from .source import Source, apply_override
 
 FILE = "config.resolved.json"
-_OF_A_USER = re.compile(
-    r".+:\d+|--set"
-)  # origins of values that a user wrote; the rest is laid under again
+# Origins of values that a user wrote; the rest is laid under again.
+_OF_A_USER = re.compile(r".+:\d+|--set")
 
 
 def load_again(

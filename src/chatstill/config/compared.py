@@ -21,7 +21,7 @@ def comparisons(source: Source) -> tuple[list[str], list[Problem]]:
     """Names of the links that the keys ``compare_…`` add, and what is wrong with these keys."""
     wanted, problems = [], []
     direct_key, alone_key = source.get(("compare_direct",)), source.get(("compare_alone",))
-    if direct_key is True and source.get(("pipeline",)):
+    if direct_key is True:
         wanted.append(DIRECT)
     elif direct_key is not None and not isinstance(direct_key, bool):
         message = f"'compare_direct' must be true or false, found {found(direct_key)}."
