@@ -106,7 +106,7 @@ def start_of(options: argparse.Namespace, name: str) -> Path:
 
 
 def _usual_rate(start: Path, student: str) -> float:
-    from chatstill.usual import usual_rate
+    from chatstill.run.usual_values import usual_rate
 
     if student == "random":
         return usual_rate(NARROW["hidden_size"], "random")

@@ -39,11 +39,12 @@ def measure(runs: Sequence[Run], config: RunConfig) -> dict[str, Any]:
     """Times all networks in turns on rows of the dev set, padded to the longest of a batch."""
     import torch
 
+    from chatstill.data.splits import lengths_of
     from chatstill.data.views import prepare_view
+    from chatstill.evaluate.score_file import open_model
     from chatstill.evaluate.speed import measure_models
-    from chatstill.job import reader_for
-    from chatstill.scored import open_model
-    from chatstill.splits import lengths_of
+    from chatstill.readers.reader import reader_for
+    from chatstill.readers.word_pieces import RowEncoder
     from chatstill.tasks import get_task
 
     task, data = get_task(config.task_name), Path(config.data_dir)
@@ -56,7 +57,10 @@ def measure(runs: Sequence[Run], config: RunConfig) -> dict[str, Any]:
     rows = task.read(path, "dev")
     with TemporaryDirectory(prefix="chatstill-") as cache:
         view = prepare_view(
-            rows, tokenizer, lengths_of(config), Path(cache), source_fingerprint=str(path)
+            rows,
+            RowEncoder(tokenizer, lengths_of(config)),
+            Path(cache),
+            source_fingerprint=str(path),
         )
         found: dict[str, Any] = {"ms": {name: {} for name in networks}, "length": {}}
         order = np.random.default_rng(0).permutation(len(view))  # neighbours share their query

@@ -142,8 +142,8 @@ def carry_out(run: Run, loaded: "Loaded", console: "Console", *, fresh: bool = F
     Raises:
         UserError: its folder holds a run of another configuration.
     """
-    from chatstill import pipeline
-    from chatstill.fingerprint import run_fingerprint
+    from chatstill.run import run as pipeline
+    from chatstill.run.fingerprint import run_fingerprint
     from chatstill.train.runfolder import RunFolder
 
     state = RunFolder(run.folder).state(run_fingerprint(loaded, run.verb), fresh=fresh)

@@ -19,7 +19,9 @@ POLL = 0.1
 PREPARE = """
 import json, os, sys, time
 from pathlib import Path
-from chatstill.data.views import Lengths, prepare_view
+from chatstill.data.encoded import Lengths
+from chatstill.data.views import prepare_view
+from chatstill.readers.word_pieces import RowEncoder
 from chatstill.tasks import get_task
 from chatstill.text.tokenizers import resolve_tokenizer
 
@@ -27,7 +29,7 @@ file, teacher, cache = map(Path, sys.argv[1:])
 tokenizer = resolve_tokenizer(None, str(teacher), None, None)
 before, started = os.times(), time.perf_counter()
 rows = get_task("chat").read(file, "train")
-view = prepare_view(rows, tokenizer, Lengths(64), cache, source_fingerprint="benchmark")
+view = prepare_view(rows, RowEncoder(tokenizer, Lengths(64)), cache, source_fingerprint="benchmark")
 seconds, after = time.perf_counter() - started, os.times()
 used = after.user + after.system - before.user - before.system
 size = sum(path.stat().st_size for path in view.folder.iterdir())

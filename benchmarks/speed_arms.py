@@ -191,13 +191,15 @@ def occurring(task_name: str, data: Path, tokenizer: Any, folder: Path) -> Any:
     """Ids of the tokens of a whole training file: a run trains those, whichever rows a turn draws."""
     import numpy as np
 
-    from chatstill.data.views import Lengths, prepare_view
+    from chatstill.data.encoded import Lengths
+    from chatstill.data.views import prepare_view
+    from chatstill.readers.word_pieces import RowEncoder
     from chatstill.tasks import get_task
 
     task = get_task(task_name)
     rows = task.read(task.find("train", data), "train")
     view = prepare_view(
-        rows, tokenizer, Lengths(MAX_LENGTH), folder / "all", source_fingerprint="all"
+        rows, RowEncoder(tokenizer, Lengths(MAX_LENGTH)), folder / "all", source_fingerprint="all"
     )
     return np.union1d(view.tokens(), tokenizer.pad_token_id)
 
@@ -261,11 +263,13 @@ def our_engine(
     from functools import partial
 
     from chatstill.data.collate import collate
+    from chatstill.data.encoded import Lengths
     from chatstill.data.loader import StepLoader
     from chatstill.data.sampler import BatchPlan
-    from chatstill.data.views import Lengths, prepare_view
+    from chatstill.data.views import prepare_view
     from chatstill.methods.base import RunValues
     from chatstill.methods.finetune import Config, FineTune
+    from chatstill.readers.word_pieces import RowEncoder
     from chatstill.train.arguments import takes_rows, training_arguments
     from chatstill.train.checkpoints import CheckpointStore
     from chatstill.train.control import StopRequest
@@ -273,7 +277,10 @@ def our_engine(
     from chatstill.train.trainer import DistillationTrainer
 
     view = prepare_view(
-        rows, tokenizer, Lengths(MAX_LENGTH), folder / "views", source_fingerprint="speed"
+        rows,
+        RowEncoder(tokenizer, Lengths(MAX_LENGTH)),
+        folder / "views",
+        source_fingerprint="speed",
     )
     tokens = occurring("sst2", setting.data, tokenizer, folder)
     to_batch = partial(collate, pad_token_id=tokenizer.pad_token_id, with_token_types=True)

@@ -159,7 +159,9 @@ def networks(eager: bool) -> tuple[Any, Any, Any]:
 
 def prepare(setting: Setting, folder: Path) -> Callable[[int, int, Clock], Any]:
     """A function (steps, seed, clock) that trains, with everything before training done."""
-    from chatstill.data.views import Lengths, prepare_view
+    from chatstill.data.encoded import Lengths
+    from chatstill.data.views import prepare_view
+    from chatstill.readers.word_pieces import RowEncoder
 
     foreign = setting.arm.startswith("textbrewer")
     teacher, student, tokenizer = networks(eager=foreign and setting.features == "inner")
@@ -167,7 +169,10 @@ def prepare(setting: Setting, folder: Path) -> Callable[[int, int, Clock], Any]:
     if setting.arm == "textbrewer":
         return textbrewer(setting, teacher, student, padded(rows, tokenizer, setting), folder)
     view = prepare_view(
-        rows, tokenizer, Lengths(MAX_LENGTH), folder / "views", source_fingerprint="speed"
+        rows,
+        RowEncoder(tokenizer, Lengths(MAX_LENGTH)),
+        folder / "views",
+        source_fingerprint="speed",
     )
     ours = Ours(setting, view, tokenizer, folder)
     if setting.arm == "textbrewer_same":

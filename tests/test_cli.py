@@ -32,10 +32,10 @@ def calls(tmp_path, monkeypatch):
 
         return run
 
-    pipeline = types.ModuleType("chatstill.pipeline")
+    pipeline = types.ModuleType("chatstill.run.run")
     for name in ("distill", "teach", "check", "evaluate", "predict"):
         setattr(pipeline, name, verb(name))
-    monkeypatch.setitem(sys.modules, "chatstill.pipeline", pipeline)
+    monkeypatch.setitem(sys.modules, "chatstill.run.run", pipeline)
     monkeypatch.setattr(importlib.import_module("chatstill"), "pipeline", pipeline, raising=False)
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()

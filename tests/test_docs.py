@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from chatstill import pipeline
 from chatstill.config.schema import Architecture, RunKeys
 from chatstill.methods.theseus import Config as TheseusKeys
-from chatstill.outcome import evaluate_folder
+from chatstill.run import run as pipeline
+from chatstill.run.results import evaluate_folder
 from chatstill.train.checkpoints import CheckpointStore
 
 from .bilingual import anchors, links

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatstill import pipeline
+from chatstill.run import run as pipeline
 from chatstill.tasks.positive import PLAIN_PAIRS
 from chatstill.tasks.tabular_keys import DataKeys
 

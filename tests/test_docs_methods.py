@@ -4,7 +4,7 @@ import json
 
 from chatstill import lookup
 from chatstill.config.schema import Architecture, StudentArchitecture
-from chatstill.layer_map import MATCH_TYPES, describe_pairs, match_layers
+from chatstill.features.layer_map import MATCH_TYPES, describe_pairs, match_layers
 from chatstill.methods.matches import Config, Matches
 from chatstill.terms.keys import OldKeys
 from chatstill.terms.rows import LOSSES, Match, Row

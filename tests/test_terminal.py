@@ -14,7 +14,7 @@ from chatstill.cli import main
 from chatstill.cli.messages import show_failure, show_problems
 from chatstill.cli.terminal import Terminal, write
 from chatstill.errors import Problem, shown
-from chatstill.runlog import note_in_file, say, start_log
+from chatstill.run.log_file import note_in_file, say, start_log
 
 EVIL = "\x1b]0;owned\x07\x1b[31mred\r\x9b2J\x7f\u202e\u2028\ud800"
 SAID = r"\x1b]0;owned\x07\x1b[31mred\r\x9b2J\x7f\u202e\u2028\ud800"

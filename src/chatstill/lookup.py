@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from .disk.json_file import fault_of, read_json
 from .errors import Problem, UserError
-from .names import nearest, plain, unknown
-from .plugins import load_plugin
+from .registry.names import nearest, plain, unknown
+from .registry.plugins import load_plugin
 
 if TYPE_CHECKING:
     from .methods.base import Method

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatstill.config.legacy import GONE, RENAMED
+from chatstill.config.compat.legacy import GONE, RENAMED
 from chatstill.config.schema import RunKeys
 from chatstill.errors import UserError
 

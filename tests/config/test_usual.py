@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from chatstill.config import usual
+from chatstill.config.compat import usual
 from chatstill.config.schema import Architecture, DataKeys, RunKeys
 
 

@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatstill.data.collate import collate
-from chatstill.data.views import Lengths, prepare_view
+from chatstill.data.encoded import Lengths
+from chatstill.data.views import prepare_view
+from chatstill.readers.word_pieces import RowEncoder
 
 
 @pytest.fixture(scope="module", params=["right", "left"])
@@ -16,7 +18,7 @@ def view(request, rows, bert, tmp_path_factory):
     bert.padding_side = request.param
     try:
         folder = tmp_path_factory.mktemp("view")
-        yield prepare_view(rows, bert, Lengths(14), folder, source_fingerprint="s")
+        yield prepare_view(rows, RowEncoder(bert, Lengths(14)), folder, source_fingerprint="s")
     finally:
         bert.padding_side = "right"
 
@@ -88,21 +90,21 @@ def test_token_types_only_when_asked(view):
 )
 def test_labels_by_objective(bert, tmp_path, objective, order, expected, kind):
     some = [make_example(row, "a", label=row) for row in range(3)]
-    view = prepare_view(some, bert, Lengths(8), tmp_path, source_fingerprint="s")
+    view = prepare_view(some, RowEncoder(bert, Lengths(8)), tmp_path, source_fingerprint="s")
     batch = collate(view, np.arange(3), pad_token_id=0, label_order=order, objective=objective)
     assert batch["labels"].tolist() == expected and batch["labels"].dtype == kind
 
 
 def test_scores_stay_as_they_are(bert, tmp_path):
     some = [make_example(0, "a", label=3.25), make_example(1, "b", label=0.5)]
-    view = prepare_view(some, bert, Lengths(8), tmp_path, source_fingerprint="s")
+    view = prepare_view(some, RowEncoder(bert, Lengths(8)), tmp_path, source_fingerprint="s")
     batch = collate(view, np.array([1, 0]), pad_token_id=0, objective="regression")
     assert batch["labels"].tolist() == [0.5, 3.25]
 
 
 def test_a_row_without_a_label_is_marked(bert, tmp_path):
     some = [make_example(0, "a", label=1), make_example(1, "b")]
-    view = prepare_view(some, bert, Lengths(8), tmp_path, source_fingerprint="s")
+    view = prepare_view(some, RowEncoder(bert, Lengths(8)), tmp_path, source_fingerprint="s")
     classes = collate(view, np.array([1, 0]), pad_token_id=0, label_order=[1, 0])["labels"]
     assert classes.tolist() == [-100, 0]
     scores = collate(view, np.array([1, 0]), pad_token_id=0, objective="regression")["labels"]
@@ -111,14 +113,16 @@ def test_a_row_without_a_label_is_marked(bert, tmp_path):
 
 def test_no_labels_where_no_row_has_one(bert, tmp_path):
     some = [make_example(0, "a"), make_example(1, "b")]
-    view = prepare_view(some, bert, Lengths(8), tmp_path, source_fingerprint="s")
+    view = prepare_view(some, RowEncoder(bert, Lengths(8)), tmp_path, source_fingerprint="s")
     assert "labels" not in collate(view, np.array([0]), pad_token_id=0)
 
 
 def test_sets_of_labels_in_the_order_of_the_model(bert, tmp_path):
     some = [make_example(0, "a", label=(0, 2)), make_example(1, "b", label=())]
     some.append(make_example(2, "c"))
-    view = prepare_view(some, bert, Lengths(8), tmp_path, source_fingerprint="s", label_width=3)
+    view = prepare_view(
+        some, RowEncoder(bert, Lengths(8)), tmp_path, source_fingerprint="s", label_width=3
+    )
     assert (view.num_labelled, view.has_labels) == (2, False)
     batch = collate(
         view, np.arange(3), pad_token_id=0, label_order=[2, 1, 0], objective="multi_label"

@@ -9,10 +9,12 @@ import pytest
 from example_rows import make_example
 from transformers import BertTokenizer
 
+from chatstill.data.encoded import Lengths
 from chatstill.data.store import locked
 from chatstill.data.teacher_cache import Layout, Part, TeacherCache, cache_fingerprint
-from chatstill.data.views import Lengths, prepare_view
+from chatstill.data.views import prepare_view
 from chatstill.errors import UserError
+from chatstill.readers.word_pieces import RowEncoder
 
 LENGTHS = np.arange(3, 40) % 11 + 3
 LAYOUT = Layout((Part("logits", (2,), "float32"),))
@@ -89,7 +91,11 @@ def test_prepared_rows_are_read_without_a_lock(tmp_path, read_only, reason):
 
     def prepare(examples):
         return prepare_view(
-            examples, tokenizer, Lengths(16), tmp_path, source_fingerprint="s", user=tmp_path / "r"
+            examples,
+            RowEncoder(tokenizer, Lengths(16)),
+            tmp_path,
+            source_fingerprint="s",
+            user=tmp_path / "r",
         )
 
     first = prepare(rows)

@@ -12,16 +12,19 @@ import pytest
 from example_rows import make_example
 
 from chatstill.data import preparing, store, views
-from chatstill.data.views import Lengths, prepare_view
+from chatstill.data.encoded import Lengths
+from chatstill.data.views import prepare_view
 from chatstill.errors import Problem, RunFailure, UserError
-from chatstill.text.encoding import RowEncoder
+from chatstill.readers.word_pieces import RowEncoder
 
 LENGTHS = Lengths(12, 6, 5)
 FORK = multiprocessing.get_context("fork")
 
 
 def prepare(rows, bert, folder, lengths=LENGTHS, source="s", progress=None):
-    return prepare_view(rows, bert, lengths, folder, source_fingerprint=source, progress=progress)
+    return prepare_view(
+        rows, RowEncoder(bert, lengths), folder, source_fingerprint=source, progress=progress
+    )
 
 
 @pytest.fixture

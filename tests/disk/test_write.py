@@ -20,7 +20,7 @@ from chatstill.disk.write import (
     write_text,
 )
 from chatstill.errors import UserError
-from chatstill.runlog import start_log
+from chatstill.run.log_file import start_log
 from chatstill.train.records import Records
 from chatstill.train.runfolder import RunFolder
 

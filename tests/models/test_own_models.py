@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from chatstill.errors import UserError
-from chatstill.model_types import borrowed_types, built_in, own_models
 from chatstill.models.custom import own_type, register
 from chatstill.models.load import load_classifier, load_config
+from chatstill.registry.model_types import borrowed_types, built_in, own_models
 
 HEAD = """
 import torch

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from chatstill.models.padding import fit_padding
-from chatstill.preflight.reading import try_a_row
+from chatstill.models.reads_rows import try_a_row
 
 PAD = 1
 

@@ -13,7 +13,7 @@ from transformers import BertTokenizer
 from chatstill.models import save
 from chatstill.models.layers import copy_layers
 from chatstill.models.save import recover_saved, save_student
-from chatstill.models.theseus import build_host, group_layers
+from chatstill.models.theseus.host import build_host, group_layers
 
 pytestmark = pytest.mark.smoke
 

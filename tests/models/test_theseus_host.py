@@ -8,7 +8,7 @@ from tiny_models import KINDS, tiny_batch, tiny_model
 
 from chatstill.errors import UserError
 from chatstill.models.layers import copy_layers, copy_outside_layers, layer_list
-from chatstill.models.theseus import build_host, group_layers, set_draws, theseus_modules
+from chatstill.models.theseus.host import build_host, group_layers, set_draws, theseus_modules
 
 THREE = [0, 1, 2]
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from chatstill import pipeline
+from chatstill.run import run as pipeline
 
 from . import by_hand, world
 

@@ -10,13 +10,14 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from chatstill import cli, pipeline
+from chatstill import cli
 from chatstill.cli.of_run import block_of_run
 from chatstill.config import load
 from chatstill.config.schema import RunKeys
 from chatstill.config.task import task_of
 from chatstill.errors import UserError
-from chatstill.fingerprint import run_fingerprint
+from chatstill.run import run as pipeline
+from chatstill.run.fingerprint import run_fingerprint
 from chatstill.tasks.predictions import read_predictions
 from tests.draws import reseeded
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from chatstill import clearing, pipeline
 from chatstill.cli import main
 from chatstill.data.caches import find_caches, note_user
 from chatstill.data.store import locked
 from chatstill.errors import UserError
+from chatstill.run import run as pipeline
+from chatstill.run import unused_caches as clearing
 
 from . import world
 

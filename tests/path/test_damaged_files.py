@@ -24,7 +24,7 @@ KNOBS = {"model_type": "KD", "theseus_scheduler": None, "teacher_cache": True}
 def unbroken(shared, teacher_of, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unbroken")
     values = world.values_for(shared / "data", folder / "out", teacher_of(), **KNOBS)
-    from chatstill import pipeline
+    from chatstill.run import run as pipeline
 
     pipeline.distill(world.loaded(values, folder), console=world.console())
     return folder / "out"
@@ -103,7 +103,7 @@ def test_a_record_that_goes_while_the_run_is_at_work_is_written_again(tmp_path):
 def test_damaged_figures_of_a_link_are_named(tmp_path):
     from types import SimpleNamespace
 
-    from chatstill.chain_outcome import chain_metrics
+    from chatstill.run.chain_results import chain_metrics
 
     link = SimpleNamespace(name="step1", folder=tmp_path / "step1")
     link.folder.mkdir()

@@ -77,7 +77,7 @@ def test_full_disk_while_a_checkpoint_is_saved(run, unbroken, tmp_path, monkeypa
 
 @pytest.mark.parametrize("kind", ["safetensors", "system"])
 def test_full_disk_while_the_student_is_saved(run, unbroken, tmp_path, monkeypatch, kind):
-    from chatstill import kept
+    from chatstill.run import kept_network as kept
 
     with monkeypatch.context() as patch:
         patch.setattr(kept, "save_student", failing(NO_SPACE[kind], 1)(kept.save_student))

@@ -6,8 +6,9 @@ import shutil
 import pytest
 import torch
 
-from chatstill import cli, outcome
+from chatstill import cli
 from chatstill.errors import Interrupted
+from chatstill.run import results as outcome
 from chatstill.tasks.predictions import read_predictions
 from chatstill.train.flow import FlowCallback
 from chatstill.train.runfolder import RunFolder

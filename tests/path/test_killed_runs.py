@@ -10,8 +10,9 @@ from functools import cache
 import pytest
 import torch
 
-from chatstill import cli, pipeline
+from chatstill import cli
 from chatstill.errors import UserError
+from chatstill.run import run as pipeline
 from tests.draws import reseeded
 
 from . import world

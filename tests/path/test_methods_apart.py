@@ -7,8 +7,8 @@ import torch
 import transformers as tf
 from safetensors.torch import load_file, save_file
 
-from chatstill import running
 from chatstill.errors import UserError
+from chatstill.run import train as running
 from chatstill.train.stage import StageModule
 
 from ..models.tiny_models import tiny_config

@@ -8,8 +8,9 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from chatstill import cli, pipeline
+from chatstill import cli
 from chatstill.errors import UserError
+from chatstill.run import run as pipeline
 from chatstill.tasks.predictions import read_predictions
 from tests.draws import reseeded
 
@@ -305,7 +306,7 @@ def test_the_plan_says_how_many_rows_a_step_really_has(run, size, said):
 def test_check_creates_nothing_and_touches_nothing(run, teacher_of, tmp_path, monkeypatch):
     import random
 
-    from chatstill import checkup
+    from chatstill.preflight import preflight as checkup
 
     jobs = []
     preflight = checkup.preflight

@@ -13,9 +13,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from chatstill import pipeline, running
 from chatstill.errors import UserError
-from chatstill.fingerprint import run_fingerprint
+from chatstill.run import run as pipeline
+from chatstill.run import train as running
+from chatstill.run.fingerprint import run_fingerprint
 from chatstill.tasks import get_task
 from chatstill.tasks.predictions import read_predictions
 
@@ -189,7 +190,7 @@ def test_changed_key_is_named_and_fresh_moves_the_old_run_aside(run, tmp_path):
     ],
 )
 def test_keys_that_change_no_weight_do_not_matter(finished, change, tmp_path):
-    from chatstill.fingerprint import run_fingerprint
+    from chatstill.run.fingerprint import run_fingerprint
 
     other = world.loaded({**finished.values, **change}, tmp_path)
     assert run_fingerprint(other, "distill") == run_fingerprint(finished.loaded, "distill")
@@ -200,7 +201,7 @@ def test_content_of_files_is_in_the_fingerprint(fault, copy_of, shared, tmp_path
     """Files are known by their content, not by their name or date."""
     import shutil
 
-    from chatstill.fingerprint import run_fingerprint
+    from chatstill.run.fingerprint import run_fingerprint
 
     data = tmp_path / "data"
     shutil.copytree(shared / "data", data)
@@ -231,7 +232,7 @@ def test_content_of_files_is_in_the_fingerprint(fault, copy_of, shared, tmp_path
 )
 @pytest.mark.parametrize("one_file", [False, True])
 def test_a_tokenizers_file_of_any_name_is_in_the_fingerprint(name, named, one_file, tmp_path):
-    from chatstill.fingerprint import content_of
+    from chatstill.run.fingerprint import content_of
 
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     if named is not None:
@@ -250,7 +251,7 @@ def test_a_tokenizers_file_of_any_name_is_in_the_fingerprint(name, named, one_fi
 
 def test_a_vocabulary_beside_weights_in_one_file_is_in_the_fingerprint(tmp_path):
     """The tokenizer beside ``pytorch_model.bin`` may be a SentencePiece model."""
-    from chatstill.fingerprint import content_of
+    from chatstill.run.fingerprint import content_of
 
     weights = tmp_path / "pytorch_model.bin"
     weights.write_bytes(b"weights")
@@ -260,7 +261,7 @@ def test_a_vocabulary_beside_weights_in_one_file_is_in_the_fingerprint(tmp_path)
 
 
 def test_code_of_a_plugin_is_in_the_fingerprint(finished, tmp_path):
-    from chatstill.fingerprint import run_fingerprint
+    from chatstill.run.fingerprint import run_fingerprint
 
     plugin = tmp_path / "mine.py"
     plugin.write_text("A = 1\n", encoding="utf-8")
@@ -279,7 +280,7 @@ def test_folder_of_somebody_else(run, tmp_path):
 
 
 def test_do_train_false_evaluates_the_student(finished, tmp_path):
-    from chatstill import pipeline
+    from chatstill.run import run as pipeline
 
     before = modified(finished.folder)
     values = {**finished.values, "do_train": False}
@@ -382,7 +383,7 @@ def test_texts_stand_in_predictions_where_they_are_asked_for(finished, tmp_path,
 
 
 def test_scores_do_not_depend_on_the_batch_size(finished, tmp_path):
-    from chatstill import pipeline
+    from chatstill.run import run as pipeline
 
     config = world.loaded({**finished.values, "per_gpu_eval_batch_size": 7}, tmp_path).config
     pipeline.evaluate(
@@ -395,7 +396,7 @@ def test_scores_do_not_depend_on_the_batch_size(finished, tmp_path):
 
 def test_evaluation_of_a_run_cuts_rows_as_the_run_did(finished):
     from chatstill.config.schema import RunConfig
-    from chatstill.scored import as_trained
+    from chatstill.evaluate.score_file import as_trained
 
     trained_at = json.loads(read(finished.folder / "config.resolved.json"))["max_seq_length"][
         "value"

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from chatstill import caching, cli, pipeline
+from chatstill import cli
 from chatstill.errors import UserError
+from chatstill.run import run as pipeline
+from chatstill.train import stored_teacher as caching
 from chatstill.train.teachers import LiveTeacher
 
 from ..processes import run_processes

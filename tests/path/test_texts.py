@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from chatstill.errors import UserError
-from chatstill.outcome import evaluate_folder, predict_file
+from chatstill.run.results import evaluate_folder, predict_file
 from chatstill.tasks.predictions import read_predictions
 
 from . import world

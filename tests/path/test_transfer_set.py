@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 
-from chatstill import cli, pipeline
+from chatstill import cli
 from chatstill.errors import UserError
 from chatstill.methods.matches import Matches
+from chatstill.run import run as pipeline
 from chatstill.tasks import get_task
 from chatstill.tasks.files import parts
 

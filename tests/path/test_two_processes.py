@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from chatstill import pipeline
+from chatstill.run import run as pipeline
 from chatstill.train import launch
 
 from ..processes import free_port, run_processes
@@ -72,7 +72,7 @@ def test_two_processes_make_the_student_of_one(configured, alone, tmp_path):
     loaded = configured(tmp_path, 4)
 
     def work(rank):
-        from chatstill import checkup
+        from chatstill.preflight import preflight as checkup
 
         preflights = []
         preflight = checkup.preflight

@@ -32,7 +32,7 @@ def test_values_of_ones_own_that_lie_far_off_are_told(run):
 
 
 def test_a_teacher_scored_on_all_of_dev_before_training_is_not_scored_again(run, monkeypatch):
-    from chatstill import running
+    from chatstill.run import train as running
 
     scored = []
     whole = running.score_dev
@@ -45,7 +45,7 @@ def test_a_teacher_scored_on_all_of_dev_before_training_is_not_scored_again(run,
     first = run()
     assert set(scored) == {"student"}, "dev is small: the pre-flight has the teacher's scores"
     scored.clear()
-    monkeypatch.setattr("chatstill.trial.SAMPLE", 8)
+    monkeypatch.setattr("chatstill.preflight.trial.SAMPLE", 8)
     other = run(name="other")
     assert scored.count("teacher") == 1, "the pre-flight saw eight rows"
     read = [json.loads((done.folder / "metrics.json").read_text()) for done in (first, other)]
@@ -56,7 +56,8 @@ def test_a_teacher_scored_on_all_of_dev_before_training_is_not_scored_again(run,
     ("native", "share", "said"), [(True, 0.5, True), (True, 1, False), (False, 0.5, False)]
 )
 def test_the_plan_says_what_bf16_would_save(run, monkeypatch, native, share, said):
-    from chatstill import checkup, costs
+    from chatstill.preflight import preflight as checkup
+    from chatstill.preflight import run_cost as costs
 
     timed, first = costs.rehearse_job, []
 

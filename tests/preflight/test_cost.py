@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from chatstill.preflight import cost, resources
+from chatstill.preflight import cost
 from chatstill.preflight.cost import StepTiming
+from chatstill.train import resources
 
 
 def test_the_fit_finds_known_costs():

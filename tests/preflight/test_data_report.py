@@ -5,12 +5,13 @@ from collections import Counter
 import pytest
 import transformers as tf
 
+from chatstill.data.encoded import Lengths
 from chatstill.preflight import survey as survey_module
 from chatstill.preflight.data_report import data_report, percent, plan_rows, warnings
 from chatstill.preflight.survey import Histogram, Thinning, survey
+from chatstill.readers.word_pieces import RowEncoder
 from chatstill.tasks.base import Example, Rows
 from chatstill.tasks.chat import ChatTask
-from chatstill.text.encoding import Lengths, RowEncoder
 from chatstill.text.tally import tally
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##d", "好", "，"]

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from chatstill.config.schema import RunConfig
-from chatstill.costs import num_evaluations
 from chatstill.methods.base import Phase
+from chatstill.preflight.run_cost import num_evaluations
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatstill.preflight.labels import check_label_values
+from chatstill.models.label_columns import check_label_values
 from chatstill.tasks import get_task
 
 CHAT = get_task("chat")

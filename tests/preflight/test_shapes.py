@@ -17,7 +17,8 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from chatstill.preflight import machine, shapes
+from chatstill.models import lengths as shapes
+from chatstill.preflight import machine
 
 SMALL = {
     "hidden_size": 8,

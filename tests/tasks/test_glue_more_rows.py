@@ -8,8 +8,8 @@ import pytest
 from tests.draws import reseeded
 
 from chatstill.errors import UserError
-from chatstill.fingerprint import content_of_split
-from chatstill.preflight.labels import match_labels
+from chatstill.models.label_columns import match_labels
+from chatstill.run.fingerprint import content_of_split
 from chatstill.tasks import get_task, locate
 from chatstill.tasks.intervals import bootstrap
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from chatstill.errors import RunFailure
-from chatstill.rehearsal import rehearse
+from chatstill.preflight.timed_steps import rehearse
+from chatstill.preflight.trial import trial_problems
 from chatstill.train.phases import run_phases
-from chatstill.trial import trial_problems
 from tests.draws import reseeded
 
 from .conftest import ToySteps, build_engine, build_method

@@ -21,7 +21,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before removing.")]
 
 def cache(folders: Folders = None, remove: Remove = False, yes: Yes = False) -> None:
     """List caches of prepared data: size, last use, and which run still needs them."""
-    from .. import clearing
+    from ..run import unused_caches as clearing
 
     found = clearing.list_caches(folders or [Path()])
     for line in clearing.as_lines(found):

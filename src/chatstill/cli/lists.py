@@ -82,7 +82,7 @@ def _methods(plugins: Sequence[str]) -> Rows:
 
 def _students(plugins: Sequence[str]) -> Rows:
     from ..config.trainer_keys import architectures
-    from ..model_types import BUILT_IN, own_models
+    from ..registry.model_types import BUILT_IN, own_models
 
     own: Rows = [
         (name, f"{one.model.__name__} of {one.plugin}") for name, one in own_models(plugins).items()

@@ -8,7 +8,7 @@ import typer
 
 from ..disk.write import write_text
 from ..errors import Problem, UserError
-from ..runlog import say
+from ..run.log_file import say
 from .terminal import is_utf8, standard_output, write
 from .verbs import Plugins, app
 

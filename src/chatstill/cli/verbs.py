@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import Problem, UserError
-from ..runlog import say
+from ..run.log_file import say
 from .caches import cache
 from .of_run import block_of_run, of_run
 from .terminal import standard_output, write
@@ -71,12 +71,12 @@ def distill(
     """Train the student of CONFIG."""
     chain = _load_chain(config or context.obj, overrides, "distill", fresh)
     if chain is not None:
-        from .. import chain as chains
+        from ..run import chain as chains
 
         chains.distill_chain(chain, fresh=fresh, console=standard_output())
         return
     loaded = _load(config or context.obj, overrides, "distill", fresh)
-    from .. import pipeline
+    from ..run import run as pipeline
 
     pipeline.distill(loaded, fresh=fresh, console=standard_output())
 
@@ -85,7 +85,7 @@ def distill(
 def teach(config: Named, overrides: Set = None, fresh: Fresh = False) -> None:
     """Fine-tune the network of teacher_architectures."""
     loaded = _load(config, overrides, "teach", fresh)
-    from .. import pipeline
+    from ..run import run as pipeline
 
     pipeline.teach(loaded, fresh=fresh, console=standard_output())
 
@@ -107,7 +107,7 @@ def finish(
         show_problems(loaded.warnings)
         return loaded
 
-    from ..finishing import finish as end
+    from ..run.finish import finish as end
 
     end(run, loaded_of, console=standard_output())
 
@@ -117,12 +117,12 @@ def check(context: typer.Context, config: Config = None, overrides: Set = None) 
     """Check CONFIG and all it names, print the plan, stop."""
     chain = _load_chain(config or context.obj, overrides, "check")
     if chain is not None:
-        from .. import chain as chains
+        from ..run import chain as chains
 
         chains.check_chain(chain, console=standard_output())
         return
     loaded = _load(config or context.obj, overrides, "check")
-    from .. import pipeline
+    from ..run import run as pipeline
 
     verb: Literal["distill", "teach"] = "teach" if loaded.verb == "teach" else "distill"
     pipeline.check(loaded, verb=verb, console=standard_output())
@@ -153,7 +153,7 @@ def evaluate(
         raise UserError(Problem("--texts", "predictions are only written with --output FOLDER"))
     named = _named([*block, *(overrides or [])], task_name, data_dir, plugins)
     loaded = _load(config, [*named, *_with_texts(texts)], "evaluate")
-    from .. import pipeline
+    from ..run import run as pipeline
 
     pipeline.evaluate(model, loaded.config, split=split, output=output, console=standard_output())
 
@@ -180,7 +180,7 @@ def predict(
         guessed, task_name = not (task_name or told), task_name or "chat"
     named = _named([*block, *(overrides or [])], task_name, None, plugins)
     loaded = _load(config, [*named, *_with_texts(texts)], "predict")
-    from .. import pipeline
+    from ..run import run as pipeline
 
     try:
         pipeline.predict(model, file, loaded.config, output=output, console=standard_output())
@@ -201,7 +201,7 @@ def glue_score(
     ],
 ) -> None:
     """Print GLUE's overall score of several finished runs."""
-    from ..submission import score_lines
+    from ..run.glue_scores import score_lines
 
     say(standard_output(), *score_lines(folders))
 
@@ -219,7 +219,7 @@ def submit(
     overrides: Set = None,
 ) -> None:
     """Predict GLUE's test sets and write the zip that its server takes."""
-    from .. import submission
+    from ..run import glue_scores as submission
     from .messages import show_problems
 
     named = submission.named_models(models, lambda folder: of_run(folder, plugins).get("task_name"))

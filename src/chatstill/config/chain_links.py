@@ -13,7 +13,7 @@ from ..disk.run_files import COMPARED, DIRECT
 from ..disk.run_names import CACHE, is_taken
 from ..errors import Problem, UserError
 from .compared import LINK, TEACHER, alone, comparisons, direct
-from .placeholders import is_placeholder
+from .compat.placeholders import is_placeholder
 from .places import KeyPath
 from .source import Source, apply_override
 

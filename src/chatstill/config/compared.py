@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ..disk.run_files import ALONE, DIRECT
 from ..errors import Problem
-from .legacy import RENAMED
+from .compat.legacy import RENAMED
 from .places import Place
 from .schema import RunKeys
 from .source import Source

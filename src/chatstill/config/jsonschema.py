@@ -12,8 +12,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from .. import lookup
-from ..model_types import BUILT_IN, own_models
-from .legacy import RENAMED
+from ..registry.model_types import BUILT_IN, own_models
+from .compat.legacy import RENAMED
 from .places import dotted
 from .schema import LATER_BLOCKS, RunKeys
 from .trainer_keys import BLOCK, architectures, passed_through

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem, UserError
-from . import legacy
+from .compat import legacy
+from .compat.placeholders import clear_placeholders
 from .files import check_files
 from .methods import choose_method, read_blocks
-from .placeholders import clear_placeholders
 from .places import KeyPath, in_file_order
 from .resolved import resolve
 from .rules import consistency, missing

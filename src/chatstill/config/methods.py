@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from .. import lookup
 from ..errors import Problem, UserError
-from .legacy import merge
+from .compat.legacy import merge
 from .places import KeyPath, Place, dotted
 from .rules import paste
 from .schema import LATER_BLOCKS, RunKeys

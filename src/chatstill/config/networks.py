@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import lookup
 from ..errors import Problem
-from ..model_types import BUILT_IN, borrowed_types, built_in, own_models
+from ..registry.model_types import BUILT_IN, borrowed_types, built_in, own_models
 from .places import KeyPath, dotted
 from .schema import Architecture, RunKeys
 from .source import Source

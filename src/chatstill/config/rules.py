@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Problem
+from .compat.placeholders import optional_left
 from .extremes import extreme_keys
-from .placeholders import optional_left
 from .places import KeyPath, dotted
 from .schema import RunKeys
 from .source import Source

@@ -198,7 +198,7 @@ class RunConfig(RunKeys):
 
     @property
     def rate(self) -> float:
-        """The learning rate, once it is settled (``chatstill.usual``)."""
+        """The learning rate, once it is settled (``chatstill.run.usual_values``)."""
         assert self.learning_rate is not None, "not settled yet"
         return self.learning_rate
 

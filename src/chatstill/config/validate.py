@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import Problem
 from ..lookup import nearest, plain
+from .compat.usual import usual_word
 from .places import KeyPath, dotted
 from .source import Source
-from .usual import usual_word
 
 Homes = Mapping[str, Sequence[str]]
 AT_THE_TOP = "at the top of the file"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..tasks.base import Example
-from ..text.encoding import Encoded, RowEncoder
+from .encoded import Encoded, Encoder
 from .store import ArrayWriter
 
 CHUNK_ROWS = 2048
@@ -42,7 +42,7 @@ class _Counts:
 
 def build_view(
     examples: Iterable[Example],
-    encode: RowEncoder,
+    encode: Encoder,
     target: Path,
     name: str,
     label_width: int,
@@ -93,8 +93,8 @@ def build_view(
                 "has_labels": counts.labelled == counts.rows,
                 "num_labelled": counts.labelled,
                 "label_width": label_width,
-                "padding_side": encode.tokenizer.padding_side,
-                "pad_token_type_id": int(getattr(encode.tokenizer, "pad_token_type_id", 0) or 0),
+                "padding_side": encode.padding_side,
+                "pad_token_type_id": encode.pad_token_type_id,
             }
         )
 
@@ -122,7 +122,7 @@ def _skip(rows: Iterator[Example], count: int, groups: _GroupNumbers) -> Iterato
 
 
 def _one_ahead(
-    encode: RowEncoder, chunks: Iterator[list[Example]]
+    encode: Encoder, chunks: Iterator[list[Example]]
 ) -> Iterator[tuple[list[Example], Encoded]]:
     """Each chunk with its ids; the next one is read and tokenised meanwhile, on other cores."""
 

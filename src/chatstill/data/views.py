@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..disk.full import is_full
 from ..errors import Problem, UserError
 from ..tasks.base import Example
-from ..text.encoding import Lengths, RowEncoder
-from ..text.tokenizers import tokenizer_fingerprint
 from .caches import note_user
+from .encoded import Encoder, Lengths
 from .fingerprint import fingerprint
 from .preparing import build_view
 from .store import CHUNK, locked, open_array, read_manifest
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-    Tokenizer = PreTrainedTokenizerBase
 
 __all__ = ["Lengths", "Rows", "View", "prepare_view"]
 
@@ -125,8 +118,7 @@ class View:
 
 def prepare_view(
     examples: Iterable[Example],
-    tokenizer: Tokenizer,
-    lengths: Lengths,
+    encode: Encoder,
     folder: Path,
     *,
     source_fingerprint: str,
@@ -141,6 +133,7 @@ def prepare_view(
     on, a damaged one is rebuilt. ``examples`` is not touched where the view exists.
 
     Args:
+        encode: How the network's reader makes ids of a row.
         source_fingerprint: Of the source file and of how it is read.
         label_width: C of multi-label rows; 0 for one number a row.
         progress: Called with the number of rows done after each chunk.
@@ -151,7 +144,7 @@ def prepare_view(
             folder that cannot be written.
         RunFailure: the disk is full.
     """
-    name = view_fingerprint(tokenizer, lengths, source_fingerprint)
+    name = view_fingerprint(encode, source_fingerprint)
     target = Path(folder) / name
     lock = target.with_name(f"{name}.lock")
     if user is not None:
@@ -165,8 +158,7 @@ def prepare_view(
             # Another process may have built it between the two locks.
             manifest = read_manifest(target)
             if manifest is None:
-                encoder = RowEncoder(tokenizer, lengths)
-                build_view(examples, encoder, target, name, label_width, progress)
+                build_view(examples, encode, target, name, label_width, progress)
                 manifest = read_manifest(target)
             assert manifest is not None, "a view that was just written cannot be read"
             return View(target, manifest)
@@ -180,17 +172,7 @@ def prepare_view(
         raise UserError(Problem(str(folder), message, "set cache_dir to another folder")) from error
 
 
-def view_fingerprint(tokenizer: Tokenizer, lengths: Lengths, source_fingerprint: str) -> str:
+def view_fingerprint(encode: Encoder, source_fingerprint: str) -> str:
     """What decides a view's content; versions of the tokenizer libraries are part of it."""
-    import tokenizers
-    import transformers
-
-    return fingerprint(
-        {
-            "format": FORMAT,
-            "source": source_fingerprint,
-            "tokenizer": tokenizer_fingerprint(tokenizer),
-            "lengths": asdict(lengths),
-            "versions": [tokenizers.__version__, transformers.__version__],
-        }
-    )[:32]
+    parts = {"format": FORMAT, "source": source_fingerprint, **encode.identity()}
+    return fingerprint(parts)[:32]

@@ -1,46 +1,23 @@
 """Scores of a classifier on a view, in the task's label order."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from ..data.collate import collate
 from ..data.sampler import eval_batches
 from ..data.views import View
-from ..models.outputs import as_read
-from ..tasks.base import Objective
+from ..models.outputs import OutputReading, as_read, output_reading
+from ..readers.reader import Reader
+from ..tasks.base import Objective, Task
 
-
-@dataclass(frozen=True)
-class Reader:
-    """How a network reads rows of a view.
-
-    Attributes:
-        pad_token_id: Fills up shorter rows.
-        with_token_types: Whether the network takes segment ids.
-        label_order: Column of each task label in the network's output; None for one output.
-        objective: How the network answers.
-    """
-
-    pad_token_id: int
-    with_token_types: bool
-    label_order: list[int] | None
-    objective: Objective
-
-    def batch_of(self, view: View, rows: np.ndarray) -> dict[str, torch.Tensor]:
-        """One padded batch of these rows."""
-        return collate(
-            view,
-            rows,
-            pad_token_id=self.pad_token_id,
-            label_order=self.label_order,
-            with_token_types=self.with_token_types,
-            objective=self.objective,
-        )
+if TYPE_CHECKING:
+    from ..config.schema import RunConfig
 
 
 @torch.no_grad()
@@ -91,6 +68,18 @@ def score(
     finally:
         model.train(training)
     return add_up(scores) if add_up is not None else scores
+
+
+def teacher_reading(config: RunConfig, task: Task, objective: Objective) -> OutputReading | None:
+    """How the teacher's outputs are turned into what the task compares.
+
+    Raises:
+        UserError: ``teacher_output`` or its range does not fit the task.
+    """
+    low, high = getattr(getattr(task, "row", None), "bounds", (0.0, 0.0))
+    own = (low, high) if low < high else None
+    between = config.teacher_output_range
+    return output_reading(config.teacher_output, between, objective, own)
 
 
 def weights_digest(model: torch.nn.Module) -> bytes:

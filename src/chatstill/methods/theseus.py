@@ -165,7 +165,7 @@ class Theseus(Method):
         Returns:
             The student and lines for the plan.
         """
-        from ..layer_map import initial_layers
+        from ..features.layer_map import initial_layers
         from ..models.layers import copy_layers
 
         assert isinstance(config, Config) and teacher is not None
@@ -233,7 +233,7 @@ class Theseus(Method):
 
     def groups(self) -> list[list[int]]:
         """Teacher layers (0-based) of each module."""
-        from ..models.theseus import group_layers
+        from ..models.theseus.host import group_layers
 
         assert self.teacher is not None
         return group_layers(
@@ -243,7 +243,7 @@ class Theseus(Method):
         )
 
     def begin(self, phase: Phase) -> nn.Module:
-        from ..models.theseus import build_host
+        from ..models.theseus.host import build_host
 
         assert self.teacher is not None
         return build_host(
@@ -279,7 +279,7 @@ class Theseus(Method):
         return {"task": hard_label_count(batch.get("labels"), outputs, self.objective)}
 
     def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
-        from ..models.theseus import set_draws
+        from ..models.theseus.host import set_draws
 
         set_draws(module, self.draws(ctx))
         return super().forward(module, batch, ctx)

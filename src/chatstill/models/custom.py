@@ -13,8 +13,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 from ..errors import Problem, UserError
-from ..model_types import OwnModel, own_models, plain
-from ..plugins import faults, line_of
+from ..registry.model_types import OwnModel, own_models, plain
+from ..registry.plugins import faults, line_of
 
 # What is asked of every network; what else it may have is asked for before it is called.
 METHODS = ("_from_config", "from_pretrained", "save_pretrained", "forward")

@@ -8,7 +8,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from ..errors import Problem, UserError
-from ..model_types import QA, built_in
+from ..registry.model_types import QA, built_in
 
 
 def wanted_outputs(

@@ -2,11 +2,11 @@
 
 from transformers import PreTrainedModel
 
+from ..models.label_columns import LabelMatch
 from ..models.outputs import KEY as OUTPUT
 from ..models.outputs import reading_of
 from ..tasks.base import Task
 from ..tasks.positive import KEY, why_no_f1
-from .labels import LabelMatch
 
 
 def meanings(task: Task, match: LabelMatch, teacher: PreTrainedModel | None) -> list[str]:

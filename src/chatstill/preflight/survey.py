@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.encoded import Lengths
 from ..data.preparing import chunked
-from ..data.views import Lengths
 from ..errors import Problem
 from ..tasks.base import Example, Rows
 from ..text.characters import CharacterCounter

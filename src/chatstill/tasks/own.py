@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 from ..errors import UserError
-from ..plugins import load_plugin
+from ..registry.plugins import load_plugin
 from .base import Task
 from .processor import ProcessorTask, is_processor, task_faults
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem, UserError
-from ..plugins import faults, line_of
+from ..registry.plugins import faults, line_of
 from . import metrics as m
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
 from .positive import with_positive

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from ..errors import Problem
-from ..layer_map import MatchType
+from ..features.layer_map import MatchType
 from .rows import SOFT, Row
 
 Weight = bool | float

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..layer_map import MatchType
+from ..features.layer_map import MatchType
 
 Feature = Literal["logits", "hidden_states", "attention_scores", "cls", "vector"]
 Loss = Literal["hard", "kl", "cross_entropy", "mse", "cos", "patience"]

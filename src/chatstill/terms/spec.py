@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import Problem, UserError
 from ..features.base import Needs
-from ..layer_map import describe_pairs, match_layers
+from ..features.layer_map import describe_pairs, match_layers
 from .rows import WITH_LAYERS, Row
 
 Pair = tuple[int, int]

@@ -1,0 +1,1 @@
+"""What serves old files and other programs' words alone."""

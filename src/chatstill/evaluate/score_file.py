@@ -1,0 +1,170 @@
+"""Scores of any file by the network of any folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from ..config.schema import Architecture, RunConfig, RunKeys
+from ..config.task import task_of
+from ..config.weights import read_json
+from ..data.splits import label_width, lengths_of
+from ..data.views import View
+from ..disk.run_files import resolved_values
+from ..disk.scratch import scratch_folder
+from ..errors import Problem, UserError
+from ..models.custom import register
+from ..models.label_columns import LabelMatch, match_labels
+from ..models.lengths import usable_positions
+from ..models.load import load_classifier
+from ..models.outputs import set_reading
+from ..models.own import own_block
+from ..models.reads_rows import reading_problems
+from ..readers.reader import reader_for
+from ..readers.word_pieces import RowEncoder
+from ..tasks.base import Split, Task
+from ..tasks.label_names import names_of_outputs
+from ..tasks.tabular import TabularTask
+from ..text.preprocess import preprocessed
+from ..text.tokenizers import resolve_tokenizer
+from ..train.device import device_of
+from .scoring import score, teacher_reading
+
+
+def task_for(folder: Path, config: RunConfig) -> Task:
+    """The run's task; a model's label names stand in where no training rows are there to tell them."""
+    task = task_of(config)
+    if isinstance(task, TabularTask):
+        file = folder / "config.json"
+        names = names_of_outputs(read_json(file)[0] or {}, "MODEL", str(file))
+        if names:
+            return task.with_names(tuple(names))
+    return task
+
+
+class Opened(NamedTuple):
+    """A network that is ready to score: on its device, with the lengths that it serves."""
+
+    model: Any
+    tokenizer: Any
+    match: LabelMatch
+    config: RunConfig
+    warnings: list[Problem]
+
+
+def open_model(folder: Path, config: RunConfig) -> Opened:
+    """The network of a folder, on the best device.
+
+    Raises:
+        UserError: it cannot be loaded, does not answer the task, or cannot read rows.
+    """
+    task = task_for(folder, config)
+    register(config.plugins)
+    block = Architecture(model_name_or_path=str(folder))
+    try:
+        loaded = load_classifier(
+            block,
+            role="teacher",
+            num_labels=None,
+            label_names=None,
+            problem=task.labels.kind,
+            cache_dir=config.cache_dir,
+            strict_head=True,
+        )
+    except UserError as error:  # the network was named on the command line, not in a file
+        named = [
+            problem if ".py" in problem.place else dataclasses.replace(problem, place="MODEL")
+            for problem in error.problems
+        ]
+        raise UserError(named) from error
+    tokenizer = resolve_tokenizer(
+        config.tokenizer_name_or_path,
+        str(folder),
+        None,
+        config.do_lower_case,
+        config.cache_dir,
+        config.normalize,
+    )
+    match = match_labels(loaded.model.config, task.labels, role="model")
+    if match.errors:
+        raise UserError(match.errors)
+    if is_teacher(folder, config):
+        set_reading(loaded.model, teacher_reading(config, task, match.objective))
+    config, warnings = fitting_length(config, loaded.model)
+    found = reading_problems(loaded.model, tokenizer, config, role="model")
+    if errors := [problem for problem in found if problem.severity == "error"]:
+        raise UserError(errors)
+    warnings += [*match.warnings, *found]
+    torch.nn.Module.to(loaded.model, device_of(config))
+    return Opened(loaded.model, tokenizer, match, config, warnings)
+
+
+def is_teacher(folder: Path, config: RunConfig) -> bool:
+    """Whether a folder is the one that the configuration names as teacher, so that its keys hold."""
+    block = config.teacher_architectures
+    named = block.model_name_or_path if block is not None else None
+    return named is not None and Path(named).expanduser().resolve() == folder.resolve()
+
+
+def fitting_length(config: RunConfig, model: Any) -> tuple[RunConfig, list[Problem]]:
+    """The default length cut down to what the network serves, with a warning.
+
+    A length that was asked for stays as it is.
+    """
+    usable = usable_positions(model.config, model)
+    default = RunKeys.model_fields["max_seq_length"].default
+    if usable is None or usable < 4 or not config.max_seq_length == default > usable:
+        return config, []
+    message = f"rows are cut to {usable} tokens: the network's position table serves no more"
+    warning = Problem("max_seq_length", message, severity="warning")
+    return config.model_copy(update={"max_seq_length": usable}), [warning]
+
+
+class Scored(NamedTuple):
+    """Scores of a file's rows (N, C), the rows, and what the user should know of both."""
+
+    scores: np.ndarray
+    view: View
+    warnings: list[Problem]
+
+
+def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelled: bool) -> Scored:
+    """Scores of every row of a file by the network of a folder."""
+    from ..data.views import prepare_view
+
+    task = task_for(folder, config)
+    model, tokenizer, match, config, warnings = open_model(folder, as_trained(folder, config))
+    with scratch_folder() as cache:
+        known = own_block(model.config).get("preprocess")
+        rows = preprocessed(task.read(path, split, labelled), config.preprocess or known)
+        view = prepare_view(
+            rows,
+            RowEncoder(tokenizer, lengths_of(config)),
+            cache,
+            source_fingerprint=str(path),
+            label_width=label_width(task),
+        )
+        reader = reader_for(model, tokenizer, match)
+        scores = score(model, view, reader, batch_size=config.per_gpu_eval_batch_size)
+        return Scored(scores, view, [*warnings, *rows.warnings])
+
+
+def as_trained(folder: Path, config: RunConfig) -> RunConfig:
+    """The lengths that a run cut its rows to, where the configuration leaves them at their defaults."""
+    found = resolved_values(folder.parent)
+    keys = ("max_seq_length", "max_query_length", "max_reply_length", "truncation_side")
+    own = {
+        key: found[key]
+        for key in keys
+        if key in found and getattr(config, key) == RunKeys.model_fields[key].default
+    }
+    try:
+        RunKeys.model_validate(own, strict=True)
+    except ValidationError:  # not what a run wrote
+        return config
+    return config.model_copy(update=own)

@@ -1,0 +1,1 @@
+"""BERT-of-Theseus: a host whose layers are modules of predecessor and successor."""

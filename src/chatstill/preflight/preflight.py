@@ -1,0 +1,251 @@
+"""The pre-flight of a run: everything that can be known before training, as a plan or as problems.
+
+It reads the data once, scores the teacher on a few dev rows and times a few steps on copies. Nothing is
+written, no weight and no generator is touched; rank 0 alone does it, and a resumed run skips it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config.schema import RunConfig
+from ..config.task import task_of
+from ..data.splits import lengths_of, path_of, sample_view
+from ..data.teacher_cache_rule import CacheDecision
+from ..disk.json_file import fault_of
+from ..disk.scratch import scratch_folder
+from ..disk.write import write_json
+from ..errors import Problem, UserError, errors_of, shown
+from ..methods.base import Method, Phase
+from ..models.label_columns import check_label_values
+from ..models.layers import count_layers
+from ..models.own import own_block
+from ..report.data import read_data_report
+from ..tasks.base import Split
+from ..tasks.files import listed, transfer_files
+from ..text.casing import casing_report
+from ..text.normalize import normalizes
+from ..train.device import device_of
+from ..train.launch import world_size
+from ..train.precision import precision_of
+from .data_report import data_report, plan_rows
+from .data_report import warnings as report_warnings
+from .machine import check_launcher, check_precision
+from .meanings import meanings
+from .plan import Plan, Section, network_rows
+from .run_cost import batch_text, cache_decisions, job_costs, phase_steps, rehearse_job
+from .sample import sample_rows
+from .survey import Survey, survey
+from .teacher import TeacherCheck, check_preprocess
+from .trial import SAMPLE, teacher_on_dev, trial_problems
+from .windows import scores_beyond_windows
+
+if TYPE_CHECKING:
+    from ..run.job import Job
+
+log = logging.getLogger("chatstill")
+SPLITS: tuple[Split, ...] = ("train", "dev")
+
+
+def survey_split(job: Job, split: Split) -> Survey:
+    """Reads a whole file: a malformed row is found before anything is trained.
+
+    Raises:
+        UserError: with file, line and what was found.
+    """
+    ranked = job.task.ranking and split != "train"
+    return survey(job.rows(split), job.tokenizer, lengths_of(job.config), with_groups=ranked)
+
+
+def check_machine(config: RunConfig) -> list[Problem]:
+    """Precision and launcher."""
+    device = device_of(config).type
+    problems = check_precision(fp16=config.fp16, bf16=config.bf16, device=device)
+    return problems + check_launcher(config.training_arguments, os.environ)
+
+
+def without_networks(config: RunConfig, method_class: type[Method]) -> list[Problem]:
+    """The errors that can be found where the networks cannot be put together: machine and rows."""
+    problems = check_machine(config)
+    try:
+        task = task_of(config)
+    except UserError as error:
+        return errors_of([*problems, *error.problems])
+    for split in SPLITS:
+        labelled = method_class.needs_labels if split == "train" else True
+        try:
+            rows = task.read(path_of(task, split, config), split, labelled)
+            for _ in rows:
+                pass
+            values = rows.label_values
+            problems += check_label_values(values, task.labels, task.label_words, split)
+        except UserError as error:
+            problems += error.problems
+    return errors_of(problems)
+
+
+def preflight(job: Job) -> Plan:
+    """Checks a job and lays out its plan.
+
+    Raises:
+        UserError: all errors found.
+    """
+    problems = [*job.problems, *check_machine(job.config)]
+    surveys: list[Survey] = []
+    for split in SPLITS:
+        try:
+            found = survey_split(job, split)
+        except UserError as error:
+            problems += error.problems
+            continue
+        surveys.append(found)
+        words = job.task.label_words
+        problems += found.warnings
+        problems += check_label_values(found.label_values, job.task.labels, words, split)
+    if len(surveys) < len(SPLITS):
+        raise UserError(errors_of(problems))
+    train, dev = surveys
+    problems += [*_unread(job), *_without_labels(job, train)]
+    if train.num_rows < world_size():
+        message = f"{train.num_rows} training rows for {world_size()} processes"
+        problems.append(Problem("data", message))
+    with scratch_folder() as folder:
+        rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
+        view = sample_view(job.task, rows, job.encoder(job.student), folder / "train")
+        if job.teacher is not None and job.teacher_tokenizer is not None:
+            view.teacher = sample_view(job.task, rows, job.encoder(job.teacher), folder / "teacher")
+        texts = [text for row in rows[:64] for text in (row.first_text, row.text_b) if text]
+        casing = casing_report(job.tokenizer, job.config.do_lower_case, texts)
+        problems += [casing] if casing is not None else []
+        if job.teacher is not None:
+            converted = check_preprocess(own_block(job.teacher.config), job.config.preprocess)
+            problems += [converted] if converted is not None else []
+        check, doubts = teacher_on_dev(job, dev, folder / "dev")
+        problems += doubts
+        if errors_of(problems):  # with the warnings: they may say why
+            raise UserError(problems)
+        decisions = cache_decisions(job, view, train.num_rows)
+        if job.config.teacher_cache is True and not decisions:
+            text = "has no effect: this method reads nothing of a teacher beside the student"
+            problems.append(Problem("teacher_cache", text, severity="warning"))
+        rehearsal = rehearse_job(job, view, train.num_rows, decisions)
+        problems += trial_problems(
+            rehearsal,
+            precision=precision_of(fp16=job.config.fp16, bf16=job.config.bf16),
+            doubts=job.method.doubts(),
+            told=[problem.place.removeprefix("term ") for problem in problems],
+        )
+        costs, cost_problems = job_costs(
+            job, view, rehearsal, train.num_rows, dev.num_rows, decisions
+        )
+        problems += cost_problems
+    if errors := errors_of(problems):
+        raise UserError(errors)
+    report = _report(job, train, dev)
+    problems += report_warnings(report, job.task, normalizes=normalizes(job.tokenizer))
+    data = Section("data", plan_rows(report, job.config.max_seq_length))
+    sections = [_networks(job, check), data]
+    for phase in job.method.phases():
+        section, warnings = _phase_section(job, phase, train.num_rows, decisions)
+        sections.append(section)
+        problems += [Problem(phase.name, text, severity="warning") for text in warnings]
+    sections.append(costs)
+    return Plan(sections, problems, report)
+
+
+def _report(job: Job, train: Survey, dev: Survey) -> dict[str, Any]:
+    data_dir = Path(job.config.data_dir)
+    files: dict[str, str] = {
+        split: listed(job.task, split, data_dir, job.labelled(split)) for split in SPLITS
+    }
+    return data_report(job.task, train, dev, files, normalizes=normalizes(job.tokenizer))
+
+
+def renew_data_report(job: Job, path: Path) -> None:
+    """Writes ``data_report.json`` of a run that goes on again where it is damaged or missing."""
+    try:
+        if read_data_report(path):
+            return
+        fault = "is missing"
+    except (OSError, ValueError) as error:
+        fault = fault_of(error)
+    log.warning("%s %s: the data are read once more for it", path, fault)
+    train, dev = (survey_split(job, split) for split in SPLITS)
+    write_json(path, _report(job, train, dev))
+
+
+def _unread(job: Job) -> list[Problem]:
+    """A warning for each file of a transfer set that no term would learn from."""
+    files = transfer_files(job.task, job.path("train")) if job.labelled("train") else []
+    message = "is not read: this method learns from gold labels alone"
+    return [Problem(str(file), message, severity="warning") for file in files]
+
+
+def _without_labels(job: Job, train: Survey) -> list[Problem]:
+    """A warning for each term on gold labels where no training row has one."""
+    names = job.method.label_terms if train.unlabelled == train.num_rows else ()
+    message = "is 0 throughout: no training row has a label"
+    hint = (
+        "Give labels, or set its weight to 0. If the rows have labels, what parts their fields is not what "
+        "the file's name says (TAB for .tsv and .txt, a comma for .csv)."
+    )
+    return [Problem(f"term {name}", message, hint, "warning") for name in names]
+
+
+def _networks(job: Job, check: TeacherCheck | None) -> Section:
+    rows = []
+    for role, model in (("teacher", job.teacher), ("student", job.student)):
+        if model is None:
+            continue
+        own = model.config
+        rows += network_rows(
+            role if job.verb == "distill" else "network",
+            layers=count_layers(own),
+            width=getattr(own, "hidden_size", None),
+            heads=getattr(own, "num_attention_heads", None),
+            parameters=sum(p.numel() for p in model.parameters()),
+        )
+    rows += [("", note) for note in job.notes]
+    rows.append(("labels", shown(", ".join(job.names)) or f"one output ({job.match.objective})"))
+    rows += [("", shown(line)) for line in meanings(job.task, job.match, job.teacher)]
+    if check is not None:
+        rows.append(("teacher on dev", str(check)))
+    return Section("networks", rows)
+
+
+def _phase_section(
+    job: Job, phase: Phase, num_rows: int, decisions: Mapping[str, CacheDecision]
+) -> tuple[Section, list[str]]:
+    config = job.config
+    total, per_epoch = phase_steps(job, phase, num_rows)
+    precision = precision_of(fp16=config.fp16, bf16=config.bf16)
+    steps = f"{total:,} ({total / per_epoch:.4g} epochs of {per_epoch:,})"
+    rows = [
+        ("steps", _with_reason(job, "num_train_epochs", steps)),
+        ("batch", batch_text(config, num_rows)),
+        (
+            "learning rate",
+            _with_reason(job, "learning_rate", f"{phase.learning_rate or config.rate:g}"),
+        ),
+        ("precision", precision),
+        ("trained", phase.train),
+    ]
+    if phase.name in decisions:
+        rows.append(("teacher's outputs", decisions[phase.name].text))
+    own_rows, warnings = job.method.plan(phase, total)
+    if job.teacher is not None and job.student is not None:
+        specs = getattr(job.method, "specs", ())
+        configs = job.student.config, job.teacher.config
+        warnings = warnings + scores_beyond_windows(specs, *configs, config.max_seq_length)
+    return Section(f"phase: {phase.name}", rows + own_rows), warnings
+
+
+def _with_reason(job: Job, key: str, text: str) -> str:
+    """A value of the plan, and why it was taken where the file leaves it out."""
+    if key not in job.usual or (key == "num_train_epochs" and job.config.max_steps > 0):
+        return text
+    return f"{text}, usual {job.usual[key][1]}"

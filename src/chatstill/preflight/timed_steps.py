@@ -1,0 +1,214 @@
+"""A few training steps on copies, timed, so that a plan can say what a run will cost."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..features.base import Features
+from ..methods.base import Context, Method
+from ..train.kernels import quick_kernels
+from ..train.not_finite import Findings, look
+from ..train.precision import autocast
+from ..train.resources import memory_in_use
+from ..train.stage import StageModule
+from ..train.teachers import LiveTeacher, live_source
+from .cost import StepTiming
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What the measured steps took.
+
+    Attributes:
+        timings: One per batch, the warm-up left out.
+        trained_parameters: Parameters with a gradient.
+        parameter_bytes: All networks that stay loaded, the teacher too.
+        memory_before: Bytes in use before the first step.
+        memory_peak: Highest so far after the last.
+        largest_tokens: Tokens of the largest batch measured.
+        teacher: One for each batch, the teacher alone; empty where it runs inside the steps.
+        terms: Term -> its value in each step, as a share of the step's count.
+        findings: What was not finite in the first step of which something was not; None where all was.
+        has_gradient: Whether any step would have moved a weight.
+    """
+
+    timings: list[StepTiming]
+    trained_parameters: int
+    parameter_bytes: int
+    memory_before: int
+    memory_peak: int
+    largest_tokens: int
+    teacher: list[StepTiming] = field(default_factory=list)
+    terms: dict[str, list[float]] = field(default_factory=dict)
+    findings: Findings | None = None
+    has_gradient: bool = True
+
+
+def rehearse(
+    method: Method,
+    batches: Sequence[Mapping[str, Tensor]],
+    device: torch.device,
+    *,
+    seed: int,
+    num_steps: int,
+    stored: bool = False,
+    precision: str = "float32",
+    tokens: np.ndarray | None = None,
+) -> Rehearsal:
+    """Runs forward, backward and update on copies of the networks, as the training will.
+
+    Weights, train/eval flags and every generator are as before afterwards.
+
+    Args:
+        method: Left untouched; a deep copy of it is trained.
+        batches: Each measured once, after a warm-up.
+        device: Where to.
+        seed: Of the copy's draws.
+        num_steps: Of the planned phase; the batches stand for steps spread over it.
+        stored: The teacher's features will come from a cache: the steps are timed without it, and it
+            is timed by itself.
+        precision: ``float32``, ``bf16`` or ``fp16``.
+        tokens: See ``StageModule``; on CPUs alone.
+    """
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices), quick_kernels():
+        double = copy.deepcopy(method)
+        live = live_source(double, double.phases()[0])
+        source = None
+        if stored and live is not None:
+            with autocast(precision, device):
+                source = _Remembered(live, batches, device)
+        words = tokens if device.type == "cpu" else None
+        stage = StageModule(double, double.phases()[0], source, words).to(device).train()
+        trained = [p for p in stage.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=0.0, fused=device.type in ("cpu", "cuda"))
+        trial = _Trial(double, stage)
+        before = memory_in_use(device.type)[0]
+        timings: list[StepTiming] = []
+        warm = _warm_up(batches, device)
+        for number, batch in enumerate([*warm, *batches], start=-len(warm)):
+            step = max(number, 0) * num_steps // max(len(batches), 1)
+            context = _context(double, seed, step, num_steps)
+            timings.append(_step(trial, optimizer, batch, device, context, precision))
+        peak = memory_in_use(device.type)[1]
+    return Rehearsal(
+        timings=timings[len(warm) :],
+        trained_parameters=sum(p.numel() for p in trained),
+        parameter_bytes=_bytes_of(stage, double.student, double.teacher),
+        memory_before=before,
+        memory_peak=peak,
+        largest_tokens=max(timing.tokens for timing in timings),
+        teacher=source.timings if source is not None else [],
+        terms=trial.terms,
+        findings=trial.findings,
+        has_gradient=trial.has_gradient,
+    )
+
+
+class _Trial:
+    """What the steps show beside their time."""
+
+    def __init__(self, method: Method, stage: StageModule) -> None:
+        self.method, self.stage = method, stage
+        self.terms: dict[str, list[float]] = {}
+        self.findings: Findings | None = None
+        self.has_gradient = False
+
+    def note(
+        self, shares: Mapping[str, Tensor], inputs: Mapping[str, Tensor], context: Context
+    ) -> None:
+        """Looks at a step after its backward pass."""
+        values = {name: float(shares[name]) for name in shares if f"{name}_weighted" in shares}
+        for name, value in values.items():
+            self.terms.setdefault(name, []).append(value)
+        grads = [p.grad for p in self.stage.parameters() if p.grad is not None]
+        self.has_gradient |= any(bool(grad.any()) for grad in grads)
+        sound = all(math.isfinite(float(share)) for share in shares.values())
+        if not sound and self.findings is None:
+            self.findings = look(self.stage, [(inputs, context)])
+
+
+class _Remembered:
+    """Stands for a cache: the features of a few batches, with how long the teacher took for them."""
+
+    def __init__(
+        self, live: LiveTeacher, batches: Sequence[Mapping[str, Tensor]], device: torch.device
+    ) -> None:
+        self.features_of: dict[bytes, Features] = {}
+        self.timings: list[StepTiming] = []
+        warm = _warm_up(batches, device)
+        for batch in [*warm, *batches]:
+            inputs = {name: tensor.to(device) for name, tensor in batch.items()}
+            started = time.perf_counter()
+            self.features_of[_key(batch)] = live.features(inputs)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            tokens = int(batch["input_ids"].numel())
+            self.timings.append(StepTiming(tokens, time.perf_counter() - started))
+        del self.timings[: len(warm)]
+
+    def features(self, batch: Mapping[str, Tensor]) -> Features:
+        return self.features_of[_key(batch)]
+
+
+def _warm_up(
+    batches: Sequence[Mapping[str, Tensor]], device: torch.device
+) -> Sequence[Mapping[str, Tensor]]:
+    """Steps that are not counted: the first batch; on a GPU all, since each shape loads its kernels."""
+    return batches[:1] if device.type == "cpu" else batches
+
+
+def _bytes_of(*networks: nn.Module | None) -> int:
+    """Of all parameters, those that several share once."""
+    whole = {id(p): p for network in networks if network is not None for p in network.parameters()}
+    return sum(p.numel() * p.element_size() for p in whole.values())
+
+
+def _key(batch: Mapping[str, Tensor]) -> bytes:
+    return batch["index"].cpu().numpy().tobytes()
+
+
+def _context(method: Method, seed: int, step: int, num_steps: int) -> Context:
+    """Of a draw that gives a gradient."""
+    draws = [Context(seed, 0, step, micro_batch, 0, num_steps) for micro_batch in range(50)]
+    return next(filter(method.contributes, draws), draws[-1])
+
+
+def _step(
+    trial: _Trial,
+    optimizer: torch.optim.Optimizer,
+    batch: Mapping[str, Tensor],
+    device: torch.device,
+    context: Context,
+    precision: str,
+) -> StepTiming:
+    synchronize = torch.cuda.synchronize if device.type == "cuda" else _nothing
+    started = time.perf_counter()
+    inputs = {name: tensor.to(device) for name, tensor in batch.items()}
+    with autocast(precision, device):
+        counts = trial.method.counts(batch, context)
+        loss, shares = trial.stage(inputs, context, counts, 1.0)
+    if loss.requires_grad:
+        loss.backward()
+    synchronize()
+    seconds = time.perf_counter() - started
+    with autocast(precision, device):
+        trial.note(shares, inputs, context)  # before an update that breaks weights as well
+    started = time.perf_counter()
+    optimizer.step()
+    optimizer.zero_grad()
+    synchronize()
+    seconds += time.perf_counter() - started
+    return StepTiming(int(batch["input_ids"].numel()), seconds)
+
+
+def _nothing() -> None:
+    """In place of waiting for a GPU."""

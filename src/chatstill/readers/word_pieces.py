@@ -1,0 +1,260 @@
+"""Rows of texts to ids, each side cut to its own length first, then the pair to the whole length.
+
+A tokenizer puts special tokens around one text or a pair. Its layout is learnt once from the
+tokenizer itself (so it is right for BERT, RoBERTa with its double separator, decoders and XLNet
+alike), texts are encoded in batches without special tokens, cut, and put together here. Letting the
+backend cut instead costs memory beyond bounds: it keeps every combination of the pieces cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.encoded import Encoded, Lengths
+from ..errors import Problem, UserError
+from ..text.tokenizers import tokenizer_fingerprint
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    Tokenizer = PreTrainedTokenizerBase
+
+PROBES = (("hello", "good day"), ("a", "b c"), ("的", "我 是"), ("1", "2 3"))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What stands before, between and after the texts (ids and types), and the texts' types."""
+
+    ids: tuple[list[int], list[int], list[int]]
+    types: tuple[list[int], list[int], list[int]]
+    type_a: int
+    type_b: int
+
+    @property
+    def size(self) -> int:
+        return sum(len(part) for part in self.ids)
+
+
+class RowEncoder:
+    """Encodes rows of one or two texts with a tokenizer and lengths.
+
+    Raises:
+        UserError: ``max_seq_length`` leaves no room for a token of each text, or the tokenizer does
+            not put texts together in a fixed way.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, lengths: Lengths) -> None:
+        self.tokenizer = tokenizer
+        self.lengths = lengths
+        self._single: _Layout | None = None
+        self._pair: _Layout | None = None
+        self.padding_side: str = tokenizer.padding_side
+        self.pad_token_type_id = int(getattr(tokenizer, "pad_token_type_id", 0) or 0)
+        fillers = (tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id)
+        self._filler: int = next((number for number in fillers if number is not None), 0)
+
+    def __call__(
+        self,
+        texts_a: Sequence[str],
+        texts_b: Sequence[str | None],
+        contexts: Sequence[tuple[str, ...]] = (),
+    ) -> Encoded:
+        """Encode rows; the second text is None where there is only one (an empty one is a text).
+
+        The turns of ``contexts`` stand before the first text, oldest first, with the separator
+        between them; together they are the first text, and their oldest tokens are cut first.
+        """
+        rows_a = self._plain(list(texts_a))
+        with_context = np.zeros(len(rows_a), np.bool_)
+        if any(contexts):
+            with_context = np.array([bool(turns) for turns in contexts])
+            self._put_before(rows_a, contexts)
+        present = [text for text in texts_b if text is not None]
+        rows_b = iter(self._plain(present)) if present else iter(())
+        ids: list[int] = []
+        types: list[int] = []
+        lengths = np.empty(len(rows_a), np.int32)
+        cut = np.zeros(len(rows_a), np.bool_)
+        for row, (row_a, text_b) in enumerate(zip(rows_a, texts_b, strict=True)):
+            row_b = [] if text_b is None else next(rows_b)
+            layout = self._layout(pair=text_b is not None)
+            room = self.lengths.max_seq_length - layout.size
+            part_a, part_b = self._cut(row_a, row_b, room, oldest_first=bool(with_context[row]))
+            cut[row] = len(part_a) + len(part_b) < len(row_a) + len(row_b)
+            if layout.size + len(part_a) + len(part_b) == 0:
+                part_a = [self._filler]  # no network can read a row of nothing
+            before, between, after = layout.ids
+            start = len(ids)
+            ids += [*before, *part_a, *between, *part_b, *after]
+            before, between, after = layout.types
+            types += before + [layout.type_a] * len(part_a)
+            types += between + [layout.type_b] * len(part_b) + after
+            lengths[row] = len(ids) - start
+        return Encoded(np.array(ids, np.int32), np.array(types, np.uint8), lengths, cut)
+
+    def identity(self) -> dict[str, Any]:
+        """Tokenizer by content, lengths, and versions of the libraries."""
+        import tokenizers
+        import transformers
+
+        return {
+            "tokenizer": tokenizer_fingerprint(self.tokenizer),
+            "lengths": asdict(self.lengths),
+            "versions": [tokenizers.__version__, transformers.__version__],
+        }
+
+    def _plain(self, texts: list[str]) -> list[list[int]]:
+        """Ids of texts without special tokens, uncut; equal texts (queries) are tokenised once."""
+        different = list(dict.fromkeys(texts))
+        found = dict(zip(different, self._ids(different), strict=True))
+        return [found[text] for text in texts]
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        backend = _plain_backend(self.tokenizer)
+        if backend is not None:  # without offsets, masks and copies: a third less time
+            backend.no_truncation()
+            backend.no_padding()
+            backend.encode_special_tokens = bool(self.tokenizer.split_special_tokens)
+            return [one.ids for one in backend.encode_batch_fast(texts, add_special_tokens=False)]
+        return self.tokenizer(
+            texts,
+            add_special_tokens=False,
+            truncation=False,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )["input_ids"]
+
+    def _put_before(self, rows: list[list[int]], contexts: Sequence[tuple[str, ...]]) -> None:
+        """Puts the turns of each context before its row, in place."""
+        turns = iter(self._plain([turn for context in contexts for turn in context]))
+        separator = self._separator()
+        for number, context in enumerate(contexts):
+            before = [token for _ in context for token in (*next(turns), *separator)]
+            rows[number] = before + rows[number]
+
+    def _separator(self) -> list[int]:
+        """What stands between turns: the separator, else the end token, else a line end."""
+        for token in (self.tokenizer.sep_token_id, self.tokenizer.eos_token_id):
+            if token is not None:
+                return [int(token)]
+        return self._plain(["\n"])[0]
+
+    def _cut(
+        self, row_a: list[int], row_b: list[int], room: int, oldest_first: bool
+    ) -> tuple[list[int], list[int]]:
+        """Cut each text to its length, then the longer one first until both fit into ``room``."""
+        num_a, num_b = len(row_a), len(row_b)
+        if self.lengths.max_query_length is not None:
+            num_a = min(num_a, self.lengths.max_query_length)
+        if self.lengths.max_reply_length is not None:
+            num_b = min(num_b, self.lengths.max_reply_length)
+        if num_a + num_b > room:
+            num_a, num_b = longest_first(num_a, num_b, room)
+        left = self.lengths.truncation_side == "left"
+        part_a = row_a[len(row_a) - num_a :] if left or oldest_first else row_a[:num_a]
+        if oldest_first and len(part_a) < len(row_a):  # no separator before the first turn
+            size = len(separator := self._separator())
+            part_a = part_a[size:] if part_a[:size] == separator else part_a
+        return part_a, row_b[len(row_b) - num_b :] if left else row_b[:num_b]
+
+    def _layout(self, *, pair: bool) -> _Layout:
+        known = self._pair if pair else self._single
+        if known is not None:
+            return known
+        layout = _learn_layout(self.tokenizer, self._plain, pair=pair)
+        if self.lengths.max_seq_length < layout.size + 1 + pair:
+            message = (
+                f"{self.lengths.max_seq_length} leaves no room for the texts: "
+                f"{layout.size} special tokens are added to each row"
+            )
+            raise UserError(Problem("max_seq_length", message, "raise it"))
+        if pair:
+            self._pair = layout
+        else:
+            self._single = layout
+        return layout
+
+
+def _plain_backend(tokenizer: Tokenizer) -> Any:
+    """The Rust tokenizer where transformers' own encoding adds nothing to it, else None."""
+    from transformers import PreTrainedTokenizerFast
+
+    own = getattr(type(tokenizer), "_encode_plus", None)
+    if own is not getattr(PreTrainedTokenizerFast, "_encode_plus", False):
+        return None
+    return tokenizer.backend_tokenizer
+
+
+def longest_first(num_a: int, num_b: int, room: int) -> tuple[int, int]:
+    """Lengths after cutting the longer text until both fit; an odd token goes to the longer.
+
+    For ``num_a + num_b > room``; the same numbers as transformers' ``longest_first``.
+    """
+    shorter = min(num_a, num_b)
+    if 2 * shorter <= room:
+        keep_short, keep_long = shorter, room - shorter
+    else:
+        keep_short, keep_long = room // 2, room - room // 2
+    return (keep_long, keep_short) if num_a > num_b else (keep_short, keep_long)
+
+
+def _learn_layout(
+    tokenizer: Tokenizer, plain: Callable[[list[str]], list[list[int]]], *, pair: bool
+) -> _Layout:
+    """Read off where a tokenizer puts the texts on one pair of probes, test it on the others."""
+    layout = None
+    for text_a, text_b in PROBES:
+        whole = tokenizer(
+            [text_a],
+            [text_b] if pair else None,
+            truncation=False,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=True,
+            verbose=False,
+        )
+        ids, types = whole["input_ids"][0], whole["token_type_ids"][0]
+        ids_a, ids_b = plain([text_a])[0], plain([text_b])[0] if pair else []
+        if not ids_a or (pair and not ids_b):
+            continue
+        found = _match(ids, types, ids_a, ids_b)
+        if found is None or (layout is not None and found != layout):
+            layout = None
+            break
+        layout = found
+    if layout is None:
+        message = f"{type(tokenizer).__name__} does not join texts in a fixed way"
+        raise UserError(Problem("tokenizer", message, "take another tokenizer"))
+    return layout
+
+
+def _match(ids: list[int], types: list[int], ids_a: list[int], ids_b: list[int]) -> _Layout | None:
+    """The first text at its first place, the second at its last place after it."""
+    starts = [at for at in range(len(ids)) if ids[at : at + len(ids_a)] == ids_a]
+    if not starts:
+        return None
+    start_a, end_a = starts[0], starts[0] + len(ids_a)
+    if not ids_b:
+        parts = (slice(0, start_a), slice(end_a, end_a), slice(end_a, None))
+        type_b = types[start_a]
+    else:
+        places = [at for at in range(end_a, len(ids)) if ids[at : at + len(ids_b)] == ids_b]
+        if not places:
+            return None
+        start_b, end_b = places[-1], places[-1] + len(ids_b)
+        parts = (slice(0, start_a), slice(end_a, start_b), slice(end_b, None))
+        type_b = types[start_b]
+    before, between, after = parts
+    return _Layout(
+        ids=(ids[before], ids[between], ids[after]),
+        types=(types[before], types[between], types[after]),
+        type_a=types[start_a],
+        type_b=type_b,
+    )

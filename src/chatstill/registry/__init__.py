@@ -1,0 +1,1 @@
+"""Names: of plugins, of types of models, and as users write them."""

@@ -1,0 +1,199 @@
+"""The fingerprint of a run: everything that changes the weights, by content and not by path."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..config.task import task_of
+from ..data.fingerprint import file_sha256
+from ..disk.json_file import known_object
+from ..tasks.files import locate, parts
+from ..train.launch import world_size
+from ..train.runfolder import COVERS
+from .usual_values import RULES
+
+if TYPE_CHECKING:
+    from ..config import Loaded
+    from ..config.schema import Architecture, RunConfig
+    from ..tasks.base import Split, Task
+
+# These decide where files lie, what is printed and how often something is saved, not the weights.
+# Paths of data and models stand in the fingerprint by the content of their files.
+NOT_WEIGHTS = frozenset(
+    "note output_dir cache_dir data_dir plugins pipeline compare_direct compare_alone do_train do_eval "
+    "groups positive_label selection_metric "  # what they change of the weights stands below
+    "allow_weak_teacher save_steps save_total_limit logging_steps label_noise per_gpu_eval_batch_size "
+    "teacher_architectures student_architectures pretrained_architectures "
+    "tokenizer_name_or_path configuration_file method "
+    "per_gpu_train_batch_size teacher_cache_budget_gb predictions_texts".split()
+)
+PARTS = frozenset(
+    "config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "
+    "vocab.txt vocab.json merges.txt".split()
+)
+WEIGHTS = (".safetensors", ".bin", ".model")
+# Names under which transformers' tokenizers read more; which of them one does read is its class's matter.
+MORE_PARTS = frozenset(
+    "tekken.json bpe.codes vocab.bpe encoder.json dict.txt emoji.json entity_vocab.json normalizer.json "
+    "word_shape.json word_pronunciation.json byte_maps.json vocab-src.json vocab-tgt.json target_vocab.json "
+    "prophetnet.tokenizer".split()
+)
+MORE_ENDINGS = (".model", ".spm", ".tokenizer", ".tiktoken", ".vocab")
+
+
+def content_of(path: str | None) -> Any:
+    """sha256 of the files of a model or tokenizer; a hub name stands for itself.
+
+    What lies beside a single file may be read too: a vocabulary, or the architecture. Files that runs did not
+    record from the start stand under ``also`` (see ``train.runfolder``).
+    """
+    if path is None:
+        return None
+    place = Path(path)
+    if not place.exists():
+        return {"name": path}
+    folder = place if place.is_dir() else place.parent
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    endings = WEIGHTS if place.is_dir() else ()
+    read = [p for p in files if p.name in PARTS or p.suffix in endings]
+    found: dict[str, Any] = {p.name: file_sha256(p) for p in read if p.name != "training_args.bin"}
+    if place.is_file():
+        found["file"] = file_sha256(place)
+    more = MORE_PARTS | _named_files(folder)
+    also = [p for p in files if p not in read and (p.name in more or p.suffix in MORE_ENDINGS)]
+    return {**found, "also": {p.name: file_sha256(p) for p in also}} if also else found
+
+
+def _named_files(folder: Path) -> frozenset[str]:
+    """Files that a tokenizer's configuration names, wherever in it."""
+    names: set[str] = set()
+    left: list[Any] = [known_object(folder / "tokenizer_config.json")]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, str) and len(value) < 256 and not value.endswith(WEIGHTS[:2]):
+            names.add(Path(value).name)
+    return frozenset(names)
+
+
+def content_of_split(task: Task, path: Path, split: Split, labelled: bool = True) -> str:
+    """sha256 of every file that a split is read from, or what the task itself says of its rows."""
+    own = getattr(task, "fingerprint", None)
+    if own is not None:
+        return own(path, split)
+    return "-".join(file_sha256(part) for part in parts(task, path, split, labelled))
+
+
+def rows_fingerprint(task: Task, path: Path, split: Split, labelled: bool) -> str:
+    """Of the rows of a split and of how they are read."""
+    reading = getattr(task, "reading", "")
+    content = content_of_split(task, path, split, labelled)
+    return f"{task.name}-{split}-{labelled}-{content}{reading}"
+
+
+def _architecture(block: Architecture | None) -> Any:
+    if block is None:
+        return None
+    start = {
+        key: getattr(block, key) for key in ("copy_from", "copy_layers") if hasattr(block, key)
+    }
+    if block.num_labels is not None:
+        start["num_labels"] = block.num_labels
+    return start | {
+        "model_type": block.model_type,
+        "weights": content_of(block.model_name_or_path),
+        "config_file": content_of(block.config_file),
+        "tokenizer": content_of(block.tokenizer_name_or_path),
+        "num_hidden_layers": block.num_hidden_layers,
+    }
+
+
+def _selects(config: RunConfig) -> bool:
+    """Whether the figures on dev decide which weights are kept."""
+    best = config.keep == "best" or (config.keep is None and config.do_eval)
+    return best or config.patience is not None
+
+
+def _flat(prefix: str, value: Any) -> dict[str, Any]:
+    """Nested objects as ``a.b.c`` keys, so that a difference names the place."""
+    if isinstance(value, dict):
+        out: dict[str, Any] = {}
+        for key, item in value.items():
+            out.update(_flat(f"{prefix}.{key}", item))
+        return out
+    return {prefix: value}
+
+
+def _of_rules(config: RunConfig) -> dict[str, Any]:
+    """By which rules the values are taken that the file leaves out."""
+    warm_up = (config.warmup_steps, config.warmup_percentage) != (None, None) or None
+    left_out = (config.learning_rate, config.num_train_epochs, config.keep, warm_up)
+    return {"rules of usual values": RULES} if None in left_out else {}
+
+
+def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
+    """Flat mapping; equal for two runs that train the same weights."""
+    config: RunConfig = loaded.config
+    task = task_of(config)
+    values = {"verb": verb, "global_batch": config.per_gpu_train_batch_size * world_size()}
+    values[COVERS] = "all files of tokenizers"
+    for key, value in config.model_dump(mode="json").items():
+        if key not in NOT_WEIGHTS and (key != "eval_steps" or _selects(config)):
+            values.update(_flat(key, value))
+    values.update(_of_rules(config))
+    if config.method is not None:
+        values.update(_flat("method", config.method.model_dump(mode="json", exclude={"note"})))
+    for role in ("teacher_architectures", "student_architectures", "pretrained_architectures"):
+        values.update(_flat(role, _architecture(getattr(config, role))))
+    values.update(_flat("tokenizer", content_of(config.tokenizer_name_or_path)))
+    for number, name in enumerate(config.plugins):
+        values[f"plugins.{number}"] = file_sha256(Path(name)) if Path(name).is_file() else name
+    if config.data is not None:
+        # The first is never trained on nor selected by, notes and names of rows are read by nobody; the
+        # content of the further rows is data.train's.
+        for key in ("data.test", "data.note", "data.unlabeled", "data.id"):
+            values.pop(key, None)
+        values["data.labels"] = list(task.labels.names)
+    if config.groups != "neighbours" and _selects(config):
+        values["groups"] = config.groups
+    if config.selection_metric is not None and _selects(config):
+        values["selection_metric"] = config.selection_metric
+    if task.ranking and len(task.labels.names) > 2 and task.labels.positive is not None:
+        values["positive_label"] = task.labels.positive
+    trains = loaded.trains
+    labelled = trains is None or trains.all_labelled(config.method or trains.Config())
+    for split in ("train", "dev"):
+        path = locate(task, split, Path(config.data_dir)).path
+        values[f"data.{split}"] = content_of_split(task, path, split, labelled)
+    return values
+
+
+def run_facts() -> dict[str, Any]:
+    """Versions, threads and seeds' surroundings: recorded, not compared."""
+    import accelerate
+    import numpy
+    import tokenizers
+    import torch
+    import transformers
+
+    return {
+        "versions": {
+            "chatstill": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "accelerate": accelerate.__version__,
+            "tokenizers": tokenizers.__version__,
+            "numpy": numpy.__version__,
+            "threads": str(torch.get_num_threads()),
+            "processes": str(world_size()),
+        },
+        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+    }

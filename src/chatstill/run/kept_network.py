@@ -1,0 +1,107 @@
+"""The kept network's folder: weights, what its config says of calibration, its card; and noisy labels."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..disk.write import write_text
+from ..evaluate.calibration import calibrate, threshold_like
+from ..evaluate.noise import as_lines, disagreements
+from ..models.custom import own_type
+from ..models.save import save_student
+from ..report.card import CardFacts, model_card
+from ..text.normalize import normalizes
+from ..train.ending import Ended
+from .job import Job
+from .train import Trained, Views
+
+NOISE = "label_noise.tsv"
+
+
+def calibration_of(job: Job, trained: Trained, labels: np.ndarray) -> dict[str, Any]:
+    """``calibration`` and, with two classes and a teacher, ``threshold`` of ``metrics.json``.
+
+    Empty for what is no classification, and without scores.
+    """
+    space = job.task.labels
+    if trained.scores is None or space.kind != "classification":
+        return {}
+    known = ~np.isnan(labels)
+    if not known.any() or labels[known].max() >= len(space.names):
+        return {}
+    scores, labels = trained.scores[known], labels[known].astype(np.int64)
+    found: dict[str, Any] = {"calibration": {**calibrate(scores, labels), "fitted_on": "dev"}}
+    if trained.teacher_scores is not None and len(space.names) == 2 and space.positive is not None:
+        temperature = found["calibration"]["temperature"]
+        teacher, counts = trained.teacher_scores[known], space.names.index(space.positive)
+        threshold = threshold_like(scores, teacher, labels, temperature, counts)
+        found["threshold"] = {"label": space.positive, **threshold}
+    return found
+
+
+def save_kept(job: Job, target: Path, calibration: dict[str, Any]) -> dict[str, Any]:
+    """Writes the kept network; returns the block ``chatstill`` of its config."""
+    own: dict[str, Any] = {}
+    if job.config.preprocess:
+        own["preprocess"] = job.config.preprocess
+    if calibration:
+        own["temperature"] = calibration["calibration"]["temperature"]
+    if calibration.get("threshold", {}).get("probability") is not None:
+        own["threshold"] = calibration["threshold"]["probability"]
+        own["positive_label"] = calibration["threshold"]["label"]
+    kept = job.method.kept()
+    save_student(kept, job.tokenizer, target, job.names, job.task.labels.kind, own)
+    return own
+
+
+def write_card(
+    job: Job,
+    folder: Path,
+    own: dict[str, Any],
+    metrics: dict[str, Any] | None,
+    ended: Ended | None = None,
+) -> None:
+    """The model card of the kept network, in its folder."""
+    block = job.config.teacher_architectures
+    teacher = (block.model_name_or_path or block.config_file or "") if block is not None else ""
+    parts = Path(teacher).parts if Path(teacher).exists() else ()
+    custom = own_type(job.method.kept().config.model_type)
+    known = (
+        {"file": Path(custom.plugin).name, "class_name": custom.model.__name__} if custom else {}
+    )
+    facts = CardFacts(
+        task=job.task.name,
+        method=str(job.config.model_type) if job.verb == "distill" else "finetune",
+        teacher="/".join(parts[-2:]) or teacher,  # of a local path no more than its end
+        pairs=next(iter(job.rows("dev"))).text_b is not None,
+        labels=job.names,
+        max_seq_length=job.config.max_seq_length,
+        normalize=normalizes(job.tokenizer),
+        preprocess=job.config.preprocess,
+        own=own,
+        ended=[] if ended is None else [ended.text, *ended.warnings],
+        **known,
+    )
+    write_text(folder / "README.md", model_card(facts, metrics))
+
+
+def write_noise(job: Job, views: Views, trained: Trained, folder: Path) -> None:
+    """``label_noise.tsv``: rows of the splits of ``label_noise`` where teacher and label disagree."""
+    found = []
+    scored = (
+        ("train", trained.train_scores, views.train),
+        ("dev", trained.teacher_scores, views.dev),
+    )
+    for split, scores, view in scored:
+        if scores is None or split not in job.config.label_noise:
+            continue
+        labels = np.asarray(view.labels)
+        rows = job.task.read(job.path(split), split, job.labelled(split))
+        words, sections = job.task.label_words, not job.task.ranking
+        found.append(disagreements(split, rows, scores, labels, job.task.labels, words, sections))
+    if found:
+        write_text(folder / NOISE, "\n".join(as_lines(chain(*found))) + "\n")

@@ -1,0 +1,212 @@
+"""Results of a run and of single networks: the student's folder, metrics, predictions."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config.schema import RunConfig
+from ..data.views import View
+from ..disk.run_files import last_link
+from ..disk.write import write_json, write_text
+from ..errors import Problem, UserError, shown
+from ..evaluate.gap import gap_warning
+from ..evaluate.results import compare, judge, result_lines
+from ..evaluate.score_file import scores_of, task_for
+from ..evaluate.speed import count_parameters, device_name, size_megabytes
+from ..models.layers import count_layers
+from ..models.save import recover_saved
+from ..report.run import write_run_report
+from ..tasks.base import Rows, Split, Task
+from ..tasks.files import listed, locate
+from ..tasks.predictions import write_predictions
+from ..train.device import device_of
+from .fingerprint import run_facts
+from .job import Job
+from .kept_network import calibration_of, save_kept, write_card, write_noise
+from .train import Trained, Views
+
+FORMAT = 1
+FOLDERS = ("student", "teacher")
+
+
+def kept_folder(run: Path) -> Path | None:
+    """The network that a run folder holds, a chain's last, or a plain model folder; else None."""
+    for name in FOLDERS:
+        recover_saved(run / name)
+        if (run / name / "config.json").is_file():
+            return run / name
+    if (run / "config.json").is_file():
+        return run
+    last = last_link(run)
+    return kept_folder(last) if last is not None else None
+
+
+def report_run(
+    job: Job, views: Views, folder: Path, trained: Trained, seconds: float
+) -> dict[str, Any] | None:
+    """Writes the kept network, and with ``do_eval`` metrics and predictions."""
+    target = folder / ("student" if job.verb == "distill" else "teacher")
+    labels, groups = np.asarray(views.dev.labels), views.dev.groups
+    calibration = calibration_of(job, trained, labels)
+    own = save_kept(job, target, calibration)
+    if trained.scores is None:
+        write_card(job, target, own, None, trained.ended)
+        return None
+    metrics: dict[str, Any] = {
+        "format": FORMAT,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "task": job.task.name,
+        "verb": job.verb,
+        "method": job.config.model_type if job.verb == "distill" else "finetune",
+        "seed": job.config.seed,
+        "dev": judge(job.task, trained.scores, labels, groups),
+        "kept": _kept(job, trained),
+        "model": _model_facts(job.method.kept(), target),
+        "training": {
+            "seconds": seconds,
+            "phases": [vars(phase) for phase in trained.phases],
+            "device": device_name(device_of(job.config)),
+            "rows": len(views.train),
+            "share_of_rows_cut": views.train.cut_share,
+        },
+        **({} if trained.ended is None else {"ended": trained.ended.facts()}),
+        **calibration,
+        **run_facts(),
+    }
+    metrics["dev"]["warnings"] += [] if trained.ended is None else trained.ended.warnings
+    if trained.teacher_scores is not None and job.teacher is not None:
+        teacher = judge(job.task, trained.teacher_scores, labels, groups)
+        metrics["teacher"] = {**teacher, "parameters": count_parameters(job.teacher).total}
+        metrics["agreement"] = compare(job.task, trained.scores, trained.teacher_scores)
+        metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if teacher["value"] else None
+        metrics["dev"]["warnings"] += gap_warning(
+            metrics["dev"],
+            teacher,
+            at_random=job.start == "random",
+            steps=sum(phase.steps for phase in trained.phases),
+            learning_rate=job.config.rate,
+        )
+    rows = job.task.read(job.path("dev"), "dev", job.labelled("dev"))
+    path = folder / "predictions.tsv"
+    _write_predictions(path, job.task, trained.scores, views.dev, rows, job.config)
+    write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
+    write_json(folder / "metrics.json", metrics)
+    write_card(job, target, own, metrics, trained.ended)
+    write_noise(job, views, trained, folder)
+    write_run_report(folder)
+    return metrics
+
+
+def _kept(job: Job, trained: Trained) -> dict[str, Any]:
+    last = trained.phases[-1]
+    rule = job.config.keep or "last"
+    if rule == "best" and last.best_step is not None:
+        text = f"best on dev: step {last.best_step} of {last.steps} of phase '{last.name}'"
+        text += " (chosen on the same dev set that is reported)"
+        return {
+            "rule": rule,
+            "phase": last.name,
+            "step": last.best_step,
+            "chosen_on": "dev",
+            "text": text,
+        }
+    text = f"last step: {last.steps} of phase '{last.name}'"
+    return {"rule": "last", "phase": last.name, "step": last.steps, "chosen_on": None, "text": text}
+
+
+def _model_facts(model: Any, folder: Path) -> dict[str, Any]:
+    counted = count_parameters(model)
+    return {
+        "layers": count_layers(model.config),
+        "parameters": counted.total,
+        "parameters_without_embeddings": counted.without_embeddings,
+        "megabytes": size_megabytes(folder),
+    }
+
+
+def _group_names(view: View) -> list[str] | None:
+    if view.groups is None:
+        return None
+    names = [*view.group_names, ""]  # -1, a row without a group, has the empty one
+    return [names[number] for number in view.groups]
+
+
+def evaluate_folder(
+    folder: Path, config: RunConfig, split: Split, output: Path | None
+) -> dict[str, Any]:
+    """Metrics of a network on a labelled split; ``lines`` holds them as text."""
+    task = task_for(folder, config)
+    found = locate(task, split, Path(config.data_dir))
+    scores, view, warnings = scores_of(folder, config, found.path, split, True)
+    labels = np.asarray(view.labels)
+    metrics: dict[str, Any] = {
+        "format": FORMAT,
+        "task": task.name,
+        "model": str(folder),
+        "split": split,
+        "file": str(found.path),
+        "dev": judge(task, scores, labels, view.groups),
+    }
+    files = listed(task, split, Path(config.data_dir))
+    metrics["lines"] = [shown(f"file = {files}"), *result_lines(metrics)]
+    metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        rows = task.read(found.path, split, True)
+        _write_predictions(output / "predictions.tsv", task, scores, view, rows, config)
+        write_text(output / "eval_results.txt", "\n".join(metrics["lines"]) + "\n")
+        write_json(output / "metrics.json", metrics)
+    return metrics
+
+
+def _refuse_to_overwrite(target: Path, source: Path) -> None:
+    """Only an older predictions file may be replaced, and never the rows themselves."""
+    if not target.exists():
+        return
+    hint = "Name another file with --output, or remove this one yourself."
+    if target.is_dir() or target.resolve() == source.resolve():
+        what = "a folder" if target.is_dir() else "the file that is to be scored"
+        raise UserError(Problem("--output", f"{target} is {what}", hint))
+    with open(target, encoding="utf-8", errors="replace") as stream:
+        first = stream.readline()
+    if not (first.startswith("index\t") and "\tprediction\t" in first):
+        raise UserError(Problem("--output", f"{target} exists and holds no predictions", hint))
+
+
+def _write_predictions(
+    path: Path, task: Task, scores: np.ndarray, view: View, rows: Rows, config: RunConfig
+) -> None:
+    """``predictions.tsv`` of rows that were scored; ``rows`` reads them again, as they stand in the file."""
+    space = task.labels
+    write_predictions(
+        path,
+        scores,
+        np.asarray(view.labels),
+        _group_names(view),
+        task.label_words,
+        multi_label=space.kind == "multi_label",
+        swapped=bool(space.columns),
+        positive=None if space.positive is None else space.names.index(space.positive),
+        rows=rows,
+        texts=config.predictions_texts,
+    )
+
+
+def predict_file(
+    folder: Path, file: Path, config: RunConfig, output: Path | None
+) -> tuple[Path, list[Problem]]:
+    """Scores every row of a file in file order; the file written, and warnings."""
+    task = task_for(folder, config)
+    own_folder = getattr(task, "reads_folders", False) and file.is_dir()
+    if not file.is_file() and not own_folder:
+        raise UserError(Problem(str(file), "no such file"))
+    scores, view, warnings = scores_of(folder, config, file, "test", False)
+    beside = file / "test" if own_folder else file
+    target = output or beside.with_name(f"{beside.name}.predictions.tsv")
+    _refuse_to_overwrite(target, file)
+    _write_predictions(target, task, scores, view, task.read(file, "test", False), config)
+    return target, warnings

@@ -1,0 +1,90 @@
+"""What a run's file leaves out, settled once its networks and rows are known (``usual``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..data.splits import path_of
+from ..errors import Problem
+from ..methods.base import unreadable_of
+from ..models.report import RANDOM_WEIGHTS
+from ..tasks.base import Task
+from ..train.launch import world_size
+from .networks import CUT, STARTS_AT_RANDOM
+from .usual_values import (
+    MANY_ROWS,
+    Start,
+    count_rows,
+    far_values,
+    usual_values,
+    width_of,
+    with_usual,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedModel
+
+    from ..config.schema import RunConfig
+    from ..methods.base import Method
+
+Settled = dict[str, tuple[object, str]]
+
+
+def settle(
+    config: RunConfig, task: Task, student: PreTrainedModel, start: Start, *, labelled: bool
+) -> tuple[RunConfig, Settled, list[Problem]]:
+    """Learning rate, epochs and warm-up, where the file leaves them out.
+
+    Args:
+        config: As it was read.
+        task: The run's.
+        student: The network that is trained.
+        start: What it starts from.
+        labelled: Whether every training row must have a label.
+
+    Returns:
+        The configuration, what was settled, and warnings of values that lie far from the usual.
+    """
+    rows = MANY_ROWS
+    if config.max_steps <= 0:
+        rows = count_rows(task.read(path_of(task, "train", config), "train", labelled))
+    batch = config.per_gpu_train_batch_size * config.gradient_accumulation_steps * world_size()
+    usual = usual_values(width_of(student.config), start, rows, batch)
+    return (*with_usual(config, usual), far_values(config, usual))
+
+
+def start_of(notes: Sequence[str], verb: str) -> Start:
+    """What the trained network starts from, by what was noted when it was made."""
+    if any(note.startswith((RANDOM_WEIGHTS, STARTS_AT_RANDOM)) for note in notes):
+        return "random"
+    return "copied" if verb == "distill" or any(n.startswith(CUT) for n in notes) else "whole"
+
+
+def settle_kept(config: RunConfig, method: Method) -> tuple[RunConfig, Settled]:
+    """``keep``: the best on dev where dev is scored and says something of the weights."""
+    if config.keep is not None:
+        return config, {}
+    if config.do_eval and method.trains_outputs:
+        keep, why = "best", "where dev is scored"
+    else:
+        keep, why = "last", "where nothing is selected on dev"
+    return config.model_copy(update={"keep": keep}), {"keep": (keep, why)}
+
+
+def problems_of(config: RunConfig, method: Method) -> list[Problem]:
+    """What of a method, and of what it is to do, does not fit; before ``keep`` is settled."""
+    found = [*method.problems(), *method.doubts(), *unreadable_of(method)]
+    return [*found, *_check_selection(config, method)]
+
+
+def _check_selection(config: RunConfig, method: Method) -> list[Problem]:
+    """Dev figures choose nothing where the classifier is not trained."""
+    if method.trains_outputs or not (config.keep == "best" or config.patience is not None):
+        return []
+    key = "keep" if config.keep == "best" else "patience"
+    message = (
+        "no term trains the student's classifier, so figures on dev say nothing of its weights"
+    )
+    return [Problem(key, message, 'Use "keep": "last" without patience.')]

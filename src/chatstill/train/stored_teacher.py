@@ -1,0 +1,287 @@
+"""The teacher of a run, live or stored: what was decided, and the pass that stores it.
+
+The decision is written into the run folder when the run begins, so a run that goes on keeps to it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.fingerprint import state_sha256
+from ..data.teacher_cache import Layout, TeacherCache, cache_fingerprint
+from ..data.teacher_cache_rule import CacheCost, CacheDecision, decide, in_words
+from ..data.views import View
+from ..disk.json_file import fault_of, read_object
+from ..disk.write import write_json
+from ..errors import Problem, UserError
+from ..figures import byte_size
+from ..methods.base import Phase
+from ..models.custom import code_of
+from ..models.layers import num_layers_of
+from ..models.outputs import reading_of
+from .cached_teacher import CachedTeacher, compute_with, layout_of, to_arrays
+from .device import device_of
+from .launch import rank, world_size
+from .precision import autocast, precision_of
+from .progress import FillDisplay
+from .resources import existing_parent
+from .teachers import LiveTeacher, TeacherSource, live_source
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..run.job import Job
+
+log = logging.getLogger("chatstill")
+FILE = "teacher_cache.json"
+NEAR_THE_END = 16_000  # of float16's range: two rows do not show the largest state
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a phase's teacher features are stored.
+
+    Attributes:
+        live: What computes them.
+        layout: What is kept.
+        scaling: Of each layer's attention.
+        largest: Of the numbers that are kept in float16, in two rows.
+    """
+
+    live: LiveTeacher
+    layout: Layout
+    scaling: Mapping[int, float]
+    largest: float = 0.0
+
+
+def cache_folder(job: Job, folder: Path) -> Path:
+    """Where caches lie: with the other prepared data."""
+    home = Path(job.config.cache_dir) if job.config.cache_dir else folder / "cache"
+    return home / "teacher"
+
+
+def storable(job: Job, phase: Phase, view: View) -> Stored | None:
+    """What a phase would store, found by asking the teacher about two rows; None if it asks nothing."""
+    live = live_source(job.method, phase)
+    if live is None:
+        return None
+    view = view.as_teacher_reads
+    batch = job.teacher_reader.batch_of(view, np.arange(min(2, len(view))))
+    device = device_of(job.config)
+    features = live.features({name: tensor.to(device) for name, tensor in batch.items()})
+    scaling = {layer: kept.scaling for layer, kept in features.attention.items()}
+    layout = layout_of(features, live.needs)
+    halves = {part.name for part in layout.parts if part.dtype == "float16"}
+    arrays = to_arrays(features, live.needs, batch["attention_mask"])
+    largest = max((float(np.abs(arrays[name]).max()) for name in halves), default=0.0)
+    return Stored(live, layout, scaling, largest)
+
+
+def decide_phase(
+    job: Job,
+    stored: Stored,
+    folder: Path,
+    *,
+    num_rows: int,
+    num_tokens: int,
+    passes: float,
+    present: float = 0.0,
+) -> CacheDecision:
+    """The rule of ``preflight.caching`` on what a phase would store.
+
+    Raises:
+        UserError: ``teacher_cache`` is true and it cannot be.
+    """
+    live, config = stored.live, job.config
+    highest, inside = live.needs.highest, float(_inner_parameters(live.teacher))
+    if highest is not None:
+        inside *= highest / num_layers_of(live.teacher.config)
+    cost = CacheCost(
+        num_bytes=stored.layout.total_bytes(num_rows, num_tokens),
+        num_tokens=num_tokens,
+        passes=passes,
+        flops_per_token=2.0 * inside,
+        parts=in_words([part.name for part in stored.layout.parts]),
+        present=present,
+    )
+    refusal = "a term reads padded positions, which are not stored" if live.needs.padding else ""
+    if stored.largest > (NEAR_THE_END if config.teacher_cache == "auto" else 65_504):
+        refusal = f"its states reach {stored.largest:,.0f}, float16 holds numbers up to 65,504"
+    decision = decide(
+        config.teacher_cache,
+        config.teacher_cache_budget_gb,
+        cost,
+        device=device_of(config).type,
+        free_bytes=shutil.disk_usage(existing_parent(cache_folder(job, folder))).free,
+        refusal=refusal,
+    )
+    if decision.wanted and not decision.use:
+        hint = 'Set it to "auto" or false' + (
+            "." if refusal else ", or raise teacher_cache_budget_gb."
+        )
+        message = f"the teacher's outputs cannot be stored: {decision.text}"
+        raise UserError(Problem("teacher_cache", message, hint))
+    return decision
+
+
+def open_cache(job: Job, stored: Stored, view: View, folder: Path) -> tuple[TeacherCache, Any]:
+    """The cache of a phase and what decides its contents, in words."""
+    view, teacher = view.as_teacher_reads, stored.live.teacher
+    config = {k: v for k, v in teacher.config.to_dict().items() if not k.startswith("_")}
+    sources = {
+        "teacher": state_sha256(teacher.state_dict()),
+        "architecture": json.loads(json.dumps(config, default=str)),
+        "rows": view.fingerprint,
+        "token_types": job.teacher_reader.with_token_types,
+        "padding": job.teacher_reader.pad_token_id,
+        "needs": {k: v for k, v in asdict(stored.live.needs).items() if v},
+        "precision": _precision(job),
+    }
+    if reading := reading_of(teacher):
+        sources["output"] = asdict(reading)
+    if code := code_of(teacher):
+        sources["code"] = code
+    sources = json.loads(json.dumps(sources))
+    name = cache_fingerprint(stored.layout, sources)
+    cache = TeacherCache(cache_folder(job, folder), name, stored.layout, view.lengths)
+    return cache, sources
+
+
+def settle(job: Job, view: View, folder: Path, passes: Mapping[str, float]) -> None:
+    """Decides for every phase of a new run and writes ``teacher_cache.json``; the first process alone.
+
+    Args:
+        job: The run.
+        view: The training rows.
+        folder: The run folder.
+        passes: How often each phase reads the rows, by its name.
+    """
+    path = folder / FILE
+    if path.is_file():
+        fault = _fault_of_file(path)
+        if fault is None:
+            return
+        log.warning("%s %s: it is decided anew where the teacher's outputs come from", path, fault)
+    found = {}
+    for phase in job.method.phases():
+        stored = storable(job, phase, view)
+        if stored is None:
+            continue
+        cache, _ = open_cache(job, stored, view, folder)
+        decision = decide_phase(
+            job,
+            stored,
+            folder,
+            num_rows=len(view),
+            num_tokens=int(view.lengths.sum()),
+            passes=passes[phase.name],
+            present=cache.num_present() / len(view),
+        )
+        found[phase.name] = {
+            "stored": decision.use,
+            "text": decision.text,
+            "bytes": cache.num_bytes if decision.use else 0,
+            "cache": str(cache.folder) if decision.use else None,
+        }
+        log.info("teacher in phase '%s': %s", phase.name, decision.text)
+    if found:
+        write_json(path, {"format": 1, "phases": found})
+
+
+def _fault_of_file(path: Path) -> str | None:
+    """What is wrong with ``teacher_cache.json``."""
+    try:
+        phases = read_object(path).get("phases")
+    except (OSError, ValueError) as error:
+        return fault_of(error)
+    whole = isinstance(phases, dict) and all(isinstance(one, dict) for one in phases.values())
+    return None if whole else "does not hold what a run writes"
+
+
+def open_sources(
+    job: Job, view: View, folder: Path, console: Console, *, first_phase: int = 0
+) -> dict[str, TeacherSource]:
+    """The stored teacher of each phase that has one, filled; phases by name, the others run it live.
+
+    All processes fill together; it comes before they join, since a rendezvous would time out.
+
+    Args:
+        job: The run.
+        view: The training rows.
+        folder: The run folder.
+        console: For the progress.
+        first_phase: Phases before it are finished.
+
+    Raises:
+        RunFailure: the disk is full.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    settled = read_object(path)["phases"]
+    sources: dict[str, TeacherSource] = {}
+    for phase in job.method.phases()[first_phase:]:
+        if not settled.get(phase.name, {}).get("stored"):
+            continue
+        stored = storable(job, phase, view)
+        assert stored is not None, phase.name
+        cache, facts = open_cache(job, stored, view, folder)
+        if rank() == 0:
+            cache.describe(facts)
+        _fill(job, stored, cache, view, console)
+        sources[phase.name] = CachedTeacher(cache, stored.scaling)
+    return sources
+
+
+def _fill(job: Job, stored: Stored, cache: TeacherCache, view: View, console: Console) -> None:
+    device, view = _own_device(job), view.as_teacher_reads
+    reader = job.teacher_reader
+
+    def features(batch: Mapping[str, Tensor]) -> Any:
+        with autocast(_precision(job), device):
+            return stored.live.features(batch)
+
+    compute = compute_with(
+        features, stored.live.needs, lambda rows: reader.batch_of(view, rows), device
+    )
+    first = rank() * cache.num_shards // world_size()
+    tokens = int(view.lengths.sum())
+    with FillDisplay(console, len(view), tokens, rank() == 0) as shown:
+        computed = cache.fill(compute, first=first, progress=shown.update)
+    if device.type != "cpu":  # room for the student; scoring moves it back
+        torch.nn.Module.to(stored.live.teacher, torch.device("cpu"))
+    if rank() == 0:
+        size = byte_size(cache.num_bytes)
+        log.info("teacher's outputs: %s, %s", shown.summary(computed), size)
+
+
+def _own_device(job: Job) -> torch.device:
+    """Each process its own GPU, which nothing has chosen yet."""
+    device = device_of(job.config)
+    if device.type == "cuda" and world_size() > 1:
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return device
+
+
+def _precision(job: Job) -> str:
+    return precision_of(fp16=job.config.fp16, bf16=job.config.bf16)
+
+
+def _inner_parameters(model: Any) -> int:
+    """Parameters that every token is multiplied with: all but the embeddings."""
+    inside = sum(p.numel() for p in model.parameters())
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            inside -= module.weight.numel()
+    return inside
