@@ -30,7 +30,7 @@ LOW = {
     "methods": {"figures", "losses", "features", "models", "terms", "tasks.base"},
     "hub": set(),
     "lookup": {"registry", "methods", "tasks"},
-    "config": {"lookup", "methods", "tasks", "registry"},
+    "config": {"lookup", "methods", "models.networks", "tasks", "registry"},
     "readers": {"config", "data", "features", "methods", "models", "tasks.base", "text"},
     "train": {"figures", "methods", "data", "models", "features", "losses"},
     "evaluate": {"figures", "config", "data", "models", "readers", "tasks", "text", "train"},
@@ -43,7 +43,7 @@ LOW = {
     "deploy": {"data", "models", "tasks", "config", "text"},
 }
 # The story of a run puts the rooms together; only the command line may import it.
-ABOVE_ALL = {"run": {"cli"}, "cli": set()}
+ABOVE_ALL = {"run": {"cli"}, "cli": set(), "auto": {"run", "cli"}}
 QUICK = (
     "registry",
     "errors",
@@ -53,6 +53,8 @@ QUICK = (
     "config",
     "tasks",
     "methods",
+    "models.networks.base",
+    "models.networks.static.",
     "cli",
     "text.reading",
 )

@@ -82,6 +82,7 @@ def _methods(plugins: Sequence[str]) -> Rows:
 
 def _students(plugins: Sequence[str]) -> Rows:
     from ..config.trainer_keys import architectures
+    from ..models.networks import networks
     from ..registry.model_types import BUILT_IN, own_models
 
     own: Rows = [
@@ -93,6 +94,7 @@ def _students(plugins: Sequence[str]) -> Rows:
     ]
     return [
         *BUILT_IN.items(),
+        *((name, one.summary) for name, one in networks().items()),
         *own,
         (", ".join([*usual, "…"]), "a type of transformers that has a sequence classifier"),
     ]

@@ -3,14 +3,18 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import lookup
 from ..errors import Problem
+from ..models.networks import network as ours_of
+from ..models.networks import networks
 from ..registry.model_types import BUILT_IN, borrowed_types, built_in, own_models
 from .places import KeyPath, dotted
 from .schema import Architecture, RunKeys
 from .source import Source
 from .trainer_keys import architectures
+from .validate import validate
 from .weights import (
     TOKENIZER_FILES,
     kind_of,
@@ -19,6 +23,9 @@ from .weights import (
     weights_fault,
     with_weights,
 )
+
+if TYPE_CHECKING:
+    from ..models.networks.base import Network
 
 _TOKENIZERS = "tokenizer.json, vocab.txt, vocab.json or a sentencepiece model"
 TEACHER, STUDENT = "teacher_architectures", "student_architectures"
@@ -35,7 +42,9 @@ def check_network(
 ) -> list[Problem]:
     """Findings about one block; they are warnings where the run can do without the network."""
     own = next((o for o in own_models(plugins) if _same(o, network.model_type)), None)
-    problems = [] if own else _model_type(network, source, block, plugins)
+    ours = ours_of(network.model_type) if own is None else None
+    problems = [] if own or ours else _model_type(network, source, block, plugins)
+    problems += _network(network, ours, source, block)
     if own or built_in(network.model_type):  # what the files say is its type goes with these
         network = network.model_copy(update={"model_type": None})
     if network.config_file is not None:
@@ -64,6 +73,57 @@ def _model_type(
     if not plugins:
         hint += ' A model of your own comes from a file: "plugins": ["my_model.py"].'
     return [source.problem(path, message, hint), *borrowed_types(plugins)]
+
+
+def _network(
+    network: Architecture, ours: "type[Network] | None", source: Source, block: str
+) -> list[Problem]:
+    """The keys of a network of the package."""
+    path = (block, "network")
+    if ours is None:
+        if network.network is None:
+            return []
+        names = ", ".join(networks())
+        message = f"'{dotted(path)}' goes with a network of the package, and model_type names none."
+        return [source.problem(path, message, f'Set "model_type" in {block}: {names}.')]
+    if block != STUDENT and network.model_name_or_path is None:
+        message = f"'{block}.model_type': '{ours.model_type}' is made for a student."
+        hint = (
+            "Train it alone as a student: `compare_alone`, or a method whose terms are hard alone."
+        )
+        return [source.problem((block, "model_type"), message, hint)]
+    if block != STUDENT or network.model_name_or_path is not None:
+        if network.network is None:
+            return []
+        message = (
+            f"'{dotted(path)}': the weights of model_name_or_path bring their own sizes and words."
+        )
+        return [source.problem(path, message, "Leave it out.")]
+    keys, problems, _ = validate(ours.Block, network.network or {}, source, path)
+    problems += [
+        source.problem(
+            (block, key),
+            f"'{block}.{key}' says nothing of a {ours.model_type} network.",
+            "Leave it out: its sizes stand in network.",
+        )
+        for key in ("config_file", "tokenizer_name_or_path", "num_hidden_layers", "copy_layers")
+        if getattr(network, key, None) is not None
+    ]
+    if getattr(network, "copy_from", None) not in (None, "none"):
+        message = (
+            f"'{block}.copy_from': a {ours.model_type} network has no layers that could be copied."
+        )
+        problems.append(source.problem((block, "copy_from"), message, "Leave it out."))
+    if not isinstance(keys, ours.Block):
+        return problems
+    for key, file in ours.files(keys).items():
+        if not kind_of(Path(file)):
+            where = (*path, key)
+            message = f"'{dotted(where)}': there is no file {file}."
+            problems.append(source.problem(where, message, near_file(file)))
+    for key, said, hint in ours.problems(keys):
+        problems.append(source.problem((*path, key), f"'{dotted((*path, key))}': {said}", hint))
+    return problems
 
 
 def _same(name: str, other: str | None) -> bool:

@@ -31,6 +31,7 @@ class Architecture(Block):
         model_name_or_path: A folder, one .safetensors or .bin file, or a name on the hub.
         config_file: The architecture, a JSON file of any ending.
         tokenizer_name_or_path: Else the folder of the weights.
+        network: Keys of a network of the package, such as ``static``.
         num_hidden_layers: Depth.
         num_labels: Outputs of a new head: 1, a score, or 2 for tasks of two labels.
     """
@@ -39,6 +40,7 @@ class Architecture(Block):
     model_name_or_path: str | None = None
     config_file: str | None = None
     tokenizer_name_or_path: str | None = None
+    network: dict[str, Any] | None = None
     num_hidden_layers: int | None = Field(default=None, ge=1, le=MOST)
     num_labels: int | None = Field(default=None, ge=1, le=MOST_LABELS)
 

@@ -19,6 +19,7 @@ TOKENIZER_FILES = (
     "tokenizer.json",
     "vocab.txt",
     "vocab.json",
+    "words.json",
     "tokenizer.model",
     "spiece.model",
     "spm.model",

@@ -144,7 +144,11 @@ def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelle
         rows = preprocessed(task.read(path, split, labelled), config.preprocess or known)
         view = prepare_view(
             rows,
-            RowEncoder(tokenizer, lengths_of(config)),
+            RowEncoder(
+                tokenizer,
+                lengths_of(config),
+                mark_sides=getattr(model, "reads_sides", False),
+            ),
             cache,
             source_fingerprint=str(path),
             label_width=label_width(task),

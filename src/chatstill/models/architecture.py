@@ -16,6 +16,7 @@ from ..tasks.label_names import settled_tables
 from .custom import extends, own_type
 from .hub import hub_errors
 from .layers import cut_config, num_layers_of
+from .networks import network
 from .weights import Weights, find_weights
 
 # Switches of single runs that some config files carry; they would change what a forward pass
@@ -187,7 +188,8 @@ def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place
                 f'Add "model_type": "bert" (or what it is) to {block}.',
             )
         )
-    if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES and own_type(kind) is None:
+    known = kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES or network(kind) is not None
+    if not known and own_type(kind) is None:
         where = str(file) if inside else f"{block}.model_type"
         close = difflib.get_close_matches(
             str(kind), MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES

@@ -15,6 +15,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from ..errors import Problem, UserError
 from ..registry.model_types import OwnModel, own_models, plain
 from ..registry.plugins import faults, line_of
+from .networks import networks
 
 # What is asked of every network; what else it may have is asked for before it is called.
 METHODS = ("_from_config", "from_pretrained", "save_pretrained", "forward")
@@ -28,6 +29,7 @@ def register(plugins: Sequence[str]) -> None:
         UserError: a plugin fails, a config class cannot be made without arguments, or a model lacks a
             method that every network needs.
     """
+    register_networks()
     for name, own in own_models(plugins).items():
         model: Any = own.model
         if lacking := [name for name in METHODS if not callable(getattr(model, name, None))]:
@@ -45,6 +47,15 @@ def register(plugins: Sequence[str]) -> None:
         _KNOWN[name] = own
 
 
+def register_networks() -> None:
+    """Makes the package's own networks known to transformers' automatic classes."""
+    for ours in networks().values():
+        config_class, model = ours.classes()
+        CONFIG_MAPPING.register(ours.model_type, config_class, exist_ok=True)
+        found: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+        found.register(config_class, model, exist_ok=True)
+
+
 def own_type(name: str | None) -> OwnModel | None:
     """The registered model of a name; case, hyphens and underscores don't count."""
     return next((own for key, own in _KNOWN.items() if name and plain(key) == plain(name)), None)
@@ -52,7 +63,7 @@ def own_type(name: str | None) -> OwnModel | None:
 
 def is_own(model: torch.nn.Module) -> bool:
     """Whether a model's code is a user's, not transformers'."""
-    return type(model).__module__.split(".")[0] != "transformers"
+    return type(model).__module__.split(".")[0] not in ("transformers", __name__.split(".")[0])
 
 
 def code_of(model: torch.nn.Module) -> str:

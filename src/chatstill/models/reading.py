@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -17,8 +18,14 @@ def read_features(
 ) -> Features:
     """See ``features.capture``; the model's layers are looked up where something of them is read.
 
+    A network of the package hands out its features itself.
+
     Raises:
         UserError: the model has no plain list of layers.
     """
+    if getattr(model, "gives", None) is not None:
+        own: Any = model
+        found: Features = own.read_features(batch, needs)
+        return found
     layers: list[nn.Module] = list(layer_list(model)[2]) if needs.reads_layers else []
     return capture(model, layers, batch, needs, stop_early=stop_early)

@@ -43,14 +43,20 @@ class _Layout:
 class RowEncoder:
     """Encodes rows of one or two texts with a tokenizer and lengths.
 
+    Args:
+        tokenizer: Whose special tokens stand around the texts.
+        lengths: How rows are cut.
+        mark_sides: Token types part the texts of a pair where the tokenizer itself gives none.
+
     Raises:
         UserError: ``max_seq_length`` leaves no room for a token of each text, or the tokenizer does
             not put texts together in a fixed way.
     """
 
-    def __init__(self, tokenizer: Tokenizer, lengths: Lengths) -> None:
+    def __init__(self, tokenizer: Tokenizer, lengths: Lengths, *, mark_sides: bool = False) -> None:
         self.tokenizer = tokenizer
         self.lengths = lengths
+        self.mark_sides = mark_sides
         self._single: _Layout | None = None
         self._pair: _Layout | None = None
         self.padding_side: str = tokenizer.padding_side
@@ -102,7 +108,8 @@ class RowEncoder:
         import tokenizers
         import transformers
 
-        return {
+        marked = {"sides": "marked"} if self.mark_sides else {}
+        return marked | {
             "tokenizer": tokenizer_fingerprint(self.tokenizer),
             "lengths": asdict(self.lengths),
             "versions": [tokenizers.__version__, transformers.__version__],
@@ -115,6 +122,9 @@ class RowEncoder:
         return [found[text] for text in texts]
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
+        if (ids_of_all := getattr(self.tokenizer, "ids_of_all", None)) is not None:  # words
+            found: list[list[int]] = ids_of_all(texts)
+            return found
         backend = _plain_backend(self.tokenizer)
         if backend is not None:  # without offsets, masks and copies: a third less time
             backend.no_truncation()
@@ -169,6 +179,8 @@ class RowEncoder:
         if known is not None:
             return known
         layout = _learn_layout(self.tokenizer, self._plain, pair=pair)
+        if self.mark_sides and not any([*layout.types[1], *layout.types[2], layout.type_b]):
+            layout = _with_sides(layout)
         if self.lengths.max_seq_length < layout.size + 1 + pair:
             message = (
                 f"{self.lengths.max_seq_length} leaves no room for the texts: "
@@ -233,6 +245,18 @@ def _learn_layout(
         message = f"{type(tokenizer).__name__} does not join texts in a fixed way"
         raise UserError(Problem("tokenizer", message, "take another tokenizer"))
     return layout
+
+
+def _with_sides(layout: _Layout) -> _Layout:
+    """Types 0 up to the separator of the first text, 1 after it, where the tokenizer gives none."""
+    between, after = layout.ids[1], layout.ids[2]
+    first = between[:1]
+    types = (
+        [0] * len(layout.ids[0]),
+        [0] * len(first) + [1] * (len(between) - 1),
+        [1] * len(after),
+    )
+    return _Layout(layout.ids, types, 0, 1)
 
 
 def _match(ids: list[int], types: list[int], ids_a: list[int], ids_b: list[int]) -> _Layout | None:

@@ -32,6 +32,7 @@ class CardFacts:
         own: The block ``chatstill`` of its config.
         ended: Where and how training was ended before its time; empty where it was not.
         file: The user's file that holds the network's class; empty for a network of transformers.
+        ours: The network is one of the package's own.
         class_name: That class.
     """
 
@@ -46,6 +47,7 @@ class CardFacts:
     own: Mapping[str, Any] = field(default_factory=dict)
     ended: Sequence[str] = ()
     file: str = ""
+    ours: bool = False
     class_name: str = "AutoModelForSequenceClassification"
 
 
@@ -127,6 +129,12 @@ def _use(facts: CardFacts) -> str:
         convert = "convert({})"
     texts = [convert.format('"…"')] * (2 if facts.pairs else 1)
     classes, inputs, needed = f"{facts.class_name}, AutoTokenizer", "**inputs", ""
+    if facts.ours:
+        needed = (
+            "The class of this network is in chatstill (`pip install chatstill`); the import below makes "
+            "it known to transformers.\n\n"
+        )
+        imports = "import chatstill.auto  # noqa: F401\n" + imports
     if facts.file:
         needed = (
             f"The class of this network is in the file `{facts.file}`: transformers needs it beside the "

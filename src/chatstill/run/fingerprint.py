@@ -11,7 +11,10 @@ from .. import __version__
 from ..config.task import task_of
 from ..data.fingerprint import file_sha256
 from ..disk.json_file import known_object
+from ..models.networks import network
+from ..models.networks.base import PIECES, Network, WordsBlock
 from ..tasks.files import locate, parts
+from ..text.segment import JIEBA, WORDS, segmenter_version
 from ..train.launch import world_size
 from ..train.runfolder import COVERS
 from .usual_values import RULES
@@ -106,6 +109,8 @@ def _architecture(block: Architecture | None) -> Any:
     }
     if block.num_labels is not None:
         start["num_labels"] = block.num_labels
+    if (ours := network(block.model_type)) is not None:
+        start["network"] = _of_network(ours, block)
     return start | {
         "model_type": block.model_type,
         "weights": content_of(block.model_name_or_path),
@@ -113,6 +118,21 @@ def _architecture(block: Architecture | None) -> Any:
         "tokenizer": content_of(block.tokenizer_name_or_path),
         "num_hidden_layers": block.num_hidden_layers,
     }
+
+
+def _of_network(ours: type[Network], block: Architecture) -> dict[str, Any]:
+    """The keys of a network of the package: files by content, and the version of what cuts words.
+
+    The words themselves follow from these and from the training rows.
+    """
+    keys = ours.Block.model_validate(block.network or {})
+    values = keys.model_dump(mode="json", exclude={"note"})
+    for key, file in ours.files(keys).items():
+        values[key] = file_sha256(Path(file)) if Path(file).is_file() else file
+    if isinstance(keys, WordsBlock) and keys.segmenter != PIECES:
+        names = [keys.segmenter] if keys.segmenter else [JIEBA, WORDS]
+        values["segmenter versions"] = {name: segmenter_version(name) for name in names}
+    return values
 
 
 def _selects(config: RunConfig) -> bool:

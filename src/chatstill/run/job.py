@@ -24,6 +24,7 @@ from ..models.label_columns import LabelMatch, column_names, match_labels
 from ..models.load import load_config
 from ..models.outputs import same_class_problems, set_reading
 from ..models.reads_rows import reading_problems
+from ..readers.fit import fit_reader
 from ..readers.reader import Reader, reader_for
 from ..readers.student_reader import student_tokenizer, token_problems
 from ..readers.word_pieces import RowEncoder
@@ -96,7 +97,8 @@ class Job:
     def encoder(self, model: PreTrainedModel) -> RowEncoder:
         """How a network of this job makes ids of a row."""
         own = self.teacher_tokenizer if model is self.teacher else None
-        return RowEncoder(own or self.tokenizer, lengths_of(self.config))
+        sides = own is None and getattr(self.student, "reads_sides", False)
+        return RowEncoder(own or self.tokenizer, lengths_of(self.config), mark_sides=sides)
 
     @property
     def teacher_reader(self) -> Reader:
@@ -170,6 +172,12 @@ class Job:
         return view
 
 
+def _train_rows(config: RunConfig, task: Task, labelled: bool) -> Rows:
+    """The training rows as they are prepared."""
+    rows = task.read(path_of(task, "train", config), "train", labelled)
+    return preprocessed(rows, config.preprocess)
+
+
 def _teacher_block(config: RunConfig) -> Architecture:
     if config.teacher_architectures is None:
         raise UserError(Problem("teacher_architectures", "is missing: name the teacher"))
@@ -217,11 +225,16 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     if teacher is not None:
         made = len(notes)
         try:
-            spec = student_spec(config, teacher, task, method_class, method_config, notes)
+            labelled = method_class.all_labelled(method_config)
+            fitted = fit_reader(config, partial(_train_rows, config, task, labelled), tokenizer)
+            spec = student_spec(config, teacher, task, method_class, method_config, notes, fitted)
             student, lines = method_class.build_student(method_config, teacher, spec)
             notes += lines
             begun = notes[made:]
-            if not method_class.same_shape:
+            if fitted is not None:
+                own = fitted.tokenizer
+                notes += [*fitted.notes, *fitted.fill(student, teacher, tokenizer, config)]
+            elif not method_class.same_shape:
                 own = student_tokenizer(config, tokenizer, student, teacher)
         except UserError as error:
             raise UserError([*errors_of(problems), *error.problems]) from None

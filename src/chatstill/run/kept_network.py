@@ -12,6 +12,7 @@ from ..disk.write import write_text
 from ..evaluate.calibration import calibrate, threshold_like
 from ..evaluate.noise import as_lines, disagreements
 from ..models.custom import own_type
+from ..models.networks import network
 from ..models.save import save_student
 from ..report.card import CardFacts, model_card
 from ..text.normalize import normalizes
@@ -70,9 +71,10 @@ def write_card(
     teacher = (block.model_name_or_path or block.config_file or "") if block is not None else ""
     parts = Path(teacher).parts if Path(teacher).exists() else ()
     custom = own_type(job.method.kept().config.model_type)
-    known = (
+    known: dict[str, Any] = (
         {"file": Path(custom.plugin).name, "class_name": custom.model.__name__} if custom else {}
     )
+    known |= {"ours": network(job.method.kept().config.model_type) is not None}
     facts = CardFacts(
         task=job.task.name,
         method=str(job.config.model_type) if job.verb == "distill" else "finetune",

@@ -27,6 +27,8 @@ from ..tasks.base import Task
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
+    from ..readers.fit import FittedReader
+
 STUDENT = "student_architectures"
 CUT, STARTS_AT_RANDOM = "cut to its first", "the student starts at random"
 Built = tuple["PreTrainedModel", list[str]]
@@ -79,6 +81,7 @@ def student_spec(
     method_class: type[Method],
     method_config: MethodConfig,
     notes: list[str],
+    fitted: FittedReader | None = None,
 ) -> StudentSpec:
     """What the configuration says of the student.
 
@@ -91,6 +94,8 @@ def student_spec(
     block = config.student_architectures or StudentArchitecture()
     described = block.config_file or (own_type(block.model_type) and not block.model_name_or_path)
     own = load_config(block, "student", config.cache_dir) if described else None
+    if fitted is not None:
+        own = fitted.config()
     if own is not None and method_class.same_shape:
         problems = check_same_shape(teacher.config, own)
         if errors := errors_of(problems):

@@ -25,6 +25,7 @@ class Shape:
         heads: Of each layer.
         outputs: Logits.
         causal: A token's attention meets none behind it, as in decoders.
+        vector: It gives a sentence vector: the mean of its last layer, or one of its own making.
     """
 
     layers: int
@@ -32,17 +33,20 @@ class Shape:
     heads: int
     outputs: int
     causal: bool = False
+    vector: bool = True
 
     @classmethod
     def of(cls, model: Any) -> Shape:
         """From a transformers model; 0 for what a model of a user's own does not have."""
         config = model.config
+        layers = int(getattr(config, "num_hidden_layers", 0))
         return cls(
-            int(getattr(config, "num_hidden_layers", 0)),
+            layers,
             int(getattr(config, "hidden_size", 0)),
             int(getattr(config, "num_attention_heads", 0)),
             int(config.num_labels),
             any(getattr(part, "is_causal", False) is True for part in model.modules()),
+            layers > 0 or "vector" in getattr(model, "gives", ()),
         )
 
 
@@ -94,7 +98,8 @@ def resolve(
     problems: list[Problem] = []
     pairs: tuple[Pair, ...] = ()
     for role, shape in (("student", student), ("teacher", teacher)):
-        if row.feature != "logits" and not shape.layers:
+        has = shape.vector if row.feature == "vector" else shape.layers
+        if row.feature != "logits" and not has:
             message = f"the {role} counts no layers, so its {row.feature} can't be read"
             hint = "Its config needs num_hidden_layers; terms of logits take any network."
             return None, [Problem(place, message, hint)]

@@ -36,7 +36,7 @@ __all__ = [
     "unk_share",
 ]
 
-FILES = ("tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tekken.json")
+FILES = ("tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tekken.json", "words.json")
 SIDE_FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 SAME_VOCABULARY = ("distilbert", "electra")
 FILE_ENDINGS = (".bin", ".safetensors", ".txt", ".json", ".pt", ".pth", ".ckpt", ".model", ".h5")
@@ -127,6 +127,10 @@ def _from_folder(folder: Path, config_file: str | None) -> Tokenizer:
     if not present:
         raise UserError(Problem(str(folder), "holds no tokenizer files", HINT))
     _check_json(folder, SIDE_FILES)
+    if "words.json" in present:
+        from .word_tokenizer import WordTokenizer
+
+        return WordTokenizer.from_pretrained(str(folder))
     config = config_file or str(folder / "config.json")
     if "tokenizer_config.json" not in names:
         if present == ["vocab.txt"] and _model_type(config) in (None, "bert", *SAME_VOCABULARY):

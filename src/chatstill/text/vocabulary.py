@@ -77,6 +77,9 @@ def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
 
     Truncation and padding inside the backend are left out: they change with every call.
     """
+    if (identity := getattr(tokenizer, "identity", None)) is not None:  # one of words
+        text = json.dumps(identity(), sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
     parts: dict[str, object] = {
         "special": {name: str(token) for name, token in tokenizer.special_tokens_map.items()},
         "padding_side": tokenizer.padding_side,

@@ -1,0 +1,118 @@
+"""The contract of a network that the package ships. No torch is loaded here, nor by a network's own
+``__init__``: names, keys and checks must answer at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+MOST_WORDS = 10_000_000
+PIECES = "pieces"  # the segmenter that is the teacher's tokenizer
+
+
+class NetworkBlock(BaseModel):
+    """The key ``network`` of an architecture. Unknown keys are errors; ``note`` is a comment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    note: Any = None
+
+
+class WordsBlock(NetworkBlock):
+    """Keys of a network that reads words.
+
+    Attributes:
+        segmenter: What cuts texts into words: ``jieba``, ``words`` (Unicode word boundaries),
+            ``characters``, ``pieces`` (the teacher's tokenizer), or any module with a function ``cut``.
+            Left out: ``jieba`` where the training texts are mostly Chinese, else ``words``.
+        user_dictionary: A dictionary file of jieba's format; its content is saved with the network.
+        min_count: Words that stand in the training texts less often are unknown.
+        max_words: The most frequent words that are kept.
+    """
+
+    segmenter: str | None = None
+    user_dictionary: str | None = None
+    min_count: int = Field(default=1, ge=1, le=MOST_WORDS)
+    max_words: int = Field(default=200_000, ge=1, le=MOST_WORDS)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a network may start from.
+
+    Attributes:
+        tokenizer: The network's own.
+        teacher: The teacher.
+        teacher_tokenizer: Its tokenizer.
+        cache: Where what takes long may be kept; None keeps nothing.
+        seed: Of what is random.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    teacher: PreTrainedModel
+    teacher_tokenizer: PreTrainedTokenizerBase
+    cache: Path | None
+    seed: int
+
+
+class Network:
+    """A network of the package.
+
+    Attributes:
+        model_type: Its name, that of its config class and of its folder.
+        summary: What it is, for ``chatstill list students``.
+        Block: The keys of ``network`` in the user's file.
+    """
+
+    model_type: ClassVar[str]
+    summary: ClassVar[str]
+    Block: ClassVar[type[NetworkBlock]]
+
+    @classmethod
+    def classes(cls) -> tuple[type[Any], type[Any]]:
+        """Its config class and its ``PreTrainedModel``; imports torch.
+
+        The model's ``gives`` names the features that it has (``logits``, ``vector``), which
+        ``read_features(batch, needs)`` hands out; ``reads_sides`` says that it parts a row's two texts by
+        ``token_type_ids``, 0 and 1.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def build_config(
+        cls, block: NetworkBlock, tokenizer: PreTrainedTokenizerBase, *, pairs: bool
+    ) -> PretrainedConfig:
+        """Its architecture for this tokenizer.
+
+        Args:
+            block: The user's keys, checked.
+            tokenizer: What it reads with.
+            pairs: Whether rows have two texts.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def fill(cls, model: PreTrainedModel, block: NetworkBlock, start: Start) -> list[str]:
+        """Gives a network of random weights what it starts from; lines for the plan.
+
+        Raises:
+            UserError: what it is to start from cannot be read.
+        """
+        return []
+
+    @classmethod
+    def files(cls, block: NetworkBlock) -> Mapping[str, str]:
+        """Files that the block names, by key: their content is part of the run's fingerprint."""
+        return {}
+
+    @classmethod
+    def problems(cls, block: NetworkBlock) -> list[tuple[str, str, str]]:
+        """(key, message, way out) of what can be told wrong before anything is loaded."""
+        return []
