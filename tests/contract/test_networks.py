@@ -1,0 +1,174 @@
+"""Every network of the package: a new one is tested at once, with rows of one text and of two."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from chatstill.features.base import Needs
+from chatstill.models.custom import is_own, register_networks
+from chatstill.models.load import load_classifier, new_classifier
+from chatstill.models.networks import network, networks
+from chatstill.models.reading import read_features
+from chatstill.models.save import save_student
+from chatstill.text.tokenizers import resolve_tokenizer
+from chatstill.text.word_tokenizer import SPECIAL, WordTokenizer
+from tests.draws import reseeded
+
+WORDS = "where is the box sure not a cat 我们 来".split()
+PAIRS = [
+    ("where is the box", "sure"),
+    ("a cat", "not the box"),
+    ("the", ""),
+    ("", "sure"),
+    ("", ""),
+]
+TEXTS = ["where is the box", "", "😀 😀", "   ", "unheard of"]
+SMALL = {"static": {"width": 8, "hidden": 6, "dropout": 0.0}}
+FORMS = {"static": [{}, {"pooling": "weighted"}, {"hidden": 0}]}
+CASES = [
+    (name, form, pairs) for name in networks() for form in FORMS.get(name, [{}]) for pairs in (0, 1)
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return WordTokenizer(words=[*SPECIAL, *WORDS], segmenter="words")
+
+
+@pytest.fixture(params=CASES, ids=str)
+def case(request, tokenizer):
+    """(the network, whether it reads pairs), with weights that are all different from zero."""
+    name, form, pairs = request.param
+    register_networks()
+    ours = network(name)
+    block = ours.Block(**{**SMALL.get(name, {}), **form})
+    config = ours.build_config(block, tokenizer, pairs=bool(pairs))
+    config.num_labels = 3
+    model = new_classifier(config, seed=1)
+    generator = torch.Generator().manual_seed(reseeded(3))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    return model.eval(), bool(pairs)
+
+
+def rows_of(tokenizer, pairs, **how):
+    texts = list(zip(*PAIRS, strict=True)) if pairs else [TEXTS]
+    return tokenizer(*map(list, texts), padding=True, return_tensors="pt", **how)
+
+
+def test_it_is_known_by_the_name_of_its_folder_and_of_its_config():
+    for name, ours in networks().items():
+        config_class, model_class = ours.classes()
+        assert name == ours.model_type == config_class.model_type
+        assert model_class.config_class is config_class
+        assert network(name.upper()) is ours
+
+
+def test_it_does_not_pass_for_a_users_plugin(case):
+    assert not is_own(case[0])
+
+
+def test_saved_and_loaded_it_answers_alike(case, tokenizer, tmp_path):
+    model, pairs = case
+    save_student(model, tokenizer, tmp_path / "student", ["x", "y", "z"])
+    names = {file.name for file in (tmp_path / "student").iterdir()}
+    assert not [name for name in names if not name.endswith((".json", ".safetensors", ".txt"))]
+    from chatstill.config.schema import Architecture
+
+    loaded = load_classifier(
+        Architecture(model_name_or_path=str(tmp_path / "student")),
+        role="teacher",
+        num_labels=None,
+        label_names=None,
+        problem="classification",
+        strict_head=True,
+    )
+    again = resolve_tokenizer(None, str(tmp_path / "student"), None)
+    rows = rows_of(tokenizer, pairs)
+    assert torch.equal(rows["input_ids"], rows_of(again, pairs)["input_ids"])
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(**rows).logits, model(**rows).logits)
+
+
+def test_a_row_alone_is_the_row_in_a_batch_and_padding_changes_nothing(case, tokenizer):
+    model, pairs = case
+    rows = rows_of(tokenizer, pairs)
+    more = {key: torch.nn.functional.pad(value, (0, 5)) for key, value in rows.items()}
+    left = {key: torch.nn.functional.pad(value, (3, 0)) for key, value in rows.items()}
+    with torch.no_grad():
+        together = model(**rows).logits
+        assert torch.isfinite(together).all()
+        for other in (more, left):
+            torch.testing.assert_close(model(**other).logits, together, atol=1e-6, rtol=1e-5)
+        for number, length in enumerate(rows["attention_mask"].sum(1).tolist()):
+            alone = {key: value[number : number + 1, :length] for key, value in rows.items()}
+            torch.testing.assert_close(
+                model(**alone).logits[0], together[number], atol=1e-6, rtol=1e-5
+            )
+
+
+def test_where_one_text_ends_and_the_other_begins_is_seen(case, tokenizer):
+    model, pairs = case
+    if not pairs:
+        pytest.skip("one text")
+    cuts = [("where is the box", "sure"), ("where is", "the box sure")]
+    rows = tokenizer(*map(list, zip(*cuts, strict=True)), padding=True, return_tensors="pt")
+    with torch.no_grad():
+        logits = model(**rows).logits
+        by_separator = model(rows["input_ids"], rows["attention_mask"]).logits
+    assert (logits[0] - logits[1]).abs().max() > 1e-3
+    torch.testing.assert_close(by_separator, logits)
+
+
+def test_every_parameter_gets_a_gradient(case, tokenizer):
+    model, pairs = case
+    rows = rows_of(tokenizer, pairs)
+    model.train()
+    model(**rows).logits.square().sum().backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not without
+
+
+def test_what_it_gives_is_what_it_says(case, tokenizer):
+    model, pairs = case
+    rows = rows_of(tokenizer, pairs)
+    needs = Needs(logits="logits" in model.gives, vector="vector" in model.gives)
+    found = read_features(model, rows, needs)
+    torch.testing.assert_close(found.logits, model(**rows).logits)
+    if needs.vector:
+        assert found.vector.shape == (len(rows["input_ids"]), model.config.hidden_size)
+    nothing = read_features(model, rows, Needs())
+    assert nothing.logits is None and nothing.vector is None
+
+
+def test_transformers_alone_takes_the_folder_after_one_import(case, tokenizer, tmp_path):
+    model, pairs = case
+    save_student(model, tokenizer, tmp_path / "student", ["x", "y", "z"])
+    text = {"text": "where is the box", "text_pair": "sure"} if pairs else "where is the box"
+    folder = str(tmp_path / "student")
+    code = (
+        "import chatstill.auto\n"
+        "from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline\n"
+        f"model = AutoModelForSequenceClassification.from_pretrained({folder!r})\n"
+        f"judge = pipeline('text-classification', {folder!r}, device=-1)\n"
+        f"print(type(model).__name__, judge([{text!r}])[0]['score'])\n"
+    )
+    source = Path(__file__).resolve().parents[2] / "src"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    kind, score = done.stdout.split()
+    rows = tokenizer(*([text["text"], text["text_pair"]] if pairs else [text]), return_tensors="pt")
+    with torch.no_grad():
+        expected = model(**rows).logits.softmax(-1).max()
+    assert kind == type(model).__name__
+    assert float(score) == pytest.approx(float(expected), abs=1e-5)

@@ -1,0 +1,159 @@
+"""The static network against plain loops, and the vectors that it may start from."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from tests.path import world
+
+from chatstill.errors import UserError
+from chatstill.models.load import new_classifier
+from chatstill.models.networks import network
+from chatstill.models.networks.base import Start
+from chatstill.models.networks.static.vectors import fitted_to, word_states
+from chatstill.text.word_tokenizer import SPECIAL, WordTokenizer
+
+WORDS = ["where", "is", "Box", "sure", "rare"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return WordTokenizer(words=[*SPECIAL, *WORDS], segmenter="words", do_lower_case=False)
+
+
+def built(tokenizer, **keys):
+    ours = network("static")
+    block = ours.Block(**{"width": 4, "hidden": 3, "dropout": 0.0, **keys})
+    return block, new_classifier(ours.build_config(block, tokenizer, pairs=True), seed=1).eval()
+
+
+@pytest.mark.parametrize("pooling", ["mean", "weighted"])
+def test_logits_are_those_of_plain_arithmetic(tokenizer, pooling):
+    """[h1, h2, h1*h2, |h1-h2|] of means that leave out special and unknown words, tanh, classifier."""
+    _, model = built(tokenizer, pooling=pooling)
+    if pooling == "weighted":
+        with torch.no_grad():
+            model.static.weights.weight.uniform_(-1, 1)
+    rows = tokenizer(
+        [("where is strange", "Box sure sure"), ("", "rare")], padding=True, return_tensors="pt"
+    )
+    table = model.static.words.weight.detach().double().numpy()
+
+    def mean(words):
+        total, weight = np.zeros(4), 0.0
+        for word in words:
+            at = tokenizer.get_vocab()[word]
+            own = 1.0
+            if pooling == "weighted":
+                own = math.exp(model.static.weights.weight[at, 0].item())
+            total, weight = total + own * table[at], weight + own
+        return total / weight if weight else total
+
+    with torch.no_grad():
+        found = model(**rows).logits
+    for row, (one, two) in enumerate([(("where", "is"), ("Box", "sure", "sure")), ((), ("rare",))]):
+        h1, h2 = mean(one), mean(two)
+        joined = np.concatenate([h1, h2, h1 * h2, abs(h1 - h2)])
+        dense, head = model.dense, model.classifier
+        inner = np.tanh(
+            dense.weight.detach().double().numpy() @ joined + dense.bias.detach().numpy()
+        )
+        expected = head.weight.detach().double().numpy() @ inner + head.bias.detach().numpy()
+        np.testing.assert_allclose(found[row].numpy(), expected, atol=1e-6)
+
+
+def test_the_vector_is_the_mean_over_the_words_of_both_texts(tokenizer):
+    from chatstill.features.base import Needs
+
+    _, model = built(tokenizer)
+    rows = tokenizer("where is", "sure", return_tensors="pt")
+    found = model.read_features(rows, Needs(vector=True)).vector
+    places = [tokenizer.get_vocab()[word] for word in ("where", "is", "sure")]
+    torch.testing.assert_close(found[0], model.static.words.weight[places].mean(0))
+
+
+def test_weights_of_words_start_equal_so_that_the_weighted_mean_is_the_mean(tokenizer):
+    one, other = built(tokenizer)[1], built(tokenizer, pooling="weighted")[1]
+    other.load_state_dict(one.state_dict(), strict=False)
+    rows = tokenizer("where is", "sure", return_tensors="pt")
+    torch.testing.assert_close(one(**rows).logits, other(**rows).logits)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    import transformers as tf
+
+    folder = world.build_network(tmp_path_factory.mktemp("teacher"), layers=2)
+    model = tf.AutoModelForSequenceClassification.from_pretrained(folder)
+    return model.eval(), tf.AutoTokenizer.from_pretrained(folder)
+
+
+def test_a_words_states_are_those_of_the_word_alone(teacher):
+    model, pieces = teacher
+    words = ["where", "", "red", "singsing", "is"]
+    found = word_states(model, pieces, words)
+    for word, state in zip(words, found, strict=True):
+        ids = pieces(word, return_tensors="pt")
+        with torch.no_grad():
+            states = model(**ids, output_hidden_states=True).hidden_states[-1][0]
+        inner = [
+            state
+            for state, number in zip(states, ids["input_ids"][0].tolist(), strict=True)
+            if number not in pieces.all_special_ids
+        ]
+        expected = torch.stack(inner).mean(0) if inner else torch.zeros(16)
+        torch.testing.assert_close(state, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_pca_keeps_what_varies_most_and_its_signs_are_settled():
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn(50, 6, generator=generator) * torch.tensor([9.0, 5.0, 2.0, 0.1, 0.1, 0.1])
+    found = fitted_to(states, 3)
+    centred = (states - states.mean(0)).double()
+    _, _, directions = torch.linalg.svd(centred, full_matrices=False)
+    expected = centred @ directions[:3].T
+    expected = (expected / expected.norm(dim=1).mean()).float()
+    torch.testing.assert_close(found.abs(), expected.abs(), atol=1e-5, rtol=1e-4)
+    assert found.norm(dim=1).mean() == pytest.approx(1.0, abs=1e-5)
+    torch.testing.assert_close(fitted_to(states @ torch.eye(6), 3), found)
+
+
+def test_a_width_beyond_the_teachers_keeps_its_states():
+    states = torch.randn(5, 3)
+    found = fitted_to(states, 5)
+    torch.testing.assert_close(found[:, :3] * states.norm(dim=1).mean(), states)
+    assert not found[:, 3:].any()
+
+
+def test_vectors_of_a_file_go_to_their_words(tokenizer, teacher, tmp_path):
+    file = tmp_path / "glove.txt"
+    file.write_text("where 1 2 3 4\nbox 0 0 0 5\nother 9 9 9 9\n", encoding="utf-8")
+    block, model = built(tokenizer, vectors=str(file))
+    before = model.static.words.weight.detach().clone()
+    start = Start(tokenizer, *teacher, None, 1)
+    lines = network("static").fill(model, block, start)
+    table, places = model.static.words.weight, tokenizer.get_vocab()
+    assert table[places["where"]].tolist() == [1, 2, 3, 4]
+    assert table[places["Box"]].tolist() == [0, 0, 0, 5]  # of its lower case
+    assert not table[places["[PAD]"]].any()
+    others = table[[places["is"], places["sure"], places["rare"]]]
+    torch.testing.assert_close(  # longer, in their directions
+        torch.nn.functional.normalize(others),
+        torch.nn.functional.normalize(before[[places["is"], places["sure"], places["rare"]]]),
+    )
+    assert f"word vectors of {file}: 2 of 8 words" in lines[0]
+    assert "1 words take the vector of their lower case" in lines[1] or "lower case" in lines[1]
+
+
+def test_a_file_of_another_width_or_language_is_refused(tokenizer, teacher, tmp_path):
+    start = Start(tokenizer, *teacher, None, 1)
+    file = tmp_path / "glove.txt"
+    for text, said in (
+        ("where 1 2 3\n", "vectors of 3 numbers"),
+        ("没有 1 2 3 4\n", "none of the"),
+    ):
+        file.write_text(text, encoding="utf-8")
+        block, model = built(tokenizer, vectors=str(file))
+        with pytest.raises(UserError, match=said):
+            network("static").fill(model, block, start)
