@@ -20,8 +20,8 @@ def unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem]
         needs: Of one phase.
         role: ``student`` or ``teacher``: before ``_architectures`` it is the key that is named.
     """
-    if not needs.reads_layers:
-        return []
+    if not needs.reads_layers or getattr(model, "gives", None) is not None:
+        return []  # a network of the package hands out what it gives; terms ask it first
     place, kind = f"{role}_architectures", model.config.model_type
     model = structural_copy(model)  # some networks change with a short row
     try:

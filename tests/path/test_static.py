@@ -1,0 +1,222 @@
+"""A static student from its configuration to its folder: words, sides, vectors, interrupts, processes."""
+
+import json
+import random
+import shutil
+import signal
+
+import pytest
+import torch
+
+from chatstill import cli
+from chatstill.errors import UserError
+from chatstill.run import run as pipeline
+from tests.draws import reseeded
+
+from ..processes import run_processes
+from . import world
+from .children import count_changes, die, fork, wait
+from .test_killed_runs import metrics
+
+STATIC = {
+    "model_type": "StaticDistill",
+    "theseus_scheduler": None,
+    "student_architectures": {"network": {"width": 8, "hidden": 6, "vectors": "random"}},
+    "learning_rate": 0.03,
+    "num_train_epochs": 12,
+}
+
+
+def network(**keys):
+    return {"student_architectures": {"network": {"width": 8, "hidden": 6, **keys}}}
+
+
+@pytest.fixture(scope="module")
+def made(shared, teacher_of, tmp_path_factory):
+    """A finished run and what it printed."""
+    folder = tmp_path_factory.mktemp("static")
+    values = world.values_for(shared / "data", folder / "out", teacher_of(), **STATIC)
+    where = world.console()
+    pipeline.distill(world.loaded(values, folder), console=where)
+    return folder / "out", world.said(where)
+
+
+def test_it_learns_and_its_folder_says_what_it_is(made):
+    folder, said = made
+    assert "the student reads words, cut by 'words'" in said
+    assert "by the language of the training texts" in said
+    config = json.loads((folder / "student" / "config.json").read_text("utf-8"))
+    assert config["model_type"] == "static" and config["texts"] == 2
+    words = json.loads((folder / "student" / "words.json").read_text("utf-8"))
+    assert config["vocab_size"] == len(words) and words[:3] == ["[PAD]", "[UNK]", "[SEP]"]
+    found = json.loads((folder / "metrics.json").read_text("utf-8"))
+    assert found["dev"]["metrics"]["auc"] > 0.9
+    card = (folder / "student" / "README.md").read_text("utf-8")
+    assert "import chatstill.auto" in card and "pip install chatstill" in card
+
+
+def test_its_folder_is_evaluated_and_predicts_unasked(made, tmp_path, capsys):
+    folder, _ = made
+    assert cli.main(["evaluate", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    found = json.loads((folder / "metrics.json").read_text("utf-8"))
+    assert f"mrr = {found['dev']['metrics']['mrr']:g}" in printed
+    rows = tmp_path / "rows.tsv"
+    rows.write_text("where is the box\tsure\n\tno\n😀\t \n", encoding="utf-8")
+    assert cli.main(["predict", str(folder), str(rows), "--output", str(tmp_path / "p.tsv")]) == 0
+    assert (tmp_path / "p.tsv").read_text("utf-8").count("\n") == 4
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "llama"])
+def test_pieces_of_any_teacher_part_the_two_texts(run, teacher_of, kind):
+    """A tokenizer without token types: the rows' sides are marked all the same."""
+    changes = {**STATIC, **network(segmenter="pieces", vectors="random")}
+    done = run(teacher=teacher_of(kind), name=kind, **changes)
+    found = json.loads((done.folder / "metrics.json").read_text("utf-8"))
+    assert found["dev"]["metrics"]["auc"] > 0.9
+    student = done.folder / "student"
+    assert not (student / "words.json").exists()
+    from chatstill.data.encoded import Lengths
+    from chatstill.readers.word_pieces import RowEncoder
+    from chatstill.text.tokenizers import resolve_tokenizer
+
+    tokenizer = resolve_tokenizer(None, str(student), None)
+    encoded = RowEncoder(tokenizer, Lengths(32), mark_sides=True)(["the box"], ["sure"])
+    assert set(encoded.types.tolist()) == {0, 1}
+    assert sorted(encoded.types.tolist()) == encoded.types.tolist()
+
+
+def test_vectors_of_the_teacher_and_terms_of_vectors(run):
+    terms = {"terms": {"vec": {"feature": "vector", "loss": "mse", "weight": 1}}}
+    done = run(**{**STATIC, **network(vectors="teacher"), "distillation": terms})
+    assert "word vectors of the teacher" in done.text and "PCA from 16 to 8" in done.text
+    assert "term vec" in done.text
+    found = json.loads((done.folder / "metrics.json").read_text("utf-8"))
+    assert found["dev"]["metrics"]["auc"] > 0.9
+
+
+def test_terms_of_layers_are_refused_by_name(run):
+    terms = {"terms": {"states": {"feature": "hidden_states", "loss": "mse", "weight": 1}}}
+    with pytest.raises(UserError, match="the student counts no layers, so its hidden_states"):
+        run("check", **{**STATIC, "distillation": terms})
+
+
+def test_theseus_cannot_make_one(run):
+    with pytest.raises(UserError) as caught:
+        run("check", student_architectures={"model_type": "static"})
+    assert "static" in str(caught.value)
+
+
+def test_another_segmenter_is_another_run(run):
+    done = run(**STATIC)
+    with pytest.raises(UserError, match=r"network\.segmenter"):
+        run(**{**STATIC, **network(segmenter="characters", vectors="random")})
+    assert (done.folder / "student").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def cut(text):\n    raise RuntimeError('no dictionary')\n", "fails on .*no dictionary"),
+        ("def cut(text):\n    return text.upper().split()\n", "gives another text than it got"),
+        ("words = 1\n", "has no function `cut`"),
+        ("import not_there_at_all\n", "fails when it is imported"),
+    ],
+)
+def test_a_faulty_segmenter_is_one_message_and_nothing_is_written(
+    run, tmp_path, monkeypatch, code, said
+):
+    name = f"cutter_{abs(hash(code)) % 10**6}"
+    (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UserError, match=said) as caught:
+        run(**{**STATIC, **network(segmenter=name, vectors="random")})
+    assert len(caught.value.problems) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_module_of_ones_own_cuts_the_words(run, tmp_path, monkeypatch):
+    (tmp_path / "my_cutter.py").write_text("def cut(text):\n    return text.split()\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    done = run(**{**STATIC, **network(segmenter="my_cutter", vectors="random")})
+    settings = json.loads((done.folder / "student" / "tokenizer_config.json").read_text("utf-8"))
+    assert settings["segmenter"] == "my_cutter"
+
+
+def test_a_segmenter_that_cuts_otherwise_than_in_training_is_refused(made, tmp_path, capsys):
+    folder = tmp_path / "student"
+    shutil.copytree(made[0] / "student", folder)
+    path = folder / "tokenizer_config.json"
+    values = json.loads(path.read_text("utf-8"))
+    values["segmenter_probe"], values["segmenter_version"] = ["我们", "在"], "0.1"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    rows = tmp_path / "rows.tsv"
+    rows.write_text("a\tb\n", encoding="utf-8")
+    assert cli.main(["predict", str(folder), str(rows), "--task-name", "chat"]) == 2
+    printed = capsys.readouterr().err
+    assert "cuts otherwise than 0.1 of training" in printed and "Traceback" not in printed
+
+
+def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, made, tmp_path):
+    changes = {**STATIC, "num_train_epochs": 3, "save_steps": 3}
+
+    def loaded(name):
+        values = world.values_for(shared / "data", tmp_path / name, teacher_of(), **changes)
+        return world.loaded(values, tmp_path / f"configs-{name}")
+
+    whole, sizes = loaded("whole"), tmp_path / "count"
+
+    def counting():
+        counted = count_changes(tmp_path / "whole", lambda number, what: None)
+        pipeline.distill(whole, console=world.console())
+        sizes.write_text(str(counted()), encoding="utf-8")
+
+    assert wait(fork(counting, tmp_path / "said.txt")) == 0
+    generator, total = random.Random(reseeded(2)), int(sizes.read_text("utf-8"))
+    again, killed = loaded("again"), 0
+    for _ in range(4):
+        at = generator.randint(total // 4, total // 2)
+
+        def dying(at=at):
+            count_changes(tmp_path / "again", lambda number, what: die() if number == at else None)
+            pipeline.distill(again, console=world.console())
+
+        killed += wait(fork(dying, tmp_path / "said.txt")) == -signal.SIGKILL
+    assert killed > 0
+    pipeline.distill(again, console=world.console())
+    left, right = (world.weights_of(tmp_path / name / "student") for name in ("whole", "again"))
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[key], right[key]) for key in left)
+    assert metrics(tmp_path / "whole") == metrics(tmp_path / "again")
+    words = [
+        (tmp_path / name / "student" / "words.json").read_bytes() for name in ("whole", "again")
+    ]
+    assert words[0] == words[1]
+
+
+EXACT = {
+    **STATIC,
+    **network(dropout=0.0, vectors="random"),
+    "training_arguments": {"optim": "sgd"},  # Adam divides by gradients near 0
+    "learning_rate": 0.5,
+    "num_train_epochs": 3,
+}
+
+
+def test_two_processes_make_the_student_of_one(shared, teacher_of, made, tmp_path):
+    teacher = teacher_of()
+
+    def loaded(name, batch):
+        changes = {**EXACT, "per_gpu_train_batch_size": batch}
+        values = world.values_for(shared / "data", tmp_path / name, teacher, **changes)
+        return world.loaded(values, tmp_path / f"configs-{name}")
+
+    pipeline.distill(loaded("one", 8), console=world.console())
+    half = loaded("two", 4)
+    run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
+    one, two = (world.weights_of(tmp_path / name / "student") for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
+    words = [(tmp_path / name / "student" / "words.json").read_bytes() for name in ("one", "two")]
+    assert words[0] == words[1]
