@@ -52,8 +52,8 @@ def read(name: str, path: Path) -> list[dict[str, Any]]:
     return few.read(path, few.SETS[name], few.FILES[name][2])
 
 
-def build(name: str, source: Path, target: Path) -> None:
-    """Writes the three files of a set once."""
+def build(name: str, source: Path, target: Path, most: int = MOST_ROWS) -> None:
+    """Writes the three files of a set once, at most so many training rows."""
     if (target / "test.jsonl").is_file():
         return
     of_set = SETS[name]
@@ -68,7 +68,7 @@ def build(name: str, source: Path, target: Path) -> None:
         random.Random(f"defaults {name}").shuffle(held)
         dev, test = held[: len(held) // 2], held[len(held) // 2 :]
     target.mkdir(parents=True, exist_ok=True)
-    for part, rows in (("train", train[:MOST_ROWS]), ("dev", dev), ("test", test)):
+    for part, rows in (("train", train[:most]), ("dev", dev), ("test", test)):
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (target / f"{part}.jsonl").write_text(text, encoding="utf-8")
 

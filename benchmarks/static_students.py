@@ -1,0 +1,289 @@
+"""Static students: word vectors, their mean and a small classifier, beside their teacher and a plain rival.
+
+SST-2 (20,000 rows), LCQMC and THUCNews titles, test rows apart from dev. TF-IDF with logistic regression over
+the same words (and pairs of neighbouring ones), its C chosen on dev; the static network alone, on gold
+labels, and distilled, each from random vectors and from vectors that the teacher made without data. Score
+with paired intervals against the network alone, megabytes, and latency at batch 1 with the cutting of words
+beside it. Each cell is an ordinary chatstill run; start it again at any time. The table is written after
+every cell, labelled PARTIAL until all are there.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import defaults_sets as sets
+import machine
+import small_chinese
+import tested_cells
+from minilm import model_folder
+
+NAMES = ("sst2", "lcqmc", "thucnews")
+MOST_ROWS = 20_000
+ARMS = {
+    "alone": "static, alone (random vectors, gold labels)",
+    "distilled": "static, distilled (random vectors)",
+    "vectors alone": "static, alone, from the teacher's vectors",
+    "vectors distilled": "static, distilled, from the teacher's vectors",
+}
+CHINESE_WIDTH = 256
+SEGMENTERS = {"sst2": "words", "lcqmc": "jieba", "thucnews": "jieba"}
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C of the logistic regression
+TIMED = 200
+RESAMPLES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell(tested_cells.TestedCell):
+    """A run."""
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES))
+    return tested_cells.parsed(parser, arguments)
+
+
+def plan(options: argparse.Namespace) -> Iterator[Cell]:
+    """All cells, each after its teacher."""
+    for name in options.sets:
+        teacher = _cell(options, name, "teacher", None)
+        yield teacher
+        for arm in ARMS:
+            yield _cell(options, name, arm, teacher)
+
+
+def _cell(options: argparse.Namespace, name: str, arm: str, teacher: Cell | None) -> Cell:
+    config: dict[str, Any] = {
+        "data": sets.data_block(name, options.work / "data" / name),
+        "max_seq_length": sets.SETS[name].max_seq_length,
+        "per_gpu_train_batch_size": 32,
+        "allow_weak_teacher": True,
+        "label_noise": [],
+        "seed": 1,
+    }
+    if teacher is None:
+        config |= {"bf16": True, "num_train_epochs": 3}
+        config["teacher_architectures"] = {"model_name_or_path": str(start_of(options, name))}
+    else:
+        config["model_type"] = "StaticDistill"
+        config["teacher_architectures"] = {"model_name_or_path": str(teacher.folder / "teacher")}
+        vectors = "teacher" if arm.startswith("vectors") else "random"
+        network = {"segmenter": SEGMENTERS[name], "vectors": vectors}
+        config["student_architectures"] = {"network": network}
+        if arm.endswith("alone"):
+            config["distillation"] = {"terms": {"soft": {"weight": 0}, "hard": {"weight": 1}}}
+    digest = tested_cells.digest_of(config, options.work)
+    folder = options.work / name / f"{arm.replace(' ', '-')}-{digest}"
+    config |= {"output_dir": str(folder), "cache_dir": str(options.work / "cache")}
+    verb = "teach" if teacher is None else "distill"
+    return Cell(name, arm, 1, verb, config, folder, teacher)
+
+
+def start_of(options: argparse.Namespace, name: str) -> Path:
+    """The network that a set's teacher starts from."""
+    if not sets.SETS[name].chinese:
+        return model_folder()
+    return options.work / f"{name}-bert-4x{CHINESE_WIDTH}" / "model"
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Data, and networks to start from."""
+    for name in options.sets:
+        folder = options.work / "data" / name
+        sets.build(name, options.data, folder, MOST_ROWS)
+        if sets.SETS[name].chinese:
+            lines = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()
+            texts = (str(value) for line in lines for value in json.loads(line).values())
+            small_chinese.build(start_of(options, name).parent, texts, width=CHINESE_WIDTH)
+
+
+def hits(cell: Cell) -> np.ndarray:
+    """(N,) 1 for a test row that is called right, else 0."""
+    lines = (cell.test / "predictions.tsv").read_text(encoding="utf-8").splitlines()
+    head = lines[0].split("\t")
+    label, called = head.index("label"), head.index("prediction")
+    rows = [line.split("\t") for line in lines[1:]]
+    return np.array([row[label] == row[called] for row in rows], np.float64)
+
+
+def tf_idf(options: argparse.Namespace, name: str) -> dict[str, Any]:
+    """Logistic regression on TF-IDF of the same words; kept in the work folder once computed."""
+    file = options.work / name / "tf_idf.json"
+    if file.is_file():
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    from chatstill.text.segment import load_segmenter
+
+    cutter = load_segmenter(SEGMENTERS[name])
+    parts = {
+        part: [
+            json.loads(line)
+            for line in (options.work / "data" / name / f"{part}.jsonl")
+            .read_text("utf-8")
+            .splitlines()
+        ]
+        for part in ("train", "dev", "test")
+    }
+    fields = ["text", "other"] if "other" in parts["train"][0] else ["text"]
+    words = {
+        part: {field: [cutter.cut(row[field].lower()) for row in rows] for field in fields}
+        for part, rows in parts.items()
+    }
+    vectorizer = TfidfVectorizer(analyzer=_words_and_pairs, min_df=2, sublinear_tf=True)
+    vectorizer.fit([text for field in fields for text in words["train"][field]])
+
+    def matrix(part: str) -> Any:
+        each = [vectorizer.transform(words[part][field]) for field in fields]
+        if len(each) == 1:
+            return each[0].tocsr()
+        one, two = each  # what a linear model can read of a pair: both, shared, and different words
+        return hstack([one, two, one.multiply(two), abs(one - two)]).tocsr()
+
+    labels = {part: [row["label"] for row in rows] for part, rows in parts.items()}
+    found = {part: matrix(part) for part in parts}
+    best: tuple[float, float, Any] = (-1.0, 0.0, None)
+    for strength in STRENGTHS:
+        model = LogisticRegression(C=strength, max_iter=1000).fit(found["train"], labels["train"])
+        score = float(model.score(found["dev"], labels["dev"]))
+        best = max(best, (score, strength, model), key=lambda one: one[0])
+    right = (best[2].predict(found["test"]) == np.array(labels["test"])).astype(int).tolist()
+    result = {"C": best[1], "right": right, "features": found["train"].shape[1]}
+    result["megabytes"] = best[2].coef_.astype(np.float32).nbytes / 1e6
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result) + "\n", encoding="utf-8")
+    return result
+
+
+def _words_and_pairs(words: list[str]) -> list[str]:
+    return [*words, *(f"{one} {two}" for one, two in itertools.pairwise(words))]
+
+
+def latency(options: argparse.Namespace, cell: Cell) -> dict[str, float]:
+    """Milliseconds of one row, the median over test rows: making ids, and the network."""
+    import torch
+
+    from chatstill.config.schema import Architecture
+    from chatstill.models.custom import register_networks
+    from chatstill.models.load import load_classifier
+    from chatstill.text.tokenizers import resolve_tokenizer
+
+    register_networks()
+    folder = str(cell.folder / ("teacher" if cell.verb == "teach" else "student"))
+    block = Architecture(model_name_or_path=folder)
+    how: dict[str, Any] = {"num_labels": None, "label_names": None, "problem": "classification"}
+    model: Any = load_classifier(block, role="teacher", **how).model
+    tokenizer: Any = resolve_tokenizer(None, folder, None)
+    lines = (options.work / "data" / cell.task / "test.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines[:TIMED]]
+    texts = [[row[key] for key in ("text", "other") if key in row] for row in rows]
+    times: dict[str, list[float]] = {"ids": [], "network": []}
+    with torch.no_grad():
+        for turn, row in enumerate([*texts[:10], *texts]):
+            started = time.perf_counter()
+            batch = tokenizer(
+                *row, truncation=True, max_length=cell.config["max_seq_length"], return_tensors="pt"
+            )
+            ready = time.perf_counter()
+            model(**batch)
+            done = time.perf_counter()
+            if turn >= 10:  # the first rows warm it up
+                times["ids"].append(1000 * (ready - started))
+                times["network"].append(1000 * (done - ready))
+    return {key: statistics.median(values) for key, values in times.items()}
+
+
+def summarise(options: argparse.Namespace) -> dict[str, Any]:
+    """Of each set and arm: the score, its paired interval against the network alone, sizes and times."""
+    done = {cell.name: cell for cell in plan(options) if tested_cells.is_done(cell)}
+    missing = [cell.name for cell in plan(options) if cell.name not in done]
+    rows: list[dict[str, Any]] = []
+    for name in options.sets:
+        arms = {arm: done.get(f"{name} {arm} seed 1") for arm in ("teacher", *ARMS)}
+        alone = arms["alone"]
+        if alone is None:
+            continue
+        base = hits(alone)
+        plain = tf_idf(options, name)
+        right = np.array(plain["right"], np.float64)
+        rows.append(_row(name, "tf-idf", right, base) | {"megabytes": plain["megabytes"]})
+        rows += [
+            _row(name, arm, hits(cell), base) | _costs(options, cell)
+            for arm, cell in arms.items()
+            if cell
+        ]
+    return {"rows": rows, "missing": missing, "arms": ARMS}
+
+
+def _row(name: str, arm: str, right: np.ndarray, base: np.ndarray) -> dict[str, Any]:
+    drawn = np.random.default_rng(0).integers(0, len(right), (RESAMPLES, len(right)))
+    means = (right - base)[drawn].mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    row = {"set": name, "arm": arm, "score": float(right.mean()), "rows": len(right)}
+    return row | {"over alone": float((right - base).mean()), "interval": [float(low), float(high)]}
+
+
+def _costs(options: argparse.Namespace, cell: Cell) -> dict[str, Any]:
+    from chatstill.evaluate.speed import size_megabytes
+
+    folder = cell.folder / ("teacher" if cell.verb == "teach" else "student")
+    times = cell.folder / "latency.json"
+    if not times.is_file():
+        times.write_text(json.dumps(latency(options, cell)) + "\n", encoding="utf-8")
+    ms = json.loads(times.read_text(encoding="utf-8"))
+    return {"megabytes": size_megabytes(folder), "ms": ms}
+
+
+def as_markdown(results: dict[str, Any]) -> str:
+    """The report, PARTIAL where cells are missing."""
+    lines = ["# Static students beside their teachers", ""]
+    if results["missing"]:
+        lines += [f"**PARTIAL: still to run: {', '.join(results['missing'])}.**", ""]
+    lines += [
+        f"At most {MOST_ROWS:,} training rows, accuracy on test rows apart from dev, one seed. Teachers: "
+        "SST-2 MiniLM (6 × 384), 3 epochs of fine-tuning; the Chinese ones start random, 4 layers of "
+        f"{CHINESE_WIDTH}. In brackets the 95 % interval of the difference to the network alone, over test "
+        "rows. TF-IDF: words and pairs of neighbours, of two texts also product and difference; C chosen "
+        "on dev. Milliseconds: the median of one row at batch 1, making ids (cutting words) + the network.",
+        "",
+        "| set | network | accuracy | over alone | MB | ms a row |",
+        "|---|---|---|---|---|---|",
+    ]
+    titles = {"tf-idf": "TF-IDF, logistic regression", "teacher": "teacher", **results["arms"]}
+    for row in results["rows"]:
+        low, high = row["interval"]
+        gap = f"{100 * row['over alone']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        ms = f"{row['ms']['ids']:.2f} + {row['ms']['network']:.2f}" if "ms" in row else "–"
+        parts = [sets.SETS[row["set"]].title, titles[row["arm"]], f"{100 * row['score']:.1f}"]
+        parts += ["" if row["arm"] == "alone" else gap, f"{row['megabytes']:.1f}", ms]
+        lines.append(f"| {' | '.join(parts)} |")
+    return "\n".join([*lines, "", f"{machine.as_line(results['machine'])}.", ""])
+
+
+def write(options: argparse.Namespace) -> str:
+    """Markdown and JSON of what is finished; returns the Markdown."""
+    results = {**summarise(options), "machine": machine.describe()}
+    return tested_cells.write_results(options.out, "static_students", results, as_markdown(results))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what is missing; 0 if every cell is finished."""
+    options = parse(arguments)
+    if not options.report_only:
+        prepare(options)
+    return tested_cells.run(plan(options), options, lambda: write(options))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
