@@ -36,7 +36,7 @@ def calls(tmp_path, monkeypatch):
     for name in ("distill", "teach", "check", "evaluate", "predict"):
         setattr(pipeline, name, verb(name))
     monkeypatch.setitem(sys.modules, "chatstill.run.run", pipeline)
-    monkeypatch.setattr(importlib.import_module("chatstill"), "pipeline", pipeline, raising=False)
+    monkeypatch.setattr(importlib.import_module("chatstill.run"), "run", pipeline, raising=False)
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     for split in ("train", "dev"):

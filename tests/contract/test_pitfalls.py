@@ -33,7 +33,7 @@
 | width, heads, maps at once | methods/test_matches.py::test_everything_that_does_not_fit_comes_at_once |
 | lengths | path/test_networks.py::test_too_long_and_too_wide_are_said_at_once |
 | layers to copy | contract/test_pitfalls.py::test_layers_to_copy_count_from_0_and_the_plan_from_1 |
-| layers matched count from | test_layer_map.py::test_layers_that_face_each_other |
+| layers matched count from | features/test_layer_map.py::test_layers_that_face_each_other |
 | a state after the final norm | features/test_capture.py::test_a_pass_that_ends_early_keeps_the_same |
 | regression without softmax | losses/test_soft.py::test_regression_is_the_squared_error_without_temperature |
 | each term logged plain and weighted | path/test_run_folder.py::test_log_history_and_tensorboard |

@@ -87,7 +87,7 @@ def test_two_processes_make_the_student_of_one(configured, alone, tmp_path):
     assert not second[1].strip(), "one voice"
     assert_close(alone, tmp_path / "out")
     log = (tmp_path / "out" / "run.log").read_text(encoding="utf-8")
-    assert "of 8 rows (4 on each of 2 processes" in log
+    assert "8 rows: 4 on each of 2 processes" in log
     assert log.count("finished:") == 1
     assert not list((tmp_path / "out").glob(".ready*"))
     # started again: all processes end, the first one says why
