@@ -45,7 +45,7 @@ def test_words_are_those_of_each_text_alone(monkeypatch, at_a_time, most_bytes):
     monkeypatch.setattr(cutting, "AT_A_TIME", at_a_time)
     segmenter = load_segmenter("words")
     cutter = Cutter(segmenter, processes=1, most_bytes=most_bytes)
-    some = TEXTS[:200] + ["", " ", "\ud800"]
+    some = [*TEXTS[:200], "", " ", "\ud800"]
     for _ in range(2):
         assert list(cutter(iter(some))) == plain(segmenter, some)
 

@@ -1,7 +1,7 @@
 """Cutting many texts into words: each different text once, in several processes where there are many.
 
 jieba cuts some 3,000 short texts a second on one core. So what was cut for the vocabulary is not cut again
-for the rows: all that use one segmenter share a ``Cutter``, which keeps words as numbers under texts' digests.
+for the rows: who uses one segmenter shares a ``Cutter``, which keeps words as numbers under texts' digests.
 """
 
 from __future__ import annotations

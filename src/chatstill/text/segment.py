@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +23,7 @@ PROBE = (
     "他来到了网易杭研大厦"
 )
 SAMPLE = 2000  # texts that a language is told by
+log = logging.getLogger("chatstill")
 _KNOWN = f"Known: {JIEBA}, {WORDS}, {CHARACTERS}, {PIECES}, or a module with a function `cut`."
 
 
@@ -211,6 +213,41 @@ def _module(name: str, place: str) -> Callable[[str], Iterable[str]]:
         raise UserError(Problem(place, f"the module '{name}' has no function `cut`", _KNOWN))
     found: Callable[[str], Iterable[str]] = cut
     return found
+
+
+def check_same(segmenter: Segmenter, version: str | None, probe: Sequence[str] | None) -> None:
+    """Compares a segmenter with that of training; another version that cuts alike is a warning.
+
+    Args:
+        segmenter: What is installed.
+        version: What training had; None where that is not known.
+        probe: Its cut of the probe sentence; None where that is not known.
+
+    Raises:
+        UserError: they cut the probe sentence otherwise.
+    """
+    now = segmenter.probe()
+    if probe is not None and list(probe) != now:
+        message = (
+            f"{segmenter.name} {segmenter.version} cuts otherwise than {version or 'the version'} of "
+            f"training: {_differing(probe, now)}"
+        )
+        package = package_of(segmenter.name)
+        hint = f"Install what training had: python -m pip install {package}=={version}"
+        raise UserError(Problem(segmenter.place, message, hint if version else ""))
+    if version is not None and version != segmenter.version:
+        log.warning(
+            "%s %s is installed, training had %s; a probe sentence is cut alike",
+            segmenter.name,
+            segmenter.version or "of no version",
+            version or "one of no version",
+        )
+
+
+def _differing(one: Sequence[str], other: Sequence[str]) -> str:
+    pairs = enumerate(zip(one, other, strict=False))
+    at = next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
+    return f"{' | '.join(map(str, one[at : at + 3]))} is now {' | '.join(other[at : at + 3])}"
 
 
 def _plain(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,14 +17,14 @@ from ..disk.json_file import fault_of, read_json
 from ..disk.write import write_text
 from ..errors import Problem, UserError
 from .cutting import cutter_of
-from .segment import Segmenter, load_segmenter, package_of
+from .longest_first import longest_first
+from .segment import check_same, load_segmenter
 
 PAD, UNK, SEP = "[PAD]", "[UNK]", "[SEP]"
 SPECIAL = (PAD, UNK, SEP)
 WORDS_FILE, DICTIONARY_FILE = "words.json", "user_dictionary.txt"
 NFKC = "nfkc"
 RECENT = 16_384  # texts whose words are at hand for calls in the manner of transformers
-log = logging.getLogger("chatstill")
 
 
 class WordTokenizer(PreTrainedTokenizer):
@@ -68,21 +67,26 @@ class WordTokenizer(PreTrainedTokenizer):
         do_lower_case: bool = True,
         normalize: str | None = None,
         segmenter_version: str | None = None,
-        segmenter_probe: Sequence[str] | None = None,
+        segmenter_probe: list[str] | None = None,
         place: str | None = None,
         **more: Any,
     ) -> None:
         place = place or (str(Path(words_file).parent) if words_file else "segmenter")
-        if normalize not in (None, NFKC):
-            raise UserError(Problem(place, f"'normalize': {normalize!r} is not known, '{NFKC}' is"))
+        for key, value, sound in (
+            ("segmenter", segmenter, isinstance(segmenter, str)),
+            ("normalize", normalize, normalize in (None, NFKC)),
+            ("do_lower_case", do_lower_case, isinstance(do_lower_case, bool)),
+            ("segmenter_probe", segmenter_probe, isinstance(segmenter_probe, list | None)),
+        ):
+            if not sound:
+                raise UserError(Problem(place, f"'{key}' cannot be {value!r}"))
         if dictionary_file is not None:
             dictionary = _read_dictionary(Path(dictionary_file))
         self.words = _read_words(words_file) if words is None else list(words)
         _check_words(self.words, words_file or "words")
         self._numbers = {word: number for number, word in enumerate(self.words)}
         self.cutter = load_segmenter(segmenter, dictionary, place=place)
-        probe = self.cutter.probe()
-        _compare(self.cutter, segmenter_version, segmenter_probe, probe)
+        check_same(self.cutter, segmenter_version, segmenter_probe)
         self.do_lower_case, self.normalize_form = do_lower_case, normalize
         self._recent: OrderedDict[str, list[str]] = OrderedDict()
         for key in ("pad_token", "unk_token", "sep_token", "split_special_tokens"):
@@ -92,7 +96,7 @@ class WordTokenizer(PreTrainedTokenizer):
             do_lower_case=do_lower_case,
             normalize=normalize,
             segmenter_version=self.cutter.version,
-            segmenter_probe=probe,
+            segmenter_probe=self.cutter.probe(),
             pad_token=PAD,
             unk_token=UNK,
             sep_token=SEP,
@@ -208,6 +212,27 @@ class WordTokenizer(PreTrainedTokenizer):
         return [0] * len(token_ids_0) + [1] + second
 
     @override
+    def truncate_sequences(
+        self,
+        ids: list[int],
+        pair_ids: list[int] | None = None,
+        num_tokens_to_remove: int = 0,
+        truncation_strategy: Any = "longest_first",
+        stride: int = 0,
+    ) -> tuple[list[int], list[int], list[int]]:
+        """Pairs are cut as fast tokenizers, and our own rows, cut them; Python's gives odd ones otherwise."""
+        how = getattr(truncation_strategy, "value", truncation_strategy)
+        if how != "longest_first" or pair_ids is None or num_tokens_to_remove <= 0:
+            return super().truncate_sequences(
+                ids, pair_ids, num_tokens_to_remove, truncation_strategy, stride
+            )
+        room = max(0, len(ids) + len(pair_ids) - num_tokens_to_remove)
+        num_a, num_b = longest_first(len(ids), len(pair_ids), room)
+        if self.truncation_side == "left":
+            return ids[len(ids) - num_a :], pair_ids[len(pair_ids) - num_b :], []
+        return ids[:num_a], pair_ids[:num_b], []
+
+    @override
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
         return 1 + pair
 
@@ -257,29 +282,3 @@ def _read_dictionary(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UserError(Problem(str(path), f"cannot be read: {reason}")) from error
-
-
-def _compare(
-    segmenter: Segmenter, wanted: str | None, probe: Sequence[str] | None, now: Sequence[str]
-) -> None:
-    """Today's segmenter with that of training: by its cut of the probe sentence, and its version."""
-    if probe is not None and list(probe) != list(now):
-        message = (
-            f"{segmenter.name} {segmenter.version} cuts otherwise than {wanted or 'the version'} of "
-            f"training: {_differing(probe, now)}"
-        )
-        package = package_of(segmenter.name)
-        hint = f"Install what training had: python -m pip install {package}=={wanted}"
-        raise UserError(Problem(segmenter.place, message, hint if wanted else ""))
-    if wanted is not None and wanted != segmenter.version:
-        log.warning(
-            "%s %s is installed, training had %s; a probe sentence is cut alike",
-            segmenter.name,
-            segmenter.version or "of no version",
-            wanted or "one of no version",
-        )
-
-
-def _differing(one: Sequence[str], other: Sequence[str]) -> str:
-    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
-    return f"{' | '.join(one[at : at + 3])} is now {' | '.join(other[at : at + 3])}"
