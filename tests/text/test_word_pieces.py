@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from chatstill.data.encoded import Lengths
 from chatstill.errors import UserError
-from chatstill.readers.word_pieces import RowEncoder, longest_first
+from chatstill.readers.word_pieces import RowEncoder
+from chatstill.text.longest_first import longest_first
 
 TEXTS = [
     "hello good day",

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..data.encoded import Encoded, Lengths
 from ..errors import Problem, UserError
+from ..text.longest_first import longest_first
 from ..text.tokenizers import tokenizer_fingerprint
 
 if TYPE_CHECKING:
@@ -202,19 +203,6 @@ def _plain_backend(tokenizer: Tokenizer) -> Any:
     if own is not getattr(PreTrainedTokenizerFast, "_encode_plus", False):
         return None
     return tokenizer.backend_tokenizer
-
-
-def longest_first(num_a: int, num_b: int, room: int) -> tuple[int, int]:
-    """Lengths after cutting the longer text until both fit; an odd token goes to the longer.
-
-    For ``num_a + num_b > room``; the same numbers as transformers' ``longest_first``.
-    """
-    shorter = min(num_a, num_b)
-    if 2 * shorter <= room:
-        keep_short, keep_long = shorter, room - shorter
-    else:
-        keep_short, keep_long = room // 2, room - room // 2
-    return (keep_long, keep_short) if num_a > num_b else (keep_short, keep_long)
 
 
 def _learn_layout(

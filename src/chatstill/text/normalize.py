@@ -17,6 +17,8 @@ KEPT = ("model_max_length", "model_input_names", "padding_side", "truncation_sid
 
 def normalizes(tokenizer: Tokenizer) -> bool:
     """Whether the tokenizer turns compatibility characters into plain ones before anything else."""
+    if (form := getattr(tokenizer, "normalize_form", "")) != "":  # one of words
+        return form is not None
     backend = getattr(tokenizer, "backend_tokenizer", None)
     state = json.loads(backend.to_str())["normalizer"] if backend is not None else None
     steps = [state, *(state.get("normalizers", []) if state else [])]
@@ -34,6 +36,9 @@ def with_nfkc(tokenizer: Tokenizer) -> Tokenizer:
         UserError: the tokenizer has no ``tokenizer.json`` that could hold it.
     """
     if normalizes(tokenizer):
+        return tokenizer
+    if (switch := getattr(tokenizer, "set_nfkc", None)) is not None:  # one of words
+        switch()
         return tokenizer
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:

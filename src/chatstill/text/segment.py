@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Iterable
+import re
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
+from typing import Any
 
 from ..errors import Problem, UserError
 
-JIEBA, WORDS, CHARACTERS = "jieba", "words", "characters"
+JIEBA, WORDS, CHARACTERS, PIECES = "jieba", "words", "characters", "pieces"
 EXTRA = 'python -m pip install "chatstill[words]"'
 # Both kinds of language, digits, a name in Latin letters and signs: what versions may cut otherwise.
 PROBE = (
@@ -19,11 +23,13 @@ PROBE = (
     "他来到了网易杭研大厦"
 )
 SAMPLE = 2000  # texts that a language is told by
+log = logging.getLogger("chatstill")
+_KNOWN = f"Known: {JIEBA}, {WORDS}, {CHARACTERS}, {PIECES}, or a module with a function `cut`."
 
 
 @dataclass(frozen=True)
 class Segmenter:
-    """Cuts texts into words; made by ``load_segmenter``.
+    """Cuts texts into words; made by ``load_segmenter``. Another process loads it by its name.
 
     Attributes:
         name: ``jieba``, ``words``, ``characters`` or a module.
@@ -35,8 +41,8 @@ class Segmenter:
     name: str
     version: str
     dictionary: str
-    place: str
-    _cut: Callable[[str], Iterable[str]] = field(repr=False, compare=False)
+    place: str = field(compare=False)
+    _cut: Callable[[str], Iterable[str]] = field(repr=False)
 
     def cut(self, text: str) -> list[str]:
         """The words of a text in their order, blanks dropped.
@@ -63,6 +69,9 @@ class Segmenter:
         """The words of a fixed sentence: two segmenters that cut it alike are taken for the same."""
         return self.cut(PROBE)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _load, (self.name, self.dictionary, self.place)
+
 
 def load_segmenter(name: str, dictionary: str = "", *, place: str = "segmenter") -> Segmenter:
     """The segmenter of a name.
@@ -79,16 +88,22 @@ def load_segmenter(name: str, dictionary: str = "", *, place: str = "segmenter")
     """
     if dictionary and name != JIEBA:
         message = f"a user dictionary goes with jieba, and the segmenter is '{name}'"
-        raise UserError(
-            Problem(place, message, f'Set the segmenter to "{JIEBA}", or leave it out.')
-        )
+        hint = f'Set the segmenter to "{JIEBA}", or leave the dictionary out.'
+        raise UserError(Problem(place, message, hint))
+    if name == PIECES:
+        message = f"'{PIECES}' are those of the teacher's tokenizer, they are no words"
+        raise UserError(Problem(place, message, _KNOWN))
     if name in (WORDS, CHARACTERS):
-        return Segmenter(name, segmenter_version(name), "", place, _boundaries(name))
-    if name == JIEBA:
-        return Segmenter(
-            name, segmenter_version(name), dictionary, place, _jieba(dictionary, place)
-        )
-    return Segmenter(name, segmenter_version(name), "", place, _module(name, place))
+        cut = _boundaries(name)
+    elif name == JIEBA:
+        cut = _jieba(dictionary, place)
+    else:
+        cut = _module(name, place)
+    return Segmenter(name, segmenter_version(name), dictionary, place, cut)
+
+
+def _load(name: str, dictionary: str, place: str) -> Segmenter:
+    return load_segmenter(name, dictionary, place=place)
 
 
 def usual_segmenter(texts: Iterable[str]) -> str:
@@ -100,33 +115,75 @@ def usual_segmenter(texts: Iterable[str]) -> str:
     return JIEBA if 2 * chinese > letters else WORDS
 
 
-def _jieba(dictionary: str, place: str) -> Callable[[str], Iterable[str]]:
-    """jieba with a dictionary of its own; the cache in the shared temporary folder is passed by."""
+def package_of(name: str) -> str:
+    """The package that does what a segmenter's name says."""
+    return "regex" if name in (WORDS, CHARACTERS) else name.split(".")[0]
+
+
+def segmenter_version(name: str) -> str:
+    """Version of the package that cuts; empty where none is known."""
     try:
-        import jieba
+        return version(package_of(name))
+    except (PackageNotFoundError, ValueError):
+        return ""
+
+
+def _jieba(dictionary: str, place: str) -> Callable[[str], Iterable[str]]:
+    """jieba with a user dictionary.
+
+    Raises:
+        UserError: it is not installed, or a line of the dictionary is faulty.
+    """
+    lines = enumerate(dictionary.split("\n"), 1)
+    entries = [entry for number, line in lines if (entry := _entry(line, number, place))]
+    try:
+        return _own_jieba(tuple(entries))
     except ImportError as error:
         message = "the segmenter jieba is not installed"
         raise UserError(Problem(place, message, f"Install it: {EXTRA}")) from error
-    logging.getLogger("jieba").setLevel(logging.WARNING)
+
+
+@lru_cache(maxsize=2)  # it takes a second and 150 MB
+def _own_jieba(entries: tuple[tuple[str, int | None], ...]) -> Callable[[str], Iterable[str]]:
+    """jieba with a table of its own; the cache in the shared temporary folder is passed by."""
+    with warnings.catch_warnings():  # of pkg_resources, and of its regular expressions
+        warnings.simplefilter("ignore")
+        import jieba
     own = jieba.Tokenizer()
     own.FREQ, own.total = own.gen_pfdict(own.get_dict_file())
-    own.initialized = True
-    for number, line in enumerate(dictionary.splitlines(), 1):
-        parts = line.lstrip("\ufeff").split()
-        if not parts:
-            continue
-        if len(parts) > 3 or (len(parts) > 1 and not parts[1].isdigit() and len(parts) == 3):
-            message = (
-                f"user dictionary, line {number}: {_short(line)} is no word with frequency and tag"
-            )
-            hint = "A line is a word, and if you like its frequency (a whole number) and a tag."
-            raise UserError(Problem(place, message, hint))
-        frequency = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else None
-        own.add_word(parts[0], frequency)
+    own.initialized = True  # else it would look for the shared file
+    for word, frequency in entries:
+        own.add_word(word, frequency)
     cut: Callable[[str], Iterable[str]] = own.cut
     return cut
 
 
+def _entry(line: str, number: int, place: str) -> tuple[str, int | None] | None:
+    """(word, frequency) of a line of a user dictionary; None for an empty one.
+
+    Raises:
+        UserError: the line is neither.
+    """
+    word, *more = line.removeprefix("\ufeff").split() or [""]
+    if not word:
+        return None
+    whole = bool(more) and re.fullmatch("[0-9]{1,15}", more[0]) is not None
+    if len(more) > 2 or (len(more) == 2 and not whole) or (more and _is_odd(more[0]) and not whole):
+        fault = f"{_short(line.strip())} is no word with frequency and tag"
+        hint = (
+            "A line is a word without blanks (jieba cuts there), and if you like its frequency, "
+            "a whole number, and a tag."
+        )
+        raise UserError(Problem(place, f"user dictionary, line {number}: {fault}", hint))
+    return word, int(more[0]) if whole else None
+
+
+def _is_odd(field: str) -> bool:
+    """Whether it is a number of another kind than frequencies are; tags are letters."""
+    return any(sign.isnumeric() for sign in field) and not any(sign.isalpha() for sign in field)
+
+
+@lru_cache(maxsize=2)
 def _boundaries(name: str) -> Callable[[str], Iterable[str]]:
     """Words by Unicode's boundaries (UAX 29), or the characters that a reader sees."""
     import regex
@@ -139,33 +196,58 @@ def _boundaries(name: str) -> Callable[[str], Iterable[str]]:
 
 
 def _module(name: str, place: str) -> Callable[[str], Iterable[str]]:
-    known = f"Known: {JIEBA}, {WORDS}, {CHARACTERS}, pieces, or a module with a function `cut`."
     try:
         module = importlib.import_module(name)
-    except Exception as error:  # also what a module raises while it is imported
-        if isinstance(error, ModuleNotFoundError) and error.name == name.split(".")[0]:
+    except (
+        Exception
+    ) as error:  # also what a module raises while it is imported, or for a name of dots
+        if isinstance(error, ModuleNotFoundError) and name.startswith(error.name or " "):
             message = f"there is no segmenter or module '{name}' here"
-            hint = f"Install it: python -m pip install {name}. {known}"
+            hint = f"Install it: python -m pip install {package_of(name)}. {_KNOWN}"
         else:
-            message = (
-                f"the module '{name}' fails when it is imported ({type(error).__name__}: {error})"
-            )
-            hint = known
+            reason = f"{type(error).__name__}: {error}"
+            message, hint = f"the module '{name}' cannot be imported ({reason})", _KNOWN
         raise UserError(Problem(place, message, hint)) from error
     cut = getattr(module, "cut", None)
     if not callable(cut):
-        raise UserError(Problem(place, f"the module '{name}' has no function `cut`", known))
+        raise UserError(Problem(place, f"the module '{name}' has no function `cut`", _KNOWN))
     found: Callable[[str], Iterable[str]] = cut
     return found
 
 
-def segmenter_version(name: str) -> str:
-    """Version of the package that cuts; empty where none is known."""
-    package = "regex" if name in (WORDS, CHARACTERS) else name
-    try:
-        return version(package.split(".")[0])
-    except PackageNotFoundError:
-        return ""
+def check_same(segmenter: Segmenter, version: str | None, probe: Sequence[str] | None) -> None:
+    """Compares a segmenter with that of training; another version that cuts alike is a warning.
+
+    Args:
+        segmenter: What is installed.
+        version: What training had; None where that is not known.
+        probe: Its cut of the probe sentence; None where that is not known.
+
+    Raises:
+        UserError: they cut the probe sentence otherwise.
+    """
+    now = segmenter.probe()
+    if probe is not None and list(probe) != now:
+        message = (
+            f"{segmenter.name} {segmenter.version} cuts otherwise than {version or 'the version'} of "
+            f"training: {_differing(probe, now)}"
+        )
+        package = package_of(segmenter.name)
+        hint = f"Install what training had: python -m pip install {package}=={version}"
+        raise UserError(Problem(segmenter.place, message, hint if version else ""))
+    if version is not None and version != segmenter.version:
+        log.warning(
+            "%s %s is installed, training had %s; a probe sentence is cut alike",
+            segmenter.name,
+            segmenter.version or "of no version",
+            version or "one of no version",
+        )
+
+
+def _differing(one: Sequence[str], other: Sequence[str]) -> str:
+    pairs = enumerate(zip(one, other, strict=False))
+    at = next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
+    return f"{' | '.join(map(str, one[at : at + 3]))} is now {' | '.join(other[at : at + 3])}"
 
 
 def _plain(text: str) -> str:

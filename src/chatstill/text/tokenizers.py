@@ -128,9 +128,7 @@ def _from_folder(folder: Path, config_file: str | None) -> Tokenizer:
         raise UserError(Problem(str(folder), "holds no tokenizer files", HINT))
     _check_json(folder, SIDE_FILES)
     if "words.json" in present:
-        from .word_tokenizer import WordTokenizer
-
-        return WordTokenizer.from_pretrained(str(folder))
+        return _of_words(folder)
     config = config_file or str(folder / "config.json")
     if "tokenizer_config.json" not in names:
         if present == ["vocab.txt"] and _model_type(config) in (None, "bert", *SAME_VOCABULARY):
@@ -148,6 +146,19 @@ def _from_folder(folder: Path, config_file: str | None) -> Tokenizer:
         return with_added(_from_vocabulary(folder / "vocab.txt", config), folder)
     _follow_saved_casing(tokenizer, folder)
     return tokenizer
+
+
+def _of_words(folder: Path) -> Tokenizer:
+    from .word_tokenizer import WordTokenizer
+
+    try:
+        return WordTokenizer.from_pretrained(str(folder))
+    except UserError:
+        raise
+    except Exception as error:  # what transformers raises of other values in tokenizer_config.json
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        problem = Problem(str(folder), f"no tokenizer of words can be loaded: {reason}", HINT)
+        raise UserError(problem) from error
 
 
 def _check_json(folder: Path, names: Sequence[str]) -> None:

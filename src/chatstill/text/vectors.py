@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Literal
 
 import numpy as np
 
-from ..disk.json_file import known_object
-from ..disk.write import replacing, write_text
-from ..errors import Problem, UserError
+from ..disk.json_file import read_object
+from ..disk.write import remove_if_possible, replacing
+from .vector_lines import VectorLines
 
-MOST_WIDTH = 100_000
+FORMAT = "word vectors 2"  # of the copy
+MOST_INDEX = 4_000_000_000
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,15 @@ class Vectors:
         matrix: (V, width) float32; zeros for a word that the file lacks.
         found: (V,) bool.
         width: Numbers of a vector.
+        format: ``word2vec`` with a header line, else ``glove``.
         notes: What is worth knowing of the file.
     """
 
     matrix: np.ndarray
     found: np.ndarray
     width: int
+    format: Literal["glove", "word2vec"]
     notes: list[str]
-
-
-@dataclass(frozen=True)
-class _File:
-    """All vectors of a file, and where each word's stands."""
-
-    rows: np.ndarray
-    places: dict[str, int]
-    doubles: int
 
 
 def read_vectors(
@@ -57,7 +50,8 @@ def read_vectors(
 
     Args:
         path: A line is a word and its numbers, blanks between; a first line of two whole numbers (rows,
-            width) is a header. The last ``width`` fields are the numbers, so a word may hold blanks.
+            width) is a header. The last ``width`` fields are the numbers, so a word may hold blanks. Of a
+            word that stands there twice, the first vector counts.
         words: The words, by id.
         cache: A folder for a copy that is mapped into memory at the next read; None keeps none.
         place: The key that names the file.
@@ -66,141 +60,110 @@ def read_vectors(
     Raises:
         UserError: the file cannot be read, is cut off, or a line is of another width; with its number.
     """
-    found = _mapped(path, cache) if cache is not None else None
-    if found is None:
-        found = _read(path, place, progress)
-        if cache is not None:
-            _keep(found, path, cache)
-    width = found.rows.shape[1]
-    matrix = np.zeros((len(words), width), np.float32)
-    known = np.zeros(len(words), np.bool_)
+    rows = _mapped(path, cache) if cache is not None else None
+    if rows is None:
+        file = VectorLines(path, place, progress)
+        if cache is None or not _copy(file, path, cache) or (rows := _mapped(path, cache)) is None:
+            rows = _Rows(iter(file), file)
+    return _choose(rows, words, path)
+
+
+@dataclass
+class _Rows:
+    """(word, vector) by line; a word that is no UTF-8 is None. ``about`` is complete after the last."""
+
+    each: Iterator[tuple[str | None, np.ndarray]]
+    about: VectorLines | _About
+
+
+@dataclass
+class _About:
+    width: int
+    header: bool
+    notes: list[str]
+
+
+def _choose(rows: _Rows, words: Sequence[str], path: Path) -> Vectors:
+    wanted = {*words, *(word.lower() for word in words)}
+    exact: dict[str, np.ndarray] = {}
+    double = 0
+    for word, vector in rows.each:
+        if word is not None and word in wanted:
+            double += word in exact
+            if word not in exact:
+                exact[word] = np.array(vector)
+    width, notes = rows.about.width, list(rows.about.notes)
+    matrix, found = np.zeros((len(words), width), np.float32), np.zeros(len(words), np.bool_)
     lowered = 0
     for number, word in enumerate(words):
-        at = found.places.get(word)
-        if at is None and word != word.lower():
-            at = found.places.get(word.lower())
-            lowered += at is not None
-        if at is not None:
-            matrix[number], known[number] = found.rows[at], True
-    notes = [f"{lowered:,} words take the vector of their lower case"] * bool(lowered)
-    if found.doubles:
-        notes.append(f"{path}: {found.doubles:,} words stand there twice; the first vector counts")
-    return Vectors(matrix, known, width, notes)
+        key = word if word in exact else word.lower()
+        if key in exact:
+            matrix[number], found[number] = exact[key], True
+            lowered += key != word
+    if lowered:
+        notes.append(f"{lowered:,} words take the vector of their lower case")
+    if double:
+        notes.append(f"{path}: {double:,} lines repeat one of these words; the first vector counts")
+    return Vectors(matrix, found, width, "word2vec" if rows.about.header else "glove", notes)
 
 
-def _read(path: Path, place: str, progress: Callable[[int], None] | None) -> _File:
-    """All lines of the file.
-
-    Raises:
-        UserError: see ``read_vectors``.
-    """
-    places: dict[str, int] = {}
-    rows: list[np.ndarray] = []
-    width = promised = doubles = 0
-    try:
-        for number, line in _lines(path):
-            text = line.rstrip(" \r\n")
-            if number == 1:
-                promised, width = _header(text)
-                if promised:
-                    continue
-                width = text.count(" ")
-            if not text:
-                continue
-            word, numbers = _vector(text, width, path, number, place, whole=line.endswith("\n"))
-            if word in places:
-                doubles += 1
-                continue
-            places[word] = len(rows)
-            rows.append(numbers)
-            if progress is not None and number % 10_000 == 0:
-                progress(number)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        message = f"{path} is cut off or no gzip file ({error})"
-        raise UserError(Problem(place, message, "Fetch the file again.")) from error
-    except UnicodeDecodeError as error:
-        raise UserError(Problem(place, f"{path} is no UTF-8 text: {error.reason}")) from error
-    except OSError as error:
-        message = f"{path} cannot be read: {error.strerror or error}"
-        raise UserError(Problem(place, message)) from error
-    if not rows:
-        raise UserError(Problem(place, f"{path} holds no vectors"))
-    if promised and len(rows) + doubles < promised:
-        message = (
-            f"{path} is cut off: its first line says {promised:,} words, {len(rows):,} are there"
-        )
-        raise UserError(Problem(place, message, "Fetch the file again."))
-    return _File(np.stack(rows), places, doubles)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines, from 1, with their ends; only a line feed ends one."""
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
-    with opened as file:
-        for number, line in enumerate(file, 1):
-            yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
-
-
-def _header(line: str) -> tuple[int, int]:
-    """(rows, width) of a first line of two whole numbers; (0, 0) where there is none."""
-    parts = line.split()
-    if len(parts) == 2 and all(part.isdigit() for part in parts) and int(parts[0]) > 0:
-        return int(parts[0]), int(parts[1])
-    return 0, 0
-
-
-def _vector(
-    text: str, width: int, path: Path, number: int, place: str, *, whole: bool
-) -> tuple[str, np.ndarray]:
-    """The word of a line and its numbers."""
-    parts = text.rsplit(" ", width) if 0 < width <= MOST_WIDTH else [text]
-    try:
-        values = np.array(parts[1:], np.float32)
-    except ValueError:
-        values = np.empty(0, np.float32)
-    if len(parts) == width + 1 and width and len(values) == width and np.isfinite(values).all():
-        return parts[0], values
-    if len(parts) != width + 1 or not width:
-        fault = f"{text.count(' ')} numbers, expected {width}"
-    else:
-        fault = f"its last {width} fields are not all finite numbers"
-    cut = "" if whole else "; the file may be cut off there"
-    message = f"{path}, line {number}: {fault}{cut}"
-    hint = "A line is a word and its numbers, as GloVe's and word2vec's text files have them."
-    raise UserError(Problem(place, message, hint))
+# -- the copy --------------------------------------------------------------------------------------
 
 
 def _names(path: Path, cache: Path) -> tuple[Path, Path]:
     """The copy's two files: the matrix, and the words in its order; named by path, size and time."""
     about = path.stat()
-    key = f"{path.resolve()}\n{about.st_size}\n{about.st_mtime_ns}"
+    key = f"{FORMAT}\n{path.resolve()}\n{about.st_size}\n{about.st_mtime_ns}"
     name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:24]
     return cache / f"vectors-{name}.npy", cache / f"vectors-{name}.json"
 
 
-def _mapped(path: Path, cache: Path) -> _File | None:
+def _mapped(path: Path, cache: Path) -> _Rows | None:
     """The copy, mapped; None where there is none, or it is damaged."""
     try:
-        matrix, words = _names(path, cache)
+        matrix, index = _names(path, cache)
+        about = read_object(index, most=MOST_INDEX)
         rows = np.load(matrix, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return None
-    about = known_object(words)
-    listed = about.get("words")
-    if not isinstance(listed, list) or rows.ndim != 2 or len(listed) != len(rows):
+    words, notes, header = about.get("words"), about.get("notes"), about.get("header")
+    if not isinstance(words, list) or not isinstance(notes, list) or rows.ndim != 2:
         return None
-    places = {word: number for number, word in enumerate(listed)}
-    return _File(rows, places, int(about.get("doubles", 0)))
+    if len(words) != len(rows) or rows.dtype != np.float32:
+        return None
+    return _Rows(zip(words, rows, strict=True), _About(rows.shape[1], bool(header), notes))
 
 
-def _keep(found: _File, path: Path, cache: Path) -> None:
-    """Writes the copy; a folder that takes none is passed by."""
+def _copy(file: VectorLines, path: Path, cache: Path) -> bool:
+    """Writes the copy line by line; False where the folder takes none."""
+    try:
+        matrix, index = _names(path, cache)
+    except OSError:
+        return False
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        matrix, words = _names(path, cache)
-        with replacing(matrix, "wb") as file:
-            np.save(file, found.rows, allow_pickle=False)
-        about = {"words": list(found.places), "doubles": found.doubles}
-        write_text(words, json.dumps(about, ensure_ascii=False))
-    except (OSError, UserError):
-        return
+        with replacing(index) as words, replacing(matrix, "wb") as numbers:
+            count = 0
+            words.write('{"words": [')
+            for word, vector in file:
+                if not count:
+                    start = _npy_header(numbers, 0, file.width)
+                words.write(f"{',' if count else ''}\n{json.dumps(word)}")
+                numbers.write(vector.tobytes())
+                count += 1
+            numbers.seek(0)
+            if _npy_header(numbers, count, file.width) != start:
+                raise OSError("the header has another length")
+            header = json.dumps(file.header)
+            words.write(f'\n], "header": {header}, "notes": {json.dumps(file.notes)}}}\n')
+    except OSError:
+        remove_if_possible(matrix)
+        return False
+    return True
+
+
+def _npy_header(stream: IO[bytes], rows: int, width: int) -> int:
+    """Writes the head of an array of float32; its length, the same for any number of rows."""
+    about = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
+    np.lib.format.write_array_header_1_0(stream, about)
+    return stream.tell()

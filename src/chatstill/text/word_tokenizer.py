@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,22 @@ from typing_extensions import override
 from ..disk.json_file import fault_of, read_json
 from ..disk.write import write_text
 from ..errors import Problem, UserError
-from .cut_many import MOST_WORDS_KEPT, cut_many
-from .segment import Segmenter, load_segmenter
+from .cutting import cutter_of
+from .longest_first import longest_first
+from .segment import check_same, load_segmenter
 
 PAD, UNK, SEP = "[PAD]", "[UNK]", "[SEP]"
 SPECIAL = (PAD, UNK, SEP)
 WORDS_FILE, DICTIONARY_FILE = "words.json", "user_dictionary.txt"
-log = logging.getLogger("chatstill")
+NFKC = "nfkc"
+RECENT = 16_384  # texts whose words are at hand for calls in the manner of transformers
 
 
 class WordTokenizer(PreTrainedTokenizer):
     """Words of a segmenter as ids; ``words [SEP]``, pairs ``words [SEP] words [SEP]`` with types 0 and 1.
 
-    What stands in a text is a word, ``[SEP]`` too. Texts are normalised and lower-cased before they are
-    cut, as asked for.
+    What stands in a text is a word, ``[SEP]`` too. A text is normalised as asked for and cut, then its words
+    are lower-cased: dictionaries hold ``T恤`` and ``iPhone``.
 
     Args:
         words_file: ``words.json``: a list, a word's place is its id; special ones first.
@@ -38,7 +39,7 @@ class WordTokenizer(PreTrainedTokenizer):
         words: The list itself, in place of the file.
         dictionary: The content, in place of the file.
         segmenter: See ``load_segmenter``.
-        do_lower_case: Texts are lower-cased.
+        do_lower_case: Words are lower-cased.
         normalize: ``nfkc`` turns compatibility characters into plain ones first.
         segmenter_version: Of the segmenter that training had; None takes what is installed.
         segmenter_probe: Its cut of the probe sentence; compared with today's.
@@ -66,21 +67,28 @@ class WordTokenizer(PreTrainedTokenizer):
         do_lower_case: bool = True,
         normalize: str | None = None,
         segmenter_version: str | None = None,
-        segmenter_probe: Sequence[str] | None = None,
+        segmenter_probe: list[str] | None = None,
         place: str | None = None,
         **more: Any,
     ) -> None:
-        if dictionary_file is not None:
-            dictionary = Path(dictionary_file).read_text(encoding="utf-8")
         place = place or (str(Path(words_file).parent) if words_file else "segmenter")
-        self.words = list(words) if words is not None else _read_words(words_file)
+        for key, value, sound in (
+            ("segmenter", segmenter, isinstance(segmenter, str)),
+            ("normalize", normalize, normalize in (None, NFKC)),
+            ("do_lower_case", do_lower_case, isinstance(do_lower_case, bool)),
+            ("segmenter_probe", segmenter_probe, isinstance(segmenter_probe, list | None)),
+        ):
+            if not sound:
+                raise UserError(Problem(place, f"'{key}' cannot be {value!r}"))
+        if dictionary_file is not None:
+            dictionary = _read_dictionary(Path(dictionary_file))
+        self.words = _read_words(words_file) if words is None else list(words)
+        _check_words(self.words, words_file or "words")
         self._numbers = {word: number for number, word in enumerate(self.words)}
         self.cutter = load_segmenter(segmenter, dictionary, place=place)
-        probe = self.cutter.probe()
-        _compare(self.cutter, segmenter_version, segmenter_probe, probe)
+        check_same(self.cutter, segmenter_version, segmenter_probe)
         self.do_lower_case, self.normalize_form = do_lower_case, normalize
-        self._cut_before: dict[str, tuple[str, ...]] = {}
-        self._num_kept = 0
+        self._recent: OrderedDict[str, list[str]] = OrderedDict()
         for key in ("pad_token", "unk_token", "sep_token", "split_special_tokens"):
             more.pop(key, None)
         super().__init__(
@@ -88,7 +96,7 @@ class WordTokenizer(PreTrainedTokenizer):
             do_lower_case=do_lower_case,
             normalize=normalize,
             segmenter_version=self.cutter.version,
-            segmenter_probe=probe,
+            segmenter_probe=self.cutter.probe(),
             pad_token=PAD,
             unk_token=UNK,
             sep_token=SEP,
@@ -104,53 +112,47 @@ class WordTokenizer(PreTrainedTokenizer):
     def get_vocab(self) -> dict[str, int]:
         return dict(self._numbers)
 
-    def prepared(self, text: str) -> str:
-        """A text as it is cut."""
-        if self.normalize_form == "nfkc":
-            text = unicodedata.normalize("NFKC", text)
-        return text.lower() if self.do_lower_case else text
+    def set_nfkc(self) -> None:
+        """Turns compatibility characters into plain ones from now on, and in what is saved."""
+        self.normalize_form = self.init_kwargs["normalize"] = NFKC
 
     def cut(self, text: str) -> list[str]:
-        """Its words; one that is written as a special one is unknown."""
-        return next(self.cut_all([text]))
+        """The words of a text; one that is written as a special one is unknown."""
+        form = _normal(text, self.normalize_form)
+        words = self._recent.get(form)
+        if words is None:
+            known = cutter_of(self.cutter).known(form)
+            words = self.cutter.cut(form) if known is None else known
+            self._recent[form] = words
+            if len(self._recent) > RECENT:
+                self._recent.popitem(last=False)
+        return _plain_words(words, self.do_lower_case)
 
-    def cut_all(self, texts: Sequence[str]) -> Iterator[list[str]]:
-        """The words of each text; a text that was cut before is looked up."""
-        prepared = [self.prepared(text) for text in texts]
-        new = [text for text in dict.fromkeys(prepared) if text not in self._cut_before]
-        room = MOST_WORDS_KEPT - self._num_kept
-        fresh: dict[str, tuple[str, ...]] = {}
-        for text, found in zip(new, cut_many(self.cutter, new), strict=True):
-            words = tuple(UNK if word in SPECIAL else sys.intern(word) for word in found)
-            fresh[text] = words
-            if (room := room - len(words) - 1) > 0:
-                self._cut_before[text] = words
-                self._num_kept += len(words) + 1
-        for text in prepared:
-            yield list(self._cut_before.get(text) or fresh.get(text, ()))
+    def cut_all(self, texts: Iterable[str]) -> Iterator[list[str]]:
+        """The same for many texts: in several processes, and none that was cut before is cut again."""
+        forms = (_normal(text, self.normalize_form) for text in texts)
+        for words in cutter_of(self.cutter)(forms):
+            yield _plain_words(words, self.do_lower_case)
 
     def like(self, words: Sequence[str]) -> WordTokenizer:
-        """The same with other words: what was cut is not cut again."""
-        cutter = self.cutter
-        other = WordTokenizer(
+        """The same with other words."""
+        return WordTokenizer(
             words=words,
-            segmenter=cutter.name,
-            dictionary=cutter.dictionary,
+            segmenter=self.cutter.name,
+            dictionary=self.cutter.dictionary,
             do_lower_case=self.do_lower_case,
             normalize=self.normalize_form,
-            place=cutter.place,
+            place=self.cutter.place,
         )
-        other._cut_before, other._num_kept = self._cut_before, self._num_kept
-        return other
 
-    def ids_of_all(self, texts: Sequence[str]) -> list[list[int]]:
+    def ids_of_all(self, texts: Iterable[str]) -> list[list[int]]:
         """Ids of the words of each text, without special ones."""
         unknown, known = self._numbers[UNK], self._numbers
         return [[known.get(word, unknown) for word in words] for words in self.cut_all(texts)]
 
     def identity(self) -> dict[str, Any]:
         """All that decides which ids a text becomes, by content."""
-        words = "\n".join(self.words).encode("utf-8", "surrogatepass")
+        words = json.dumps(self.words).encode("ascii")
         return {
             "words": hashlib.sha256(words).hexdigest(),
             "segmenter": [self.cutter.name, self.cutter.version, self.cutter.dictionary],
@@ -204,11 +206,31 @@ class WordTokenizer(PreTrainedTokenizer):
         already_has_special_tokens: bool = False,
     ) -> list[int]:
         if already_has_special_tokens:
-            return [
-                int(number in (self._numbers[PAD], self._numbers[SEP])) for number in token_ids_0
-            ]
+            ends = (self._numbers[PAD], self._numbers[SEP])
+            return [int(number in ends) for number in token_ids_0]
         second = [] if token_ids_1 is None else [0] * len(token_ids_1) + [1]
         return [0] * len(token_ids_0) + [1] + second
+
+    @override
+    def truncate_sequences(
+        self,
+        ids: list[int],
+        pair_ids: list[int] | None = None,
+        num_tokens_to_remove: int = 0,
+        truncation_strategy: Any = "longest_first",
+        stride: int = 0,
+    ) -> tuple[list[int], list[int], list[int]]:
+        """Pairs are cut as fast tokenizers, and our own rows, cut them; Python's gives odd ones otherwise."""
+        how = getattr(truncation_strategy, "value", truncation_strategy)
+        if how != "longest_first" or pair_ids is None or num_tokens_to_remove <= 0:
+            return super().truncate_sequences(
+                ids, pair_ids, num_tokens_to_remove, truncation_strategy, stride
+            )
+        room = max(0, len(ids) + len(pair_ids) - num_tokens_to_remove)
+        num_a, num_b = longest_first(len(ids), len(pair_ids), room)
+        if self.truncation_side == "left":
+            return ids[len(ids) - num_a :], pair_ids[len(pair_ids) - num_b :], []
+        return ids[:num_a], pair_ids[:num_b], []
 
     @override
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
@@ -224,8 +246,17 @@ class WordTokenizer(PreTrainedTokenizer):
         if not self.cutter.dictionary:
             return (str(words),)
         dictionary = words.with_name(f"{prefix}{DICTIONARY_FILE}")
-        write_text(dictionary, self.cutter.dictionary)
+        write_text(dictionary, self.cutter.dictionary, newline="")
         return str(words), str(dictionary)
+
+
+def _normal(text: str, form: str | None) -> str:
+    return unicodedata.normalize("NFKC", text) if form == NFKC else text
+
+
+def _plain_words(words: Iterable[str], lower: bool) -> list[str]:
+    found = [word.lower() for word in words] if lower else words
+    return [UNK if word in SPECIAL else word for word in found]
 
 
 def _read_words(file: str | None) -> list[str]:
@@ -234,34 +265,20 @@ def _read_words(file: str | None) -> list[str]:
     try:
         words = read_json(Path(file))
     except (OSError, ValueError) as error:
-        raise UserError(Problem(file, f"{fault_of(error)}.")) from None
-    sound = isinstance(words, list) and all(isinstance(word, str) for word in words)
+        raise UserError(Problem(file, fault_of(error))) from None
+    return words if isinstance(words, list) else []
+
+
+def _check_words(words: list[str], place: str) -> None:
+    sound = all(isinstance(word, str) for word in words)
     if not sound or tuple(words[: len(SPECIAL)]) != SPECIAL or len(set(words)) != len(words):
         message = f"is no list of different words that begins with {', '.join(SPECIAL)}"
-        raise UserError(Problem(file, message))
-    return list(words)
+        raise UserError(Problem(place, message))
 
 
-def _compare(
-    segmenter: Segmenter, wanted: str | None, probe: Sequence[str] | None, now: Sequence[str]
-) -> None:
-    """Today's segmenter with that of training: by its cut of the probe sentence, and its version."""
-    if probe is not None and list(probe) != list(now):
-        message = (
-            f"{segmenter.name} {segmenter.version} cuts otherwise than {wanted or 'the version'} of "
-            f"training: {_differing(probe, now)}"
-        )
-        hint = f"Install what training had: python -m pip install {segmenter.name}=={wanted}"
-        raise UserError(Problem(segmenter.place, message, hint if wanted else ""))
-    if wanted is not None and wanted != segmenter.version:
-        log.warning(
-            "%s %s is installed, training had %s; a probe sentence is cut alike",
-            segmenter.name,
-            segmenter.version or "of no version",
-            wanted or "one of no version",
-        )
-
-
-def _differing(one: Sequence[str], other: Sequence[str]) -> str:
-    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
-    return f"{' | '.join(one[at : at + 3])} is now {' | '.join(other[at : at + 3])}"
+def _read_dictionary(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UserError(Problem(str(path), f"cannot be read: {reason}")) from error
