@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from .axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from .drawing import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
 FONT, LINE = 12.5, 15.0
 _PER_LINE = 24
