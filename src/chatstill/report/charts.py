@@ -1,16 +1,15 @@
-"""Curves over training steps, and the quality-latency plot: points with intervals and their names."""
+"""Curves over training steps, and the quality-latency plot: points with their intervals."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from .drawing import COLOURS, HEIGHT, LEFT, TOP, WIDTH, as_svg, drawing, frame, ink, plain
+from .drawing import COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, as_svg, drawing, frame, ink, plain
 from .model import Series
-from .placing import FONT, LINE, Box, Dot, name_lines, place_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,16 +19,27 @@ _HOVER_POINTS = 40
 _APART = (
     10.0  # points closer than this on the drawing are moved aside, to tell their intervals apart
 )
-_NEAR = 22.0  # a name further off than this gets a line to its point
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point with its interval upwards."""
+
+    name: str
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing with its heading and a legend of (name, colour)."""
+    """A drawing with its heading and a legend of (name, colour), of lines or of points."""
 
     title: str
     svg: str
-    legend: Sequence[tuple[str, str]] = ()
+    legend: Sequence[tuple[str, str]]
+    points: bool = False
 
 
 def line_chart(
@@ -116,16 +126,17 @@ def _marks(axes: Axes, marks: Sequence[tuple[float, str]], tips: dict[str, list[
             step, color=ink("soft"), linewidth=1, linestyle=(0, (4, 4)), clip_on=False, gid=gid
         )
         width = 6.5 * len(text)
-        left = min(
-            max(_place(axes, step, 0.0)[0] - width / 2, LEFT), WIDTH - width
-        )  # beside the ticks
+        middle = float(axes.transData.transform((step, 0.0))[0])
+        left = min(max(middle - width / 2, LEFT), WIDTH - width)
         if left >= free_from:
-            _text(axes, left, TOP - 7, text, gid="@note", fontsize=12, color=ink("soft"))
+            look: dict[str, Any] = {"color": ink("soft"), "gid": "@note", "fontsize": 12}
+            place = left / WIDTH, 1 - (TOP - 7) / HEIGHT
+            axes.annotate(plain(text), place, xycoords="figure fraction", **look)
             free_from = left + width + 8
 
 
 def scatter_plot(dots: Sequence[Dot], *, title: str, x_label: str, y_label: str) -> Chart | None:
-    """A chart with one labelled point per row, the horizontal axis from 0; None if there is no point.
+    """A chart with one point per row, the horizontal axis from 0; None if there is no point.
 
     Args:
         dots: Values; ones that are not finite are left out.
@@ -137,64 +148,37 @@ def scatter_plot(dots: Sequence[Dot], *, title: str, x_label: str, y_label: str)
     if not dots:
         return None
     ends = [end for dot in dots for end in (dot.low, dot.high, dot.y) if end is not None]
-    tips: dict[str, list[str]] = {}
+    tips = {f"@dot {number}": [_tooltip(dot)] for number, dot in enumerate(dots)}
+    legend = [(dot.name, COLOURS[number % len(COLOURS)]) for number, dot in enumerate(dots)]
     with drawing(title):
         axes = frame(x_label, y_label, [1.15 * max(dot.x for dot in dots)], ends, from_zero=True)
-        placed = spread(dots, axes)
-        labels = place_labels(placed)
-        for dot, box in zip(placed, labels, strict=True):
-            if box:
-                _leader(axes, dot, box)
-        for number, (dot, place) in enumerate(zip(dots, placed, strict=True)):
-            gid = f"@dot {number}"
-            tips[gid] = [_tooltip(dot)]
-            _dot(axes, place, ink(COLOURS[number % len(COLOURS)]), gid)
-        for number, (dot, box) in enumerate(zip(placed, labels, strict=True)):
-            if box:
-                _name(axes, dot, box, ink(COLOURS[number % len(COLOURS)]))
-        return Chart(title, as_svg(axes, title, tips))
+        for x, dot, (_, colour), gid in zip(apart(dots, axes), dots, legend, tips, strict=True):
+            look: dict[str, Any] = {"color": ink(colour), "gid": gid, "clip_on": False}
+            if dot.low is not None and dot.high is not None:
+                bar: dict[str, Any] = {"marker": "_", "markersize": 8, "markeredgewidth": 1.6}
+                axes.plot([x, x], [dot.low, dot.high], linewidth=1.6, **bar, **look)
+            edge: dict[str, Any] = {"markeredgecolor": ink("card"), "markeredgewidth": 1.5}
+            axes.plot([x], [dot.y], "o", markersize=11, **edge, **look)
+        return Chart(title, as_svg(axes, title, tips), legend, points=True)
 
 
-def spread(dots: Sequence[Dot], axes: Axes) -> list[Dot]:
-    """The points in units of the drawing, those at nearly one place across moved a little apart."""
-    placed = []
-    for dot in dots:
-        x, y = _place(axes, dot.x, dot.y)
-        ends = [None if end is None else _place(axes, dot.x, end)[1] for end in (dot.low, dot.high)]
-        placed.append(replace(dot, x=x, y=y, low=ends[0], high=ends[1]))
-    order = sorted(range(len(placed)), key=lambda number: placed[number].x)
+def apart(dots: Sequence[Dot], axes: Axes) -> list[float]:
+    """Where the points stand across: those at nearly one place are moved a little apart."""
+    left, right = axes.get_xlim()
+    step = _APART * (right - left) / (WIDTH - LEFT - RIGHT)
+    order = sorted(range(len(dots)), key=lambda number: dots[number].x)
     clusters: list[list[int]] = []
     for number in order:
-        if clusters and placed[number].x - placed[clusters[-1][-1]].x < _APART:
+        if clusters and dots[number].x - dots[clusters[-1][-1]].x < step:
             clusters[-1].append(number)
         else:
             clusters.append([number])
+    places = [0.0] * len(dots)
     for cluster in clusters:
-        middle = sum(placed[number].x for number in cluster) / len(cluster)
+        middle = sum(dots[number].x for number in cluster) / len(cluster)
         for place, number in enumerate(cluster):
-            moved = middle + (place - (len(cluster) - 1) / 2) * _APART
-            placed[number] = replace(placed[number], x=moved)
-    return placed
-
-
-def _place(axes: Axes, x: float, y: float) -> tuple[float, float]:
-    """A value's place on the drawing, counted from the left and from the top."""
-    across, up = axes.transData.transform((x, y))
-    return float(across), HEIGHT - float(up)
-
-
-def _line(axes: Axes, xs: Sequence[float], ys: Sequence[float], **look: Any) -> None:
-    """A line or points in units of the drawing."""
-    from matplotlib.transforms import IdentityTransform
-
-    own: dict[str, Any] = {"transform": IdentityTransform(), "clip_on": False}
-    axes.plot(xs, [HEIGHT - y for y in ys], **own, **look)
-
-
-def _text(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
-    from matplotlib.transforms import IdentityTransform
-
-    axes.text(x, HEIGHT - y, plain(text), transform=IdentityTransform(), **look)
+            places[number] = middle + (place - (len(cluster) - 1) / 2) * step
+    return places
 
 
 def _tooltip(dot: Dot) -> str:
@@ -202,28 +186,3 @@ def _tooltip(dot: Dot) -> str:
     if dot.low is not None and dot.high is not None:
         text += f" [{dot.low:.3f}, {dot.high:.3f}]"
     return text
-
-
-def _dot(axes: Axes, dot: Dot, colour: str, gid: str) -> None:
-    """A point over its interval."""
-    if dot.low is not None and dot.high is not None:
-        bar = {"marker": "_", "markersize": 8, "markeredgewidth": 1.6, "linewidth": 1.6}
-        _line(axes, [dot.x, dot.x], [dot.low, dot.high], color=colour, gid=gid, **bar)
-    edge = {"markeredgecolor": ink("card"), "markeredgewidth": 1.5, "linestyle": ""}
-    _line(axes, [dot.x], [dot.y], color=colour, gid=gid, marker="o", markersize=11, **edge)
-
-
-def _name(axes: Axes, dot: Dot, box: Box, colour: str) -> None:
-    """One or two lines, flush with the side that faces the point."""
-    left = dot.x <= (box.left + box.right) / 2
-    side, x = ("left", box.left) if left else ("right", box.right)
-    for row, line in enumerate(name_lines(dot.name)):
-        look = {"gid": "@name", "fontsize": FONT, "color": colour}
-        _text(axes, x, box.top + FONT + row * LINE, line, ha=side, **look)
-
-
-def _leader(axes: Axes, dot: Dot, box: Box) -> None:
-    """A thin line from a point to a label that stands far off."""
-    x, y = min(max(dot.x, box.left), box.right), min(max(dot.y, box.top), box.bottom)
-    if math.hypot(x - dot.x, y - dot.y) >= _NEAR:
-        _line(axes, [dot.x, x], [dot.y, y], color=ink("soft"), linewidth=0.8, gid="@leader")

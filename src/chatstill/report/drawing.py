@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ def ink(name: str) -> str:
 @contextmanager
 def drawing(title: str) -> Iterator[None]:
     """matplotlib's own settings, whatever the user's are, and the same names in the SVG each time."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of its folder for caches, its fonts
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
@@ -41,7 +43,7 @@ def drawing(title: str) -> Iterator[None]:
         matplotlib.rcParams.update(
             {
                 "svg.fonttype": "none",
-                "svg.hashsalt": title,
+                "svg.hashsalt": plain(title),
                 "text.parse_math": False,
                 "path.simplify": False,
                 "font.family": "DejaVu Sans",

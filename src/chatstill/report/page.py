@@ -8,12 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .charts import Chart, line_chart, scatter_plot
+from .charts import Chart, Dot, line_chart, scatter_plot
 from .classes import class_figures
 from .data import data_part
 from .model import Report
 from .noise import FILE, noise_items
-from .placing import Dot
 from .table import build_table
 
 if TYPE_CHECKING:
