@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from chatstill.evaluate.classes import class_lines, class_table, confusion
-from chatstill.report.classes import classes_section
+from chatstill.report import Report, render_report
 from chatstill.tasks.base import Labels
 
 THREE = Labels("classification", ("a", "b", "c"))
@@ -65,7 +65,9 @@ def test_the_page_shows_both_and_escapes_names():
         "classes": class_table(names, scores, gold),
         "confusion": confusion(names, scores, gold),
     }
-    html = classes_section(judged)
+    html = render_report(Report("t", judged=judged))
     assert "&lt;b&gt;" in html and "<b>" not in html
     assert 'class="confusion"' in html and "taken for" in html
-    assert classes_section({}) == "" and classes_section({"classes": []}) == ""
+    assert html.count('class="right"') == 3 and html.count('class="wrong"') == 6
+    for nothing in ({}, {"classes": []}):
+        assert "<h2>Classes" not in render_report(Report("t", judged=nothing))

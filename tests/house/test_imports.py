@@ -127,7 +127,7 @@ def test_what_must_answer_at_once_imports_neither_torch_nor_transformers():
     assert len(quick) > 25
     code = (
         "import importlib, json, sys\n"
-        "heavy = ('torch', 'transformers', 'scipy', 'sklearn', 'accelerate', 'tensorboard')\n"
+        "heavy = ('torch', 'transformers', 'scipy', 'sklearn', 'accelerate', 'tensorboard', 'matplotlib')\n"
         "found = {}\n"
         f"for name in {quick!r}:\n"
         "    importlib.import_module(name)\n"

@@ -85,7 +85,7 @@ def test_the_last_checkpoint_becomes_the_student_with_all_that_a_run_leaves(
         folder / "student" / "README.md",
         folder / "report.html",
     ):
-        assert sentence in text(page).replace("&#x27;", "'"), page
+        assert sentence in text(page).replace("&#39;", "'"), page
     rescored = read_predictions(folder / "predictions.tsv", ("0", "1"))
     assert len(rescored.scores) == metrics["dev"]["rows"]
     assert json.loads(text(folder / "run.json"))["state"] == "finished"

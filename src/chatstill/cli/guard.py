@@ -15,7 +15,7 @@ from .usage import UsageError, explain
 
 _OWN_LIBRARIES = (
     "torch transformers accelerate tokenizers safetensors sentencepiece numpy scipy sklearn pydantic "
-    "typer rich psutil tensorboard"
+    "typer rich psutil tensorboard filelock jinja2 matplotlib"
 ).split()
 
 

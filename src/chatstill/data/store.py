@@ -195,13 +195,12 @@ def open_array(folder: Path, name: str, entry: dict[str, Any]) -> np.ndarray:
 
 
 @contextmanager
-def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+def locked(path: Path, *, reading: bool = False, wait: bool = True) -> Iterator[bool]:
     """Hold a file lock; it goes with the process, however that ends. The file stays.
 
     Args:
         path: The lock's file.
-        shared: Several may hold it at once. Where the folder cannot be written, nobody builds there, and
-            readers need no lock.
+        reading: Where the folder cannot be written, nobody builds there, and who reads needs no lock.
         wait: Otherwise gives False at once where another process holds it.
 
     Raises:
@@ -211,11 +210,11 @@ def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[b
         path.parent.mkdir(parents=True, exist_ok=True)
         number = open_own(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        if not shared or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if not reading or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         yield True
         return
     try:
-        yield hold(number, shared=shared, wait=wait)
+        yield hold(number, wait=wait)
     finally:
         os.close(number)

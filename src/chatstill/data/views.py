@@ -150,12 +150,7 @@ def prepare_view(
     if user is not None:
         note_user(target, user)
     try:
-        with locked(lock, shared=True):
-            manifest = read_manifest(target)
-            if manifest is not None:
-                return View(target, manifest)
-        with locked(lock):
-            # Another process may have built it between the two locks.
+        with locked(lock, reading=True):
             manifest = read_manifest(target)
             if manifest is None:
                 build_view(examples, encode, target, name, label_width, progress)

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from ..disk.json_file import JsonFault, read_object
 from ..figures import percent
-from .table import Cell, Table, html_table
+from .table import Cell, Table
 from .warned import in_one_line
 
 KINDS = {
@@ -24,20 +23,20 @@ MOST_LABELS = 12
 Part = Mapping[str, Any]
 
 
-def data_section(report: Part) -> str:
-    """The section, empty without a report."""
+def data_part(report: Part) -> dict[str, Any]:
+    """What the page shows of a report, empty without one."""
     if not report:
-        return ""
-    parts = [
-        "<h2>Data</h2>",
-        f'<div class="main">{html_table(_table(report))}</div>',
-        _overlap(report),
-        _unknown(report),
-    ]
-    if report.get("warnings"):
-        items = "".join(f"<li>{escape(in_one_line(text))}</li>" for text in report["warnings"])
-        parts.append(f'<ul class="notes">{items}</ul>')
-    return f"<section>{''.join(part for part in parts if part)}</section>"
+        return {}
+    found = report["dev_in_train"]
+    return {
+        "table": _table(report),
+        "overlap": f"Of the dev rows {percent(found['pairs']['share'])} have all texts of a training "
+        f"row, {percent(found['queries']['share'])} its first text.",
+        "unknown": [
+            (item["text"], int(item["count"])) for item in report["train"]["unknown"]["commonest"]
+        ],
+        "warnings": [in_one_line(text) for text in report.get("warnings") or ()],
+    }
 
 
 def read_data_report(path: Path) -> dict[str, Any]:
@@ -51,7 +50,7 @@ def read_data_report(path: Path) -> dict[str, Any]:
         return {}
     found = read_object(path)
     try:
-        data_section(found)
+        data_part(found)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         raise JsonFault("does not hold what a run writes") from None
     return found
@@ -127,22 +126,3 @@ def _contradictory(split: Part) -> Cell:
 def _unknown_share(split: Part) -> Cell:
     rows = "" if split["tokens"]["all_rows"] else f"of {split['tokens']['rows']:,} rows"
     return Cell(percent(split["unknown"]["share_of_tokens"]), rows)
-
-
-def _overlap(report: Part) -> str:
-    found = report["dev_in_train"]
-    text = (
-        f"Of the dev rows {percent(found['pairs']['share'])} have all texts of a training row, "
-        f"{percent(found['queries']['share'])} its first text."
-    )
-    return f'<p class="soft">{text}</p>'
-
-
-def _unknown(report: Part) -> str:
-    common = report["train"]["unknown"]["commonest"]
-    if not common:
-        return ""
-    words = ", ".join(
-        f"<code>{escape(item['text'])}</code>&nbsp;×&nbsp;{item['count']:,}" for item in common
-    )
-    return f'<p class="soft">Commonest unknowns in train: {words}</p>'

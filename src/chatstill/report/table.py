@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from ..errors import shown
@@ -61,23 +60,6 @@ def build_table(report: Report) -> Table:
             cells.append(_ratio(row, report.rows[0], report))
         rows.append(cells)
     return Table(columns, rows, [row.highlight for row in report.rows])
-
-
-def html_table(table: Table) -> str:
-    """An HTML table; on a narrow screen the style sheet turns each row into a card."""
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
-    body = []
-    for cells, highlighted in zip(table.rows, table.highlighted, strict=True):
-        name = f'<th scope="row">{escape(cells[0].text)}</th>'
-        rest = "".join(
-            f'<td data-label="{escape(column)}"><span>{escape(cell.text)}'
-            + (f"<small>{escape(cell.small)}</small>" if cell.small else "")
-            + "</span></td>"
-            for column, cell in zip(table.columns[1:], cells[1:], strict=True)
-        )
-        mark = ' class="own"' if highlighted else ""
-        body.append(f"<tr{mark}>{name}{rest}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 
 def render_markdown_table(report: Report) -> str:
