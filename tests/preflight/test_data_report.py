@@ -241,3 +241,12 @@ def test_separators_count_for_the_length_of_the_query_as_when_rows_are_cut(token
     found = survey(Rows(iter([row]), Counter({"1": 1}), []), tokenizer, lengths, with_groups=False)
     encoded = RowEncoder(tokenizer, lengths)([row.text_a], [row.text_b], [row.context])
     assert found.tokens.cut == int(encoded.cut.sum()) == cut
+
+
+def test_unknown_words_of_a_tokenizer_of_words_are_named():
+    from chatstill.text.word_tokenizer import SPECIAL, WordTokenizer
+
+    words = WordTokenizer(words=[*SPECIAL, "good", "day"], segmenter="words")
+    found = tally(words, ["Good morning", "morning day [SEP]", "good"])
+    assert found.unknown.tolist() == [1, 4, 0]  # the brackets and what is inside them
+    assert found.words["morning"] == 2 and found.words["sep"] == 1

@@ -60,6 +60,9 @@ def _ids(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 def _unknown_words(tokenizer: Any, texts: list[str], unknown_id: int | None) -> list[list[str]]:
     """The stretches of each text that became the unknown token; none without offsets."""
+    if (cut_all := getattr(tokenizer, "cut_all", None)) is not None:  # one of words
+        known = tokenizer.get_vocab()
+        return [[word for word in words if word not in known] for words in cut_all(texts)]
     if not getattr(tokenizer, "is_fast", False):
         return [[] for _ in texts]
     found = tokenizer(texts, **_PLAIN, return_offsets_mapping=True)
