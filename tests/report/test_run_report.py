@@ -253,3 +253,18 @@ def test_the_data_report_is_shown_and_escaped(run):
     assert page.index("label 9") < page.index("label 10")
     assert "second text" not in page
     assert "control characters" not in page
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"layers": 3, "kind": "bert"}, "3 layers"),
+        ({"layers": 1}, "1 layer"),
+        ({"layers": 0, "kind": "static"}, "static"),
+        ({"layers": 0}, "0 layers"),
+    ],
+)
+def test_a_network_without_layers_is_called_by_its_kind(model, said):
+    from chatstill.report.run import build_of
+
+    assert build_of(model) == said

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ..disk.run_files import ALONE, COMPARED, DIRECT, resolved_entries
-from ..figures import counted
 from .history import read_history
 from .model import Report, ResultRow, Series
-from .run import NAMES, measures, read_json, versions
+from .run import NAMES, build_of, measures, read_json, versions
 from .warned import read_warnings
 
 
@@ -59,7 +58,7 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
 
 def name_of(link: Mapping[str, Any]) -> str:
     """``step1 (3 layers)``."""
-    return f"{link['name']} ({counted(link['layers'], 'layer')})"
+    return f"{link['name']} ({build_of(link)})"
 
 
 def notes(metrics: Mapping[str, Any]) -> list[str]:

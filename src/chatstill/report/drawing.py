@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,8 +36,12 @@ def ink(name: str) -> str:
 def drawing(title: str) -> Iterator[None]:
     """matplotlib's own settings, whatever the user's are, and the same names in the SVG each time."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of its folder for caches, its fonts
-    import matplotlib
-
+    backend = os.environ.pop("MPLBACKEND", None)  # an unknown one would keep it from being imported
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its font has no Chinese; the page's has
         matplotlib.rcdefaults()

@@ -8,7 +8,7 @@ from typing import Any
 from ..disk.json_file import read_object
 from ..disk.run_files import resolved_entries
 from ..disk.write import write_text
-from ..figures import fitted
+from ..figures import counted, fitted
 from .data import read_data_report
 from .history import RATE, read_history
 from .model import Measure, Report, ResultRow, Series
@@ -88,11 +88,18 @@ def read_json(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
     return read_object(path)
 
 
+def build_of(model: Mapping[str, Any]) -> str:
+    """``3 layers``, or its kind where a network counts none."""
+    if not model["layers"] and model.get("kind"):
+        return str(model["kind"])
+    return counted(model["layers"], "layer")
+
+
 def _student(metrics: Mapping[str, Any]) -> ResultRow:
     model = metrics["model"]
     name = "student" if metrics["verb"] == "distill" else "fine-tuned network"
     return ResultRow(
-        f"{name} ({model['layers']} layers)",
+        f"{name} ({build_of(model)})",
         model["parameters"],
         None if "teacher" in metrics else model["megabytes"],
         measures(metrics["dev"]),

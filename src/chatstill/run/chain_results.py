@@ -87,6 +87,7 @@ def _figures(link: Link, found: dict[str, Any]) -> dict[str, Any]:
         "teacher_value": found.get("teacher", {}).get("value"),
         "ratio": found.get("ratio"),
         "layers": found["model"]["layers"],
+        "kind": found["model"].get("kind", ""),
         "parameters": found["model"]["parameters"],
         "steps": sum(phase["steps"] for phase in found["training"]["phases"]),
         "seconds": found["training"]["seconds"],

@@ -121,6 +121,7 @@ def _kept(job: Job, trained: Trained) -> dict[str, Any]:
 def _model_facts(model: Any, folder: Path) -> dict[str, Any]:
     counted = count_parameters(model)
     return {
+        "kind": model.config.model_type,
         "layers": count_layers(model.config),
         "parameters": counted.total,
         "parameters_without_embeddings": counted.without_embeddings,
