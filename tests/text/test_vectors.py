@@ -91,9 +91,14 @@ def test_the_copy_is_mapped_and_the_file_not_read_again(write, tmp_path, monkeyp
     first = read_vectors(path, ["the"], cache, place="")
     assert sorted(made.suffix for made in cache.iterdir()) == [".json", ".npy"]
     monkeypatch.setattr(vector_lines, "_lines", lambda path: pytest.fail("read again"))
+    load, modes = np.load, []
+    monkeypatch.setattr(
+        np, "load", lambda *given, **more: modes.append(more["mmap_mode"]) or load(*given, **more)
+    )
     again = read_vectors(path, ["the", ","], cache, place="")
     assert again.matrix[0].tolist() == first.matrix[0].tolist()
     assert again.matrix[1].tolist() == [1, 2, 3]
+    assert modes == ["r"]
 
 
 def test_a_changed_file_is_read_anew(write, tmp_path):

@@ -56,7 +56,9 @@ def test_rows_are_cut_to_a_length_as_transformers_cuts_them():
 
 @pytest.mark.parametrize("text", ["[SEP]", "a [PAD] b", "[UNK]", "[MASK][SEP]", "</s>"])
 def test_what_stands_in_a_text_is_no_special_token(text):
-    found = made([*WORDS, "[", "]"])(text)["input_ids"]
+    tokenizer = made([*WORDS, "[", "]"])
+    assert tokenizer.split_special_tokens
+    found = tokenizer(text)["input_ids"]
     assert found[-1] == SEP
     assert not {PAD, SEP} & set(found[:-1])
 

@@ -210,7 +210,9 @@ def _without_main() -> Iterator[None]:
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use; one where it may start no other."""
+    if multiprocessing.current_process().daemon:
+        return 1
     usable = getattr(os, "sched_getaffinity", None)
     return len(usable(0)) if usable is not None else os.cpu_count() or 1
 
