@@ -94,21 +94,31 @@ def test_several_processes_cut_as_one_does_and_end_when_idle(few, monkeypatch):
     monkeypatch.setattr(cutting, "IDLE", 0.2)
     segmenter = load_segmenter("words")
     cutter = Cutter(segmenter, processes=2)
+    words_of, running = cutting._words_of, []
+
+    def seen(found):
+        running.extend(processes_of(cutter))
+        return words_of(found)
+
+    monkeypatch.setattr(cutting, "_words_of", seen)
     assert list(cutter(TEXTS)) == plain(segmenter, TEXTS)
-    running = processes_of(cutter)
-    assert running and "processes)" in cutter.rate()
+    assert running
     for process in running:
         process.join(20)
         assert process.exitcode is not None
     assert list(cutter(["anew"])) == [["anew"]]
 
 
-def test_processes_are_started_for_what_is_slow_alone(few):
+@pytest.mark.parametrize(("quick", "started"), [(0, False), (1e12, True)])
+def test_processes_are_started_for_what_is_slow_alone(few, monkeypatch, quick, started):
+    """What is as quick as sending the texts is cut here."""
+    monkeypatch.setattr(cutting, "QUICK", quick)
     cutter = Cutter(load_segmenter("words"))
     cutter.processes = 2
-    list(cutter(TEXTS))
-    assert cutter._pool is None  # as quick as sending the texts
-    assert "1 process)" in cutter.rate()
+    assert list(cutter(TEXTS)) == plain(cutter.segmenter, TEXTS)
+    assert (cutter._pool is not None) == started
+    assert ("2 processes)" if started else "1 process)") in cutter.rate()
+    cutter.close()
 
 
 def test_the_users_script_is_not_run_again_in_each_process(tmp_path):
