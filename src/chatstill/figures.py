@@ -25,6 +25,11 @@ def fitted(temperature: float, rows: str = "rows") -> str:
     return f"fitted on the same {rows}{limit if ends else ''}"
 
 
+def parameter_count(count: int) -> str:
+    """``22.7 M``, and in full where that would say little: ``26,563``."""
+    return f"{count / 1e6:.1f} M" if count >= 100_000 else f"{count:,}"
+
+
 def byte_size(size: float) -> str:
     """``820 kB``, ``43.5 MB``, ``1.2 GB``; decimal units."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6)):

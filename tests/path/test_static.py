@@ -89,7 +89,7 @@ def test_pieces_of_any_teacher_part_the_two_texts(run, teacher_of, kind):
 def test_vectors_of_the_teacher_and_terms_of_vectors(run):
     terms = {"terms": {"vec": {"feature": "vector", "loss": "mse", "weight": 1}}}
     done = run(**{**STATIC, **network(vectors="teacher"), "distillation": terms})
-    assert "word vectors of the teacher" in done.text and "PCA from 16 to 8" in done.text
+    assert "its word vectors are the teacher's" in done.text and "PCA from 16 to 8" in done.text
     assert "term vec" in done.text
     found = json.loads((done.folder / "metrics.json").read_text("utf-8"))
     assert found["dev"]["metrics"]["auc"] > 0.9
@@ -220,3 +220,12 @@ def test_two_processes_make_the_student_of_one(shared, teacher_of, made, tmp_pat
         torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
     words = [(tmp_path / name / "student" / "words.json").read_bytes() for name in ("one", "two")]
     assert words[0] == words[1]
+
+
+def test_a_misspelt_segmenter_is_named_with_its_place_and_the_nearest(shared, teacher_of, tmp_path):
+    values = world.values_for(shared / "data", tmp_path / "out", teacher_of(), **STATIC)
+    values |= network(segmenter="jeiba")
+    with pytest.raises(UserError, match="no segmenter or module 'jeiba'") as caught:
+        world.loaded(values, tmp_path)
+    (problem,) = caught.value.problems
+    assert "line 1" in problem.place and "Did you mean 'jieba'?" in problem.hint

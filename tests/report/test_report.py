@@ -153,7 +153,7 @@ def test_what_is_missing_is_left_out_or_a_dash():
     table = build_table(Report("t", rows=rows))
     assert table.columns == ["model", "parameters", "acc", "ratio to teacher"]
     assert [cell.text for cell in table.rows[0]] == ["a", "–", "-0.100", "–"]
-    assert [cell.text for cell in table.rows[1]] == ["b", "0.00 M", "–", "–"]
+    assert [cell.text for cell in table.rows[1]] == ["b", "5", "–", "–"]
     nan = ResultRow("n", metrics={"acc": Measure(float("nan"))}, latency_ms={"b": float("nan")})
     assert "nan" not in render_report(Report("t", rows=[nan]))
 

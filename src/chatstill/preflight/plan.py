@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem, shown
+from ..figures import parameter_count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -76,6 +77,6 @@ def network_rows(
 ) -> list[Row]:
     """One row that describes a network; what a model of a user's own does not have is left out."""
     parts = [f"{layers} layers" if layers else "", f"width {width}" if width else ""]
-    parts += [f"{heads} heads" if heads else "", f"{parameters / 1e6:.1f} M parameters"]
+    parts += [f"{heads} heads" if heads else "", f"{parameter_count(parameters)} parameters"]
     text = ", ".join(part for part in parts if part)
     return [(role, f"{text}; {source}" if source else text)]

@@ -140,7 +140,8 @@ def _figures(metrics: Mapping[str, Any]) -> str:
     if metrics.get("ratio"):
         text += f", {100 * metrics['ratio']:.1f} % of the teacher's {_figure(teacher['value'])}"
     share = metrics["model"]["parameters"] / teacher["parameters"]
-    return f"{text}, with {100 * share:.0f} % of its parameters."
+    digits = 0 if share >= 0.01 else 2
+    return f"{text}, with {100 * share:.{digits}f} % of its parameters."
 
 
 def _notes(metrics: Mapping[str, Any]) -> list[str]:

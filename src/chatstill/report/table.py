@@ -132,7 +132,9 @@ def _ratio(row: ResultRow, teacher: ResultRow, report: Report) -> Cell:
 
 
 def _millions(count: int | None) -> str:
-    return NOTHING if count is None else f"{count / 1e6:.2f} M"
+    if count is None:
+        return NOTHING
+    return f"{count / 1e6:.2f} M" if count >= 100_000 else f"{count:,}"
 
 
 def _number(value: float | None) -> str:

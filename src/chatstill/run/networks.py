@@ -155,7 +155,7 @@ class _Start:
             return self._random("as asked")
         if source is None and self.own is not None:
             if not count_layers(self.own):
-                return self._random(f"a {self.own.model_type} counts no layers")
+                return self._random(f"'{self.own.model_type}' has no layers to copy")
             if self.layers > count_layers(self.teacher.config):
                 return self._random("it has more layers than the teacher")
             other = errors_of(check_same_shape(self.teacher.config, self.own))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...registry.names import nearest
+
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 MOST_WORDS = 10_000_000
 PIECES = "pieces"  # the segmenter that is the teacher's tokenizer
+SEGMENTERS = ("jieba", "words", "characters", PIECES)
 
 
 class NetworkBlock(BaseModel):
@@ -115,4 +119,18 @@ class Network:
     @classmethod
     def problems(cls, block: NetworkBlock) -> list[tuple[str, str, str]]:
         """(key, message, way out) of what can be told wrong before anything is loaded."""
-        return []
+        name = block.segmenter if isinstance(block, WordsBlock) else None
+        if name is None or name in SEGMENTERS or _is_module(name):
+            return []
+        near = nearest(name, SEGMENTERS)
+        hint = f"Did you mean '{near}'? " if near else ""
+        known = ", ".join(SEGMENTERS)
+        hint += f"Known: {known}, or an installed module with a function `cut`."
+        return [("segmenter", f"there is no segmenter or module '{name}' here.", hint)]
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):  # of the package that it would be in
+        return False

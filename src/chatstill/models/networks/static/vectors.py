@@ -67,7 +67,8 @@ def fill_from_teacher(model: Any, start: Start) -> list[str]:
         _clear_padding(model)
     seconds = time.monotonic() - began
     how = f"PCA from {states.shape[1]} to {width}" if width < states.shape[1] else "as they are"
-    return [f"word vectors of the teacher: {len(words):,} words in {seconds:.0f} s, {how}"]
+    num = len(words) - len(start.tokenizer.all_special_ids)
+    return [f"but its word vectors are the teacher's: {num:,} words in {seconds:.0f} s, {how}"]
 
 
 def words_of(tokenizer: PreTrainedTokenizerBase) -> list[str]:
