@@ -194,6 +194,19 @@ def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, made, 
     assert words[0] == words[1]
 
 
+@pytest.mark.parametrize("file", ["words.json", "user_dictionary.txt"])
+def test_other_words_of_a_static_teacher_are_another_run(made, tmp_path, file):
+    """Nothing in tokenizer_config.json names these files."""
+    from chatstill.run.fingerprint import content_of
+
+    folder = tmp_path / "student"
+    shutil.copytree(made[0] / "student", folder)
+    before = content_of(str(folder))
+    with (folder / file).open("a", encoding="utf-8") as stream:
+        stream.write("\n")
+    assert content_of(str(folder)) != before
+
+
 EXACT = {
     **STATIC,
     **network(dropout=0.0, vectors="random"),

@@ -43,7 +43,7 @@ WEIGHTS = (".safetensors", ".bin", ".model")
 MORE_PARTS = frozenset(
     "tekken.json bpe.codes vocab.bpe encoder.json dict.txt emoji.json entity_vocab.json normalizer.json "
     "word_shape.json word_pronunciation.json byte_maps.json vocab-src.json vocab-tgt.json target_vocab.json "
-    "prophetnet.tokenizer".split()
+    "prophetnet.tokenizer words.json user_dictionary.txt".split()
 )
 MORE_ENDINGS = (".model", ".spm", ".tokenizer", ".tiktoken", ".vocab")
 
