@@ -7,6 +7,7 @@ import signal
 
 import pytest
 import torch
+import transformers as tf
 
 from chatstill import cli
 from chatstill.errors import UserError
@@ -81,6 +82,10 @@ def test_pieces_of_any_teacher_part_the_two_texts(run, teacher_of, kind):
     from chatstill.text.tokenizers import resolve_tokenizer
 
     tokenizer = resolve_tokenizer(None, str(student), None)
+    import chatstill.auto  # noqa: F401
+
+    alone = tf.AutoTokenizer.from_pretrained(student)  # its own files, not a tokenizer of words
+    assert alone("the box", "sure")["input_ids"] == tokenizer("the box", "sure")["input_ids"]
     encoded = RowEncoder(tokenizer, Lengths(32), mark_sides=True)(["the box"], ["sure"])
     assert set(encoded.types.tolist()) == {0, 1}
     assert sorted(encoded.types.tolist()) == encoded.types.tolist()
@@ -192,6 +197,40 @@ def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, made, 
         (tmp_path / name / "student" / "words.json").read_bytes() for name in ("whole", "again")
     ]
     assert words[0] == words[1]
+
+
+def test_types_that_only_the_teacher_would_read_otherwise_are_refused(run, copy_of):
+    """Marking the sides in rows that both share would change what the teacher reads."""
+    folder = copy_of()
+    path = folder / "tokenizer.json"
+    values = json.loads(path.read_text("utf-8"))
+    for part in values["post_processor"]["pair"]:
+        next(iter(part.values()))["type_id"] = 0
+    path.write_text(json.dumps(values), encoding="utf-8")
+    settings = folder / "tokenizer_config.json"
+    about = json.loads(settings.read_text("utf-8"))
+    about["tokenizer_class"] = "PreTrainedTokenizerFast"
+    settings.write_text(json.dumps(about), encoding="utf-8")
+    pieces = {**STATIC, **network(segmenter="pieces", vectors="random")}
+    with pytest.raises(UserError, match="gives both texts the same token type"):
+        run("check", teacher=folder, **pieces)
+    run("check", teacher=folder, **STATIC)  # with words of its own it has rows of its own
+
+
+def test_a_second_text_that_comes_late_makes_a_network_of_two():
+    from chatstill.config.schema import RunConfig
+    from chatstill.readers.fit import fit_reader
+    from chatstill.tasks.base import Example
+    from chatstill.text.segment import SAMPLE
+
+    values = {"student_architectures": {"model_type": "static", "network": {"segmenter": "words"}}}
+    rows = [Example(f"train-{n}", n + 1, "one text") for n in range(SAMPLE + 1)]
+    pieces = world.tokenizer_of("bert")
+    for pairs in (False, True):
+        if pairs:
+            rows[-1] = Example("train-last", 1, "one text", "another")
+        fitted = fit_reader(RunConfig.model_validate(values), lambda: rows, pieces)
+        assert fitted.pairs is pairs and fitted.config().texts == 1 + pairs
 
 
 @pytest.mark.parametrize("file", ["words.json", "user_dictionary.txt"])

@@ -9,6 +9,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def given_by(model: object) -> frozenset[str]:
+    """Features that a network of the package hands out itself; empty where hooks read them."""
+    return (
+        frozenset(getattr(model, "gives", ())) if hasattr(model, "read_features") else frozenset()
+    )
+
+
 @dataclass(frozen=True)
 class Needs:
     """What a method reads of a network in a phase; a term of weight 0 is not in it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transformers import PreTrainedModel
 
 from ..errors import Problem, UserError
-from ..features.base import Needs
+from ..features.base import Needs, given_by
 from ..features.capture import NotCaptured
 from ..features.probe import changed_by_capture, first_token_is_blind, lacks_attention
 from .layers import layer_list
@@ -20,7 +20,7 @@ def unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem]
         needs: Of one phase.
         role: ``student`` or ``teacher``: before ``_architectures`` it is the key that is named.
     """
-    if not needs.reads_layers or getattr(model, "gives", None) is not None:
+    if not needs.reads_layers or given_by(model):
         return []  # a network of the package hands out what it gives; terms ask it first
     place, kind = f"{role}_architectures", model.config.model_type
     model = structural_copy(model)  # some networks change with a short row

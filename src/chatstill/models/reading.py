@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from ..features.base import Features, Needs
+from ..features.base import Features, Needs, given_by
 from ..features.capture import capture
 from .layers import layer_list
 
@@ -23,7 +23,7 @@ def read_features(
     Raises:
         UserError: the model has no plain list of layers.
     """
-    if getattr(model, "gives", None) is not None:
+    if given_by(model):
         own: Any = model
         found: Features = own.read_features(batch, needs)
         return found

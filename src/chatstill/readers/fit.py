@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.schema import RunConfig
 from ..errors import Problem, UserError
+from ..features.capture import takes_token_types
 from ..models.networks import network
-from ..models.networks.base import PIECES, Network, NetworkBlock, Start, WordsBlock
+from ..models.networks.base import Network, NetworkBlock, Start, WordsBlock
 from ..text.casing import lower_cases
-from ..text.segment import SAMPLE, usual_segmenter
+from ..text.segment import PIECES, SAMPLE, usual_segmenter
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -83,11 +84,26 @@ def fit_reader(
     if block is None or ours is None or block.model_name_or_path is not None:
         return None
     keys = ours.Block.model_validate(block.network or {})
-    pairs = any(row.text_b is not None for row in islice(iter(rows()), SAMPLE))
+    pairs = any(row.text_b is not None for row in rows())  # to the end where all have one text
     if not isinstance(keys, WordsBlock) or keys.segmenter == PIECES:
         return FittedReader(ours, keys, teachers, pairs, [])
     tokenizer, notes = _words(keys, config, rows, lower_cases(teachers))
     return FittedReader(ours, keys, tokenizer, pairs, notes)
+
+
+def sides_problem(
+    student: PreTrainedModel, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> Problem | None:
+    """A student that parts texts by token types, where marking them would change what the teacher reads."""
+    if not getattr(student, "reads_sides", False) or not takes_token_types(teacher):
+        return None
+    if any(tokenizer("a", "b", return_token_type_ids=True)["token_type_ids"]):
+        return None
+    message = (
+        "the teacher's tokenizer gives both texts the same token type and the teacher reads types, so the "
+        "two texts cannot be told apart by the student alone"
+    )
+    return Problem(f"{PLACE}.segmenter", message, 'Take another than "pieces", such as "words".')
 
 
 def _words(

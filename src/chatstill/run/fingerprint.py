@@ -12,9 +12,9 @@ from ..config.task import task_of
 from ..data.fingerprint import file_sha256
 from ..disk.json_file import known_object
 from ..models.networks import network
-from ..models.networks.base import PIECES, Network, WordsBlock
+from ..models.networks.base import Network, WordsBlock
 from ..tasks.files import locate, parts
-from ..text.segment import JIEBA, WORDS, segmenter_version
+from ..text.segment import JIEBA, PIECES, WORDS, segmenter_version
 from ..train.launch import world_size
 from ..train.runfolder import COVERS
 from .usual_values import RULES

@@ -24,7 +24,7 @@ from ..models.label_columns import LabelMatch, column_names, match_labels
 from ..models.load import load_config
 from ..models.outputs import same_class_problems, set_reading
 from ..models.reads_rows import reading_problems
-from ..readers.fit import fit_reader
+from ..readers.fit import fit_reader, sides_problem
 from ..readers.reader import Reader, reader_for
 from ..readers.student_reader import student_tokenizer, token_problems
 from ..readers.word_pieces import RowEncoder
@@ -244,6 +244,8 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         if not errors_of(problems):  # a cut or copied student would say the same once more
             problems += _check_tables(config, student, own, "student")
             problems += same_class_problems(student, teacher)
+            if own is tokenizer and (sides := sides_problem(student, teacher, own)):
+                problems.append(sides)
     if errors := errors_of(problems):
         raise UserError(errors)
     start = start_of(begun, verb)

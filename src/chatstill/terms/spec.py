@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Problem, UserError
-from ..features.base import Needs
+from ..features.base import Needs, given_by
 from ..features.layer_map import describe_pairs, match_layers
 from .rows import WITH_LAYERS, Row
 
@@ -46,7 +46,7 @@ class Shape:
             int(getattr(config, "num_attention_heads", 0)),
             int(config.num_labels),
             any(getattr(part, "is_causal", False) is True for part in model.modules()),
-            layers > 0 or "vector" in getattr(model, "gives", ()),
+            layers > 0 or "vector" in given_by(model),
         )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import Problem, UserError
 
 JIEBA, WORDS, CHARACTERS, PIECES = "jieba", "words", "characters", "pieces"
+SEGMENTERS = (JIEBA, WORDS, CHARACTERS, PIECES)
 EXTRA = 'python -m pip install "chatstill[words]"'
 # Both kinds of language, digits, a name in Latin letters and signs: what versions may cut otherwise.
 PROBE = (
@@ -24,7 +25,7 @@ PROBE = (
 )
 SAMPLE = 2000  # texts that a language is told by
 log = logging.getLogger("chatstill")
-_KNOWN = f"Known: {JIEBA}, {WORDS}, {CHARACTERS}, {PIECES}, or a module with a function `cut`."
+_KNOWN = f"Known: {', '.join(SEGMENTERS)}, or a module with a function `cut`."
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...registry.names import nearest
+from ...text.segment import SEGMENTERS
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 MOST_WORDS = 10_000_000
-PIECES = "pieces"  # the segmenter that is the teacher's tokenizer
-SEGMENTERS = ("jieba", "words", "characters", PIECES)
 
 
 class NetworkBlock(BaseModel):
