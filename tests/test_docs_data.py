@@ -1,5 +1,6 @@
 """Every example of docs/data.md is a run that works, on the rows that stand beside it."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from chatstill.run import run as pipeline
 from chatstill.tasks.positive import PLAIN_PAIRS
 from chatstill.tasks.tabular_keys import DataKeys
 
-from .pages import documented, fences, files_of, table, text_of
+from .pages import documented, fences, files_of, names, section, table, text_of
 from .path import world
 
 PAGE = "docs/data.md"
@@ -60,10 +61,14 @@ def test_an_example_runs(example, tmp_path, monkeypatch):
     assert metrics["task"] == "data" and metrics["dev"]["rows"] >= 2
 
 
-def test_every_word_that_tells_which_class_counts_is_listed():
+@pytest.mark.parametrize("page", ["docs/data.md", "docs/zh/data.md"])
+def test_every_pair_that_tells_which_class_counts_is_listed(page):
     """The list of plain pairs is short, and the page has all of it."""
-    page = text_of("docs/data.md")
-    listed = page.split("### Which class counts")[1].split("The order of the names")[0]
-    words = set(re.findall(r"`([^`]+)`", listed))
-    known = {word for pair in PLAIN_PAIRS for word in pair} - {"+1", "0.0", "1.0"}
-    assert known <= words, known - words
+    heading = {"docs/data.md": "Which class counts", "docs/zh/data.md": "哪一类算数"}[page]
+    listed = set()
+    for row in table(section(page, heading)):
+        counting, others = (re.split("[,、，]", cell) for cell in row)
+        if "`not_duplicate`" not in row[1]:
+            for words, against in zip(counting, others, strict=True):
+                listed |= set(itertools.product(names(against), names(words)))
+    assert listed == {*PLAIN_PAIRS} - {("-1", "+1"), ("0.0", "1.0")}

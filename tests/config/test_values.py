@@ -299,9 +299,9 @@ def test_doubtful_values_are_warnings(world):
 def test_the_shipped_example_lists_what_to_fill_in(world, monkeypatch):
     monkeypatch.chdir(EXAMPLE.parents[1])
     world.folder = EXAMPLE.parents[1]
-    with pytest.raises(UserError) as caught:
-        from chatstill.config import load
+    from chatstill.config import load
 
+    with pytest.raises(UserError) as caught:
         load(EXAMPLE.relative_to(EXAMPLE.parents[1]), [], verb="distill")
     report = str(caught.value)
     assert "'teacher_architectures.model_name_or_path' is still to be filled in" in report

@@ -78,9 +78,22 @@ def test_the_forward_pass_is_in_eval_mode_without_gradients_and_with_the_threads
     assert seen == [(False, False, 2)] and torch.get_num_threads() == before
 
 
-def test_inputs_that_a_model_does_not_take_are_left_out():
+@pytest.mark.parametrize(
+    ("kind", "read"),
+    [
+        ("bert", {"input_ids", "attention_mask", "token_type_ids"}),
+        ("distilbert", {"input_ids", "attention_mask"}),
+    ],
+)
+def test_a_model_gets_what_it_reads_and_neither_labels_nor_row_numbers(kind, read):
     config = DistilBertConfig(dim=8, hidden_dim=8, n_layers=1, n_heads=2, vocab_size=30)
-    speed.measure_latency(DistilBertForSequenceClassification(config), [batch()], repeats=1)
+    model = bert() if kind == "bert" else DistilBertForSequenceClassification(config)
+    given = []
+    model.register_forward_pre_hook(
+        lambda module, args, inputs: given.append({*inputs}), with_kwargs=True
+    )
+    speed.measure_latency(model, [batch()], repeats=1, warmup=0)
+    assert given == [read]
 
 
 def test_each_model_may_have_batches_of_its_own():

@@ -128,9 +128,9 @@ def test_a_model_that_continues_bert_takes_weights_of_bert(tmp_path, monkeypatch
     assert model.config.model_type == "own-bert"
     word = model.bert.embeddings.word_embeddings.weight
     assert torch.equal(word, bert.bert.embeddings.word_embeddings.weight)
+    (tmp_path / "own_d.py").write_text(HEAD.replace("NAME", "own-d"), encoding="utf-8")
+    register(["own_d.py"])
     with pytest.raises(UserError, match=r"says 'own-d', but .* says 'bert'"):
-        (tmp_path / "own_d.py").write_text(HEAD.replace("NAME", "own-d"), encoding="utf-8")
-        register(["own_d.py"])
         load(block(model_type="own-d", model_name_or_path="bert"))
 
 

@@ -158,7 +158,7 @@ NOT_PLAIN = {
 def test_tensors_that_cannot_be_copied_are_named(tmp_path, make, what):
     torch.save({"bert.pooler.weight": make()}, tmp_path / "model.bin")
     text = refusal(tmp_path / "model.bin")
-    assert f"bert.pooler.weight is {what}" in text or what in text
+    assert "bert.pooler.weight" in text and what in text
     assert "\n" not in text.partition("\n    ")[0]
 
 

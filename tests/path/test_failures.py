@@ -118,8 +118,8 @@ def test_too_high_a_learning_rate_ends_in_one_message(run, tmp_path):
     with pytest.raises(RunFailure, match=r"not finite at step \d+.*learning_rate") as failure:
         run(learning_rate=1e38, max_grad_norm=0, save_steps=1, warmup_steps=0)
     assert "last good checkpoint" in str(failure.value)
-    for path in (tmp_path / "out" / "checkpoints").iterdir():
-        assert damage_of(path) is None
+    left = sorted((tmp_path / "out" / "checkpoints").iterdir())
+    assert left and not [path for path in left if damage_of(path) is not None]
 
 
 @pytest.fixture

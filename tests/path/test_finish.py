@@ -206,9 +206,10 @@ def test_a_run_whose_steps_were_all_done_is_not_ended_before_its_time(
     def dies(*arguments):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(outcome, "report_run", dies)
-        run()
+        with pytest.raises(KeyboardInterrupt):
+            run()
     assert finish(tmp_path / "out") == 0
     assert "ended" not in metrics_of(tmp_path / "out")
     assert "phase 'replacing' was finished before" in capsys.readouterr().out

@@ -213,4 +213,6 @@ def said(where: Console) -> str:
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
-    return load_file(folder / "model.safetensors")
+    weights = load_file(folder / "model.safetensors")
+    assert weights, "what is compared weight by weight has some"
+    return weights

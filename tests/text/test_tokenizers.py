@@ -353,7 +353,8 @@ def test_any_number_may_be_the_longest_row(vocab_folder, value):
         tokenizer_class="BertTokenizer",
         model_max_length=value,
     )
-    own.resolve_tokenizer(str(vocab_folder), None, None)
+    found = own.resolve_tokenizer(str(vocab_folder), None, None).model_max_length
+    assert found == (value if value is not None else pytest.approx(10**30))
 
 
 def test_a_value_that_no_text_can_be_read_under_is_told_in_words(bert, tmp_path):

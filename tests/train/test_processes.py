@@ -37,6 +37,7 @@ def train(folder, name, *, rank=0, world=1, batch=4, args=None, **knobs):
 
 
 def close(left, right, **tolerance) -> None:
+    assert left and left.keys() == right.keys()
     for name in left:
         torch.testing.assert_close(torch.tensor(left[name]), torch.tensor(right[name]), **tolerance)
 
