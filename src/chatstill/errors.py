@@ -1,10 +1,12 @@
 """What a user is told when something is wrong: problems with a place and a way out, all at once."""
 
+from __future__ import annotations
+
 import re
 import signal
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 # Codes for the terminal, line ends, what turns the direction of writing, and what UTF-8 cannot hold.
 _CONTROL = re.compile(
@@ -37,12 +39,14 @@ class Problem:
         message: What was found and what was expected, one or two sentences.
         hint: What to do about it; empty if the message says it.
         severity: Errors stop a run before it starts, warnings are printed and the run goes on.
+        code: What kind of fault it is, ``room.what``: stays as it is when the sentence gets better.
     """
 
     place: str
     message: str
     hint: str = ""
     severity: Literal["error", "warning"] = "error"
+    code: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         # Names in them are anybody's; a hint may have lines of its own.
@@ -53,6 +57,18 @@ class Problem:
     def __str__(self) -> str:
         text = f"{self.place}: {self.message}" if self.place else self.message
         return f"{text}\n    {self.hint}" if self.hint else text
+
+
+class Said(NamedTuple):
+    """What is wrong and what to do about it, from a check that does not know the place."""
+
+    message: str
+    hint: str = ""
+    code: str = ""
+
+    def under(self, key: str) -> Said:
+        """The same, said of a key of the configuration."""
+        return self._replace(message=f"'{key}': {self.message}")
 
 
 def errors_of(problems: Iterable[Problem]) -> list[Problem]:
@@ -66,8 +82,8 @@ class UserError(Exception):
     exit_code = 2
 
     def __init__(self, problems: Problem | str | Iterable[Problem]) -> None:
-        if isinstance(problems, str):
-            problems = [Problem("", problems)]
+        if isinstance(problems, str):  # of a plugin's
+            problems = [Problem("", problems, code="plugin.says")]
         elif isinstance(problems, Problem):
             problems = [problems]
         self.problems = list(problems)

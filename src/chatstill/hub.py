@@ -43,6 +43,7 @@ def hub_problem(
         f"Put {wanted} into the folder ./{folder or name}, or into another one and name that; or set "
         "HF_ENDPOINT to a mirror you can reach; or fetch it once with a connection (HF_TOKEN for "
         "what is private) and run with HF_HUB_OFFLINE=1.",
+        code="hub.not-reached",
     )
 
 

@@ -6,14 +6,13 @@ folder of the same name in the working directory goes first, and plugins add to 
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .disk.json_file import fault_of, read_json
 from .errors import Problem, UserError
-from .registry.names import nearest, plain, unknown
+from .registry.method_file import KNOWN, MethodFile, key_problems, read_block
+from .registry.names import plain, unknown
 from .registry.plugins import load_plugin
 
 if TYPE_CHECKING:
@@ -23,34 +22,6 @@ if TYPE_CHECKING:
 FOLDER = Path("config") / "models_config"
 TERMS = "matches"  # the method of files that only name terms
 _PACKAGE = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True)
-class MethodFile:
-    """One JSON file of ``config/models_config``.
-
-    Attributes:
-        path: Where it lies.
-        label: How it is called in messages and origins.
-        model_type: The name that a configuration gives.
-        method: The module in ``chatstill/methods`` (or a plugin) that carries it out.
-        aliases: Further names.
-        description: One sentence.
-        defaults: Values that hold where the user's file says nothing.
-        example: The blocks to paste where the method's own block is missing.
-        chain: The method is one of pipelines alone: ``teacher`` where each link's student is the next
-            link's teacher. Empty for methods of single runs.
-    """
-
-    path: Path
-    label: str
-    model_type: str
-    method: str
-    aliases: tuple[str, ...] = ()
-    description: str = ""
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    example: Mapping[str, Any] = field(default_factory=dict)
-    chain: str = ""
 
 
 def builtin_folder() -> Path:
@@ -92,49 +63,14 @@ def read_method_file(
         UserError: If it is no JSON object, lacks ``model_type`` or ``method``, or has unknown keys.
     """
     name = label or str(path)
-    try:
-        values = read_json(path, pairs=_once)
-    except (OSError, ValueError) as error:
-        raise UserError(Problem(name, f"{fault_of(error)}.")) from None
-    except KeyError as error:
-        raise UserError(Problem(name, f"the key {error} stands there twice.")) from None
-    known = {"model_type": str, "method": str, "aliases": list, "description": str}
-    known |= {"defaults": dict, "example": dict, "chain": str}
-    if not isinstance(values, dict):
-        raise UserError(Problem(name, "a method file is a block with model_type and method."))
-    values = {key: value for key, value in values.items() if key not in ("note", "$schema")}
+    values = read_block(path, name)
     if model_type is not None:
         values.setdefault("model_type", model_type)
-    knobs = _take_knobs(values, known)
-    problems = [
-        Problem(
-            name, f"'{key}' is missing: the file of a method names its model_type and its method."
-        )
-        for key in ("model_type", "method")
-        if key not in values
-    ]
-    for key, value in values.items():
-        if key not in known:
-            guess = nearest(key, [*known, *knobs])
-            names = ", ".join([*known, *(knob for knob in knobs if knob not in known)])
-            hint = f"Did you mean '{guess}'?" if guess else f"Known: {names}."
-            problems.append(Problem(name, f"unknown key '{key}'.", hint))
-        elif not isinstance(value, known[key]):
-            problems.append(Problem(name, f"'{key}' must be a {known[key].__name__}."))
-    if problems:
+    knobs = _take_knobs(values, KNOWN)
+    if problems := key_problems(values, name, knobs):
         raise UserError(problems)
     aliases = tuple(str(alias) for alias in values.pop("aliases", ()))
     return MethodFile(path=path, label=name, aliases=aliases, **values)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A block of JSON whose keys stand there once."""
-    block: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in block:
-            raise KeyError(key)
-        block[key] = value
-    return block
 
 
 def _take_knobs(values: dict[str, Any], known: Mapping[str, type]) -> list[str]:
@@ -176,7 +112,14 @@ def find_method_file(
             message = (
                 f"its model_type is '{own.model_type}', the configuration says '{model_type}'."
             )
-            raise UserError(Problem(str(own.path), message, "Make them agree, or leave one out."))
+            raise UserError(
+                Problem(
+                    str(own.path),
+                    message,
+                    "Make them agree, or leave one out.",
+                    code="method.file-of-another-type",
+                )
+            )
         return own
     files = method_files()
     wanted = plain(model_type or "")
@@ -188,7 +131,9 @@ def find_method_file(
             return MethodFile(Path(), "", model_type=module, method=module)
     names_known = [*files, *(m for m in modules if m not in {f.method for f in files.values()})]
     pairs = [f"{alias}={file.model_type}" for file in files.values() for alias in file.aliases]
-    raise UserError(Problem("", unknown("method", model_type or "", names_known, pairs)))
+    raise UserError(
+        Problem("", unknown("method", model_type or "", names_known, pairs), code="method.unknown")
+    )
 
 
 def method_names(plugins: Sequence[str] = ()) -> list[str]:
@@ -213,7 +158,9 @@ def method(name: str, plugins: Sequence[str] = ()) -> "type[Method]":
             found = _method_in(importlib.import_module(f"{__package__}.methods.{module}"))
             assert found is not None, f"methods/{module}.py holds no subclass of Method"
             return found
-    raise UserError(Problem("", unknown("method", name, method_names(plugins))))
+    raise UserError(
+        Problem("", unknown("method", name, method_names(plugins)), code="method.unknown")
+    )
 
 
 def _method_in(module: ModuleType) -> "type[Method] | None":
@@ -244,7 +191,9 @@ def task(name: str, plugins: Sequence[str] = ()) -> "Task":
     except UserError:
         if not own:
             raise
-    raise UserError(Problem("", unknown("task", name, [*builtin.names(), *own])))
+    raise UserError(
+        Problem("", unknown("task", name, [*builtin.names(), *own]), code="task.unknown")
+    )
 
 
 def _user_file(name: str) -> Path:
@@ -258,7 +207,9 @@ def _user_file(name: str) -> Path:
         if candidate.is_file():
             return candidate
     hint = f"It is a path, or the name of a file in {FOLDER}."
-    raise UserError(Problem("", f"there is no method file '{name}'.", hint))
+    raise UserError(
+        Problem("", f"there is no method file '{name}'.", hint, code="method.file-missing")
+    )
 
 
 def _index(folder: Path, builtin: Mapping[str, MethodFile]) -> dict[str, MethodFile]:
@@ -277,7 +228,14 @@ def _index(folder: Path, builtin: Mapping[str, MethodFile]) -> dict[str, MethodF
             other = claimed.setdefault(plain(name), file)
             if other is not file:
                 message = f"'{name}' is also claimed by {other.label}."
-                problems.append(Problem(label, message, "Each model_type and alias has one file."))
+                problems.append(
+                    Problem(
+                        label,
+                        message,
+                        "Each model_type and alias has one file.",
+                        code="method.name-claimed-twice",
+                    )
+                )
         found[file.model_type] = file
     if problems:
         raise UserError(problems)

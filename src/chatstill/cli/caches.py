@@ -40,6 +40,7 @@ def cache(folders: Folders = None, remove: Remove = False, yes: Yes = False) -> 
                     "--remove",
                     "asks before it removes, and there is no terminal",
                     "Add --yes to remove without being asked.",
+                    code="caches.no-terminal-to-ask",
                 )
             )
         if not typer.confirm(f"Remove {clearing.total(free)}?"):

@@ -102,7 +102,7 @@ def _name_error(error: UnicodeEncodeError) -> int:
     """A file's name in letters that this process cannot hand to the system."""
     hint = "Start it with LC_ALL=C.UTF-8, or with PYTHONUTF8=1."
     message = f"file names are in {error.encoding} here, which has no '{error.object}'"
-    show_problems([Problem("", message, hint)])
+    show_problems([Problem("", message, hint, code="files.name-not-writable-here")])
     return 2
 
 

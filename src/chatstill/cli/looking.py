@@ -65,7 +65,9 @@ def schema(
         return
     if output.is_dir() or (output.exists() and '"$schema"' not in _start(output)):
         message = f"{output} exists and holds no schema."
-        raise UserError(Problem("--output", message, "Name another file."))
+        raise UserError(
+            Problem("--output", message, "Name another file.", code="cli.output-is-no-schema")
+        )
     write_text(output, text)
     say(standard_output(), f"schema: {output}")
 

@@ -37,7 +37,14 @@ def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
         if own and not plugins:
             message = f"the run that made {model} had plugins of its own: {', '.join(own)}."
             more = " ".join(f"--plugin {name}" for name in own)
-            raise UserError(Problem("", message, f"Name them: {more}, or --config CONFIG."))
+            raise UserError(
+                Problem(
+                    "",
+                    message,
+                    f"Name them: {more}, or --config CONFIG.",
+                    code="run.plugins-not-named",
+                )
+            )
         return known
     if _is_unfinished(model):
         message = f"{model} is the folder of a run that has not ended: it holds no network yet"
@@ -45,7 +52,7 @@ def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
             "Start the run again with its configuration, name the folder of one of its links, or end it with "
             f"what it has: chatstill finish {model}"
         )
-        raise UserError(Problem("", message, hint))
+        raise UserError(Problem("", message, hint, code="run.not-ended"))
     return {}
 
 

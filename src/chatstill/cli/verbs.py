@@ -148,9 +148,15 @@ def evaluate(
     task_name = task_name or known.get("task_name")
     if config is None and task_name is None and not model.exists():
         hint = "If it is a name on the hub, say its task: --task-name or --config."
-        raise UserError(Problem("", f"there is no folder {model}", hint))
+        raise UserError(Problem("", f"there is no folder {model}", hint, code="cli.no-such-folder"))
     if texts and output is None:
-        raise UserError(Problem("--texts", "predictions are only written with --output FOLDER"))
+        raise UserError(
+            Problem(
+                "--texts",
+                "predictions are only written with --output FOLDER",
+                code="cli.texts-without-output",
+            )
+        )
     named = _named([*block, *(overrides or [])], task_name, data_dir, plugins)
     loaded = _load(config, [*named, *_with_texts(texts)], "evaluate")
     from ..run import run as pipeline
@@ -190,7 +196,9 @@ def predict(
                 f"nothing beside {model} says its task, so the rows were read as those of chat"
             )
             hint = "Name the task (--task-name mrpc), or the file of its run (--config my.json)."
-            error.problems.append(Problem("", message, hint, "warning"))
+            error.problems.append(
+                Problem("", message, hint, "warning", code="predict.task-not-told")
+            )
         raise
 
 

@@ -41,12 +41,26 @@ def load_again(
     entries = resolved_entries(folder)
     if not entries:
         message = f"its {FILE} is missing or damaged, so its configuration is not known"
-        raise UserError(Problem(str(folder), message, "Name the file: --config my.json"))
+        raise UserError(
+            Problem(
+                str(folder),
+                message,
+                "Name the file: --config my.json",
+                code="run.configuration-lost",
+            )
+        )
     own = entries.get("plugins", {}).get("value") or []
     if own and not plugins:
         more = " ".join(f"--plugin {name}" for name in own)
         message = f"the run had plugins of its own: {', '.join(map(str, own))}."
-        raise UserError(Problem(str(folder), message, f"Name them: {more}, or --config CONFIG."))
+        raise UserError(
+            Problem(
+                str(folder),
+                message,
+                f"Name them: {more}, or --config CONFIG.",
+                code="run.plugins-not-named",
+            )
+        )
     source = Source(str(folder / FILE))
     for key, entry in entries.items():
         if _OF_A_USER.fullmatch(str(entry["origin"])):

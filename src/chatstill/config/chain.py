@@ -112,6 +112,7 @@ def _unread(links: Sequence[Link], source: Source) -> list[Problem]:
             f'Name it where it is to be gone on from, such as "student_architectures": '
             f'{{"model_name_or_path": "link:{link.name}"}}, or run \'{link.name}\' by itself.',
             "warning",
+            code="chain.link-not-read",
         )
         for link in own[:-1]
         if link.name not in read

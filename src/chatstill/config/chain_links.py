@@ -12,6 +12,7 @@ from .. import lookup
 from ..disk.run_files import COMPARED, DIRECT
 from ..disk.run_names import CACHE, is_taken
 from ..errors import Problem, UserError
+from ..registry.names import nearest
 from .compared import LINK, TEACHER, alone, comparisons, direct
 from .compat.placeholders import is_placeholder
 from .places import KeyPath
@@ -88,13 +89,15 @@ def _listed(source: Source) -> tuple[list[Draft], list[Problem]]:
     links = source.get(("pipeline",))
     if not isinstance(links, list):
         message = "'pipeline' must be a list of links: [ { … }, { … } ]."
-        return [], [source.problem(("pipeline",), message)]
+        return [], [source.problem(("pipeline",), message, code="chain.pipeline-is-no-list")]
     drafts: list[Draft] = []
     problems: list[Problem] = []
     for number, link in enumerate(links):
         if not isinstance(link, dict):
             message = "a link is a block { … } of keys."
-            problems.append(source.problem(("pipeline", number), message))
+            problems.append(
+                source.problem(("pipeline", number), message, code="chain.link-is-no-block")
+            )
             continue
         name = link.get("name", f"link{number + 1}")
         faults = _faults(link, name, {draft.name for draft in drafts}, source, number)
@@ -123,14 +126,22 @@ def _faults(
         hint = (
             "Its folder has that name: up to 100 letters, digits, '-', '_' and '.', such as step1."
         )
-        problems.append(source.problem((*here, "name"), message, hint))
+        problems.append(
+            source.problem((*here, "name"), message, hint, code="chain.link-name-faulty")
+        )
     elif (found := _in_use(name, taken)) is not None:
-        problems.append(source.problem((*here, "name"), f"the name '{name}' is taken.", found))
+        problems.append(
+            source.problem(
+                (*here, "name"), f"the name '{name}' is taken.", found, code="chain.link-name-taken"
+            )
+        )
     if link.get("verb", "distill") not in ("distill", "teach"):
         message = f"'verb' is {json.dumps(link['verb'])}; a link can distill or teach."
-        problems.append(source.problem((*here, "verb"), message))
+        problems.append(source.problem((*here, "verb"), message, code="chain.verb-unknown"))
     problems += [
-        source.problem((*here, key), f"'{key}' can't stand in a link.", hint)
+        source.problem(
+            (*here, key), f"'{key}' can't stand in a link.", hint, code="chain.key-not-of-a-link"
+        )
         for key, hint in _NOT_IN_A_LINK.items()
         if key in link
     ]
@@ -220,7 +231,9 @@ def _apply_overrides(drafts: list[Draft], overrides: Sequence[str]) -> list[Prob
                 if name not in by_name
                 else "a link has its own folder."
             )
-            problems.append(Problem(f"--set {override}", message, hint))
+            problems.append(
+                Problem(f"--set {override}", message, hint, code="chain.override-of-no-link")
+            )
     return problems
 
 
@@ -234,16 +247,18 @@ def _resolve(draft: Draft, before: Sequence[Draft]) -> list[Problem]:
         name, place = value.removeprefix(LINK), draft.source.place(path)
         if path[-1] not in ("model_name_or_path", "tokenizer_name_or_path"):
             message = f"'{value}' can only stand as a model_name_or_path or tokenizer_name_or_path."
-            problems.append(Problem(place.where, message))
+            problems.append(Problem(place.where, message, code="chain.link-reference-misplaced"))
             draft.source.drop(path)
             continue
         earlier = known.get(name)
         if earlier is None:
-            near = lookup.nearest(name, list(known))
+            near = nearest(name, list(known))
             names = ", ".join(known) or "none"
             hint = f"Did you mean '{LINK}{near}'?" if near else f"Links before it: {names}."
             message = f"'{value}': there is no link of that name before '{draft.name}'."
-            problems.append(Problem(place.where, message, hint))
+            problems.append(
+                Problem(place.where, message, hint, code="chain.link-reference-unknown")
+            )
             promised.append(value)  # no more is to be said of it
             continue
         folder = str(kept_in(Path(str(earlier.source.get(("output_dir",)))), earlier.verb))

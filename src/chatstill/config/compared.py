@@ -25,7 +25,9 @@ def comparisons(source: Source) -> tuple[list[str], list[Problem]]:
         wanted.append(DIRECT)
     elif direct_key is not None and not isinstance(direct_key, bool):
         message = f"'compare_direct' must be true or false, found {found(direct_key)}."
-        problems.append(source.problem(("compare_direct",), message))
+        problems.append(
+            source.problem(("compare_direct",), message, code="chain.compare-direct-wrong-value")
+        )
     if alone_key is True or isinstance(alone_key, dict):
         wanted.append(ALONE)
     elif alone_key is not None and alone_key is not False:
@@ -33,7 +35,11 @@ def comparisons(source: Source) -> tuple[list[str], list[Problem]]:
             f"'compare_alone' must be true, false or a block of keys, found {found(alone_key)}."
         )
         hint = 'Keys for the run alone: "compare_alone": {"learning_rate": 1e-4}'
-        problems.append(source.problem(("compare_alone",), message, hint))
+        problems.append(
+            source.problem(
+                ("compare_alone",), message, hint, code="chain.compare-alone-wrong-value"
+            )
+        )
     return wanted, problems
 
 
@@ -51,7 +57,11 @@ def direct(source: Source, links: Sources) -> tuple[Source | None, list[Problem]
         hint = (
             'It compares an assistant\'s student with one taught directly: "link:NAME" as teacher.'
         )
-        return None, [source.problem(("compare_direct",), message, hint)]
+        return None, [
+            source.problem(
+                ("compare_direct",), message, hint, code="chain.nothing-to-compare-directly"
+            )
+        ]
     link = _copy(source, last, DIRECT)
     _take_block(link, TEACHER, first)
     return link, []

@@ -44,21 +44,24 @@ class Cursor:
         where = f"{self.name}: line {line}, column {column}"
         return Place(origin=f"{self.name}:{line}", where=where, line=line, column=column)
 
-    def note(self, offset: int, message: str, hint: str = "") -> None:
+    def note(self, offset: int, message: str, hint: str = "", *, code: str) -> None:
         """Records a slip; reading goes on."""
-        self.problems.append(Problem(self.place(offset).where, message, hint))
+        self.problems.append(Problem(self.place(offset).where, message, hint, code=code))
 
-    def fail(self, offset: int, message: str, hint: str = "") -> NoReturn:
+    def fail(self, offset: int, message: str, hint: str = "", *, code: str) -> NoReturn:
         """Records a slip whose meaning is not plain, and ends the reading."""
         if self.suspect is not None:
-            offset, quote = self.suspect
-            message = (
-                f"the text that begins here holds a full-width quote {quote} and has no proper end."
-            )
-            hint = (
-                'JSON takes the straight quote " only: switch the input method and type it again.'
-            )
-        self.note(offset, message, hint)
+            self.fail_suspect(*self.suspect)
+        self.note(offset, message, hint, code=code)
+        raise Unreadable
+
+    def fail_suspect(self, offset: int, quote: str) -> NoReturn:
+        """Ends the reading at a text with a lone full-width quote."""
+        message = (
+            f"the text that begins here holds a full-width quote {quote} and has no proper end."
+        )
+        hint = 'JSON takes the straight quote " only: switch the input method and type it again.'
+        self.note(offset, message, hint, code="json.full-width-quote-without-end")
         raise Unreadable
 
     def shown(self, offset: int) -> str:
@@ -77,13 +80,28 @@ class Cursor:
             if comment:
                 self.at = comment.end()
             elif other:
-                self.note(self.at, "'#' begins no comment here.", "Write // in its place.")
+                self.note(
+                    self.at,
+                    "'#' begins no comment here.",
+                    "Write // in its place.",
+                    code="json.hash-comment",
+                )
                 self.at = other.end()
             elif self.text.startswith("/*", self.at):
-                self.fail(self.at, "the comment that begins here has no end.", "It ends with */.")
+                self.fail(
+                    self.at,
+                    "the comment that begins here has no end.",
+                    "It ends with */.",
+                    code="json.comment-without-end",
+                )
             elif self.at < len(self.text) and self.text[self.at] in _ODD_SPACES:
                 code = f"U+{ord(self.text[self.at]):04X}"
-                self.note(self.at, f"an unusual space ({code}) stands here.", "Type a plain space.")
+                self.note(
+                    self.at,
+                    f"an unusual space ({code}) stands here.",
+                    "Type a plain space.",
+                    code="json.odd-space",
+                )
                 while self.at < len(self.text) and self.text[self.at] in _ODD_SPACES:
                     self.at += 1
             else:
@@ -100,6 +118,11 @@ class Cursor:
         sign = self.text[self.at]
         if sign in _FULL_WIDTH:
             plain = _FULL_WIDTH[sign]
-            self.note(self.at, f"full-width '{sign}'.", f"Type a plain '{plain}' in its place.")
+            self.note(
+                self.at,
+                f"full-width '{sign}'.",
+                f"Type a plain '{plain}' in its place.",
+                code="json.full-width-sign",
+            )
         self.at += 1
         self.suspect = None

@@ -1,6 +1,7 @@
 """The files that a configuration names: there, readable and of the right kind. Nothing is created."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from .. import lookup
 from ..disk.run_names import CACHE, NETWORKS, is_taken
 from ..errors import Problem, UserError
 from .data_block import check_data_block
-from .networks import PRETRAINED, STUDENT, TEACHER, check_network, check_tokenizer, near_file
+from .near import near_file
+from .networks import PRETRAINED, STUDENT, TEACHER, check_network, check_tokenizer
 from .rules import starts_pretrained
 from .schema import RunKeys
 from .source import Source
@@ -60,25 +62,33 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
                 if _a_plugin_fails(source, plugins):
                     continue  # it is said, and the task may be in it
                 message = f"'task_name': {found.message.rstrip('.')}."
-                problems.append(source.problem(("task_name",), message, found.hint))
+                problems.append(
+                    source.problem(("task_name",), message, found.hint, code=found.code)
+                )
     folder = Path(keys.data_dir)
     path = ("data_dir",)
     own = getattr(task, "reads_folders", False) and not source.has(path)
     if kind_of(folder) != "folder" and not own:
-        message = f"'data_dir': the folder {keys.data_dir} does not exist."
-        hint = "" if kind_of(folder) else near_file(keys.data_dir)
-        if kind_of(folder):
-            message = f"'data_dir': {keys.data_dir} is a file, not a folder."
-            hint = f"Name the folder of the files: {folder.parent}, or the one that it lies in."
-        return [*problems, source.problem(path, message, hint)]
+        return [*problems, _no_folder(keys.data_dir, source)]
     if task is None:
         return problems
     for split in splits:
         try:
             problems += _split(task, split, folder, source)
         except UserError as error:
-            problems += [source.problem(path, p.message, p.hint) for p in error.problems]
+            where = source.place(path).where
+            problems += [replace(problem, place=where) for problem in error.problems]
     return problems
+
+
+def _no_folder(name: str, source: Source) -> Problem:
+    path = ("data_dir",)
+    if kind_of(Path(name)):
+        message = f"'data_dir': {name} is a file, not a folder."
+        hint = f"Name the folder of the files: {Path(name).parent}, or the one that it lies in."
+        return source.problem(path, message, hint, code="data.dir-is-a-file")
+    message = f"'data_dir': the folder {name} does not exist."
+    return source.problem(path, message, near_file(name), code="data.dir-missing")
 
 
 def _a_plugin_fails(source: Source, plugins: tuple[str, ...]) -> bool:
@@ -93,12 +103,14 @@ def _split(task: Any, split: str, folder: Path, source: Source) -> list[Problem]
         return []
     other = task.fallback(split, folder)
     if other is not None:
-        return [Problem(str(other[0]), f"{other[1]}.", severity="warning")]
+        return [
+            Problem(str(other[0]), f"{other[1]}.", severity="warning", code="data.stand-in-file")
+        ]
     tried = " and ".join(str(place) for place in task.places(split, folder))
     message = f"no {split} file for the task {task.name}: looked for {tried}."
     names = sorted(entry.name for entry in folder.iterdir())
     hint = f"{folder} holds: {', '.join(names[:8])}." if names else f"{folder} is empty."
-    return [source.problem(path, message, hint)]
+    return [source.problem(path, message, hint, code="data.no-file-of-the-split")]
 
 
 def _cache(keys: RunKeys, source: Source) -> list[Problem]:
@@ -107,7 +119,14 @@ def _cache(keys: RunKeys, source: Source) -> list[Problem]:
         return []
     cache, path = Path(keys.cache_dir), ("cache_dir",)
     if kind_of(cache) == "file":
-        return [source.problem(path, f"'cache_dir': {cache} is a file.", "Name a folder.")]
+        return [
+            source.problem(
+                path,
+                f"'cache_dir': {cache} is a file.",
+                "Name a folder.",
+                code="cache.dir-is-a-file",
+            )
+        ]
     run = Path(os.path.abspath(keys.output_dir))
     for folder, extra in ((run, NETWORKS), *([(run.parent, ())] if source.link else [])):
         below = Path(os.path.abspath(cache))
@@ -115,7 +134,7 @@ def _cache(keys: RunKeys, source: Source) -> list[Problem]:
         if name and name != (CACHE,) and (is_taken(name[0]) or name[0].casefold() in extra):
             message = f"'cache_dir': {name[0]} in {folder} is a name that the run itself writes to."
             hint = f"Leave it out (prepared data then lie in {CACHE}), or name another folder."
-            return [source.problem(path, message, hint)]
+            return [source.problem(path, message, hint, code="cache.dir-of-the-run")]
     return []
 
 
@@ -125,16 +144,44 @@ def _output(keys: RunKeys, source: Source) -> list[Problem]:
         return []
     folder, path = Path(keys.output_dir), ("output_dir",)
     if kind_of(folder) == "file":
-        return [source.problem(path, f"'output_dir': {folder} is a file.", "Name a folder.")]
+        return [
+            source.problem(
+                path,
+                f"'output_dir': {folder} is a file.",
+                "Name a folder.",
+                code="run.output-is-a-file",
+            )
+        ]
     if not keys.do_train and not kind_of(folder):
         message = (
             f"'do_train' is false, so the student in {folder} is evaluated, and there is none."
         )
-        return [source.problem(path, message, 'Set "do_train": true, or name the run\'s folder.')]
+        return [
+            source.problem(
+                path,
+                message,
+                'Set "do_train": true, or name the run\'s folder.',
+                code="run.nothing-to-evaluate",
+            )
+        ]
     ancestor = next((p for p in (folder, *folder.parents) if os.path.lexists(p)), Path())
     if kind_of(ancestor) != "folder":
-        return [source.problem(path, f"'output_dir': {ancestor} is not a folder.", "Name another.")]
+        return [
+            source.problem(
+                path,
+                f"'output_dir': {ancestor} is not a folder.",
+                "Name another.",
+                code="run.output-below-a-file",
+            )
+        ]
     if not os.access(ancestor, os.W_OK | os.X_OK):
         message = f"'output_dir': {ancestor} can't be written to."
-        return [source.problem(path, message, "Name another folder, or change its permissions.")]
+        return [
+            source.problem(
+                path,
+                message,
+                "Name another folder, or change its permissions.",
+                code="run.output-not-writable",
+            )
+        ]
     return []

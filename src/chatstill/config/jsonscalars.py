@@ -31,7 +31,11 @@ def read_string(cursor: Cursor) -> str:
 
 def _checked(cursor: Cursor, start: int, text: str) -> str:
     if "\x00" in text or any(0xD800 <= ord(sign) < 0xE000 for sign in text):
-        cursor.note(start, "this text holds a character that no file can hold (\\u0000 or \\ud…).")
+        cursor.note(
+            start,
+            "this text holds a character that no file can hold (\\u0000 or \\ud…).",
+            code="json.impossible-character",
+        )
         return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
     return text
 
@@ -44,13 +48,16 @@ def _faulty_string(cursor: Cursor, start: int, error: JSONDecodeError) -> str:
         assert line_end is not None
         curly = re.search("[“”„‟＂]", cursor.text[start : line_end.end()])
         cursor.suspect = (start, curly.group()) if curly else None
-        cursor.fail(start, "the text that begins here is not closed.", hint)
+        cursor.fail(
+            start, "the text that begins here is not closed.", hint, code="json.text-not-closed"
+        )
     end = re.compile(r'"(?=\s*[,:}\]])|[\r\n]|\Z').search(cursor.text, start + 1)
     assert end is not None
     cursor.note(
         start,
         "a single backslash stands in this text.",
         "Write paths with / (or each backslash twice: \\\\).",
+        code="json.backslash",
     )
     cursor.at = end.end()
     return cursor.text[start + 1 : end.start()]
@@ -61,9 +68,19 @@ def _oddly_quoted(cursor: Cursor, start: int, closing: str) -> str:
     assert end is not None
     opening = cursor.text[start]
     kind = "single quote" if opening == "'" else "full-width quote"
-    cursor.note(start, f"{kind} {opening}.", 'JSON takes the straight double quote " only.')
+    cursor.note(
+        start,
+        f"{kind} {opening}.",
+        'JSON takes the straight double quote " only.',
+        code="json.odd-quotes",
+    )
     if end.group() in ("", "\r", "\n"):
-        cursor.fail(start, "the text that begins here is not closed.", 'Close it with ".')
+        cursor.fail(
+            start,
+            "the text that begins here is not closed.",
+            'Close it with ".',
+            code="json.text-not-closed",
+        )
     cursor.at = end.end()
     return _checked(cursor, start, cursor.text[start + 1 : end.start()])
 
@@ -73,7 +90,9 @@ def read_word(cursor: Cursor) -> Any:
     start = cursor.at
     word = WORD.match(cursor.text, start)
     if not word:
-        cursor.fail(start, f"a value was expected, found {cursor.shown(start)}.")
+        cursor.fail(
+            start, f"a value was expected, found {cursor.shown(start)}.", code="json.value-expected"
+        )
     cursor.at = word.end()
     text = word.group()
     if text in _CONSTANTS:
@@ -86,7 +105,7 @@ def read_word(cursor: Cursor) -> Any:
 def _number(cursor: Cursor, start: int, text: str) -> int | float:
     number = float(text)
     if number in (float("inf"), float("-inf")) or len(text) > 400:
-        cursor.note(start, f"the number {text[:20]}… is too large.")
+        cursor.note(start, f"the number {text[:20]}… is too large.", code="json.number-too-large")
         return 0
     return number if re.search("[.eE]", text) else int(text)
 
@@ -94,21 +113,33 @@ def _number(cursor: Cursor, start: int, text: str) -> int | float:
 def _no_value(cursor: Cursor, start: int, text: str) -> Any:
     lower = text.lower()
     if lower.lstrip("+-") in ("nan", "inf", "infinity"):
-        cursor.note(start, f"{text} is not a value of JSON.", "Write a number.")
+        cursor.note(
+            start, f"{text} is not a value of JSON.", "Write a number.", code="json.no-value"
+        )
         return None
     if lower in (*_CONSTANTS, "none"):
         plain = "null" if lower == "none" else lower
-        cursor.note(start, f"{text} is not JSON.", f"Write {plain}.")
+        cursor.note(
+            start, f"{text} is not JSON.", f"Write {plain}.", code="json.other-languages-word"
+        )
         return _CONSTANTS[plain]
     try:
         number = float(text.replace("_", ""))
     except ValueError:
         cursor.note(
-            start, f"{text[:40]} lacks its quotes.", f'Text stands in quotes: "{text[:40]}".'
+            start,
+            f"{text[:40]} lacks its quotes.",
+            f'Text stands in quotes: "{text[:40]}".',
+            code="json.text-without-quotes",
         )
         return text
     if abs(number) == float("inf"):
-        cursor.note(start, f"the number {text[:20]}… is too large.")
+        cursor.note(start, f"the number {text[:20]}… is too large.", code="json.number-too-large")
         return 0
-    cursor.note(start, f"{text[:40]} is not a number of JSON.", f"Write {number:g}.")
+    cursor.note(
+        start,
+        f"{text[:40]} is not a number of JSON.",
+        f"Write {number:g}.",
+        code="json.number-otherwise-written",
+    )
     return int(number) if number.is_integer() else number

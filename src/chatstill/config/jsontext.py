@@ -37,14 +37,20 @@ class JsonText:
         value = self._value((), 0)
         here.skip()
         if here.at < len(here.text):
-            here.fail(here.at, f"unexpected {here.shown(here.at)} after the end of the JSON value.")
+            here.fail(
+                here.at,
+                f"unexpected {here.shown(here.at)} after the end of the JSON value.",
+                code="json.more-behind-the-end",
+            )
         return value
 
     def _value(self, path: KeyPath, depth: int) -> Any:
         here = self.cursor
         sign = here.peek()
         if depth > MAX_DEPTH:
-            here.fail(here.at, f"more than {MAX_DEPTH} blocks inside each other.")
+            here.fail(
+                here.at, f"more than {MAX_DEPTH} blocks inside each other.", code="json.too-deep"
+            )
         if sign == "{":
             return self._object(path, depth)
         if sign == "[":
@@ -52,7 +58,11 @@ class JsonText:
         if sign == '"' or sign in OTHER_QUOTES:
             return read_string(self.cursor)
         if sign == "":
-            here.fail(here.at, "the file ends here, where a value was expected.")
+            here.fail(
+                here.at,
+                "the file ends here, where a value was expected.",
+                code="json.ends-before-a-value",
+            )
         return read_word(self.cursor)
 
     def _object(self, path: KeyPath, depth: int) -> dict[str, Any]:
@@ -64,14 +74,22 @@ class JsonText:
             if sign == "":
                 line = here.place(opened).line
                 here.fail(
-                    here.at, "the file ends here.", f"The '{{' of line {line} lacks its '}}'."
+                    here.at,
+                    "the file ends here.",
+                    f"The '{{' of line {line} lacks its '}}'.",
+                    code="json.ends-too-early",
                 )
             start = here.at
             key = self._key(start)
             self._colon(key)
             if key in values:
                 line = self.places[(*path, key)].line
-                here.note(start, f"the key '{key}' stands twice.", f"It is also in line {line}.")
+                here.note(
+                    start,
+                    f"the key '{key}' stands twice.",
+                    f"It is also in line {line}.",
+                    code="json.key-twice",
+                )
                 self._value((*path, f"{key} (again)"), depth + 1)
             else:
                 self.places[(*path, key)] = here.place(start)
@@ -88,7 +106,12 @@ class JsonText:
         while (sign := here.peek()) != "]":
             if sign == "":
                 line = here.place(opened).line
-                here.fail(here.at, "the file ends here.", f"The '[' of line {line} lacks its ']'.")
+                here.fail(
+                    here.at,
+                    "the file ends here.",
+                    f"The '[' of line {line} lacks its ']'.",
+                    code="json.ends-too-early",
+                )
             item = (*path, len(items))
             self.places[item] = here.place(here.at)
             items.append(self._value(item, depth + 1))
@@ -104,8 +127,18 @@ class JsonText:
         word = WORD.match(here.text, start)
         if not word:
             hint = "Two commas in a row?" if sign == "," else ""
-            here.fail(start, f"a key in quotes was expected, found {here.shown(start)}.", hint)
-        here.note(start, f"the key {word.group()} lacks its quotes.", f'Write "{word.group()}".')
+            here.fail(
+                start,
+                f"a key in quotes was expected, found {here.shown(start)}.",
+                hint,
+                code="json.key-expected",
+            )
+        here.note(
+            start,
+            f"the key {word.group()} lacks its quotes.",
+            f'Write "{word.group()}".',
+            code="json.key-without-quotes",
+        )
         here.at = word.end()
         return word.group()
 
@@ -116,11 +149,18 @@ class JsonText:
         if sign == ":":
             here.take()
         elif sign == "=":
-            here.note(here.at, f"'=' after the key '{key}'.", "JSON takes ':' here.")
+            here.note(
+                here.at,
+                f"'=' after the key '{key}'.",
+                "JSON takes ':' here.",
+                code="json.equals-sign",
+            )
             here.take()
         else:
             here.fail(
-                end, f"a ':' was expected after the key '{key}', found {here.shown(here.at)}."
+                end,
+                f"a ':' was expected after the key '{key}', found {here.shown(here.at)}.",
+                code="json.colon-expected",
             )
 
     def _comma(self, closing: str, where: str) -> None:
@@ -132,11 +172,18 @@ class JsonText:
         if sign == ",":
             here.take()
             if here.peek() == closing:
-                here.note(comma, f"a comma before the closing '{closing}'.", "Delete it.")
+                here.note(
+                    comma,
+                    f"a comma before the closing '{closing}'.",
+                    "Delete it.",
+                    code="json.comma-before-the-end",
+                )
         elif sign == '"' or sign in OTHER_QUOTES:
             if here.suspect is not None:
-                here.fail(comma, "")
-            here.note(end, f"a comma is missing {where}.", "Add ',' here.")
+                here.fail_suspect(*here.suspect)
+            here.note(
+                end, f"a comma is missing {where}.", "Add ',' here.", code="json.comma-missing"
+            )
         elif sign not in (closing, ""):
             wanted = f"a ',' or '{closing}' was expected {where}"
-            here.fail(comma, f"{wanted}, found {here.shown(comma)}.")
+            here.fail(comma, f"{wanted}, found {here.shown(comma)}.", code="json.comma-expected")

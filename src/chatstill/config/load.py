@@ -145,7 +145,7 @@ def load_source(
 
 def _checked_as_teach(source: Source) -> list[Problem]:
     message = "no 'model_type' is set, so this is checked as `chatstill teach` would run it."
-    return [Problem(source.name, message, severity="warning")]
+    return [Problem(source.name, message, severity="warning", code="config.checked-as-teach")]
 
 
 def _plugins(source: Source) -> tuple[tuple[str, ...], list[Problem]]:
@@ -165,7 +165,7 @@ def _plugins(source: Source) -> tuple[tuple[str, ...], list[Problem]]:
                 problems += [
                     replace(p, hint=f"{p.hint} {named}".strip())
                     if p.place
-                    else source.problem(path, p.message)
+                    else source.problem(path, p.message, code=p.code)
                     for p in error.problems
                 ]
     return tuple(good), problems

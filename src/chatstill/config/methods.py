@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from pydantic import BaseModel
 
@@ -120,7 +120,7 @@ def _running(source: Source, choice: MethodChoice, blocks: Blocks, *, verb: str)
         shown = {block: example[block]}
         hint = f"Paste it beside the other keys:\n{paste(shown)}"
         message = f"the block '{block}' is missing, which the method '{choice.model_type}' needs."
-        blocks.problems.append(Problem(source.name, message, hint))
+        blocks.problems.append(Problem(source.name, message, hint, code="method.block-missing"))
         return
     homes = _entries(source, block, method.Config) | _top_keys()
     blocks.config, problems, _ = validate(
@@ -173,9 +173,15 @@ def _lift(source: Source, method: "type[Method]", blocks: Blocks, *, warning: bo
             message = (
                 f"'{key}' stands at the top and in {method.block} ({_where(source, method, key)})."
             )
-            severity = "warning" if warning else "error"
+            severity: Literal["error", "warning"] = "warning" if warning else "error"
             blocks.problems.append(
-                Problem(clash.place, message, "Keep one of them.", severity)  # type: ignore[arg-type]
+                Problem(
+                    clash.place,
+                    message,
+                    "Keep one of them.",
+                    severity,
+                    code="method.key-at-two-places",
+                )
             )
 
 
@@ -227,14 +233,14 @@ def _no_name(source: Source, unfilled: Mapping[KeyPath, Problem]) -> Problem:
     hint = f"It names the method; known: {known}. (`chatstill teach` needs none.)"
     if ("model_type",) in unfilled:
         return replace(unfilled[("model_type",)], hint=hint)
-    return Problem(source.name, "'model_type' is missing.", hint)
+    return Problem(source.name, "'model_type' is missing.", hint, code="method.not-named")
 
 
 def _chain_alone(source: Source, file: lookup.MethodFile) -> Problem:
     shown = {"pipeline": file.example.get("pipeline", [])}
     message = f"'{file.model_type}' is a chain of runs, and there is no 'pipeline' that lists them."
     hint = f"Paste it beside the other keys and fill it in:\n{paste(shown)}"
-    return source.problem(("model_type",), message, hint)
+    return source.problem(("model_type",), message, hint, code="chain.no-pipeline")
 
 
 def _placed(problem: Problem, source: Source, path: KeyPath) -> Problem:
@@ -246,4 +252,5 @@ def _placed(problem: Problem, source: Source, path: KeyPath) -> Problem:
         hint = (
             'For a method of your own, name its JSON file: "configuration_file": "my_method.json".'
         )
-    return source.problem(path, f"'{dotted(path)}': {problem.message}", hint)
+    message = f"'{dotted(path)}': {problem.message}"
+    return source.problem(path, message, hint, code=problem.code)

@@ -1,7 +1,7 @@
 """The networks that a configuration names: architecture, weights and tokenizer are there and fit."""
 
-import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ from ..errors import Problem
 from ..models.networks import network as ours_of
 from ..models.networks import networks
 from ..registry.model_types import BUILT_IN, borrowed_types, built_in, own_models
+from ..registry.names import nearest
+from .near import means_hub, near_file
 from .places import KeyPath, dotted
 from .schema import Architecture, RunKeys
 from .source import Source
@@ -18,7 +20,6 @@ from .validate import validate
 from .weights import (
     TOKENIZER_FILES,
     kind_of,
-    looks_like_hub_name,
     read_json,
     weights_fault,
     with_weights,
@@ -54,7 +55,7 @@ def check_network(
     if network.tokenizer_name_or_path is not None:
         problems += _tokenizer_path(network.tokenizer_name_or_path, source, (block,))
     if not required:
-        problems = [Problem(p.place, p.message, p.hint, "warning") for p in problems]
+        problems = [replace(problem, severity="warning") for problem in problems]
     return problems
 
 
@@ -68,11 +69,14 @@ def _model_type(
     message = f"transformers knows no architecture '{name}'" + (
         ", and no plugin has a model of that name." if plugins else "."
     )
-    near = lookup.nearest(name, sorted({*known, *BUILT_IN, *own_models(plugins)}))
+    near = nearest(name, sorted({*known, *BUILT_IN, *own_models(plugins)}))
     hint = f"Did you mean '{near}'?" if near else "It is a word such as bert, roberta, electra."
     if not plugins:
         hint += ' A model of your own comes from a file: "plugins": ["my_model.py"].'
-    return [source.problem(path, message, hint), *borrowed_types(plugins)]
+    return [
+        source.problem(path, message, hint, code="network.type-unknown"),
+        *borrowed_types(plugins),
+    ]
 
 
 def _network(
@@ -85,26 +89,36 @@ def _network(
             return []
         names = ", ".join(networks())
         message = f"'{dotted(path)}' goes with a network of the package, and model_type names none."
-        return [source.problem(path, message, f'Set "model_type" in {block}: {names}.')]
+        return [
+            source.problem(
+                path,
+                message,
+                f'Set "model_type" in {block}: {names}.',
+                code="network.block-without-network",
+            )
+        ]
     if block != STUDENT and network.model_name_or_path is None:
         message = f"'{block}.model_type': '{ours.model_type}' is made for a student."
         hint = (
             "Train it alone as a student: `compare_alone`, or a method whose terms are hard alone."
         )
-        return [source.problem((block, "model_type"), message, hint)]
+        return [
+            source.problem((block, "model_type"), message, hint, code="network.for-students-alone")
+        ]
     if block != STUDENT or network.model_name_or_path is not None:
         if network.network is None:
             return []
         message = (
             f"'{dotted(path)}': the weights of model_name_or_path bring their own sizes and words."
         )
-        return [source.problem(path, message, "Leave it out.")]
+        return [source.problem(path, message, "Leave it out.", code="network.block-beside-weights")]
     keys, problems, _ = validate(ours.Block, network.network or {}, source, path)
     problems += [
         source.problem(
             (block, key),
             f"'{block}.{key}' says nothing of a {ours.model_type} network.",
             "Leave it out: its sizes stand in network.",
+            code="network.key-without-meaning",
         )
         for key in ("config_file", "tokenizer_name_or_path", "num_hidden_layers", "copy_layers")
         if getattr(network, key, None) is not None
@@ -113,16 +127,22 @@ def _network(
         message = (
             f"'{block}.copy_from': a {ours.model_type} network has no layers that could be copied."
         )
-        problems.append(source.problem((block, "copy_from"), message, "Leave it out."))
+        problems.append(
+            source.problem(
+                (block, "copy_from"), message, "Leave it out.", code="network.no-layers-to-copy"
+            )
+        )
     if not isinstance(keys, ours.Block):
         return problems
     for key, file in ours.files(keys).items():
         if not kind_of(Path(file)):
             where = (*path, key)
             message = f"'{dotted(where)}': there is no file {file}."
-            problems.append(source.problem(where, message, near_file(file)))
-    for key, said, hint in ours.problems(keys):
-        problems.append(source.problem((*path, key), f"'{dotted((*path, key))}': {said}", hint))
+            problems.append(
+                source.problem(where, message, near_file(file), code="network.file-missing")
+            )
+    for key, said in ours.problems(keys):
+        problems.append(source.told((*path, key), said.under(dotted((*path, key)))))
     return problems
 
 
@@ -134,17 +154,40 @@ def _config_file(network: Architecture, source: Source, block: str, *, own: bool
     path, name = (block, "config_file"), str(network.config_file)
     if not kind_of(Path(name)):
         return [
-            source.problem(path, f"'{dotted(path)}': there is no file {name}.", near_file(name))
+            source.problem(
+                path,
+                f"'{dotted(path)}': there is no file {name}.",
+                near_file(name),
+                code="network.config-missing",
+            )
         ]
     if kind_of(Path(name)) == "folder":
         hint = f"Name the file: {Path(name) / 'config.json'}"
-        return [source.problem(path, f"'{dotted(path)}': {name} is a folder.", hint)]
+        return [
+            source.problem(
+                path,
+                f"'{dotted(path)}': {name} is a folder.",
+                hint,
+                code="network.config-is-a-folder",
+            )
+        ]
     values, fault = read_json(Path(name))
     if values is None:
-        return [source.problem(path, f"'{dotted(path)}': {name} {fault}.")]
+        return [
+            source.problem(
+                path, f"'{dotted(path)}': {name} {fault}.", code="network.config-unreadable"
+            )
+        ]
     if "model_type" not in values and network.model_type is None and not own:
         message = f"'{dotted(path)}': {name} names no model_type, and neither does {block}."
-        return [source.problem(path, message, f'Set "model_type" in {block}, such as "bert".')]
+        return [
+            source.problem(
+                path,
+                message,
+                f'Set "model_type" in {block}, such as "bert".',
+                code="network.type-not-told",
+            )
+        ]
     return _same_type(network, source, block, values.get("model_type"), name)
 
 
@@ -154,7 +197,14 @@ def _same_type(
     if network.model_type is None or not isinstance(found, str) or found == network.model_type:
         return []
     message = f"'{block}.model_type' is '{network.model_type}', but {file} says '{found}'."
-    return [source.problem((block, "model_type"), message, f"Write '{found}', or leave it out.")]
+    return [
+        source.problem(
+            (block, "model_type"),
+            message,
+            f"Write '{found}', or leave it out.",
+            code="network.two-types",
+        )
+    ]
 
 
 def _weights(network: Architecture, source: Source, block: str) -> list[Problem]:
@@ -166,82 +216,41 @@ def _weights(network: Architecture, source: Source, block: str) -> list[Problem]
         return [_absent(name, source, path)]
     fault = weights_fault(Path(name))
     if fault is not None:
-        return [source.problem(path, f"'{dotted(path)}': {fault[0]}", fault[1])]
+        return [source.told(path, fault.under(dotted(path)))]
     if network.config_file is not None:
         return []
     config = (Path(name) if kind == "folder" else Path(name).parent) / "config.json"
     if not kind_of(config):
         message = f"'{dotted(path)}': the folder {config.parent} holds no config.json."
         hint = f'Name the architecture: "config_file" in {block}.'
-        return [source.problem(path, message, hint)]
+        return [source.problem(path, message, hint, code="weights.no-config")]
     values, error = read_json(config)
     if values is None:
-        return [source.problem(path, f"'{dotted(path)}': {config} {error}.")]
+        return [
+            source.problem(
+                path, f"'{dotted(path)}': {config} {error}.", code="network.config-unreadable"
+            )
+        ]
     return _same_type(network, source, block, values.get("model_type"), str(config))
 
 
 def _absent(name: str, source: Source, path: KeyPath) -> Problem:
     """A path that is not there: a mistake, or a name of the hub."""
     prefix = Path(name + ".index")
-    if kind_of(prefix):
+    if kind_of(prefix) and (fault := weights_fault(prefix)) is not None:
         message = f"'{dotted(path)}': {name} is a TensorFlow checkpoint."
-        return source.problem(path, message, weights_fault(prefix)[1])  # type: ignore[index]
+        return source.told(path, fault._replace(message=message))
     if means_hub(name):
         message = f"'{dotted(path)}': no folder {name} here, so it is taken as a name on the hub."
-        return source.problem(path, message, near_file(name), warning=True)
+        return source.problem(
+            path, message, near_file(name), warning=True, code="hub.taken-as-a-name"
+        )
     return source.problem(
-        path, f"'{dotted(path)}': there is no file or folder {name}.", near_file(name)
+        path,
+        f"'{dotted(path)}': there is no file or folder {name}.",
+        near_file(name),
+        code="weights.missing",
     )
-
-
-def means_hub(name: str) -> bool:
-    """Whether a name that is no folder here may be one of the hub: not where its first part is one."""
-    if not looks_like_hub_name(name) or _mistyped(name) is not None:
-        return False
-    return not ("/" in name and kind_of(Path(Path(name).parts[0])))
-
-
-def _mistyped(name: str) -> Path | None:
-    """The folder ``x/b`` or ``x/c`` where ``a/b`` is not there, but ``x`` is like ``a``.
-
-    Such a name looks like one of the hub; a folder here that differs by a slip tells that it is none.
-    """
-    parts = Path(name).parts
-    if len(parts) != 2 or kind_of(Path(parts[0])):
-        return None
-    for folder in difflib.get_close_matches(parts[0], _folders(Path()), n=3, cutoff=0.75):
-        inside = _folders(Path(folder))
-        near = difflib.get_close_matches(parts[1], inside, n=1, cutoff=0.75)
-        if near:
-            return Path(folder) / near[0]
-    return None
-
-
-def _folders(place: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in place.iterdir() if entry.is_dir())
-    except OSError:
-        return []
-
-
-def near_file(name: str) -> str:
-    """The nearest name in the folder where the path ends to exist, or where paths count from."""
-    meant = _mistyped(name)
-    if meant is not None:
-        return f"Did you mean {with_weights(meant)}?"
-    path = Path(name)
-    parent = next((p for p in path.parents if kind_of(p) == "folder"), Path())
-    if path.parent == parent and parent.is_dir():
-        try:
-            names = [entry.name for entry in parent.iterdir()]
-        except OSError:
-            names = []
-        near = difflib.get_close_matches(path.name, names, n=1)
-        if near:
-            return f"Did you mean {with_weights(parent / near[0])}?"
-    if path.is_absolute():
-        return f"The path exists up to {parent}."
-    return f"Paths count from the working directory, {Path.cwd()}."
 
 
 def _tokenizer_path(name: str, source: Source, block: KeyPath) -> list[Problem]:
@@ -253,7 +262,11 @@ def _tokenizer_path(name: str, source: Source, block: KeyPath) -> list[Problem]:
         return [_absent(name, source, path)]
     if kind == "folder" and not _has_tokenizer(Path(name)):
         message = f"'{dotted(path)}': {name} holds no tokenizer."
-        return [source.problem(path, message, f"Looked for {_TOKENIZERS}.")]
+        return [
+            source.problem(
+                path, message, f"Looked for {_TOKENIZERS}.", code="tokenizer.not-in-the-folder"
+            )
+        ]
     return []
 
 
@@ -283,4 +296,4 @@ def check_tokenizer(keys: RunKeys, source: Source) -> list[Problem]:
     message = f"no tokenizer: looked for {_TOKENIZERS} in {where}."
     hint = 'Copy the teacher\'s vocab.txt there, or set "tokenizer_name_or_path".'
     key = "model_name_or_path" if teacher.model_name_or_path else "config_file"
-    return [source.problem((TEACHER, key), message, hint)]
+    return [source.problem((TEACHER, key), message, hint, code="tokenizer.nowhere")]

@@ -58,13 +58,22 @@ def missing(
             problems.append(replace(unfilled[path], hint=_WHAT[path]))
         elif path[0] == TEACHER and not source.has((TEACHER,)):
             hint = f"Paste it beside the other keys and fill it in:\n{paste(_TEACHER_BLOCK)}"
-            problems.append(Problem(source.name, f"the block '{TEACHER}' is missing.", hint))
+            problems.append(
+                Problem(
+                    source.name,
+                    f"the block '{TEACHER}' is missing.",
+                    hint,
+                    code="teacher.block-missing",
+                )
+            )
         else:
             place = source.place(path).where
             hint = _WHAT[path]
             if verb == "evaluate" and path == ("task_name",):
                 hint = "Name it: --task-name chat, or give the run's file: --config my.json."
-            problems.append(Problem(place, f"'{dotted(path)}' is missing.", hint))
+            problems.append(
+                Problem(place, f"'{dotted(path)}' is missing.", hint, code="config.key-missing")
+            )
     return problems + optional_left(unfilled, needed)
 
 
@@ -73,21 +82,46 @@ def consistency(keys: RunKeys, source: Source, *, verb: str) -> list[Problem]:
     problems = []
     if keys.fp16 and keys.bf16:
         message = "'fp16' and 'bf16' are both true; a run has one precision."
-        problems.append(source.problem(("bf16",), message, "Keep bf16 where the GPU has it."))
+        problems.append(
+            source.problem(
+                ("bf16",), message, "Keep bf16 where the GPU has it.", code="config.two-precisions"
+            )
+        )
     if keys.warmup_steps and keys.warmup_percentage:
         message = "'warmup_steps' and 'warmup_percentage' are both set."
-        problems.append(source.problem(("warmup_percentage",), message, "Keep one of them."))
+        problems.append(
+            source.problem(
+                ("warmup_percentage",), message, "Keep one of them.", code="config.two-warm-ups"
+            )
+        )
     if (keys.warmup_percentage or 0) == 1:
         message = "'warmup_percentage' is a share from 0 to 1; at 1 the rate only ever rises."
         problems.append(
-            source.problem(("warmup_percentage",), message, "1 % is 0.01.", warning=True)
+            source.problem(
+                ("warmup_percentage",),
+                message,
+                "1 % is 0.01.",
+                warning=True,
+                code="config.warm-up-of-all-steps",
+            )
         )
     if verb in ("distill", "check") and not keys.do_train and not keys.do_eval:
         message = "'do_train' and 'do_eval' are both false: there is nothing to do."
-        problems.append(source.problem(("do_train",), message, "Set one of them to true."))
+        problems.append(
+            source.problem(
+                ("do_train",), message, "Set one of them to true.", code="config.nothing-to-do"
+            )
+        )
     if verb == "teach" and not keys.do_train:
         message = "'do_train' is false: `chatstill teach` trains, or it does nothing."
-        problems.append(source.problem(("do_train",), message, "Use `chatstill evaluate model/`."))
+        problems.append(
+            source.problem(
+                ("do_train",),
+                message,
+                "Use `chatstill evaluate model/`.",
+                code="config.teach-without-training",
+            )
+        )
     problems += _lengths(keys, source)
     if verb in ("distill", "check") and keys.do_train:
         problems += _pretrained(keys, source)
@@ -119,7 +153,7 @@ def _pretrained(keys: RunKeys, source: Source) -> list[Problem]:
         'or start from the teacher: "student_architectures": {"copy_from": "teacher"}; a student of another '
         'width has random weights: "copy_from": "none".'
     )
-    return [source.problem(path, message, hint)]
+    return [source.problem(path, message, hint, code="student.pretrained-missing")]
 
 
 def _lengths(keys: RunKeys, source: Source) -> list[Problem]:
@@ -136,28 +170,59 @@ def _lengths(keys: RunKeys, source: Source) -> list[Problem]:
         f"{keys.max_seq_length}: longer rows are cut again to that."
     )
     key = "max_query_length" if query else "max_reply_length"
-    return [source.problem((key,), message, warning=True)]
+    return [source.problem((key,), message, warning=True, code="lengths.sides-exceed-the-row")]
 
 
 def _without_effect(keys: RunKeys, source: Source) -> list[Problem]:
     problems = []
     if keys.compare_direct and not keys.pipeline:
         message = "'compare_direct' has no effect without a pipeline."
-        problems.append(source.problem(("compare_direct",), message, warning=True))
+        problems.append(
+            source.problem(
+                ("compare_direct",),
+                message,
+                warning=True,
+                code="chain.compare-direct-without-pipeline",
+            )
+        )
     if not keys.do_eval and keys.do_train:
         if keys.keep == "best":
             message = "'keep' is \"best\", but 'do_eval' is false: nothing tells which is the best."
-            problems.append(source.problem(("keep",), message, 'Set "do_eval": true.'))
+            problems.append(
+                source.problem(
+                    ("keep",),
+                    message,
+                    'Set "do_eval": true.',
+                    code="config.best-without-evaluation",
+                )
+            )
         if keys.patience is not None:
             message = "'patience' stops by the dev score, but 'do_eval' is false."
-            problems.append(source.problem(("patience",), message, 'Set "do_eval": true.'))
+            problems.append(
+                source.problem(
+                    ("patience",),
+                    message,
+                    'Set "do_eval": true.',
+                    code="config.patience-without-evaluation",
+                )
+            )
         if keys.eval_steps is not None:
             message = "'eval_steps' has no effect while 'do_eval' is false."
-            problems.append(source.problem(("eval_steps",), message, warning=True))
+            problems.append(
+                source.problem(
+                    ("eval_steps",), message, warning=True, code="config.eval-steps-without-effect"
+                )
+            )
     if keys.max_steps == 0 or keys.max_steps < -1:
         message = f"'max_steps' is {keys.max_steps}: it must be above 0, or -1 to go by epochs."
-        problems.append(source.problem(("max_steps",), message))
+        problems.append(
+            source.problem(("max_steps",), message, code="config.max-steps-out-of-range")
+        )
     if keys.max_steps > 0 and source.written(("num_train_epochs",)):
         message = "'num_train_epochs' has no effect: 'max_steps' is set and decides."
-        problems.append(source.problem(("num_train_epochs",), message, warning=True))
+        problems.append(
+            source.problem(
+                ("num_train_epochs",), message, warning=True, code="config.epochs-without-effect"
+            )
+        )
     return problems

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import Problem
+from ..errors import Problem, Said
 from .jsontext import JsonText, Unreadable
 from .places import KeyPath, Place, Places, dotted
 
@@ -40,11 +40,16 @@ class Source:
         return Place(origin=self.name, where=self.name)
 
     def problem(
-        self, path: KeyPath, message: str, hint: str = "", *, warning: bool = False
+        self, path: KeyPath, message: str, hint: str = "", *, code: str, warning: bool = False
     ) -> Problem:
         """A finding about one key, with its place."""
         severity = "warning" if warning else "error"
-        return Problem(self.place(path).where, message, hint, severity)  # type: ignore[arg-type]
+        where = self.place(path).where
+        return Problem(where, message, hint, severity, code=code)  # type: ignore[arg-type]
+
+    def told(self, path: KeyPath, said: Said, *, warning: bool = False) -> Problem:
+        """What a check found that knows no place, with the place of a key."""
+        return self.problem(path, said.message, said.hint, code=said.code, warning=warning)
 
     def get(self, path: KeyPath) -> Any:
         """The value at a path, None where there is none."""
@@ -149,7 +154,11 @@ def _read_file(path: Path) -> tuple[Source, list[Problem], bool]:
     if not isinstance(values, dict):
         found = "a list" if isinstance(values, list) else "a single value"
         message = f"the file holds {found}; a configuration is a block of keys: {{ … }}."
-        return Source(name), [*reader.problems, Problem(name, message)], False
+        return (
+            Source(name),
+            [*reader.problems, Problem(name, message, code="config.no-block")],
+            False,
+        )
     values.pop("$schema", None)  # for editors
     source = Source(name, values)
     source.places = reader.places
@@ -161,7 +170,7 @@ def _shortened(name: str, problems: list[Problem]) -> list[Problem]:
     if len(problems) <= MOST_SLIPS:
         return problems
     rest = f"{len(problems) - MOST_SLIPS} more slips of this kind follow."
-    return [*problems[:MOST_SLIPS], Problem(name, rest)]
+    return [*problems[:MOST_SLIPS], Problem(name, rest, code="json.more-slips")]
 
 
 def _read_text(path: Path) -> tuple[str, Problem | None]:
@@ -169,20 +178,31 @@ def _read_text(path: Path) -> tuple[str, Problem | None]:
     try:
         if path.is_dir():
             hint = f"Name a file in it, such as {path / 'my.json'}."
-            return "", Problem(name, "this is a folder, not a configuration file.", hint)
+            return "", Problem(
+                name,
+                "this is a folder, not a configuration file.",
+                hint,
+                code="config.file-is-a-folder",
+            )
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         hint = f"Paths count from the working directory, {Path.cwd()}."
-        return "", Problem(name, "there is no such file.", hint)
+        return "", Problem(name, "there is no such file.", hint, code="config.file-missing")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        return "", Problem(name, f"the file can't be read: {reason}.")
+        return "", Problem(
+            name, f"the file can't be read: {reason}.", code="config.file-unreadable"
+        )
     if len(data) > MAX_BYTES:
-        return "", Problem(name, "larger than 4 MB: this is no configuration file.")
+        return "", Problem(
+            name, "larger than 4 MB: this is no configuration file.", code="config.file-too-large"
+        )
     for mark, encoding in _ENCODINGS.items():
         if data.startswith(mark):
-            return "", Problem(name, f"the file is {encoding}.", "Save it as UTF-8.")
+            return "", Problem(
+                name, f"the file is {encoding}.", "Save it as UTF-8.", code="config.file-of-utf-16"
+            )
     # Offsets count from the file's first byte; with "utf-8-sig" they would count behind the mark.
     try:
         text = data.decode("utf-8").removeprefix("\ufeff")
@@ -190,10 +210,10 @@ def _read_text(path: Path) -> tuple[str, Problem | None]:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"byte 0x{data[error.start]:02x} at offset {error.start} is not UTF-8."
         hint = "Save the file as UTF-8 (editors often call GBK, GB18030 or Latin-1 'ANSI')."
-        return "", Problem(f"{name}: line {line}", message, hint)
+        return "", Problem(f"{name}: line {line}", message, hint, code="config.file-not-utf-8")
     if not text.strip():
         hint = "Start from a copy of config/distill.example.1.json."
-        return "", Problem(name, "the file is empty.", hint)
+        return "", Problem(name, "the file is empty.", hint, code="config.file-empty")
     return text, None
 
 
@@ -204,15 +224,27 @@ def apply_override(source: Source, override: str) -> list[Problem]:
     path: KeyPath = tuple(part.strip() for part in key.split("."))
     if not separator or not all(path):
         hint = "For example: --set learning_rate=3e-5 or --set theseus_scheduler.replacing_rate=0.5"
-        return [Problem(where, "--set takes key=value.", hint)]
+        return [
+            Problem(where, "--set takes key=value.", hint, code="config.override-without-value")
+        ]
     if any(0xD800 <= ord(sign) < 0xE000 or sign == "\x00" for sign in override):
         shown = override.encode("utf-8", "replace").decode("utf-8")
-        return [Problem(f"--set {shown}", "the argument is not UTF-8.")]
+        return [
+            Problem(
+                f"--set {shown}", "the argument is not UTF-8.", code="config.override-not-utf-8"
+            )
+        ]
     place = Place(origin="--set", where=where)
     value, inner = _parse_value(text, where)
     obstacle = source.put(path, value, place)
     if obstacle is not None:
-        return [Problem(where, f"'{dotted(obstacle)}' is a value, not a block with keys.")]
+        return [
+            Problem(
+                where,
+                f"'{dotted(obstacle)}' is a value, not a block with keys.",
+                code="config.override-into-a-value",
+            )
+        ]
     source.places.update({(*path, *below): place for below in inner})
     return []
 

@@ -57,7 +57,9 @@ def _task_of(keys: RunKeys, plugins: tuple[str, ...] | None) -> "Task":
         return task
     if not hasattr(task, "on_bad_row"):
         message = f"the task {task.name} reads its rows itself and skips none"
-        raise UserError(Problem("on_bad_row", message, "Leave the key out."))
+        raise UserError(
+            Problem("on_bad_row", message, "Leave the key out.", code="data.skips-no-rows")
+        )
     task = copy.copy(task)  # tasks are shared
     task.on_bad_row = "skip"
     return task
@@ -72,7 +74,12 @@ def _grouped(task: "Task", by: GroupsBy) -> "Task":
 
 
 def _no_groups(reason: str) -> Problem:
-    return Problem("groups", f"has no effect: {reason}", "Leave the key out.")
+    return Problem(
+        "groups",
+        f"has no effect: {reason}",
+        "Leave the key out.",
+        code="data.groups-without-effect",
+    )
 
 
 def _counting(task: "Task", wanted: str | int | bool) -> "Task":

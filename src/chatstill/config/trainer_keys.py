@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import Problem
-from ..lookup import nearest
+from ..registry.names import nearest
 from .source import Source
 
 BLOCK = "training_arguments"
@@ -109,15 +109,29 @@ def check_training_arguments(source: Source) -> list[Problem]:
             message = (
                 f"'{key}' does not belong in {BLOCK}: the engine sets it from the top of the file."
             )
-            problems.append(source.problem(path, message, f"Set '{AT_THE_TOP[key]}' there."))
+            problems.append(
+                source.problem(
+                    path,
+                    message,
+                    f"Set '{AT_THE_TOP[key]}' there.",
+                    code="config.argument-of-the-top",
+                )
+            )
         elif key in OWNED:
             message = f"'{key}' is not for {BLOCK}: {OWNED[key]}."
-            problems.append(source.problem(path, message, "Remove it."))
+            problems.append(
+                source.problem(path, message, "Remove it.", code="config.argument-of-the-engine")
+            )
         elif known and key not in known:
             near = nearest(key, sorted(passed_through()))
             message = f"transformers' TrainingArguments has no '{key}'."
             problems.append(
-                source.problem(path, message, f"Did you mean '{near}'?" if near else "")
+                source.problem(
+                    path,
+                    message,
+                    f"Did you mean '{near}'?" if near else "",
+                    code="config.argument-unknown",
+                )
             )
     return problems
 
@@ -127,7 +141,12 @@ def owned_at_the_top(source: Source) -> list[Problem]:
     problems = []
     for key in [key for key in source.values if key in OWNED]:
         problems.append(
-            source.problem((key,), f"'{key}' is not a key here: {OWNED[key]}.", "Remove it.")
+            source.problem(
+                (key,),
+                f"'{key}' is not a key here: {OWNED[key]}.",
+                "Remove it.",
+                code="config.key-of-the-engine",
+            )
         )
         source.drop((key,))
     return problems

@@ -9,8 +9,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import Problem
-from ..lookup import nearest, plain
+from ..errors import Problem, Said
+from ..lookup import plain
+from ..registry.names import nearest
 from .compat.usual import usual_word
 from .places import KeyPath, dotted
 from .source import Source
@@ -77,11 +78,11 @@ def validate(
         faulty.add(full)
         if loc[:-1] in lacking and {item["type"] for item in errors} == {"missing"}:
             continue  # told with the entry
-        message, hint = _explain(model, path, loc, errors, _at(values, loc), homes or {})
-        problems.append(source.problem(full, message, hint, warning=warning))
+        said = _explain(model, path, loc, errors, _at(values, loc), homes or {})
+        problems.append(source.told(full, said, warning=warning))
     for loc, keys in lacking.items():
-        message, hint = _lacks((*path, *loc), keys, _at(values, loc[:-1]))
-        problems.append(source.problem((*path, *loc), message, hint, warning=warning))
+        said = _lacks((*path, *loc), keys, _at(values, loc[:-1]))
+        problems.append(source.told((*path, *loc), said, warning=warning))
     return None, problems, faulty
 
 
@@ -185,20 +186,20 @@ def _by_place(error: ValidationError, values: Any) -> dict[KeyPath, list[Any]]:
 
 def _explain(
     model: type[BaseModel], path: KeyPath, loc: KeyPath, errors: list[Any], value: Any, homes: Homes
-) -> tuple[str, str]:
-    """Message and hint for all errors of one key."""
+) -> Said:
+    """What is said of all errors of one key."""
     name = dotted((*path, *loc))
     kinds = {item["type"] for item in errors}
     if kinds == {"extra_forbidden"}:
         return _unknown_key(model, path, loc, homes)
     if kinds == {"missing"}:
-        return f"'{name}' is missing.", ""
+        return Said(f"'{name}' is missing.", code="config.key-missing")
     wanted = _wanted(errors)
     if wanted:
-        hint = _hint(model, loc, value, wanted)
-        return f"'{name}' must be {_or(wanted)}, found {found(value)}.", hint
+        words = f"'{name}' must be {_or(wanted)}, found {found(value)}."
+        return Said(words, _hint(model, loc, value, wanted), code="config.wrong-value")
     words = "; ".join(dict.fromkeys(item["msg"].removeprefix("Value error, ") for item in errors))
-    return f"'{name}': {words}" if name else words, ""
+    return Said(f"'{name}': {words}" if name else words, code="config.refused-value")
 
 
 def _new_entries(
@@ -213,12 +214,12 @@ def _new_entries(
     return lacking
 
 
-def _lacks(full: KeyPath, keys: Sequence[str], beside: Mapping[str, Any]) -> tuple[str, str]:
+def _lacks(full: KeyPath, keys: Sequence[str], beside: Mapping[str, Any]) -> Said:
     name = str(full[-1])
     near = nearest(name, [other for other in beside if other != name])
     words = " and ".join(f"'{key}'" for key in keys)
     guess = f"Did you mean '{near}'? A new entry needs {words}." if near else ""
-    return f"'{dotted(full)}' lacks {words}.", guess
+    return Said(f"'{dotted(full)}' lacks {words}.", guess, code="config.entry-lacks-keys")
 
 
 def _or(words: Iterable[str]) -> str:
@@ -276,21 +277,24 @@ def _block_model(model: type[BaseModel], loc: KeyPath) -> type[BaseModel] | None
     return current if _is_model(current) else None
 
 
-def _unknown_key(
-    model: type[BaseModel], path: KeyPath, loc: KeyPath, homes: Homes
-) -> tuple[str, str]:
+def _unknown_key(model: type[BaseModel], path: KeyPath, loc: KeyPath, homes: Homes) -> Said:
     key, full = str(loc[-1]), (*path, *loc)
-    owner = _block_model(model, loc[:-1])
-    known = fields_of(owner) if owner is not None else []
     message = f"unknown key '{key}'" + (f" in {dotted(full[:-1])}." if len(full) > 1 else ".")
+    hint = _home_of(_block_model(model, loc[:-1]), key, full, homes)
+    return Said(message, hint, code="config.unknown-key")
+
+
+def _home_of(owner: type[BaseModel] | None, key: str, full: KeyPath, homes: Homes) -> str:
+    """Where an unknown key belongs, or what it may be meant for."""
+    known = fields_of(owner) if owner is not None else []
     if homes.get(key):
-        return message, f"It belongs {' or '.join(homes[key])}."
+        return f"It belongs {' or '.join(homes[key])}."
     if hint := usual_word(full):
-        return message, hint
+        return hint
     block = f"in {dotted(full[:-1])}."
     others = [k for k, places in homes.items() if len(full) == 1 or places[0].startswith(block)]
     near = nearest(key, [*known, *others])
     if near is None:
-        return message, f"Known here: {', '.join(known)}." if 0 < len(known) <= 14 else ""
+        return f"Known here: {', '.join(known)}." if 0 < len(known) <= 14 else ""
     places = [] if near in known else [home for home in homes[near] if home != AT_THE_TOP]
-    return message, f"Did you mean '{near}'{' ' * bool(places)}{' or '.join(places)}?"
+    return f"Did you mean '{near}'{' ' * bool(places)}{' or '.join(places)}?"

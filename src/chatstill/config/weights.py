@@ -3,14 +3,14 @@
 Pickles are never run: their instructions are read as data, which shows the classes they would make.
 """
 
-import pickletools
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..disk.json_file import MOST_BYTES, JsonFault, fault_of, parse_json, read_object
+from ..errors import Said
+from .pickles import foreign_classes
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -27,8 +27,6 @@ TOKENIZER_FILES = (
     "sentencepiece.model",
 )
 _PICKLE_ENDINGS = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".ckpt")
-_PLAIN_MODULES = ("torch", "collections", "_codecs", "numpy", "builtins", "__builtin__", "argparse")
-_LARGEST_PICKLE = 20_000_000
 
 FROM_PICKLE = (
     "Where it was made, save its tensors alone: "
@@ -83,12 +81,12 @@ def read_json(path: Path) -> tuple[dict[str, Any] | None, str]:
         return None, fault_of(error)
 
 
-def weights_fault(path: Path) -> tuple[str, str] | None:
+def weights_fault(path: Path) -> Said | None:
     """What is wrong with the weights at a path that exists, and the way out; None if nothing is."""
     return _folder_fault(path) if path.is_dir() else _file_fault(path)
 
 
-def _folder_fault(folder: Path) -> tuple[str, str] | None:
+def _folder_fault(folder: Path) -> Said | None:
     for name in INDEX_FILES:
         if (folder / name).is_file():
             return _index_fault(folder, name)
@@ -99,37 +97,62 @@ def _folder_fault(folder: Path) -> tuple[str, str] | None:
     return _foreign_fault(folder, names) or _unnamed_fault(folder, names)
 
 
-def _foreign_fault(folder: Path, names: list[str]) -> tuple[str, str] | None:
+def _foreign_fault(folder: Path, names: list[str]) -> Said | None:
     """A folder that holds weights of another program, of an adapter alone, or a part of them."""
     if any(name.endswith((".ckpt.index", ".h5")) or "ckpt" in name for name in names):
-        return f"the folder {folder} holds a TensorFlow checkpoint.", FROM_TENSORFLOW
+        return Said(
+            f"the folder {folder} holds a TensorFlow checkpoint.",
+            FROM_TENSORFLOW,
+            code="weights.folder-of-tensorflow",
+        )
     if "flax_model.msgpack" in names:
-        return f"the folder {folder} holds Flax weights.", _FROM_FLAX
+        return Said(
+            f"the folder {folder} holds Flax weights.", _FROM_FLAX, code="weights.folder-of-flax"
+        )
     if any(name.startswith(_ADAPTER) for name in names):
-        return f"the folder {folder} holds an adapter (LoRA) and no full weights.", _FROM_ADAPTER
+        return Said(
+            f"the folder {folder} holds an adapter (LoRA) and no full weights.",
+            _FROM_ADAPTER,
+            code="weights.folder-of-an-adapter",
+        )
     if shards := [name for name in names if _SHARD.search(name)]:
         found = f"the folder {folder} holds parts of weights ({shards[0]}) and no index of them."
-        return found, f"Copy {' or '.join(INDEX_FILES)} too."
+        return Said(
+            found, f"Copy {' or '.join(INDEX_FILES)} too.", code="weights.parts-without-index"
+        )
     return None
 
 
-def _unnamed_fault(folder: Path, names: list[str]) -> tuple[str, str]:
+def _unnamed_fault(folder: Path, names: list[str]) -> Said:
     """A folder without weights of a usual name."""
     for name in names:
         if name.endswith((".safetensors", ".bin")) and not name.startswith(
             ("training_args", "opt")
         ):
-            return (
+            return Said(
                 f"the folder {folder} holds no {WEIGHT_FILES[0]}.",
                 f"Name the file: {folder / name}",
+                code="weights.named-otherwise",
             )
     if any(name.endswith(_PICKLE_ENDINGS) for name in names):
-        return f"the folder {folder} holds a pickled model, which is not loaded.", FROM_PICKLE
+        return Said(
+            f"the folder {folder} holds a pickled model, which is not loaded.",
+            FROM_PICKLE,
+            code="weights.folder-of-a-pickle",
+        )
     inside = with_weights(folder)
     if inside != folder:
-        return f"the folder {folder} holds no weights itself.", f"Did you mean {inside}?"
+        return Said(
+            f"the folder {folder} holds no weights itself.",
+            f"Did you mean {inside}?",
+            code="weights.folder-in-the-folder",
+        )
     shown = f"It holds: {', '.join(names[:8])}." if names else "It is empty."
-    return f"the folder {folder} holds no weights ({' or '.join(WEIGHT_FILES)}).", shown
+    return Said(
+        f"the folder {folder} holds no weights ({' or '.join(WEIGHT_FILES)}).",
+        shown,
+        code="weights.folder-without-weights",
+    )
 
 
 def with_weights(folder: Path) -> Path:
@@ -140,18 +163,19 @@ def with_weights(folder: Path) -> Path:
     return folder
 
 
-def _index_fault(folder: Path, name: str) -> tuple[str, str] | None:
+def _index_fault(folder: Path, name: str) -> Said | None:
     index, fault = read_json(folder / name)
     if index is None:
-        return f"{folder / name} {fault}.", ""
+        return Said(f"{folder / name} {fault}.", "", code="weights.index-unreadable")
     shards = index.get("weight_map")
     if not isinstance(shards, dict) or not shards:
-        return f"{folder / name} lists no weights.", ""
+        return Said(f"{folder / name} lists no weights.", "", code="weights.index-lists-none")
     absent = sorted({str(shard) for shard in shards.values()} - {p.name for p in folder.iterdir()})
     if absent:
-        return (
+        return Said(
             f"the folder {folder} lacks {', '.join(absent[:4])}, which {name} lists.",
             "Copy all its files.",
+            code="weights.parts-missing",
         )
     for shard in sorted({str(shard) for shard in shards.values()}):
         if found := _file_fault(folder / shard):
@@ -159,44 +183,60 @@ def _index_fault(folder: Path, name: str) -> tuple[str, str] | None:
     return None
 
 
-def _file_fault(path: Path) -> tuple[str, str] | None:
+def _file_fault(path: Path) -> Said | None:
     if path.name.endswith((".h5", ".index", ".meta")) or ".ckpt.data" in path.name:
-        return f"{path} is a TensorFlow checkpoint.", FROM_TENSORFLOW
+        return Said(
+            f"{path} is a TensorFlow checkpoint.", FROM_TENSORFLOW, code="weights.tensorflow-file"
+        )
     if path.suffix == ".msgpack":
-        return f"{path} holds Flax weights.", _FROM_FLAX
+        return Said(f"{path} holds Flax weights.", _FROM_FLAX, code="weights.flax-file")
     if path.suffix in _PICKLE_ENDINGS:
-        return (
+        return Said(
             f"{path} is a pickle, which is not loaded; weights are .safetensors or .bin.",
             FROM_PICKLE,
+            code="weights.pickle-file",
         )
     if path.suffix not in (".safetensors", ".bin"):
-        return (
+        return Said(
             f"{path} is no weights file.",
             "Weights are a folder, one .safetensors or one .bin file.",
+            code="weights.no-weights-file",
         )
     if path.name.startswith(_ADAPTER):
-        return f"{path} is an adapter (LoRA), no full weights.", _FROM_ADAPTER
+        return Said(
+            f"{path} is an adapter (LoRA), no full weights.",
+            _FROM_ADAPTER,
+            code="weights.adapter-file",
+        )
     try:
         with path.open("rb") as stream:
             start = stream.read(64)
             if not start:
-                return f"{path} is empty.", "Copy it again."
+                return Said(f"{path} is empty.", "Copy it again.", code="weights.file-empty")
             if start.startswith(b"version https://git-lfs"):
-                return f"{path} is only a pointer of git-lfs.", _FROM_LFS
+                return Said(
+                    f"{path} is only a pointer of git-lfs.", _FROM_LFS, code="weights.lfs-pointer"
+                )
             if path.suffix == ".safetensors":
                 return _safetensors_fault(path, stream)
         return _pickle_fault(path, start)
     except OSError as error:
-        return f"{path} can't be read: {error.strerror or error}.", ""
+        return Said(
+            f"{path} can't be read: {error.strerror or error}.", "", code="weights.file-unreadable"
+        )
 
 
-def _safetensors_fault(path: Path, stream: BinaryIO) -> tuple[str, str] | None:
+def _safetensors_fault(path: Path, stream: BinaryIO) -> Said | None:
     """The header says how long the file is."""
     size = stream.seek(0, 2)
     stream.seek(0)
     length = int.from_bytes(stream.read(8), "little")
     if size < 8 or length > min(size, MOST_BYTES):
-        return f"{path} is cut off or no safetensors file.", "Copy it again."
+        return Said(
+            f"{path} is cut off or no safetensors file.",
+            "Copy it again.",
+            code="weights.safetensors-cut-off",
+        )
     try:
         header = parse_json(stream.read(length))
         ends = [
@@ -205,67 +245,39 @@ def _safetensors_fault(path: Path, stream: BinaryIO) -> tuple[str, str] | None:
             if name != "__metadata__"
         ]
     except JsonFault as error:
-        return f"{path} is no safetensors file: its header {error}.", "Copy it again."
+        return Said(
+            f"{path} is no safetensors file: its header {error}.",
+            "Copy it again.",
+            code="weights.safetensors-header-faulty",
+        )
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        return f"{path} is no safetensors file: its header can't be read.", "Copy it again."
+        return Said(
+            f"{path} is no safetensors file: its header can't be read.",
+            "Copy it again.",
+            code="weights.safetensors-header-unreadable",
+        )
     wanted = 8 + length + max(ends, default=0)
     if wanted != size:
-        return f"{path} has {size} bytes where its header says {wanted}.", "Copy it again."
+        return Said(
+            f"{path} has {size} bytes where its header says {wanted}.",
+            "Copy it again.",
+            code="weights.safetensors-wrong-size",
+        )
     return None
 
 
-def _pickle_fault(path: Path, start: bytes) -> tuple[str, str] | None:
+def _pickle_fault(path: Path, start: bytes) -> Said | None:
     if not start.startswith((b"PK", b"\x80")):
-        return f"{path} is no file that torch.save wrote.", "Copy it again, or save it anew."
+        return Said(
+            f"{path} is no file that torch.save wrote.",
+            "Copy it again, or save it anew.",
+            code="weights.not-of-torch-save",
+        )
     try:
-        strange = sorted(_foreign_classes(path))
+        strange = sorted(foreign_classes(path))
     except (zipfile.BadZipFile, EOFError, ValueError, KeyError, IndexError):
-        return f"{path} is damaged or cut off.", "Copy it again."
+        return Said(f"{path} is damaged or cut off.", "Copy it again.", code="weights.file-damaged")
     if strange:
         what = f"{path} is a whole pickled model (it names {strange[0]}), which is not loaded."
-        return what, FROM_PICKLE
+        return Said(what, FROM_PICKLE, code="weights.whole-pickled-model")
     return None
-
-
-def _foreign_classes(path: Path) -> set[str]:
-    """Classes a pickle would make that a plain dictionary of tensors does not need."""
-    found = set()
-    for module, name in _globals_of(path):
-        plain = module.split(".")[0] in _PLAIN_MODULES and not module.startswith("torch.nn.modules")
-        if not plain:
-            found.add(f"{module}.{name}")
-    return found
-
-
-def _globals_of(path: Path) -> Iterator[tuple[str, str]]:
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            inner = [item for item in archive.infolist() if item.filename.endswith("/data.pkl")]
-            if not inner:
-                raise zipfile.BadZipFile("no data.pkl")
-            if inner[0].file_size <= _LARGEST_PICKLE:
-                with archive.open(inner[0]) as stream:
-                    yield from _globals_in(stream)
-        return
-    if _begins_as_zip(path):
-        raise zipfile.BadZipFile("cut off")
-    with path.open("rb") as stream:
-        for _ in range(4):  # the old format: magic number, version, system, then the object
-            yield from _globals_in(stream)
-
-
-def _begins_as_zip(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(2) == b"PK"
-
-
-def _globals_in(stream: Any) -> Iterator[tuple[str, str]]:
-    words: list[str] = []
-    for code, argument, _ in pickletools.genops(stream):
-        if code.name == "GLOBAL":
-            module, _, name = str(argument).partition(" ")
-            yield module, name
-        elif code.name == "STACK_GLOBAL" and len(words) >= 2:
-            yield words[-2], words[-1]
-        elif isinstance(argument, str):
-            words.append(argument)

@@ -25,7 +25,7 @@ def check_class_weights(wanted: Weights, labels: Labels) -> None:
         return
     if labels.kind != "classification":
         message = "has no effect: only rows of one class each are weighted"
-        raise UserError(Problem(KEY, message, "Leave it out."))
+        raise UserError(Problem(KEY, message, "Leave it out.", code="class-weights.without-effect"))
     if wanted == "balanced":
         return
     names = ", ".join(labels.numbered[:12])
@@ -36,14 +36,27 @@ def check_class_weights(wanted: Weights, labels: Labels) -> None:
             parts = [f"does not name {missing[0]!r}"] if missing else []
             parts += [f"names {unknown[0]!r}, which is no class"] if unknown else []
             what = " and ".join(parts)
-            raise UserError(Problem(KEY, what, f"One number for each of: {names}."))
+            raise UserError(
+                Problem(
+                    KEY, what, f"One number for each of: {names}.", code="class-weights.other-names"
+                )
+            )
     elif len(wanted) != len(labels.names):
         message = f"holds {len(wanted)} numbers, and the task has {len(labels.names)} classes"
-        raise UserError(Problem(KEY, message, f"One for each of: {names}."))
+        raise UserError(
+            Problem(KEY, message, f"One for each of: {names}.", code="class-weights.other-count")
+        )
     values = list(wanted.values()) if isinstance(wanted, Mapping) else list(wanted)
     if not all(np.isfinite(value) and value >= 0 for value in values) or not any(values):
         message = f"holds {values}; a weight is a number from 0 on, and one at least is above 0"
-        raise UserError(Problem(KEY, message, 'For example: "class_weights": "balanced".'))
+        raise UserError(
+            Problem(
+                KEY,
+                message,
+                'For example: "class_weights": "balanced".',
+                code="class-weights.wrong-values",
+            )
+        )
 
 
 def class_weights(wanted: Weights, labels: Labels, gold: np.ndarray) -> np.ndarray | None:

@@ -99,7 +99,13 @@ class BatchPlan:
         self.seed = seed
         if len(self.lengths) < world_size:
             message = f"{len(self.lengths)} rows cannot be shared by {world_size} processes"
-            raise UserError(Problem("training data", message if len(self.lengths) else "no rows"))
+            raise UserError(
+                Problem(
+                    "training data",
+                    message if len(self.lengths) else "no rows",
+                    code="data.too-few-rows",
+                )
+            )
         self.num_micro_batches = max(1, len(self.lengths) // self.global_size)
         self._last: tuple[int, Epoch] | None = None
 

@@ -187,7 +187,9 @@ class TeacherCache:
                 raise
             message = f"the teacher's outputs cannot be stored here: {error.strerror}"
             hint = "Set cache_dir to another folder."
-            raise UserError(Problem(str(self.folder), message, hint)) from error
+            raise UserError(
+                Problem(str(self.folder), message, hint, code="cache.outputs-not-writable")
+            ) from error
 
     def read(self, rows: np.ndarray) -> Arrays:
         """The stored values of some rows, in the order asked.

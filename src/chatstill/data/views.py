@@ -164,7 +164,14 @@ def prepare_view(
         if manifest is not None:  # complete, in a folder where even a lock cannot be written
             return View(target, manifest)
         message = f"prepared rows cannot be written here: {error.strerror}"
-        raise UserError(Problem(str(folder), message, "set cache_dir to another folder")) from error
+        raise UserError(
+            Problem(
+                str(folder),
+                message,
+                "set cache_dir to another folder",
+                code="cache.rows-not-writable",
+            )
+        ) from error
 
 
 def view_fingerprint(encode: Encoder, source_fingerprint: str) -> str:

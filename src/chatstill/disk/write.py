@@ -171,7 +171,7 @@ def not_ours(path: Path) -> Problem:
     else:
         what = f"{path} is no plain file"
     hint = f"Remove {path} yourself, or put a copy of it in its place."
-    return Problem(str(path.parent), f"{what}; nothing was written.", hint)
+    return Problem(str(path.parent), f"{what}; nothing was written.", hint, code="files.not-ours")
 
 
 def remove(path: Path) -> None:

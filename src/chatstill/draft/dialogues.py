@@ -76,7 +76,7 @@ def dialogues_in(file: Path, layout: Layout, kind: str | None) -> Dialogues | No
             listed = ", ".join(columns)
             message = f"nothing tells which of '{several}' is right. Columns: {listed}."
             hint = 'Give each candidate a "label", or the line a "chosen": docs/data.md, Dialogues.'
-            raise UserError(Problem(str(file), message, hint))
+            raise UserError(Problem(str(file), message, hint, code="draft.right-reply-not-told"))
     return None if found is None else found._replace(id=_identifier(columns, rows))
 
 

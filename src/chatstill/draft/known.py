@@ -43,7 +43,11 @@ def draft_known(path: Path) -> Drafted | None:
     if len(files) > 1:
         listed = ", ".join(sorted(task.name for _, task, _ in found))
         message = f"it holds the files of several tasks: {listed}."
-        raise UserError(Problem(str(path), message, "Name the folder of one of them."))
+        raise UserError(
+            Problem(
+                str(path), message, "Name the folder of one of them.", code="draft.several-tasks"
+            )
+        )
     _, task, rows = min(found, key=lambda one: one[0])
     file = task.find("train", folder)
     labels = ", ".join(task.labels.names) or "a score"

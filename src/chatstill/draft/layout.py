@@ -64,7 +64,9 @@ def _encoding(file: Path) -> str:
         except UnicodeDecodeError:
             continue
     hint = f"Tried {' and '.join(ENCODINGS)}."
-    raise UserError(Problem(str(file), "its encoding can't be told.", hint))
+    raise UserError(
+        Problem(str(file), "its encoding can't be told.", hint, code="draft.encoding-not-told")
+    )
 
 
 def _is_header(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
@@ -93,7 +95,14 @@ def sample(file: Path, layout: Layout) -> list[list[str]]:
     if not found:
         kinds = ", ".join(sorted(ENDINGS))
         hint = f"Tables are files of rows: {kinds}. Or name the folder of a built-in task's files."
-        raise UserError(Problem(str(file), "no row of it can be read as one of a table.", hint))
+        raise UserError(
+            Problem(
+                str(file),
+                "no row of it can be read as one of a table.",
+                hint,
+                code="draft.no-table",
+            )
+        )
     return found
 
 

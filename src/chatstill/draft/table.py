@@ -61,7 +61,9 @@ def draft_table(file: Path) -> Drafted:
     if isinstance(roles, str):
         listed = ", ".join(names)
         hint = "Write the block by hand: docs/data.md. Or make it query TAB reply TAB label."
-        raise UserError(Problem(str(file), f"{roles}. Columns: {listed}.", hint))
+        raise UserError(
+            Problem(str(file), f"{roles}. Columns: {listed}.", hint, code="draft.roles-not-told")
+        )
     if layout.columns is not None:
         layout, roles, columns = _named(layout, roles, columns)
     label = next(column for column in columns if column.name == roles.label)
@@ -156,7 +158,7 @@ def _dev(file: Path) -> tuple[Path, str]:
     names = ", ".join(f"{word}{file.suffix}" for word in DEV[:3])
     message = f"there are no dev rows beside it: looked for {names} …"
     hint = "Take some rows out of the training file (a tenth, whole groups) and put them there."
-    raise UserError(Problem(str(file), message, hint))
+    raise UserError(Problem(str(file), message, hint, code="draft.no-dev-rows"))
 
 
 def _beside(file: Path, words: Sequence[str]) -> Path | None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config.networks import means_hub, near_file
+from ..config.near import means_hub, near_file
 from ..config.weights import kind_of, read_json, weights_fault
 from ..disk.json_file import parse_json
-from ..errors import Problem, UserError
+from ..errors import Problem, Said, UserError
 from ..tasks.label_names import names_of_outputs
 from ..text.tokenizers import resolve_tokenizer
 
@@ -53,12 +53,20 @@ def look_at_model(path: str) -> Model:
             hint = f". {near}" if near.startswith("Did you mean") else ""
             return Model(path, "", 0, 0, 0, seen + hint)
         hint = "Name the folder with config.json and the weights, or a name on the hub."
-        raise UserError(Problem(path, "there is no such folder.", f"{near_file(path)} {hint}"))
+        raise UserError(
+            Problem(
+                path,
+                "there is no such folder.",
+                f"{near_file(path)} {hint}",
+                code="draft.no-such-folder",
+            )
+        )
     fault = weights_fault(folder)
     values, found = read_json(folder / "config.json")
     if fault is not None or values is None:
-        message, hint = fault or (f"{folder / 'config.json'} {found}.", "")
-        raise UserError(Problem(path, message, hint))
+        unread = Said(f"{folder / 'config.json'} {found}.", code="network.config-unreadable")
+        said = fault or unread
+        raise UserError(Problem(path, said.message, said.hint, code=said.code))
     kind = str(values.get("model_type", ""))
     layers = next((n for key in DEPTHS if (n := _count(values, key))), 0)
     outputs = _outputs(folder, values)

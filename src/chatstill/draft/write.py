@@ -45,7 +45,9 @@ def draft(data: Path, model: str, output: Path | None) -> tuple[Path, list[str]]
     )
     target = output or Path("distill.jsonc" if fits else "teach.jsonc")
     hint = "Name another file with --output, or remove this one yourself."
-    taken = UserError(Problem(str(target), "exists; nothing was written.", hint))
+    taken = UserError(
+        Problem(str(target), "exists; nothing was written.", hint, code="draft.target-exists")
+    )
     if os.path.lexists(target):
         raise taken
     keys = _distill(drafted, teacher) if fits else _teach(drafted, teacher)
@@ -64,7 +66,9 @@ def draft(data: Path, model: str, output: Path | None) -> tuple[Path, list[str]]
 
 def _look_at_data(data: Path) -> Drafted:
     if not data.exists():
-        raise UserError(Problem(str(data), "there is no such file or folder."))
+        raise UserError(
+            Problem(str(data), "there is no such file or folder.", code="draft.no-such-data")
+        )
     known = draft_known(data)
     if known is not None:
         return known
@@ -74,7 +78,14 @@ def _look_at_data(data: Path) -> Drafted:
     if not files:
         names = ", ".join(sorted(entry.name for entry in data.iterdir())[:8]) or "nothing"
         hint = "Name the training file itself."
-        raise UserError(Problem(str(data), f"no training file in it; it holds {names}.", hint))
+        raise UserError(
+            Problem(
+                str(data),
+                f"no training file in it; it holds {names}.",
+                hint,
+                code="draft.no-training-file",
+            )
+        )
     return draft_table(files[0])
 
 

@@ -121,7 +121,9 @@ def fitting_length(config: RunConfig, model: Any) -> tuple[RunConfig, list[Probl
     if usable is None or usable < 4 or not config.max_seq_length == default > usable:
         return config, []
     message = f"rows are cut to {usable} tokens: the network's position table serves no more"
-    warning = Problem("max_seq_length", message, severity="warning")
+    warning = Problem(
+        "max_seq_length", message, severity="warning", code="lengths.cut-to-the-position-table"
+    )
     return config.model_copy(update={"max_seq_length": usable}), [warning]
 
 

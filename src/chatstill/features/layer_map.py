@@ -36,6 +36,7 @@ def initial_layers(num_teacher: int, num_student: int, how: InitialLayers = "fir
                 "student_architectures",
                 f"a student of {num_student} layers cannot start from a teacher of {num_teacher}",
                 f'Give the student 1 to {num_teacher} layers, or random weights: "copy_from": "none".',
+                code="student.deeper-than-its-start",
             )
         )
     if how == "last":
@@ -56,7 +57,13 @@ def _named_layers(num_teacher: int, num_student: int, layers: Sequence[int]) -> 
     elif strangers := [layer for layer in layers if not 0 <= layer < num_teacher]:
         wrong = f"names layer {strangers[0]}; there are the layers 0 to {num_teacher - 1}"
     if wrong:
-        raise UserError(Problem("student_architectures.copy_layers", f"{list(layers)} {wrong}"))
+        raise UserError(
+            Problem(
+                "student_architectures.copy_layers",
+                f"{list(layers)} {wrong}",
+                code="student.copy-layers-do-not-fit",
+            )
+        )
     return list(layers)
 
 
@@ -93,6 +100,7 @@ def group_layers(
                 f"Give one entry per student layer: numbers that add up to {num_teacher}, or "
                 "lists of "
                 "neighbouring teacher layers counted from 0.",
+                code="theseus.grouping-does-not-fit",
             )
         )
     return groups
@@ -108,6 +116,7 @@ def _equal_groups(num_teacher: int, num_student: int) -> list[list[int]]:
                 f"Choose a number of student layers that divides {num_teacher}, or give an "
                 "explicit "
                 "grouping, such as [1, 2, 3]: how many teacher layers each student layer replaces.",
+                code="theseus.layers-not-shareable",
             )
         )
     size = num_teacher // num_student
@@ -188,4 +197,4 @@ def describe_pairs(pairs: Sequence[tuple[int, int]]) -> str:
 def _no_map(kind: str, own: int, other: int, why: str) -> UserError:
     message = f"the layer map '{kind}' does not fit {own} student and {other} teacher layers: {why}"
     hint = 'Choose another layer_map, another depth, or name the layers: "pairs": [[1, 2], …].'
-    return UserError(Problem("layer_map", message, hint))
+    return UserError(Problem("layer_map", message, hint, code="terms.layer-map-does-not-fit"))

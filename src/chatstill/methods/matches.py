@@ -130,7 +130,7 @@ class Matches(Method):
         if not self.config.rows():
             message = "no term has a weight above 0: there is nothing to learn"
             hint = "Set the weight of one of the method's terms above 0; the plan lists them."
-            problems.append(Problem("distillation", message, hint))
+            problems.append(Problem("distillation", message, hint, code="terms.none-with-weight"))
         return problems
 
     def doubts(self) -> list[Problem]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
-from ..errors import Problem, UserError
+from ..errors import Problem, Said, UserError
 from .base import (
     FASTEST,
     SLOWEST,
@@ -194,17 +194,25 @@ class Theseus(Method):
 
     def doubts(self) -> list[Problem]:
         """Rates so small that nothing is replaced, or so far off that nothing is learnt."""
-        config, found = self.config, {}
+        config = self.config
+        found: dict[str, Said] = {}
         if config.replacing_rate < RAREST and config.scheduler_type == "constant":
-            found["replacing_rate"] = (
+            found["replacing_rate"] = Said(
                 f"{config.replacing_rate:g} replaces hardly any module, so hardly any is trained",
                 "Usual values are 0.3 to 0.7.",
+                code="theseus.rate-too-low",
             )
         rate = config.successor_learning_rate
         if rate is not None and not SLOWEST <= rate <= FASTEST:
             message = f"{rate:g} trains nothing in the second phase"
-            found["successor_learning_rate"] = message, "Usual values are 1e-5 to 1e-3."
-        return [Problem(f"{self.block}.{key}", *text, "warning") for key, text in found.items()]
+            hint = "Usual values are 1e-5 to 1e-3."
+            found["successor_learning_rate"] = Said(
+                message, hint, code="theseus.learning-rate-of-no-use"
+            )
+        return [
+            Problem(f"{self.block}.{key}", said.message, said.hint, "warning", code=said.code)
+            for key, said in found.items()
+        ]
 
     def phases(self) -> list[Phase]:
         config, run = self.config, self.run
@@ -362,8 +370,12 @@ def _load_successors(student: PreTrainedModel, source: PreTrainedModel) -> list[
     target, given = layer_list(student)[2], layer_list(source)[2]
     if len(given) < len(target):
         raise UserError(
-            f"student_architectures.model_name_or_path has {len(given)} layers, the student needs "
-            f"{len(target)}"
+            Problem(
+                "",
+                f"student_architectures.model_name_or_path has {len(given)} layers, the student needs "
+                f"{len(target)}",
+                code="theseus.weights-of-other-depth",
+            )
         )
     for new, old in zip(target, given, strict=False):
         new.load_state_dict(old.state_dict())

@@ -80,6 +80,7 @@ def load_config(
                 block,
                 "neither config_file nor model_name_or_path is given",
                 "Give config_file (the architecture), model_name_or_path (the weights), or both.",
+                code="network.neither-config-nor-weights",
             )
         )
     check_depth(config, block)
@@ -95,7 +96,7 @@ def check_depth(config: PretrainedConfig, place: str) -> None:
     layers = getattr(config, "num_hidden_layers", None)
     if isinstance(layers, int) and not 1 <= layers <= MOST_LAYERS:
         message = f"{layers} layers, expected 1 to {MOST_LAYERS:,}"
-        raise UserError(Problem(place, message))
+        raise UserError(Problem(place, message, code="network.depth-out-of-range"))
 
 
 def config_of_weights(
@@ -118,6 +119,7 @@ def config_of_weights(
                 place,
                 f"no config.json in {weights.folder}{found}, so the architecture is not known",
                 f"Name the architecture's JSON file in {place.split('.')[0]}.config_file.",
+                code="weights.no-config",
             )
         )
     return config_from_dict(_read_json(file, place), model_type, file, place)
@@ -140,6 +142,7 @@ def config_from_dict(
                 f"{file} describes quantized weights (quantization_config); they cannot be "
                 "trained or compared",
                 "Give the original float weights.",
+                code="network.quantized",
             )
         )
     outputs = data.get("num_labels")
@@ -147,7 +150,7 @@ def config_from_dict(
         message = (
             f"{file}: num_labels is {outputs!r}, expected a whole number up to {MOST_LABELS:,}"
         )
-        raise UserError(Problem(place, message))
+        raise UserError(Problem(place, message, code="network.label-count-faulty"))
     values = {key: value for key, value in data.items() if key not in RUN_SWITCHES}
     values["model_type"] = kind
     for key in ("auto_map", "attn_implementation", "_attn_implementation"):
@@ -157,7 +160,11 @@ def config_from_dict(
     except Exception as error:  # the config classes raise many kinds, all about the file's values
         text = " ".join(str(error).split())
         raise UserError(
-            Problem(place, f"{file} is not a valid {kind} architecture: {text}")
+            Problem(
+                place,
+                f"{file} is not a valid {kind} architecture: {text}",
+                code="network.config-not-valid",
+            )
         ) from None
 
 
@@ -166,7 +173,7 @@ def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place
     inside = data.get("model_type")
     if inside is not None and not isinstance(inside, str):
         message = f"{file}: model_type is no text but a JSON {type(inside).__name__}"
-        raise UserError(Problem(place, message))
+        raise UserError(Problem(place, message, code="network.type-is-no-text"))
     own = own_type(given)
     wanted = own.name if own else _normalised(given) if given else None
     if own is not None and extends(own, inside):
@@ -177,6 +184,7 @@ def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place
                 f"{block}.model_type",
                 f"says {given!r}, but {file} says {inside!r}",
                 f"Set it to {inside!r} or leave it out.",
+                code="network.two-types",
             )
         )
     kind = inside or wanted or _type_by_class(data)
@@ -186,6 +194,7 @@ def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place
                 place,
                 f"{file} has no model_type and {block}.model_type is not given",
                 f'Add "model_type": "bert" (or what it is) to {block}.',
+                code="network.type-not-told",
             )
         )
     known = kind in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES or network(kind) is not None
@@ -204,6 +213,7 @@ def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place
                 place,
                 f"{where}: transformers has no sequence classifier of type {kind!r}",
                 hint.strip(),
+                code="network.no-classifier-of-type",
             )
         )
     return str(kind)
@@ -236,7 +246,7 @@ def _read_json(file: Path, place: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         message = f"{file} {fault_of(error)}"
         hint = "Give the architecture's JSON file; weights belong to model_name_or_path."
-    raise UserError(Problem(place, message, hint))
+    raise UserError(Problem(place, message, hint, code="network.config-unreadable"))
 
 
 def _config_from_hub(
@@ -262,6 +272,7 @@ def _with_depth(
                 place,
                 f"says {wanted}, but {architecture.config_file} has {available}",
                 "Leave one of the two out.",
+                code="student.depth-beyond-config",
             )
         )
     if wanted > available:
@@ -270,6 +281,7 @@ def _with_depth(
                 place,
                 f"asks for {wanted} layers, but {architecture.model_name_or_path} has {available}",
                 f"Ask for 1 to {available}.",
+                code="student.depth-beyond-weights",
             )
         )
     return cut_config(config, wanted, list(range(wanted)))

@@ -38,7 +38,7 @@ def register(plugins: Sequence[str]) -> None:
             hint = (
                 f"Write `class {model.__name__}(PreTrainedModel)`: that brings what is not its own."
             )
-            raise UserError(Problem(place, message, hint))
+            raise UserError(Problem(place, message, hint, code="plugin.model-lacks-methods"))
         config_class = model.config_class
         with faults(own.plugin, f"{config_class.__name__}() fails"):
             config_class()
@@ -106,7 +106,7 @@ def probe(model: PreTrainedModel) -> None:
     lacking = [name for name in ("input_ids", "attention_mask") if name not in taken]
     if lacking and not open_ended:
         message = f"{type(model).__name__}.forward takes no {' and no '.join(lacking)}."
-        raise UserError(Problem(place, message))
+        raise UserError(Problem(place, message, code="plugin.forward-takes-too-little"))
     batch = {"input_ids": torch.ones(2, 5, dtype=torch.long)}
     batch["attention_mask"] = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
     if "token_type_ids" in taken and (getattr(model.config, "type_vocab_size", 0) or 0) > 1:
@@ -122,4 +122,4 @@ def probe(model: PreTrainedModel) -> None:
         what = f"logits of shape {found}" if found else "no logits"
         message = f"{type(model).__name__}.forward gives {what} for 2 rows, expected {wanted}."
         hint = "It returns SequenceClassifierOutput(logits=...): (rows, config.num_labels)."
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="plugin.forward-gives-another-shape"))

@@ -23,7 +23,7 @@ def weights_problem(model: nn.Module, role: str) -> Problem | None:
     more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
     message = f"the {role}'s weights hold numbers that are not finite: {', '.join(named)}{more}"
     hint = "The file is damaged, or its training went wrong: take another checkpoint."
-    return Problem(role, message, hint)
+    return Problem(role, message, hint, code="weights.not-finite")
 
 
 def all_finite(values: Tensor) -> bool:

@@ -48,10 +48,10 @@ def check_head(
     if problem != "classification" or (num_labels or 2) != 2:
         what = "a regression" if problem == "regression" else f"{num_labels} labels"
         message = f"'qa' scores replies, right or wrong; the task has {what}"
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="student.qa-needs-two-classes"))
     if outputs not in (1, 2):
         message = f"'qa' has one or two logits; the network has {outputs}"
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="student.qa-logits"))
 
 
 def start_at_mean(model: PreTrainedModel, scores: np.ndarray) -> float | None:

@@ -75,7 +75,16 @@ def _match_multi_label(
             "config), the task's rows have any number of them"
         )
         hint = "Its logits are read label by label all the same: above 0 the label applies."
-        problems = [*problems, Problem(f"{role}: problem_type", message, hint, "warning")]
+        problems = [
+            *problems,
+            Problem(
+                f"{role}: problem_type",
+                message,
+                hint,
+                "warning",
+                code="labels.trained-to-choose-one",
+            ),
+        ]
     return LabelMatch(order, "multi_label", problems, note)
 
 
@@ -98,8 +107,15 @@ def check_label_values(
         return []
     message = f"no row has the label {', '.join(missing)}"
     if split == "train" and len(found) < 2:
-        return [Problem("train", message, "With one class there is nothing to learn.")]
-    return [Problem(split, message, severity="warning")]
+        return [
+            Problem(
+                "train",
+                message,
+                "With one class there is nothing to learn.",
+                code="labels.absent-in-train",
+            )
+        ]
+    return [Problem(split, message, severity="warning", code="labels.absent-in-dev")]
 
 
 def output_names(model_config: Any) -> list[str]:
@@ -146,7 +162,19 @@ def _match_names(
         f"the {role}'s labels {_listing(names)} do not match the task's {_listing(labels.numbered)} "
         f"by name; taken by index: {guessed}. It may be a {role} of another task"
     )
-    return order, [Problem(f"{role}: id2label", message, _to_be_sure(labels), "warning")], ""
+    return (
+        order,
+        [
+            Problem(
+                f"{role}: id2label",
+                message,
+                _to_be_sure(labels),
+                "warning",
+                code="labels.matched-by-index",
+            )
+        ],
+        "",
+    )
 
 
 def _by_meaning(names: Sequence[str], labels: Labels) -> list[int] | None:
@@ -168,7 +196,13 @@ def _told_by_meaning(
         f"the {role}'s labels {_listing(names)} do not match the task's {_listing(labels.numbered)} "
         f"by name; taken by their meaning: {taken}. It may be a {role} of another task"
     )
-    return Problem(f"{role}: id2label", message, _to_be_sure(labels), "warning")
+    return Problem(
+        f"{role}: id2label",
+        message,
+        _to_be_sure(labels),
+        "warning",
+        code="labels.matched-by-meaning",
+    )
 
 
 def _assumed(labels: Labels, role: str, order: Sequence[int]) -> str:
@@ -198,7 +232,9 @@ def _only_numbered(
         f"the {role} numbers its labels {_listing(names)} and does not name them; taken: {taken}. "
         "Tools differ in this order"
     )
-    return Problem(f"{role}: id2label", message, _to_be_sure(labels), "warning")
+    return Problem(
+        f"{role}: id2label", message, _to_be_sure(labels), "warning", code="labels.numbered"
+    )
 
 
 def _check_scorer(name: str, labels: Labels, role: str) -> list[Problem]:
@@ -209,7 +245,14 @@ def _check_scorer(name: str, labels: Labels, role: str) -> list[Problem]:
         f"the {role} has one logit, named {name!r} like the task's label 0; it is taken as the "
         f"score of {labels.names[1]!r}"
     )
-    return [Problem(f"{role}: id2label", message, severity="warning")]
+    return [
+        Problem(
+            f"{role}: id2label",
+            message,
+            severity="warning",
+            code="labels.scorer-named-like-label-0",
+        )
+    ]
 
 
 def _wrong_count(names: Sequence[str], labels: Labels, role: str) -> Problem:
@@ -220,7 +263,7 @@ def _wrong_count(names: Sequence[str], labels: Labels, role: str) -> Problem:
         wanted = f"{len(labels.names)} labels {_listing(labels.names)}"
     message = f"the {role} has {found}, the task needs {wanted}"
     hint = "Take a model that was fine-tuned on this task, or fine-tune one with `chatstill teach`."
-    return Problem(f"{role}: id2label", message, hint)
+    return Problem(f"{role}: id2label", message, hint, code="labels.wrong-count")
 
 
 def _named(names: Sequence[str], labels: Labels) -> list[int | None]:

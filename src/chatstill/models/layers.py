@@ -29,7 +29,13 @@ def num_layers_of(config: PretrainedConfig) -> int:
     """
     number = getattr(config, "num_hidden_layers", None)
     if not isinstance(number, int):
-        raise UserError(f"a model of type {config.model_type} has no single number of layers")
+        raise UserError(
+            Problem(
+                "",
+                f"a model of type {config.model_type} has no single number of layers",
+                code="network.no-depth",
+            )
+        )
     return number
 
 
@@ -85,6 +91,7 @@ def layer_list(model: PreTrainedModel) -> tuple[nn.Module, str, nn.ModuleList]:
                 "Use a BERT-like encoder or a decoder (BERT, RoBERTa, ELECTRA, DistilBERT, "
                 "ModernBERT, Llama ...), "
                 "or a method that does not touch layers.",
+                code="theseus.layers-not-replaceable",
             )
         )
     parent, _, attribute = name.rpartition(".")
@@ -206,5 +213,6 @@ def _does_not_fit(
             "The student's layers must be of the teacher's shape; choose other layers to start "
             "from if only "
             "one layer of the teacher is built differently.",
+            code="student.layer-shape-differs",
         )
     )

@@ -60,12 +60,21 @@ def check_lengths(
     if usable is not None and max_seq_length > usable:
         rows = f" (of {trained} rows)" if trained and trained != usable else ""
         message = f"{max_seq_length} tokens, but the {role}'s position table serves {usable}{rows}"
-        problems.append(Problem("max_seq_length", message, f"Set it to {usable} or less."))
+        problems.append(
+            Problem(
+                "max_seq_length",
+                message,
+                f"Set it to {usable} or less.",
+                code="lengths.beyond-the-position-table",
+            )
+        )
     elif usable is None and trained and max_seq_length > trained:
         message = (
             f"{max_seq_length} tokens; the {role} has no position table, but was made for {trained}"
         )
-        problems.append(Problem("max_seq_length", message, severity="warning"))
+        problems.append(
+            Problem("max_seq_length", message, severity="warning", code="lengths.beyond-training")
+        )
     if max_query_length and max_reply_length:
         both = max_query_length + max_reply_length + num_special
         if both > max_seq_length:
@@ -74,7 +83,11 @@ def check_lengths(
                 f"{num_special} special tokens = {both} is more than max_seq_length "
                 f"{max_seq_length}: long pairs are cut once more"
             )
-            problems.append(Problem("max_seq_length", message, severity="warning"))
+            problems.append(
+                Problem(
+                    "max_seq_length", message, severity="warning", code="lengths.sides-cut-again"
+                )
+            )
     return problems
 
 

@@ -158,7 +158,7 @@ def building(
         reason = lines[0] if lines else "no reason given"
         kind = type(error).__name__
         message = f"{path} does not make a network of type {config.model_type} ({kind}: {reason})"
-        raise UserError(Problem(place, message)) from error
+        raise UserError(Problem(place, message, code="network.cannot-be-built")) from error
 
 
 def _require_layers(model: PreTrainedModel, report: LoadReport, place: str) -> None:
@@ -173,7 +173,12 @@ def _require_layers(model: PreTrainedModel, report: LoadReport, place: str) -> N
         reason = f"its names are other ones ({names} ...)"
         hint = f"These may be weights of another kind of model than {model.config.model_type}."
     raise UserError(
-        Problem(place, f"no layer of {report.source} fits {type(model).__name__}: {reason}", hint)
+        Problem(
+            place,
+            f"no layer of {report.source} fits {type(model).__name__}: {reason}",
+            hint,
+            code="weights.no-layer-fits",
+        )
     )
 
 
@@ -192,7 +197,7 @@ def _require_sizes(model: PreTrainedModel, report: LoadReport, place: str) -> No
             "Put the right config.json beside the weights. To take over what fits of them, name the "
             "architecture yourself: config_file."
         )
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="weights.config-of-others"))
 
 
 def _require_head(model: PreTrainedModel, report: LoadReport, place: str) -> None:
@@ -208,9 +213,11 @@ def _require_head(model: PreTrainedModel, report: LoadReport, place: str) -> Non
                 "id2label in its "
                 "config."
             )
-            raise UserError(Problem(place, message, hint))
+            raise UserError(
+                Problem(place, message, hint, code="weights.classifier-of-other-labels")
+            )
     missing = [name for name in report.missing if not name.startswith(base)]
     if missing:
         message = f"{report.source} has no trained classifier ({', '.join(missing)} missing)"
         hint = "Fine-tune it on the task first: `chatstill teach my.json`, then name that folder."
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="weights.no-classifier"))

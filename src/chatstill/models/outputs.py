@@ -67,17 +67,23 @@ def output_reading(
     turned = output in ("logit", "probability") if regression else output == "probability"
     if output == "score" and not regression:
         message = "is 'score', and this task has classes: a score alone says nothing of a threshold"
-        raise UserError(Problem(KEY, message, 'Write "logit" or "probability".'))
+        raise UserError(
+            Problem(
+                KEY, message, 'Write "logit" or "probability".', code="outputs.score-with-classes"
+            )
+        )
     if not (turned and regression):
         if between is not None:
             message = "has no effect: only a regression's teacher that gives logits or probabilities has one"
-            raise UserError(Problem(RANGE, message, "Leave it out."))
+            raise UserError(
+                Problem(RANGE, message, "Leave it out.", code="outputs.range-without-effect")
+            )
         return OutputReading("probability", objective) if turned else None
     low, high = between or bounds or (0.0, 0.0)
     if not low < high:
         message = f"{KEY} is {output!r}, and nothing says which labels 0 and 1 stand for"
         hint = f'Give the lowest and the highest label, such as "{RANGE}": [0, 5].'
-        raise UserError(Problem(RANGE, message, hint))
+        raise UserError(Problem(RANGE, message, hint, code="outputs.range-needed"))
     assert output is not None
     return OutputReading(output, objective, low, high)
 
@@ -114,4 +120,11 @@ def same_class_problems(student: PreTrainedModel, teacher: PreTrainedModel) -> l
         f"is 'probability', and the student is of the teacher's class {type(teacher).__name__}: its "
         "outputs would be probabilities too, where the losses need logits"
     )
-    return [Problem(KEY, message, "Let the class give logits, or name another student.")]
+    return [
+        Problem(
+            KEY,
+            message,
+            "Let the class give logits, or name another student.",
+            code="outputs.probability-of-one-class",
+        )
+    ]

@@ -61,7 +61,7 @@ def fit_padding(
     hint = (
         "Its figures depend on which rows stand together in a batch; does it read attention_mask?"
     )
-    return Problem(role, message, hint, "warning")
+    return Problem(role, message, hint, "warning", code="network.padding-changes-scores")
 
 
 def _reach(model: PreTrainedModel, row: Tensor) -> float:

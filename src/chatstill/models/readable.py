@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from transformers import PreTrainedModel
 
 from ..errors import Problem, UserError
@@ -27,24 +29,24 @@ def unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem]
     try:
         layers = list(layer_list(model)[2])
     except UserError as error:
-        return [Problem(place, p.message, p.hint) for p in error.problems]
+        return [replace(problem, place=place) for problem in error.problems]
     if needs.attention and (lack := lacks_attention(model, layers)) is not None:
         hint = "Take the attention terms out (weight 0); logits and hidden states work."
-        return [Problem(place, _lacking(kind, lack), hint)]
+        return [Problem(place, _lacking(kind, lack), hint, code="terms.attention-not-readable")]
     if change := changed_by_capture(model, layers, needs):
         message = (
             f"reading inside a {kind} changes what it computes: its logits differ by {change:.2g} in a "
             "trial"
         )
         hint = "Keep terms of logits alone (weight 0 for the others), or take another network."
-        return [Problem(place, message, hint)]
+        return [Problem(place, message, hint, code="terms.reading-changes-the-network")]
     if needs.cls and first_token_is_blind(model, layers):
         message = (
             f"the first token of a {kind} sees none of those behind it, so its state is the same in "
             "every row: a term of cls learns nothing of the texts"
         )
         hint = "Compare hidden_states or vector in place of cls."
-        return [Problem(place, message, hint, "warning")]
+        return [Problem(place, message, hint, "warning", code="terms.first-token-is-blind")]
     return []
 
 

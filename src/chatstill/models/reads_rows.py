@@ -72,8 +72,10 @@ def try_a_row(
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         message = f"the {role} cannot read a row ({type(error).__name__}: {reason})"
         hint = "Its config.json or its tokenizer's files do not fit its weights."
-        return Problem(role, message, hint)
+        return Problem(role, message, hint, code="network.cannot-read-a-row")
     if shape != (1, model.config.num_labels):
         message = f"the {role} gives {shape} numbers for a row, its config says num_labels "
-        return Problem(role, f"{message}{model.config.num_labels}")
+        return Problem(
+            role, f"{message}{model.config.num_labels}", code="network.other-output-count"
+        )
     return None

@@ -75,9 +75,21 @@ def refuse_pickle(file: Path, place: str, reason: str) -> UserError:
         "'model.safetensors')`."
     )
     return UserError(
-        Problem(place, f"{file} {what}; loading that can run code, so it is refused", hint)
+        Problem(
+            place,
+            f"{file} {what}; loading that can run code, so it is refused",
+            hint,
+            code="weights.runs-code",
+        )
     )
 
 
 def _refusal(place: str, path: Path, what: str, hint: str) -> UserError:
-    return UserError(Problem(place, f"{path} is {what}; only PyTorch weights are read", hint))
+    return UserError(
+        Problem(
+            place,
+            f"{path} is {what}; only PyTorch weights are read",
+            hint,
+            code="weights.of-another-program",
+        )
+    )

@@ -51,12 +51,14 @@ def check_same_shape(
             written = student_config.attribute_map.get(key, key)
             message = f"{written}: the student's {words} is {student}, the teacher's is {teacher}"
             hint = f"Set {written} to {teacher}: only the number of layers may differ."
-            problems.append(Problem(place, message, hint))
+            problems.append(Problem(place, message, hint, code="theseus.shape-differs"))
     for key in SHOULD_AGREE:
         teacher, student = _value(teacher_config, key), _value(student_config, key)
         if teacher != student and None not in (teacher, student):
             message = f"{key} is {student}, the teacher's is {teacher}"
-            problems.append(Problem(place, message, severity="warning"))
+            problems.append(
+                Problem(place, message, severity="warning", code="theseus.setting-differs")
+            )
     return problems
 
 

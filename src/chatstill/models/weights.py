@@ -70,6 +70,7 @@ def find_weights(path: str, place: str) -> Weights:
             "Give a folder with model.safetensors or pytorch_model.bin, one such file, or a name "
             "on the "
             "Hugging Face hub. Relative paths count from the working directory.",
+            code="weights.missing",
         )
     )
 
@@ -87,7 +88,7 @@ def _files_of_folder(folder: Path, place: str) -> tuple[Path, ...]:
             "Start the run again with its configuration, and it goes on from its last checkpoint; or end it "
             f"with that: chatstill finish {folder}"
         )
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="run.not-ended"))
     seen = sorted(item.name for item in folder.iterdir())
     listing = ", ".join(seen[:12]) + (" ..." if len(seen) > 12 else "") or "nothing"
     raise UserError(
@@ -96,6 +97,7 @@ def _files_of_folder(folder: Path, place: str) -> tuple[Path, ...]:
             f"no weights in {folder}: expected model.safetensors or pytorch_model.bin; it holds "
             f"{listing}",
             "Name another folder, or the weights file itself if it is called something else.",
+            code="weights.none-in-the-folder",
         )
     )
 
@@ -104,10 +106,12 @@ def _shards(index: Path, place: str) -> tuple[Path, ...]:
     try:
         names = {str(name) for name in read_object(index)["weight_map"].values()}
     except (OSError, ValueError) as error:
-        raise UserError(Problem(place, f"{index} {fault_of(error)}")) from None
+        raise UserError(
+            Problem(place, f"{index} {fault_of(error)}", code="weights.index-unreadable")
+        ) from None
     except (KeyError, AttributeError):
         message = f"{index} is not an index of weight files: it has no block weight_map"
-        raise UserError(Problem(place, message)) from None
+        raise UserError(Problem(place, message, code="weights.index-without-map")) from None
     files = tuple(index.parent / Path(name).name for name in sorted(names))
     missing = [file.name for file in files if not file.is_file()]
     if missing or not files:
@@ -116,6 +120,7 @@ def _shards(index: Path, place: str) -> tuple[Path, ...]:
                 place,
                 f"{index} lists {len(files)} files, missing: {', '.join(missing) or 'all'}",
                 "Copy the missing files into the folder.",
+                code="weights.parts-missing",
             )
         )
     return files
@@ -168,12 +173,12 @@ def _refuse_too_large(tensors: dict[str, Tensor], file: Path, place: str) -> Non
         if (what := _no_plain(tensor, most)) is not None:
             message = f"{file}: {name} is {what}; only plain (dense) tensors are read"
             hint = "Save it dense: `tensor.to_dense().contiguous()` in the state_dict, then save again."
-            raise UserError(Problem(place, message, hint))
+            raise UserError(Problem(place, message, hint, code="weights.tensor-not-plain"))
     claimed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     if claimed > most:
         message = f"{file} has {size:,} bytes, and its tensors claim {claimed:,}"
         hint = "The file is no network's weights as they are saved; save the state_dict() again."
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="weights.claims-too-much"))
 
 
 def _no_plain(tensor: Tensor, most: int) -> str | None:
@@ -228,6 +233,7 @@ def _read_bin(file: Path, place: str) -> dict[str, Tensor]:
                 place,
                 f"{file} holds no named tensors at its top level, so it is not a network's weights",
                 "Save the network's state_dict() alone, best with save_pretrained.",
+                code="weights.no-named-tensors",
             )
         )
     return tensors
@@ -260,6 +266,7 @@ def _refuse_pointer(file: Path, place: str) -> None:
                 place,
                 f"{file} is a Git LFS pointer of {file.stat().st_size} bytes, not the weights",
                 "Run `git lfs pull` in its repository, or download the file itself.",
+                code="weights.lfs-pointer",
             )
         )
 
@@ -271,5 +278,6 @@ def _damaged(file: Path, place: str, reason: str) -> UserError:
             place,
             f"{file} ({file.stat().st_size} bytes) cannot be read as weights: {first}",
             "The file is damaged, cut short or of another format; copy or download it again.",
+            code="weights.file-unreadable",
         )
     )

@@ -33,7 +33,7 @@ def require_whole(model: PreTrainedModel, report: LoadReport, place: str, *, cut
             "Give the folder with all of its weights, or correct num_hidden_layers in its config.json. "
             "To train what is missing: `chatstill teach`."
         )
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="weights.layers-lacking"))
     more = sorted(number for number in _numbers(report.unexpected, name) if number >= known)
     if more and not cut:
         message = (
@@ -44,7 +44,7 @@ def require_whole(model: PreTrainedModel, report: LoadReport, place: str, *, cut
         hint = "Correct num_hidden_layers in its config.json."
         if role != place:
             hint += f' To use its first {known} alone: "{role}": {{"num_hidden_layers": {known}}}.'
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="weights.layers-beyond-config"))
 
 
 def _numbers(names: list[str], layers: str | None) -> set[int]:

@@ -139,4 +139,4 @@ def check_memory(estimated: int, available: int, *, device: str = "cpu") -> list
         "Halve per_gpu_train_batch_size and double gradient_accumulation_steps, or shorten "
         "max_seq_length."
     )
-    return [Problem("memory", message, hint, "warning")]
+    return [Problem("memory", message, hint, "warning", code="machine.memory")]

@@ -105,8 +105,8 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
     """What is likely wrong with the data; ``normalizes`` as in ``data_report``."""
     found = []
 
-    def warn(place: str, message: str, hint: str) -> None:
-        found.append(Problem(place, message, hint, severity="warning"))
+    def warn(place: str, message: str, hint: str, *, code: str) -> None:
+        found.append(Problem(place, message, hint, severity="warning", code=code))
 
     for name in ("train", "dev"):
         split = report[name]
@@ -118,6 +118,7 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
                 f"{percent(against['share'])} of the rows contradict each other: {against['pairs']:,} "
                 f"texts stand with different labels, the first in lines {lines}",
                 "data_report.json lists more of them.",
+                code="data.contradicting-rows",
             )
         if unknown["share_of_tokens"] >= UNKNOWN:
             common = ", ".join(item["text"] for item in unknown["commonest"][:5])
@@ -126,6 +127,7 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
                 f"{percent(unknown['share_of_tokens'])} of the tokens are unknown to the tokenizer"
                 + (f": {common}" if common else ""),
                 "Is it the tokenizer for this language, and do_lower_case right?",
+                code="data.unknown-tokens",
             )
         rare = [
             label
@@ -137,7 +139,12 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
                 f"{label} ({split['labels'][label]['rows']:,})" for label in rare[:8]
             )
             hint = 'To let them count more: "class_weights": "balanced".' if name == "train" else ""
-            warn(name, f"labels of less than {RARE_CLASS:.0%} of the rows: {shares}", hint)
+            warn(
+                name,
+                f"labels of less than {RARE_CLASS:.0%} of the rows: {shares}",
+                hint,
+                code="data.rare-labels",
+            )
         broken = split["kinds"]["replacement"]["rows"]
         if broken:
             warn(
@@ -145,6 +152,7 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
                 f"{broken:,} row{'s hold' if broken > 1 else ' holds'} U+FFFD, the mark of bytes that "
                 "were decoded wrongly",
                 "Convert the original file again.",
+                code="data.replacement-signs",
             )
     full = report["train"]["kinds"]["full_width_alphanumeric"]["share_of_rows"]
     unknown = report["train"]["unknown"]["share_of_tokens"]
@@ -153,6 +161,7 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
             "train",
             f"{percent(full)} of the rows hold full-width letters or digits",
             '"normalize": "nfkc" makes them plain ones, in the student\'s tokenizer too.',
+            code="data.full-width-signs",
         )
     both = report["dev_in_train"]["pairs"]
     if both["share"] >= DEV_IN_TRAIN:
@@ -161,6 +170,7 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
             f"{percent(both['share'])} of the rows ({both['rows']:,}) have the texts of a training row: "
             "figures on dev are too good by as much as the network remembers",
             "Take them out of one of the files.",
+            code="data.dev-rows-in-train",
         )
     return found
 

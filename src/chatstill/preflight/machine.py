@@ -21,13 +21,21 @@ def check_precision(
     """
     problems = []
     if fp16 and bf16:
-        problems.append(Problem("fp16, bf16", "both are set", "Choose one of them."))
+        problems.append(
+            Problem(
+                "fp16, bf16", "both are set", "Choose one of them.", code="machine.two-precisions"
+            )
+        )
     if fp16 and device == "cpu":
         message = "half precision needs a GPU, and this run is on the CPU"
-        problems.append(Problem("fp16", message, "Set fp16 to false."))
+        problems.append(
+            Problem("fp16", message, "Set fp16 to false.", code="machine.half-precision-on-the-cpu")
+        )
     if bf16 and not (native_bf16(device) if native is None else native):
         message = f"this device ({device}) only emulates bf16: slower and less exact than float32"
-        problems.append(Problem("bf16", message, "Set bf16 to false.", "warning"))
+        problems.append(
+            Problem("bf16", message, "Set bf16 to false.", "warning", code="machine.bf16-emulated")
+        )
     return problems
 
 
@@ -80,11 +88,17 @@ def check_launcher(
 def _judge(place: str, stage: int | None) -> Problem:
     hint = "Start it with `torchrun`, `accelerate launch` with DDP or FSDP2, or plain `python`."
     if stage == 3:
-        return Problem(place, "DeepSpeed ZeRO-3 is not supported yet", hint)
+        return Problem(place, "DeepSpeed ZeRO-3 is not supported yet", hint, code="machine.zero-3")
     if stage is None:
         message = "the ZeRO stage cannot be read, and ZeRO-3 is not supported yet"
-        return Problem(place, message, hint)
-    return Problem(place, f"DeepSpeed (ZeRO stage {stage}) is untested", hint, "warning")
+        return Problem(place, message, hint, code="machine.zero-stage-not-told")
+    return Problem(
+        place,
+        f"DeepSpeed (ZeRO stage {stage}) is untested",
+        hint,
+        "warning",
+        code="machine.deepspeed-untested",
+    )
 
 
 def _stage(setting: Any) -> int | None:

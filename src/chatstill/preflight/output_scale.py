@@ -42,7 +42,7 @@ def output_problem(
         hint = (
             f'Write "{KEY}": "probability" or, if they are logits all the same, "{KEY}": "logit".'
         )
-        return Problem(KEY, message, hint)
+        return Problem(KEY, message, hint, code="outputs.look-like-probabilities")
     return None
 
 
@@ -58,7 +58,9 @@ def stated_problem(outputs: np.ndarray, stated: str | None) -> Problem | None:
     if outputs.min() >= -1e-6 and outputs.max() <= 1 + 1e-6:
         return None
     message = f"is 'probability', and the teacher gives {outputs.min():.3g} to {outputs.max():.3g}"
-    return Problem(KEY, message, f'If these are logits: "{KEY}": "logit".')
+    return Problem(
+        KEY, message, f'If these are logits: "{KEY}": "logit".', code="outputs.no-probabilities"
+    )
 
 
 def _are_probabilities(scores: np.ndarray, kind: str) -> bool:
@@ -94,7 +96,7 @@ def _another_scale(
         hint += (
             "To learn from its scores alone, on their scale, set the weight of gold labels to 0."
         )
-        return Problem(KEY, message, hint)
+        return Problem(KEY, message, hint, code="outputs.another-scale")
     if soft:
         message += "; so will the student's"
-    return Problem(KEY, message, hint.strip(), "warning")
+    return Problem(KEY, message, hint.strip(), "warning", code="outputs.another-scale")

@@ -112,7 +112,7 @@ def preflight(job: Job) -> Plan:
     problems += [*_unread(job), *_without_labels(job, train)]
     if train.num_rows < world_size():
         message = f"{train.num_rows} training rows for {world_size()} processes"
-        problems.append(Problem("data", message))
+        problems.append(Problem("data", message, code="data.fewer-rows-than-processes"))
     with scratch_folder() as folder:
         rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
         view = sample_view(job.task, rows, job.encoder(job.student), folder / "train")
@@ -131,7 +131,9 @@ def preflight(job: Job) -> Plan:
         decisions = cache_decisions(job, view, train.num_rows)
         if job.config.teacher_cache is True and not decisions:
             text = "has no effect: this method reads nothing of a teacher beside the student"
-            problems.append(Problem("teacher_cache", text, severity="warning"))
+            problems.append(
+                Problem("teacher_cache", text, severity="warning", code="cache.without-effect")
+            )
         rehearsal = rehearse_job(job, view, train.num_rows, decisions)
         problems += trial_problems(
             rehearsal,
@@ -152,7 +154,10 @@ def preflight(job: Job) -> Plan:
     for phase in job.method.phases():
         section, warnings = _phase_section(job, phase, train.num_rows, decisions)
         sections.append(section)
-        problems += [Problem(phase.name, text, severity="warning") for text in warnings]
+        problems += [
+            Problem(phase.name, text, severity="warning", code="method.doubt-about-a-phase")
+            for text in warnings
+        ]
     sections.append(costs)
     return Plan(sections, problems, report)
 
@@ -182,7 +187,10 @@ def _unread(job: Job) -> list[Problem]:
     """A warning for each file of a transfer set that no term would learn from."""
     files = transfer_files(job.task, job.path("train")) if job.labelled("train") else []
     message = "is not read: this method learns from gold labels alone"
-    return [Problem(str(file), message, severity="warning") for file in files]
+    return [
+        Problem(str(file), message, severity="warning", code="data.unlabeled-not-read")
+        for file in files
+    ]
 
 
 def _without_labels(job: Job, train: Survey) -> list[Problem]:
@@ -193,7 +201,10 @@ def _without_labels(job: Job, train: Survey) -> list[Problem]:
         "Give labels, or set its weight to 0. If the rows have labels, what parts their fields is not what "
         "the file's name says (TAB for .tsv and .txt, a comma for .csv)."
     )
-    return [Problem(f"term {name}", message, hint, "warning") for name in names]
+    return [
+        Problem(f"term {name}", message, hint, "warning", code="terms.no-row-has-a-label")
+        for name in names
+    ]
 
 
 def _networks(job: Job, check: TeacherCheck | None) -> Section:

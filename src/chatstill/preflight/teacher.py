@@ -1,7 +1,7 @@
 """Does the teacher know the task: its score on a few dev rows against chance."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,9 @@ def check_preprocess(own: Mapping[str, Any], preprocess: str | None) -> Problem 
         return None
     message = f"is {preprocess}, the teacher was trained with {own['preprocess']}"
     hint = f'Set "preprocess": "{own["preprocess"]}" to give it the texts that it knows.'
-    return Problem("preprocess", message, hint, severity="warning")
+    return Problem(
+        "preprocess", message, hint, severity="warning", code="teacher.other-preprocessing"
+    )
 
 
 def check_teacher(
@@ -108,9 +110,9 @@ def check_teacher(
         return TeacherCheck(**{**check.__dict__, "problem": problem})
     problem = _judge(check, task_labels, role, alone=scores.shape[1:] == (1,))
     if problem is not None and problem.hint and assumed:
-        problem = Problem(problem.place, f"{problem.message}. {assumed}", problem.hint)
+        problem = replace(problem, message=f"{problem.message}. {assumed}")
     if problem is not None and allow_weak_teacher:
-        problem = Problem(problem.place, problem.message, problem.hint, "warning")
+        problem = replace(problem, severity="warning")
     return TeacherCheck(**{**check.__dict__, "problem": problem})
 
 
@@ -157,14 +159,14 @@ def _not_finite(finite: np.ndarray, role: str) -> Problem | None:
         "Its weights are broken, or it overflows in this precision; nothing can be learnt from it, with "
         "allow_weak_teacher neither."
     )
-    return Problem(f"{role}: score on dev rows", message, hint)
+    return Problem(f"{role}: score on dev rows", message, hint, code="teacher.scores-not-finite")
 
 
 def _judge(check: TeacherCheck, labels: Labels, role: str, *, alone: bool) -> Problem | None:
     place = f"{role}: score on dev rows"
     if np.isnan(check.value):
         message = f"{check.num_rows} dev rows without two different labels cannot test the {role}"
-        return Problem(place, message, severity="warning")
+        return Problem(place, message, severity="warning", code="teacher.one-label-on-dev")
     if check.p_above < SIGNIFICANT:
         return None
     classification = labels.kind != "regression"
@@ -177,14 +179,14 @@ def _judge(check: TeacherCheck, labels: Labels, role: str, *, alone: bool) -> Pr
         message = f"the {role} is clearly below chance: {check}; {swapped}, very likely so"
     elif check.num_rows < FEW_ROWS and check.value > check.chance:
         message = f"{check.num_rows} dev rows are too few to tell the {role} from chance: {check}"
-        return Problem(place, message, severity="warning")
+        return Problem(place, message, severity="warning", code="teacher.too-few-dev-rows")
     else:
         message = f"the {role} is not above chance: {check}; {swapped}"
     hint = (
         f"Check {'id2label, ' if classification else ''}the weights and the tokenizer, or train it longer; "
         '"allow_weak_teacher": true goes on all the same.'
     )
-    return Problem(place, message, hint)
+    return Problem(place, message, hint, code="teacher.no-better-than-chance")
 
 
 def _correlation(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:

@@ -47,17 +47,32 @@ def trial_problems(
     if rehearsal.findings is not None:
         why = reason(rehearsal.findings, doubts, trained=False)
         text = f"the loss is not finite {tried}"
-        return [Problem("training", text, why, "warning" if precision == "fp16" else "error")]
+        return [
+            Problem(
+                "training",
+                text,
+                why,
+                "warning" if precision == "fp16" else "error",
+                code="training.loss-not-finite",
+            )
+        ]
     zeros = [name for name, values in rehearsal.terms.items() if not any(values)]
     problems = [
-        Problem(f"term {name}", f"is 0 {tried}: nothing is learnt from it", severity="warning")
+        Problem(
+            f"term {name}",
+            f"is 0 {tried}: nothing is learnt from it",
+            severity="warning",
+            code="training.term-is-zero",
+        )
         for name in zeros
         if name not in told
     ]
     finite = all(math.isfinite(value) for values in rehearsal.terms.values() for value in values)
     if finite and not rehearsal.has_gradient and len(zeros) < len(rehearsal.terms):
         message = f"no weight draws a gradient {tried}: nothing is trained"
-        problems.append(Problem("training", message, severity="warning"))
+        problems.append(
+            Problem("training", message, severity="warning", code="training.no-gradient")
+        )
     return problems
 
 

@@ -103,7 +103,12 @@ def sides_problem(
         "the teacher's tokenizer gives both texts the same token type and the teacher reads types, so the "
         "two texts cannot be told apart by the student alone"
     )
-    return Problem(f"{PLACE}.segmenter", message, 'Take another than "pieces", such as "words".')
+    return Problem(
+        f"{PLACE}.segmenter",
+        message,
+        'Take another than "pieces", such as "words".',
+        code="words.sides-not-told-apart",
+    )
 
 
 def _words(
@@ -158,4 +163,6 @@ def _content(file: str | None) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         message = f"{file} cannot be read: {reason}"
-        raise UserError(Problem(f"{PLACE}.user_dictionary", message)) from error
+        raise UserError(
+            Problem(f"{PLACE}.user_dictionary", message, code="words.dictionary-unreadable")
+        ) from error

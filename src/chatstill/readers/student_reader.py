@@ -58,7 +58,14 @@ def student_tokenizer(
     if weights is None and _same_embeddings(student, teacher):
         message = "names another tokenizer, but the student starts as the teacher's embeddings"
         hint = 'Give the student weights of its own, or random ones: "copy_from": "none".'
-        raise UserError(Problem(f"{PLACE}.tokenizer_name_or_path", message, hint))
+        raise UserError(
+            Problem(
+                f"{PLACE}.tokenizer_name_or_path",
+                message,
+                hint,
+                code="tokenizer.another-than-the-start",
+            )
+        )
     return own
 
 
@@ -74,7 +81,7 @@ def token_problems(
         "and hidden states and attention scores are compared token by token"
     )
     hint = "Take those terms out (weight 0), or give the student the teacher's vocabulary."
-    return [Problem(PLACE, message, hint)]
+    return [Problem(PLACE, message, hint, code="tokenizer.not-the-teachers")]
 
 
 def _cut_alike(one: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase) -> bool:

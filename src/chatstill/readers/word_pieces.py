@@ -187,7 +187,9 @@ class RowEncoder:
                 f"{self.lengths.max_seq_length} leaves no room for the texts: "
                 f"{layout.size} special tokens are added to each row"
             )
-            raise UserError(Problem("max_seq_length", message, "raise it"))
+            raise UserError(
+                Problem("max_seq_length", message, "raise it", code="lengths.no-room-for-texts")
+            )
         if pair:
             self._pair = layout
         else:
@@ -231,7 +233,11 @@ def _learn_layout(
         layout = found
     if layout is None:
         message = f"{type(tokenizer).__name__} does not join texts in a fixed way"
-        raise UserError(Problem("tokenizer", message, "take another tokenizer"))
+        raise UserError(
+            Problem(
+                "tokenizer", message, "take another tokenizer", code="tokenizer.joins-differently"
+            )
+        )
     return layout
 
 

@@ -57,6 +57,7 @@ def borrowed_types(plugins: Sequence[str]) -> list[Problem]:
             f"{model.__name__} has the model_type '{kind}' of transformers.",
             "Give it a config_class of its own: "
             f'class MyConfig({model.config_class.__name__}): model_type = "my-{kind}".',
+            code="plugin.type-of-transformers",
         )
         for plugin in plugins
         for kind, model in _classes(plugin)

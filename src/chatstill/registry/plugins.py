@@ -30,7 +30,7 @@ def _run(path: str, file: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, file) if file.suffix == ".py" else None
     if spec is None or spec.loader is None or not file.is_file():
         message = f"{path}: a plugin is a Python file, and there is none of that name."
-        raise UserError(Problem("", message))
+        raise UserError(Problem("", message, code="plugin.missing"))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     if str(file.parent) not in sys.path:
@@ -63,13 +63,19 @@ def faults(path: str, doing: str) -> Iterator[None]:
 def _told(error: BaseException, path: str, doing: str) -> Problem:
     if isinstance(error, SyntaxError) and (name := _own_name(path, error.filename)):
         place = f"{name}: line {error.lineno}, column {error.offset}"
-        return Problem(place, f"{doing}: {type(error).__name__}: {error.msg}.")
+        return Problem(
+            place, f"{doing}: {type(error).__name__}: {error.msg}.", code="plugin.syntax"
+        )
     place = path
     for frame in traceback.extract_tb(error.__traceback__):
         name = _own_name(path, frame.filename)
         place = f"{name}: line {frame.lineno}" if name else place
     reason = " ".join(str(error).split()).rstrip(".")
-    return Problem(place, f"{doing}: {type(error).__name__}{': ' if reason else ''}{reason}.")
+    return Problem(
+        place,
+        f"{doing}: {type(error).__name__}{': ' if reason else ''}{reason}.",
+        code="plugin.raises",
+    )
 
 
 def line_of(path: str, thing: object) -> str:

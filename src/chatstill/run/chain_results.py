@@ -61,7 +61,7 @@ def chain_metrics(chain: Chain) -> dict[str, Any]:
             fault = "does not hold what a run writes"
         message = f"{path} {fault}, and the chain's table needs it"
         hint = f"Put a copy of it back, or remove {link.folder}: started again, that link is trained anew."
-        raise UserError(Problem(link.name, message, hint))
+        raise UserError(Problem(link.name, message, hint, code="chain.figures-damaged"))
     metrics: dict[str, Any] = {"format": FORMAT, "pipeline": chain.name, "links": links}
     metrics["task"] = chain.links[0].loaded.config.task_name
     compared = {

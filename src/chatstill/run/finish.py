@@ -45,7 +45,9 @@ def finish(path: Path, load: Load, *, console: Console) -> None:
     record = folder.record() if path.is_dir() else None
     if record is None:
         what = "there is no such folder" if not path.exists() else "it holds no run of chatstill"
-        raise UserError(Problem(str(path), what, "Name the output_dir of the run."))
+        raise UserError(
+            Problem(str(path), what, "Name the output_dir of the run.", code="finish.no-run")
+        )
     if record.get("state") == "finished":
         say(console, f"{path} holds a finished run. Its results:")
         pipeline.print_results(path, console)
@@ -71,7 +73,9 @@ def _finish_link(folder: RunFolder, names: list[str], load: Load, console: Conso
             done = [name for name, state in states.items() if state == "finished"]
             message = f"no link of this chain is under way; finished: {', '.join(done) or 'none'}"
             hint = "Start the chain again: it goes on with the next link, or writes its summary."
-            raise UserError(Problem(str(folder.path), message, hint))
+            raise UserError(
+                Problem(str(folder.path), message, hint, code="chain.no-link-under-way")
+            )
         say(console, f"the link under way is {under_way}, in {folder.path / under_way}")
         finish(folder.path / under_way, load, console=console)
         later = [name for name in names if states[name] is None]
@@ -117,9 +121,9 @@ def _finish_run(folder: RunFolder, known: dict[str, Any], load: Load, console: C
 
 def _as_ended(problem: Problem) -> Problem:
     """What ``--fresh`` and another folder would not help."""
-    if "another run is using" in problem.message:
+    if problem.code == "run.folder-in-use":
         return replace(problem, hint="Stop it first: Ctrl-C or SIGTERM saves its step.")
-    if "another configuration" not in problem.message:
+    if problem.code != "run.another-configuration":
         return problem
     hint = "A run is ended as it was trained: put back what changed (--set data_dir=…, --config my.json)."
     return replace(problem, hint=hint)
@@ -161,13 +165,18 @@ def _end(job: Job, folder: RunFolder, store: CheckpointStore, batch: int, consol
 def _nothing(path: Path, damaged: list[str]) -> Problem:
     if damaged:
         message = f"no checkpoint can be taken: {'; '.join(damaged)}"
-        return Problem(str(path), message, "Started again, the run trains anew.")
+        return Problem(
+            str(path),
+            message,
+            "Started again, the run trains anew.",
+            code="finish.checkpoints-damaged",
+        )
     message = "it holds no checkpoint: nothing was saved before it was stopped"
     hint = (
         "Start it again with its configuration; a checkpoint is written every 5 minutes, or every "
         "save_steps steps."
     )
-    return Problem(str(path), message, hint)
+    return Problem(str(path), message, hint, code="finish.no-checkpoint")
 
 
 def _cut_records(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,14 @@ def score_lines(folders: Sequence[Path]) -> list[str]:
             continue
         if task in found:
             message = f"holds results of {task}, as {found[task][0]} does"
-            problems.append(Problem(str(folder), message, "Name one folder for each task."))
+            problems.append(
+                Problem(
+                    str(folder),
+                    message,
+                    "Name one folder for each task.",
+                    code="glue.two-results-of-a-task",
+                )
+            )
         found.setdefault(task, (folder, metrics))
     if problems:
         raise UserError(problems)
@@ -73,9 +81,13 @@ def _read_metrics(folder: Path) -> tuple[str, dict[str, Any]]:
         metrics = {name: float(value) for name, value in found["dev"]["metrics"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         hint = "Name run folders, or folders that `chatstill evaluate … --output` wrote."
-        raise UserError(Problem(str(folder), "holds no metrics.json of chatstill", hint)) from None
+        raise UserError(
+            Problem(str(folder), "holds no metrics.json of chatstill", hint, code="glue.no-metrics")
+        ) from None
     if task not in PARTS and task not in DIAGNOSTIC:
-        raise UserError(Problem(str(folder), f"{task} is no task of GLUE"))
+        raise UserError(
+            Problem(str(folder), f"{task} is no task of GLUE", code="glue.no-task-of-glue")
+        )
     return task, metrics
 
 
@@ -98,23 +110,36 @@ def named_models(
         folder = Path(path if sign else text)
         task = name if sign else task_of(folder)
         if not folder.is_dir():
-            problems.append(Problem(text, f"there is no folder {folder}"))
+            problems.append(
+                Problem(text, f"there is no folder {folder}", code="glue.no-such-folder")
+            )
             continue
         if task is None:
             hint = f"Write the task before it: rte={text}"
-            problems.append(Problem(text, "does not say for which task it was trained", hint))
+            problems.append(
+                Problem(
+                    text,
+                    "does not say for which task it was trained",
+                    hint,
+                    code="glue.task-not-told",
+                )
+            )
             continue
         try:
             task = get_task(task).name
         except UserError as error:
-            problems += [Problem(text, p.message, p.hint) for p in error.problems]
+            problems += [replace(problem, place=text) for problem in error.problems]
             continue
         if task not in TASKS:
             message = f"GLUE takes no network for {task}"
             hint = f"One for each of {', '.join(TASKS)}; AX is predicted by the one for mnli."
-            problems.append(Problem(text, message, hint))
+            problems.append(Problem(text, message, hint, code="glue.no-network-wanted"))
         elif task in found:
-            problems.append(Problem(text, f"is for {task}, as {found[task]} is"))
+            problems.append(
+                Problem(
+                    text, f"is for {task}, as {found[task]} is", code="glue.two-networks-of-a-task"
+                )
+            )
         found.setdefault(task, folder)
     if problems:
         raise UserError(problems)
@@ -154,7 +179,12 @@ def submit(
         []
         if incomplete
         else [
-            Problem("MODELS", f"no network for {task}", f"Add {task}=FOLDER, or give --incomplete.")
+            Problem(
+                "MODELS",
+                f"no network for {task}",
+                f"Add {task}=FOLDER, or give --incomplete.",
+                code="glue.no-network-of-a-task",
+            )
             for task in missing
         ]
     )
@@ -167,7 +197,7 @@ def submit(
         raise UserError(problems)
     if missing:
         message = f"without {', '.join(missing)}: GLUE's server wants every file"
-        warnings.append(Problem(str(target), message, severity="warning"))
+        warnings.append(Problem(str(target), message, severity="warning", code="glue.incomplete"))
     from ..evaluate.score_file import scores_of
     from .results import kept_folder
 

@@ -180,7 +180,9 @@ def _train_rows(config: RunConfig, task: Task, labelled: bool) -> Rows:
 
 def _teacher_block(config: RunConfig) -> Architecture:
     if config.teacher_architectures is None:
-        raise UserError(Problem("teacher_architectures", "is missing: name the teacher"))
+        raise UserError(
+            Problem("teacher_architectures", "is missing: name the teacher", code="teacher.missing")
+        )
     return config.teacher_architectures
 
 
@@ -240,7 +242,9 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
             raise UserError([*errors_of(problems), *error.problems]) from None
         if next(student.parameters(), None) is None:
             message = f"{type(student).__name__} has no weight: there is nothing to train"
-            problems.append(Problem("student_architectures", message))
+            problems.append(
+                Problem("student_architectures", message, code="student.nothing-to-train")
+            )
         if not errors_of(problems):  # a cut or copied student would say the same once more
             problems += _check_tables(config, student, own, "student")
             problems += same_class_problems(student, teacher)

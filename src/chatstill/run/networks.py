@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..config.schema import Architecture, RunConfig, StudentArchitecture
@@ -69,7 +70,13 @@ def load_start(
         return model
     if depth > num_layers_of(model.config):
         message = f"{depth} layers asked for, the weights have {num_layers_of(model.config)}"
-        raise UserError(Problem("teacher_architectures.num_hidden_layers", message))
+        raise UserError(
+            Problem(
+                "teacher_architectures.num_hidden_layers",
+                message,
+                code="student.depth-beyond-weights",
+            )
+        )
     notes.append(f"{CUT} {depth} layers")
     return copy_layers(model, depth, list(range(depth)))
 
@@ -105,7 +112,9 @@ def student_spec(
         raise UserError(wrong)
     if block.num_labels not in (None, teacher.config.num_labels):
         message = f"the teacher has {teacher.config.num_labels} outputs, and so has its student"
-        raise UserError(Problem(f"{STUDENT}.num_labels", message, "Leave it out."))
+        raise UserError(
+            Problem(f"{STUDENT}.num_labels", message, "Leave it out.", code="student.other-outputs")
+        )
     total = count_layers(teacher.config)
     layers = block.num_hidden_layers or 0
     if own is not None:
@@ -115,7 +124,14 @@ def student_spec(
     layers = layers or method_class.default_depth(method_config, total)
     if layers < 1 and own is None and not block.model_name_or_path:
         message = f"half of {total} layers leaves no student"
-        raise UserError(Problem(STUDENT, message, "Name the student's own config_file."))
+        raise UserError(
+            Problem(
+                STUDENT,
+                message,
+                "Name the student's own config_file.",
+                code="student.no-layer-left",
+            )
+        )
     outputs = {"num_labels": teacher.config.num_labels, "label_names": output_names(teacher.config)}
 
     def load() -> PreTrainedModel:
@@ -186,12 +202,19 @@ class _Start:
         if not total:
             kind = source.config.model_type
             message = f"the student is to be made of {whose} layers, and a {kind} counts none"
-            raise UserError(Problem(STUDENT, message, "Name the student's own config_file."))
+            raise UserError(
+                Problem(
+                    STUDENT,
+                    message,
+                    "Name the student's own config_file.",
+                    code="student.layers-not-counted",
+                )
+            )
         if self.own is not None:
             problems = errors_of(check_same_shape(source.config, self.own))
             if problems:
                 hint = "Layers can only be copied between equal shapes; see copy_from."
-                raise UserError([Problem(p.place, p.message, hint) for p in problems])
+                raise UserError([replace(problem, hint=hint) for problem in problems])
         indices = initial_layers(total, self.layers, self.block.copy_layers or "first")
         student = copy_layers(source, self.layers, indices, config=self.own)
         return student, [f"the student starts as {whose} layers {indices} (0-based); {rest}"]
@@ -213,7 +236,14 @@ def _of_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
         message = (
             f"{layers} layers asked for, and the teacher's config has {', '.join(lists)} per layer"
         )
-        raise UserError(Problem(STUDENT, message, "Name the student's own config_file."))
+        raise UserError(
+            Problem(
+                STUDENT,
+                message,
+                "Name the student's own config_file.",
+                code="student.values-per-layer",
+            )
+        )
     deeper = copy.deepcopy(config)
     deeper.num_hidden_layers = layers
     return deeper
@@ -232,7 +262,7 @@ def _other_type(block: StudentArchitecture, teacher: PretrainedConfig) -> Proble
         return None
     message = f"'{given}', but the student is made of the teacher's layers: '{teacher.model_type}'"
     hint = f"Write '{teacher.model_type}', leave it out, or name the student's own config_file."
-    return Problem(f"{STUDENT}.model_type", message, hint)
+    return Problem(f"{STUDENT}.model_type", message, hint, code="student.type-of-the-teacher")
 
 
 def _no_pretrained() -> Problem:
@@ -241,6 +271,7 @@ def _no_pretrained() -> Problem:
         "the student is to start from the pre-trained model, and pretrained_architectures is missing",
         'Name it: "pretrained_architectures": {"model_name_or_path": …}, or start from the teacher: '
         '"copy_from": "teacher".',
+        code="student.pretrained-missing",
     )
 
 
@@ -250,4 +281,6 @@ def _check_order(own: PretrainedConfig, teacher: PretrainedConfig) -> None:
     if mine != theirs and sorted(mine) == sorted(theirs):
         message = f"its labels are {', '.join(mine)}, the teacher's {', '.join(theirs)}"
         hint = "Take a student or a teacher whose labels stand in the same order."
-        raise UserError(Problem(f"{STUDENT}.model_name_or_path", message, hint))
+        raise UserError(
+            Problem(f"{STUDENT}.model_name_or_path", message, hint, code="labels.other-order")
+        )

@@ -29,7 +29,10 @@ def moved_aside(config: RunConfig, folder: Path, made: Collection[Path] = ()) ->
         if path.exists() and path.resolve().is_relative_to(folder.resolve()) and path not in made
     ]
     message = f"{{}} is read by this run and lies in {folder}, which would be moved aside"
-    return [Problem("--fresh", message.format(path), hint) for path in inside]
+    return [
+        Problem("--fresh", message.format(path), hint, code="run.input-in-the-folder")
+        for path in inside
+    ]
 
 
 def _inputs(config: RunConfig) -> Iterator[Path]:

@@ -171,11 +171,20 @@ def _refuse_to_overwrite(target: Path, source: Path) -> None:
     hint = "Name another file with --output, or remove this one yourself."
     if target.is_dir() or target.resolve() == source.resolve():
         what = "a folder" if target.is_dir() else "the file that is to be scored"
-        raise UserError(Problem("--output", f"{target} is {what}", hint))
+        raise UserError(
+            Problem("--output", f"{target} is {what}", hint, code="predict.output-taken")
+        )
     with open(target, encoding="utf-8", errors="replace") as stream:
         first = stream.readline()
     if not (first.startswith("index\t") and "\tprediction\t" in first):
-        raise UserError(Problem("--output", f"{target} exists and holds no predictions", hint))
+        raise UserError(
+            Problem(
+                "--output",
+                f"{target} exists and holds no predictions",
+                hint,
+                code="predict.output-holds-no-predictions",
+            )
+        )
 
 
 def _write_predictions(
@@ -204,7 +213,7 @@ def predict_file(
     task = task_for(folder, config)
     own_folder = getattr(task, "reads_folders", False) and file.is_dir()
     if not file.is_file() and not own_folder:
-        raise UserError(Problem(str(file), "no such file"))
+        raise UserError(Problem(str(file), "no such file", code="predict.no-such-file"))
     scores, view, warnings = scores_of(folder, config, file, "test", False)
     beside = file / "test" if own_folder else file
     target = output or beside.with_name(f"{beside.name}.predictions.tsv")

@@ -238,6 +238,7 @@ def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
                 "output_dir",
                 f"do_train is false, and {loaded.config.output_dir} holds no trained network",
                 "Set do_train to true, or name the run folder of a finished run.",
+                code="run.nothing-to-evaluate",
             )
         )
     evaluate(folder, loaded.config, console=console)

@@ -87,4 +87,11 @@ def _check_selection(config: RunConfig, method: Method) -> list[Problem]:
     message = (
         "no term trains the student's classifier, so figures on dev say nothing of its weights"
     )
-    return [Problem(key, message, 'Use "keep": "last" without patience.')]
+    return [
+        Problem(
+            key,
+            message,
+            'Use "keep": "last" without patience.',
+            code="run.no-term-trains-the-classifier",
+        )
+    ]

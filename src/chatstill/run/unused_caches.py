@@ -43,7 +43,12 @@ def list_caches(folders: Sequence[Path]) -> list[Listed]:
     """
     absent = [folder for folder in folders if not folder.is_dir()]
     if absent:
-        raise UserError([Problem(str(folder), "no such folder") for folder in absent])
+        raise UserError(
+            [
+                Problem(str(folder), "no such folder", code="caches.no-such-folder")
+                for folder in absent
+            ]
+        )
     found: dict[Path, Cache] = {}
     for folder in folders:
         found.update((cache.path.resolve(), cache) for cache in find_caches(folder))

@@ -160,7 +160,9 @@ def far_values(config: RunConfig, usual: Usual) -> list[Problem]:
             f"{usual.why_rate}: {COST_OF_RATE[low]}"
         )
         hint = f"Write {wanted:g}, or leave the key out."
-        problems.append(Problem("learning_rate", message, hint, "warning"))
+        problems.append(
+            Problem("learning_rate", message, hint, "warning", code="config.learning-rate-unusual")
+        )
     epochs = config.num_train_epochs
     if epochs is not None and config.max_steps <= 0 and epochs * 2 < usual.epochs:
         message = (
@@ -168,7 +170,9 @@ def far_values(config: RunConfig, usual: Usual) -> list[Problem]:
             f"{COST_OF_EPOCHS}"
         )
         hint = f"Write {usual.epochs:g}, or leave the key out."
-        problems.append(Problem("num_train_epochs", message, hint, "warning"))
+        problems.append(
+            Problem("num_train_epochs", message, hint, "warning", code="config.epochs-few")
+        )
     return problems
 
 

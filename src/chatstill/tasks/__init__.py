@@ -41,4 +41,6 @@ def get_task(name: str) -> Task:
     near = difflib.get_close_matches(key, [*_TASKS, *ALIASES], n=1, cutoff=0.5)
     guess = f"Did you mean {ALIASES.get(near[0], near[0])!r}? " if near else ""
     message = f"there is no task {name!r}"
-    raise UserError(Problem("task_name", message, f"{guess}Known: {', '.join(names())}."))
+    raise UserError(
+        Problem("task_name", message, f"{guess}Known: {', '.join(names())}.", code="task.unknown")
+    )

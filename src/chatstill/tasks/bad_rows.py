@@ -59,13 +59,24 @@ class BadRows:
         own = self.listed[self._before : self._before + SHOWN]
         if not number:
             none = f"none of its {self.count:,} rows can be read: {''.join(own[:1])}"
-            raise UserError(Problem(str(path), none if self.count else "the file holds no rows"))
+            raise UserError(
+                Problem(
+                    str(path), none if self.count else "the file holds no rows", code="data.no-rows"
+                )
+            )
         if not self.count:
             return []
         shown = "\n    ".join(own)
         more = f"\n    and {self.count - SHOWN:,} more" if self.count > SHOWN else ""
         message = f"{self.count:,} of {self.count + number:,} rows are malformed and left out:"
-        return [Problem(str(path), f"{message}\n    {shown}{more}", severity="warning")]
+        return [
+            Problem(
+                str(path),
+                f"{message}\n    {shown}{more}",
+                severity="warning",
+                code="data.rows-left-out",
+            )
+        ]
 
 
 class FirstStops(BadRows):

@@ -20,7 +20,12 @@ class Bad:
     def problem(self, where: str) -> Problem:
         """The error for a row that stands at ``where``."""
         place = f"{where}, {self.place}" if self.place else where
-        return Problem(place, f"found {self.found}, expected {self.expected}", self.hint)
+        return Problem(
+            place,
+            f"found {self.found}, expected {self.expected}",
+            self.hint,
+            code="data.malformed-row",
+        )
 
 
 class Row(NamedTuple):

@@ -266,11 +266,13 @@ def _noticed(path: Path, values: Counter[str], empty: list[int]) -> list[Problem
         listed = ", ".join(f"{text} ({count} rows)" for text, count in other[:10])
         more = f" and {len(other) - 10} more" if len(other) > 10 else ""
         message = f"labels other than 0 and 1: {listed}{more}; each that is not 0 counts as 1"
-        warnings.append(Problem(str(path), message, severity="warning"))
+        warnings.append(
+            Problem(str(path), message, severity="warning", code="labels.other-than-0-and-1")
+        )
     if empty:
         rows = f"{len(empty)} rows have" if empty[1:] else "1 row has"
         message = f"{rows} an empty query or reply, the first in line {empty[0]}"
-        warnings.append(Problem(str(path), message, severity="warning"))
+        warnings.append(Problem(str(path), message, severity="warning", code="data.empty-text"))
     return warnings
 
 

@@ -32,7 +32,9 @@ def locate(task: Task, split: Split, data_dir: Path) -> Found:
     other = task.fallback(split, data_dir)
     if other is not None:
         path, message = other
-        return Found(path, Problem(str(path), message, severity="warning"))
+        return Found(
+            path, Problem(str(path), message, severity="warning", code="data.stand-in-file")
+        )
     absent = getattr(task, "absent", None)
     if absent is not None:
         raise UserError(absent(split))
@@ -40,9 +42,11 @@ def locate(task: Task, split: Split, data_dir: Path) -> Found:
     if not tried:
         message = f"the task {task.name} has no {split} file: it is for networks of another task"
         hint = "Name the task that the network was made on."
-        raise UserError(Problem("task_name", message, hint))
+        raise UserError(Problem("task_name", message, hint, code="task.no-such-split"))
     message = f"no {split} file for the task {task.name}: looked for {tried}"
-    raise UserError(Problem("data_dir", message, _what_is_there(data_dir)))
+    raise UserError(
+        Problem("data_dir", message, _what_is_there(data_dir), code="data.no-file-of-the-split")
+    )
 
 
 def parts(task: Task, path: Path, split: Split, labelled: bool = True) -> list[Path]:

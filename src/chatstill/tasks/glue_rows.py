@@ -29,7 +29,12 @@ class Noticed:
         )
         found = [(f"rows that {what}: {len(lines):,}", lines[0]) for lines, what in kinds if lines]
         return [
-            Problem(str(path), f"{text} (the first in line {line})", severity="warning")
+            Problem(
+                str(path),
+                f"{text} (the first in line {line})",
+                severity="warning",
+                code="data.rows-noticed",
+            )
             for text, line in found
         ]
 

@@ -108,7 +108,9 @@ def find_test_sets(tasks: Iterable[str], data_dir: Path) -> tuple[list[TestSet],
         rows = len(test_set.index)
         if rows != file.rows:
             message = f"{rows:,} rows, GLUE's own test file has {file.rows:,}"
-            problems.append(Problem(str(path), message, severity="warning"))
+            problems.append(
+                Problem(str(path), message, severity="warning", code="glue.other-row-count")
+            )
     if any(problem.severity == "error" for problem in problems):
         raise UserError([problem for problem in problems if problem.severity == "error"])
     return found, problems
@@ -138,7 +140,7 @@ def read_index(task: GlueTask, path: Path) -> np.ndarray:
         if first != line:
             raise malformed(path, line, f"the index {text}", f"another one than in line {first}")
     if not seen:
-        raise UserError(Problem(str(path), "the file holds no rows"))
+        raise UserError(Problem(str(path), "the file holds no rows", code="data.no-rows"))
     return np.fromiter(seen, np.int64, len(seen))
 
 
@@ -170,9 +172,16 @@ def check_target(path: Path) -> list[Problem]:
     """What is wrong with the place for the zip; only an older submission is replaced."""
     hint = "Name another file with --output."
     if path.is_dir():
-        return [Problem("--output", f"{path} is a folder", hint)]
+        return [Problem("--output", f"{path} is a folder", hint, code="glue.output-is-a-folder")]
     if not path.parent.is_dir():
-        return [Problem("--output", f"there is no folder {path.parent}", hint)]
+        return [
+            Problem(
+                "--output",
+                f"there is no folder {path.parent}",
+                hint,
+                code="glue.output-without-folder",
+            )
+        ]
     if not path.exists():
         return []
     try:
@@ -180,7 +189,18 @@ def check_target(path: Path) -> list[Problem]:
             known = set(archive.namelist()) <= {file.name for file in FILES}
     except (OSError, zipfile.BadZipFile):
         known = False
-    return [] if known else [Problem("--output", f"{path} exists and is no submission", hint)]
+    return (
+        []
+        if known
+        else [
+            Problem(
+                "--output",
+                f"{path} exists and is no submission",
+                hint,
+                code="glue.output-is-no-submission",
+            )
+        ]
+    )
 
 
 def write_submission(path: Path, files: Mapping[str, list[str]]) -> None:

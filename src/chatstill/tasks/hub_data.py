@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import Problem, UserError
 from ..hub import hub_problem, require_hub
 from .cells import Row, no_header
-from .tables import BATCH
+from .parquet_table import BATCH
 from .tabular_keys import DataKeys
 
 PLACE = "data.dataset"
@@ -62,7 +62,11 @@ def _load(name: str, subset: str | None, split: str) -> Any:
         import datasets
     except ImportError:
         hint = "pip install 'chatstill[data]'"
-        raise UserError(Problem(PLACE, f"{name} is read by `datasets`", hint)) from None
+        raise UserError(
+            Problem(
+                PLACE, f"{name} is read by `datasets`", hint, code="data.datasets-not-installed"
+            )
+        ) from None
     datasets.disable_progress_bars()
     folder = Path(name)
     to_fill = f"{name}/{subset}" if subset else name
@@ -82,6 +86,11 @@ def _load(name: str, subset: str | None, split: str) -> Any:
             place = f"{PLACE}: {folder}"
             hint = f"Files of the subset {subset!r} go into {to_fill}." if subset else ""
             raise UserError(
-                Problem(place, f"no rows of split {split!r}: {reason[:300]}", hint)
+                Problem(
+                    place,
+                    f"no rows of split {split!r}: {reason[:300]}",
+                    hint,
+                    code="data.no-rows-of-the-split",
+                )
             ) from error
         raise UserError(hub_problem(name, PLACE, reason[:300], wanted, to_fill)) from error

@@ -47,7 +47,7 @@ def settled_tables(values: Mapping[str, Any], place: str, file: str) -> dict[str
         output = next(output for output, names in named.items() if name in names)
         listed = next(o for o in outputs if name in first.get(o, []))
         message = f"{file}: id2label names output {listed} {name!r}, label2id says output {output}"
-        raise UserError(Problem(place, message, _HINT))
+        raise UserError(Problem(place, message, _HINT, code="labels.tables-contradict"))
     merged = {}
     for output in outputs:
         known = first.get(output, [])
@@ -78,7 +78,7 @@ _HINT = "Correct the wrong table: both must say the same."
 
 def _disagree(output: int, first: str, second: str, place: str, file: str) -> Problem:
     message = f"{file}: id2label names output {output} {first!r}, label2id names it {second!r}"
-    return Problem(place, message, _HINT)
+    return Problem(place, message, _HINT, code="labels.names-contradict")
 
 
 def _elsewhere(name: str, output: int, named: Mapping[int, Sequence[str]]) -> bool:
@@ -108,11 +108,22 @@ def _by_output(
             message = (
                 f"{file}: {key} holds {left!r}: {right!r}, and {output!r} is no output's number"
             )
-            raise UserError(Problem(place, message, "Outputs are counted from 0."))
+            raise UserError(
+                Problem(
+                    place, message, "Outputs are counted from 0.", code="labels.no-output-number"
+                )
+            )
         found.setdefault(int(text), []).append(str(name))
     if not isinstance(table, Mapping):
         message = f"{file}: {key} is a JSON {type(table).__name__}, expected an object"
-        raise UserError(Problem(place, message, 'For example: {"0": "no", "1": "yes"}.'))
+        raise UserError(
+            Problem(
+                place,
+                message,
+                'For example: {"0": "no", "1": "yes"}.',
+                code="labels.table-is-no-object",
+            )
+        )
     return found
 
 

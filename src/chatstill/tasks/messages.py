@@ -98,7 +98,9 @@ class Messages:
             held = ", ".join(f"{role} ({count:,})" for role, count in self._left_out.most_common(5))
             message = f"messages that are no turns of the talk are not read: {held}"
             hint = 'To read other ones: "roles" names them all, such as ["system", "user", "assistant"].'
-            found.append(Problem(str(path), message, hint, "warning"))
+            found.append(
+                Problem(str(path), message, hint, "warning", code="dialogues.messages-not-read")
+            )
         count, first = self._ends
         if count:
             lines = f"{count:,} dialogues end" if count > 1 else "1 dialogue ends"
@@ -106,7 +108,9 @@ class Messages:
             hint = (
                 "Its candidates answer their own speaker: see that no reply stands in the messages."
             )
-            found.append(Problem(str(path), message, hint, "warning"))
+            found.append(
+                Problem(str(path), message, hint, "warning", code="dialogues.later-replies")
+            )
         return found
 
     def _is_turn(self, role: str) -> bool:

@@ -42,7 +42,9 @@ class MnliTask(GlueTask):
             rows = super().read(path, split, labelled)
             if split == "dev" and path.name == MNLI.files["dev"]:
                 message = "dev_mismatched.tsv is not beside it: only the matched section is scored"
-                rows.warnings.append(Problem(str(path), message, severity="warning"))
+                rows.warnings.append(
+                    Problem(str(path), message, severity="warning", code="data.one-section-of-mnli")
+                )
             return rows
         values: Counter[str] = Counter()
         warnings: list[Problem] = []

@@ -124,12 +124,14 @@ def only_positive(labels: Labels, wanted: str | int | bool | None, task: str) ->
     ):
         message = f"is {wanted!r}, but {task} defines that {labels.positive!r} counts"
         hint = 'Leave it out; for a task of your own, describe the rows in the block "data".'
-        raise UserError(Problem(KEY, message, hint))
+        raise UserError(Problem(KEY, message, hint, code="positive-label.defined-by-the-task"))
 
 
 def no_effect(reason: str) -> Problem:
     """The key stands where no class counts alone."""
-    return Problem(KEY, f"has no effect: {reason}", "Leave it out.")
+    return Problem(
+        KEY, f"has no effect: {reason}", "Leave it out.", code="positive-label.without-effect"
+    )
 
 
 def missing_positive(names: Sequence[str]) -> Problem:
@@ -142,7 +144,7 @@ def missing_positive(names: Sequence[str]) -> Problem:
     hint = (
         f'Name the class of the rows that belong in front: "{KEY}": "{names[0]}", or "{names[1]}".'
     )
-    return Problem(KEY, message, hint)
+    return Problem(KEY, message, hint, code="positive-label.missing")
 
 
 def why_no_f1(names: Sequence[str]) -> str:
@@ -169,5 +171,10 @@ def named_class(wanted: str | int | bool, names: Sequence[str]) -> str:
         return text
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     raise UserError(
-        Problem(KEY, f"names {text!r}, which is no class of the task", f"One of: {shown}.")
+        Problem(
+            KEY,
+            f"names {text!r}, which is no class of the task",
+            f"One of: {shown}.",
+            code="positive-label.no-class",
+        )
     )

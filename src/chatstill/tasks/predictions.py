@@ -216,7 +216,14 @@ def write_predictions(
 
 def _changed(path: Path) -> UserError:
     message = "is not written: the data hold another number of rows than when they were scored"
-    return UserError(Problem(str(path), message, "Start again once nothing writes to them."))
+    return UserError(
+        Problem(
+            str(path),
+            message,
+            "Start again once nothing writes to them.",
+            code="predict.rows-changed",
+        )
+    )
 
 
 def read_predictions(
@@ -234,7 +241,13 @@ def read_predictions(
     header = next(rows, (0, []))[1]
     columns = Columns.of(header)
     if columns is None:
-        raise UserError(Problem(str(path), f"found {show(header)}, expected a file of predictions"))
+        raise UserError(
+            Problem(
+                str(path),
+                f"found {show(header)}, expected a file of predictions",
+                code="predict.no-predictions",
+            )
+        )
     at = [place for place, name in enumerate(header) if SCORE.fullmatch(name)]
     label, group = header.index("label"), header.index("group") if columns.grouped else 0
     scores: list[list[float]] = []

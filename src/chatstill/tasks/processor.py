@@ -34,12 +34,12 @@ def task_faults(path: str, cls: type) -> list[Problem]:
     if not isinstance(name, str) or not name.strip():
         message = f"the class {cls.__name__} has no task_name."
         hint = f'Name the task in the class: task_name = "{cls.__name__.lower()}".'
-        problems.append(Problem(place, message, hint))
+        problems.append(Problem(place, message, hint, code="plugin.task-without-name"))
     missing = [name for name in NEEDED if not callable(getattr(cls, name, None))]
     if missing:
         message = f"the class {cls.__name__} has no {' and no '.join(missing)}."
         hint = "A task has get_train_examples(data_dir), get_dev_examples(data_dir), get_labels()."
-        problems.append(Problem(place, message, hint))
+        problems.append(Problem(place, message, hint, code="plugin.task-lacks-methods"))
     return problems
 
 
@@ -131,7 +131,8 @@ class ProcessorTask:
         kept = {name: value for name, value in found.items() if math.isfinite(value)}
         if not kept:
             message = f"metrics gave no number: {found}."
-            raise UserError(Problem(line_of(self.path, self.cls.metrics), message))  # type: ignore[attr-defined]
+            place = line_of(self.path, self.cls.metrics)  # type: ignore[attr-defined]
+            raise UserError(Problem(place, message, code="plugin.metric-no-number"))
         return kept
 
     def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
@@ -184,7 +185,8 @@ class ProcessorTask:
         wanted = getattr(self.cls, "main_metric", None)
         if wanted is not None and wanted not in found:
             message = f"main_metric is '{wanted}', but metrics gives {', '.join(found)}."
-            raise UserError(Problem(line_of(self.path, self.cls.metrics), message))  # type: ignore[attr-defined]
+            place = line_of(self.path, self.cls.metrics)  # type: ignore[attr-defined]
+            raise UserError(Problem(place, message, code="plugin.main-metric-not-given"))
         self.main_metric = wanted or next(iter(found))
 
     def _examples(
@@ -194,7 +196,9 @@ class ProcessorTask:
         name = f"{self.cls.__name__}.{METHODS[split]}"
         if method is None:
             message = f"the class {self.cls.__name__} has no {METHODS[split]}."
-            raise UserError(Problem(line_of(self.path, self.cls), message))
+            raise UserError(
+                Problem(line_of(self.path, self.cls), message, code="plugin.task-without-split")
+            )
         place = f"{line_of(self.path, method)} ({METHODS[split]})"
         reader = Reader(self.labels, place, split, optional, values)
         with faults(self.path, f"{name} fails"):
@@ -213,7 +217,7 @@ class ProcessorTask:
         if before != digest:
             message = f"{METHODS[split]} gives other examples at each call."
             hint = "Give the same rows in the same order: sort what you list, seed what you draw."
-            raise UserError(Problem(place, message, hint))
+            raise UserError(Problem(place, message, hint, code="plugin.other-examples-each-time"))
 
 
 def _labels(found: Any, place: str) -> Labels:
@@ -226,9 +230,17 @@ def _labels(found: Any, place: str) -> Labels:
         return Labels("regression")
     if isinstance(found, str) or not hasattr(found, "__iter__"):
         message = f"get_labels gives {type(found).__name__}, expected a list of labels, or None."
-        raise UserError(Problem(place, message, "None, or [None], means a regression."))
+        raise UserError(
+            Problem(
+                place, message, "None, or [None], means a regression.", code="plugin.labels-no-list"
+            )
+        )
     names = tuple(str(label) for label in found)
     if len(names) < 2 or len(set(names)) != len(names):
         message = f"get_labels gives {list(names)}, expected two or more different labels."
-        raise UserError(Problem(place, message, "None, or [None], means a regression."))
+        raise UserError(
+            Problem(
+                place, message, "None, or [None], means a regression.", code="plugin.labels-too-few"
+            )
+        )
     return Labels("classification", names, tuple(() for _ in names))

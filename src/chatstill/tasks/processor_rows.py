@@ -59,7 +59,9 @@ class Reader:
             UserError: there was none.
         """
         if not self.num_rows:
-            raise UserError(Problem(self.place, "there are no examples."))
+            raise UserError(
+                Problem(self.place, "there are no examples.", code="plugin.no-examples")
+            )
         return self._digest.hexdigest()
 
     def _label(self, raw: Any) -> int | float | None:
@@ -88,7 +90,13 @@ class Reader:
     def _fault(self, raw: Any, message: str) -> UserError:
         guid = _field(raw, "guid")
         named = f", guid {_shown(guid)}" if guid is not None else ""
-        return UserError(Problem(self.place, f"example {self.num_rows} (from 0{named}): {message}"))
+        return UserError(
+            Problem(
+                self.place,
+                f"example {self.num_rows} (from 0{named}): {message}",
+                code="plugin.faulty-example",
+            )
+        )
 
 
 def plain_rows(path: Path, split: Split) -> Iterator[Example]:
@@ -106,7 +114,7 @@ def plain_rows(path: Path, split: Split) -> Iterator[Example]:
         yield Example(f"{split}-{number}", line, fields[0], fields[1] if width == 2 else None)
         number += 1
     if not number:
-        raise UserError(Problem(str(path), "the file holds no rows"))
+        raise UserError(Problem(str(path), "the file holds no rows", code="data.no-rows"))
 
 
 def _field(raw: Any, name: str) -> Any:

@@ -56,4 +56,8 @@ class QueryGroups:
             'To rank equal queries together: "groups": "query". To name the groups: a fourth field, '
             "or the rows sorted by query."
         )
-        return [Problem(str(path), message, hint, severity="warning")]
+        return [
+            Problem(
+                str(path), message, hint, severity="warning", code="data.group-in-several-places"
+            )
+        ]

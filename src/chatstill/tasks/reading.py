@@ -57,7 +57,14 @@ def read_rows(path: Path, bad: BadRows | None = None) -> Iterator[tuple[int, lis
 
 def malformed(path: Path, line: int, found: str, expected: str, hint: str = "") -> UserError:
     """The error for a row that can't be taken: file, line, what was found, what was expected."""
-    return UserError(Problem(f"{path}: line {line}", f"found {found}, expected {expected}", hint))
+    return UserError(
+        Problem(
+            f"{path}: line {line}",
+            f"found {found}, expected {expected}",
+            hint,
+            code="data.malformed-row",
+        )
+    )
 
 
 def show(fields: Sequence[str]) -> str:
@@ -121,11 +128,15 @@ def _chunks(path: Path) -> Iterator[bytes]:
                     message = (
                         f"a line is longer than {LONGEST_LINE >> 20} MiB, expected rows of text"
                     )
-                    raise UserError(Problem(str(path), message))
+                    raise UserError(Problem(str(path), message, code="data.line-too-long"))
             if held:
                 yield b"".join(parts)
     except OSError as error:
-        raise UserError(Problem(str(path), f"can't be read: {error.strerror or error}")) from None
+        raise UserError(
+            Problem(
+                str(path), f"can't be read: {error.strerror or error}", code="data.file-unreadable"
+            )
+        ) from None
 
 
 def _undecodable(path: Path, line: int, offset: int, rest: bytes) -> UserError:
@@ -137,4 +148,6 @@ def _undecodable(path: Path, line: int, offset: int, rest: bytes) -> UserError:
     elif offset == 1 and line == 1 and rest[:1] == b"\x8b":
         hint = "This looks like a gzip file: unpack it first."
     place = f"{path}: line {line}, byte offset {offset}"
-    return UserError(Problem(place, f"found bytes that are no UTF-8 text ({shown})", hint))
+    return UserError(
+        Problem(place, f"found bytes that are no UTF-8 text ({shown})", hint, code="data.not-utf-8")
+    )

@@ -32,7 +32,11 @@ def with_metric(task: Task, name: str | None) -> Task:
             message = (
                 f"names {name!r}, which is better when it is lower; selection takes the highest"
             )
-        raise UserError(Problem(KEY, message, f"{guess}Known: {', '.join(known)}."))
+        raise UserError(
+            Problem(
+                KEY, message, f"{guess}Known: {', '.join(known)}.", code="metric.not-for-selection"
+            )
+        )
     chosen = copy.copy(task)  # tasks are shared
     setattr(chosen, _NAME, name)
     return chosen
@@ -54,7 +58,9 @@ def check_selection(task: Task, labels: np.ndarray, groups: Groups) -> None:
     reason = task.missing(labels, groups).get(chosen) if chosen else None
     if reason is not None:
         message = f"{chosen!r} has no value on the dev rows: {reason}"
-        raise UserError(Problem(KEY, message, "Name another metric, or leave it out."))
+        raise UserError(
+            Problem(KEY, message, "Name another metric, or leave it out.", code="metric.no-value")
+        )
 
 
 def metrics_of(task: Task) -> list[str]:

@@ -60,7 +60,14 @@ def check_encoding(path: Path, encoding: str) -> None:
     as_utf8 = shorten(line.decode("utf-8").strip())
     other = shorten(line.decode(encoding, errors="replace").strip())
     message = f'is UTF-8 text: {as_utf8} there; read as "encoding": "{encoding}" it is {other}'
-    raise UserError(Problem(f"{path}: line {number}", message, 'Leave "encoding" out.'))
+    raise UserError(
+        Problem(
+            f"{path}: line {number}",
+            message,
+            'Leave "encoding" out.',
+            code="data.encoding-contradicted",
+        )
+    )
 
 
 def _is_odd(start: bytes, encoding: str) -> bool:
@@ -136,7 +143,9 @@ class Lines(Iterator[str]):
         except UnicodeError as error:
             place = f"{self.path}: after line {self.number}"
             message = f"found bytes that are no {self._encoding} text"
-            raise UserError(Problem(place, message, str(error))) from None
+            raise UserError(
+                Problem(place, message, str(error), code="data.not-the-encoding")
+            ) from None
         except OSError as error:
             raise _unreadable(self.path, error) from None
         if len(line) == LONGEST_LINE:
@@ -153,9 +162,11 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:
-    return UserError(Problem(str(path), f"can't be read: {error.strerror or error}"))
+    return UserError(
+        Problem(str(path), f"can't be read: {error.strerror or error}", code="data.file-unreadable")
+    )
 
 
 def _too_long(path: Path, line: int) -> UserError:
     message = f"a line is longer than {LONGEST_LINE >> 20} MiB, expected rows of text"
-    return UserError(Problem(f"{path}: line {line}", message))
+    return UserError(Problem(f"{path}: line {line}", message, code="data.line-too-long"))

@@ -12,6 +12,7 @@ from typing import Any
 from ..disk.json_file import JsonFault, parse_json
 from ..errors import Problem, UserError
 from .cells import HEADER_AGAIN, Bad, Row, no_header, repeats_header
+from .parquet_table import ParquetTable
 from .reading import LONGEST_LINE, shorten, show
 from .table_lines import Lines, Undecodable
 
@@ -25,7 +26,6 @@ ENDINGS = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class Table:
         if found is None:
             hint = 'Name it: "format": "csv", "tsv", "jsonl" or "parquet".'
             message = f"the ending {path.suffix or 'of the file'} tells no format"
-            raise UserError(Problem(str(path), message, hint))
+            raise UserError(Problem(str(path), message, hint, code="data.format-not-told"))
         if found == "parquet":
             self.unit = "row"
-            self._source: _Delimited | _JsonLines | _Parquet = _Parquet(path)
+            self._source: _Delimited | _JsonLines | ParquetTable = ParquetTable(path)
         elif found == "jsonl":
             self.fixed = False
             self._source = _JsonLines(path, layout.encoding)
@@ -111,11 +111,11 @@ class _Delimited:
             return
         number, header = next(self._fields(), (0, Bad("", "")))
         if not number:
-            raise UserError(Problem(str(path), "the file holds no rows"))
+            raise UserError(Problem(str(path), "the file holds no rows", code="data.no-rows"))
         if isinstance(header, Bad):
             place = f"{path}: line {number}"
             message = f"found {header.found}, expected {header.expected}"
-            raise UserError(Problem(place, message, header.hint))
+            raise UserError(Problem(place, message, header.hint, code="data.malformed-row"))
         self.columns = tuple(name.strip() for name in header)
 
     def rows(self, wanted: Sequence[str], spare: Sequence[str]) -> Iterator[Row]:
@@ -194,7 +194,7 @@ class _JsonLines:
         self._encoding = encoding
         self._first = next(self._objects(), None)
         if self._first is None:
-            raise UserError(Problem(str(path), "the file holds no rows"))
+            raise UserError(Problem(str(path), "the file holds no rows", code="data.no-rows"))
         number, first = self._first
         self.columns: tuple[str, ...] = ()
         if isinstance(first, dict):
@@ -202,7 +202,7 @@ class _JsonLines:
         elif first.found.startswith("a list"):
             place = f"{path}: line {number}"
             message = f"found {first.found}, expected {first.expected}"
-            raise UserError(Problem(place, message, first.hint))
+            raise UserError(Problem(place, message, first.hint, code="data.malformed-row"))
 
     def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
         if self._first is not None:
@@ -251,40 +251,6 @@ def _json_object(line: str) -> dict[str, Any] | Bad:
 
 
 _FROM_LIST = "One object a line, for example by: jq -c '.[]' old.json > new.jsonl"
-
-
-class _Parquet:
-    """A Parquet file, some rows of the wanted columns at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            from pyarrow import ArrowException, parquet
-        except ImportError:
-            hint = "pip install 'chatstill[data]'"
-            raise UserError(Problem(str(path), "Parquet files need pyarrow", hint)) from None
-        try:
-            self._file = parquet.ParquetFile(path, memory_map=True)
-        except (OSError, ArrowException) as error:
-            reason = str(error).split("\n")[0]
-            raise UserError(Problem(str(path), f"can't be read as Parquet: {reason}")) from None
-        self.columns: tuple[str, ...] = tuple(self._file.schema_arrow.names)
-
-    def rows(self, wanted: Sequence[str]) -> Iterator[Row]:
-        from pyarrow import ArrowException
-
-        present = [name for name in wanted if name in self.columns]
-        number = 0
-        try:
-            for batch in self._file.iter_batches(BATCH, columns=present):
-                cells = {name: batch.column(name).to_pylist() for name in present}
-                for place in range(batch.num_rows):
-                    number += 1
-                    yield Row(number, [cells[n][place] if n in cells else None for n in wanted])
-        except (OSError, ArrowException, UnicodeDecodeError) as error:
-            reason = str(error).split("\n")[0]
-            place_of = f"{self._path}: after row {number}"
-            raise UserError(Problem(place_of, f"can't be read as Parquet: {reason}")) from None
 
 
 def _not_text(error: Undecodable, encoding: str) -> Bad:

@@ -126,8 +126,13 @@ class TabularTask:
         path = split_path(self.keys, split)
         if path is None:
             hint = f"For example: --set data.{split}=path/to/{split}.csv"
-            return Problem(f"data.{split}", "is missing: the block 'data' names no such file", hint)
-        return Problem(f"data.{split}", f"{path} does not exist")
+            return Problem(
+                f"data.{split}",
+                "is missing: the block 'data' names no such file",
+                hint,
+                code="data.split-not-named",
+            )
+        return Problem(f"data.{split}", f"{path} does not exist", code="data.file-missing")
 
     def parts(self, path: Path, split: Split) -> list[Path]:
         """The files whose bytes decide the rows of a path."""
@@ -240,7 +245,7 @@ class TabularTask:
         warnings += [*make.messages.warnings(path, ""), *bad.finish(path, lines)]
         if num_empty:
             message = f"empty texts in {num_empty:,} rows, the first is {first_empty}"
-            warnings.append(Problem(str(path), message, severity="warning"))
+            warnings.append(Problem(str(path), message, severity="warning", code="data.empty-text"))
 
     def _count(self, row: Example, values: Counter[str]) -> None:
         if row.label is None or self.labels.kind == "regression":
@@ -261,7 +266,12 @@ class TabularTask:
         extra = (*self.keys.label_columns, self.keys.group) if optional else ()
         needed = [name for name in self.keys.wanted if name not in extra]
         problems = [
-            Problem(str(table.path), f"there is no column {name!r} ({key})", hint)
+            Problem(
+                str(table.path),
+                f"there is no column {name!r} ({key})",
+                hint,
+                code="data.column-missing",
+            )
             for key, name, hint in missing_columns(self.keys, table.columns, needed)
         ]
         if problems:

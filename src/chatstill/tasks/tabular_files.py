@@ -56,7 +56,7 @@ def _plain_tables(keys: DataKeys, path: Path) -> Iterator[Table | HubTable]:
         return
     files = files_of(path)
     if not files:
-        raise UserError(Problem(str(path), "there is no such file"))
+        raise UserError(Problem(str(path), "there is no such file", code="data.file-missing"))
     for file in files:
         if keys.dialogues and (problem := no_lists(keys, file)) is not None:
             raise UserError(problem)
@@ -70,7 +70,12 @@ def no_lists(keys: DataKeys, file: Path) -> Problem | None:
         return None
     message = f"a cell of {kind.upper()} holds no list of candidates"
     hint = "Dialogues are read from JSON lines (.jsonl) and Parquet. Of a table each candidate is a row."
-    return Problem(str(file), message, f'{hint} "text", "text_pair", "label", "group".')
+    return Problem(
+        str(file),
+        message,
+        f'{hint} "text", "text_pair", "label", "group".',
+        code="data.no-lists-in-tables",
+    )
 
 
 def contents(keys: DataKeys, path: Path) -> list[Path]:

@@ -122,7 +122,9 @@ def _found(keys_json: str, split: str, files: tuple[tuple[str, int, int], ...]) 
                     f"column {column.name!r} holds more than {MOST_CLASSES:,} different labels"
                 )
                 hint = 'If they are numbers: "kind": "regression".'
-                raise UserError(Problem(str(table.path), message, hint))
+                raise UserError(
+                    Problem(str(table.path), message, hint, code="data.too-many-labels")
+                )
     if first_bad and not readable:  # no label stands anywhere, because no row can be read
         raise UserError(first_bad)
     return _told(column) if column is not None else Found()

@@ -148,10 +148,12 @@ def _chosen(names: tuple[str, ...] | None) -> Labels:
         return ChatTask.labels
     if len(names) != 2:
         message = f"names {len(names)} labels; of 'chosen' there are two"
-        raise UserError(Problem("data.labels", message, _TWO))
+        raise UserError(Problem("data.labels", message, _TWO, code="data.chosen-has-two-labels"))
     if any(map(INTEGER.fullmatch, names)) and names != ("0", "1"):
         message = f"names {', '.join(names)}; numbers of 'chosen' are 0, and 1 for the one chosen"
-        raise UserError(Problem("data.labels", message, _TWO))
+        raise UserError(
+            Problem("data.labels", message, _TWO, code="data.chosen-labels-are-numbers")
+        )
     return Labels("classification", names, positive=names[1], key="data.labels")
 
 
@@ -163,7 +165,7 @@ def _names_in_rows(keys: DataKeys, least: int) -> tuple[str, ...]:
     if found.width and found.names:
         message = f"is missing: the label cells are vectors of {found.width} places, 0 or 1 each"
         hint = 'Name the label of each place, in their order: "labels": ["service", "food", …].'
-        raise UserError(Problem("data.labels", message, hint))
+        raise UserError(Problem("data.labels", message, hint, code="data.vectors-need-labels"))
     if len(found.names) >= least:
         return found.names
     if found.odd:
@@ -172,11 +174,18 @@ def _names_in_rows(keys: DataKeys, least: int) -> tuple[str, ...]:
         hint = "A label is a text, a number, or a list of one of them."
         if found.odd.startswith("a list"):
             hint = 'For any number of labels a row: "kind": "multi_label".'
-        raise UserError(Problem("data.label", message, hint))
+        raise UserError(Problem("data.label", message, hint, code="data.no-label-there"))
     stands = f"only {found.names[0]!r} stands" if found.names else "no label stands"
     rows = f"under {keys.label!r} of the candidates" if keys.dialogues else "in the rows"
     message = f"names no classes, and {stands} {rows} to take them from"
-    raise UserError(Problem("data.labels", message, 'For example: "labels": ["no", "yes"]'))
+    raise UserError(
+        Problem(
+            "data.labels",
+            message,
+            'For example: "labels": ["no", "yes"]',
+            code="data.no-classes-found",
+        )
+    )
 
 
 def has_vectors(keys: DataKeys, labels: Labels) -> bool:
@@ -192,7 +201,14 @@ def has_vectors(keys: DataKeys, labels: Labels) -> bool:
         message = (
             f"names {len(labels.names)} labels, and the label cells are vectors of {width} places"
         )
-        raise UserError(Problem("data.labels", message, "Name the label of each place."))
+        raise UserError(
+            Problem(
+                "data.labels",
+                message,
+                "Name the label of each place.",
+                code="data.labels-unlike-vectors",
+            )
+        )
     return bool(width)
 
 
@@ -209,7 +225,11 @@ def listed_names(keys: DataKeys) -> tuple[str, ...] | None:
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UserError(
-                Problem("data.labels", f"{keys.labels} can't be read: {reason}")
+                Problem(
+                    "data.labels",
+                    f"{keys.labels} can't be read: {reason}",
+                    code="data.labels-file-unreadable",
+                )
             ) from None
         lines = [line.strip() for line in text.removeprefix("\ufeff").split("\n")]
         return tuple(line for line in lines if line)

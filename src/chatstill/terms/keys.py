@@ -134,7 +134,9 @@ class OldKeys(BaseModel):
             f"{added} come on top of the method's own terms, {named}: the total holds them all"
         )
         hint = f'Without those: "terms": {{{shown}}}'
-        return [Problem("distillation", message, hint, "warning")]
+        return [
+            Problem("distillation", message, hint, "warning", code="terms.beside-the-methods-own")
+        ]
 
     def _maps_of_nothing(self, rows: Mapping[str, Row]) -> list[Problem]:
         """Maps of terms that have no weight; files that list every key with its default are fine."""
@@ -151,7 +153,14 @@ class OldKeys(BaseModel):
                 and not any(term in rows for term in terms)
             ):
                 message = f"has no effect: {' and '.join(terms)} have no weight"
-                problems.append(Problem(f"distillation.{asked[0]}", message, severity="warning"))
+                problems.append(
+                    Problem(
+                        f"distillation.{asked[0]}",
+                        message,
+                        severity="warning",
+                        code="terms.map-of-nothing",
+                    )
+                )
         return problems
 
     def _unread(self, rows: Mapping[str, Row]) -> list[Problem]:
@@ -171,7 +180,14 @@ class OldKeys(BaseModel):
                 continue
             if not terms:
                 message = f"has no effect: there is no term of {what}"
-                problems.append(Problem(f"distillation.{key}", message, severity="warning"))
+                problems.append(
+                    Problem(
+                        f"distillation.{key}",
+                        message,
+                        severity="warning",
+                        code="terms.key-of-nothing",
+                    )
+                )
                 continue
             others = {n: of for n, of in terms.items() if of != value and n not in self.old_rows()}
             if not others:
@@ -185,6 +201,7 @@ class OldKeys(BaseModel):
                     f"does not hold for all terms of {what}: {told}",
                     f'Set it there: "distillation": {{{shown}}}',
                     severity="warning",
+                    code="terms.key-not-of-all",
                 )
             )
         return problems

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import Problem, UserError
@@ -102,7 +102,7 @@ def resolve(
         if row.feature != "logits" and not has:
             message = f"the {role} counts no layers, so its {row.feature} can't be read"
             hint = "Its config needs num_hidden_layers; terms of logits take any network."
-            return None, [Problem(place, message, hint)]
+            return None, [Problem(place, message, hint, code="terms.no-layers-counted")]
     if row.feature == "vector":
         pairs = ((0, 0),)
     found = True
@@ -110,7 +110,7 @@ def resolve(
         try:
             pairs = _pairs(row, student, teacher)
         except UserError as error:
-            problems += [Problem(place, p.message, p.hint) for p in error.problems]
+            problems += [replace(problem, place=place) for problem in error.problems]
             found = False  # heads and widths are looked at all the same
         problems += _out_of_range(place, row, pairs, student, teacher)
     if row.feature == "attention_scores" and student.heads != teacher.heads:
@@ -119,17 +119,21 @@ def resolve(
             "are compared head by head"
         )
         hint = f"Give the student {teacher.heads} heads, or take the term out (weight 0)."
-        problems.append(Problem(place, message, hint))
+        problems.append(Problem(place, message, hint, code="terms.head-counts-differ"))
     if row.feature == "logits" and row.loss == "cos" and student.outputs == 1:
         message = "the cosine of a single output says nothing about it"
-        problems.append(Problem(place, message, "Use mse, or kl."))
+        problems.append(
+            Problem(place, message, "Use mse, or kl.", code="terms.cosine-of-one-output")
+        )
     wider = student.width != teacher.width
     projected = row.projection in ("shared", "per_layer") or (
         wider and row.projection in (None, "auto")
     )
     if row.projection == "none" and wider:
         message = f"the student's width is {student.width}, the teacher's {teacher.width}"
-        problems.append(Problem(place, message, 'Leave "projection" at "auto".'))
+        problems.append(
+            Problem(place, message, 'Leave "projection" at "auto".', code="terms.widths-differ")
+        )
     keys: dict[Pair, str] = {}
     if projected and row.feature in ("hidden_states", "cls", "vector"):
         for own, other in pairs:
@@ -158,7 +162,7 @@ def _out_of_range(
         if wrong:
             names = ", ".join(map(str, wrong))
             message = f"the {role} has no {names}: its {what} go from {lowest} to {shape.layers}"
-            problems.append(Problem(place, message))
+            problems.append(Problem(place, message, code="terms.layer-out-of-range"))
     return problems
 
 

@@ -43,7 +43,11 @@ def with_added(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrainedTo
         if found != number:
             message = f"gives {text!r} the number {number}, and the vocabulary makes it {found}"
             hint = "The files are not of one tokenizer: save it anew with save_pretrained."
-            raise UserError(Problem(str(folder / ADDED), message, hint))
+            raise UserError(
+                Problem(
+                    str(folder / ADDED), message, hint, code="tokenizer.added-number-contradicts"
+                )
+            )
     if more:
         tokenizer.add_special_tokens({MORE: more})
     return tokenizer
@@ -60,13 +64,17 @@ def _object(path: Path) -> dict[str, Any]:
     try:
         return read_object(path)
     except (OSError, ValueError) as error:
-        raise UserError(Problem(str(path), fault_of(error))) from None
+        raise UserError(
+            Problem(str(path), fault_of(error), code="tokenizer.file-unreadable")
+        ) from None
 
 
 def _list(value: Any, folder: Path) -> list[Any]:
     if value is None or isinstance(value, list):
         return value or []
-    raise UserError(Problem(str(folder / SPECIAL), f"{MORE} is no list"))
+    raise UserError(
+        Problem(str(folder / SPECIAL), f"{MORE} is no list", code="tokenizer.added-is-no-list")
+    )
 
 
 def _token(value: Any, folder: Path) -> Any:
@@ -78,10 +86,18 @@ def _token(value: Any, folder: Path) -> Any:
         flags = {key: bool(value.get(key)) for key in ("lstrip", "rstrip", "single_word")}
         normalized = bool(value.get("normalized"))
         return AddedToken(value["content"], special=True, normalized=normalized, **flags)
-    raise UserError(Problem(str(folder / SPECIAL), f"{value!r} is no token"))
+    raise UserError(
+        Problem(str(folder / SPECIAL), f"{value!r} is no token", code="tokenizer.added-is-no-token")
+    )
 
 
 def _number(value: Any, folder: Path) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise UserError(Problem(str(folder / ADDED), f"{value!r} is no token's number"))
+    raise UserError(
+        Problem(
+            str(folder / ADDED),
+            f"{value!r} is no token's number",
+            code="tokenizer.added-is-no-number",
+        )
+    )

@@ -44,7 +44,13 @@ def check_texts(
         return None
     message = f"{share:.0%} of the pieces of {len(texts)} sample texts are {tokenizer.unk_token}"
     hint = "is it the tokenizer for this language, and do_lower_case right?"
-    return Problem(place, message, hint, severity="error" if share > 0.99 else "warning")
+    return Problem(
+        place,
+        message,
+        hint,
+        severity="error" if share > 0.99 else "warning",
+        code="tokenizer.pieces-unknown",
+    )
 
 
 def lower_cases(tokenizer: Tokenizer) -> bool:
@@ -78,7 +84,14 @@ def set_lower_case(tokenizer: Tokenizer, lower: bool) -> None:
         changed = True
     if not changed:
         message = f"{type(tokenizer).__name__} has no lower-casing to switch {_on(lower)}"
-        raise UserError(Problem("do_lower_case", message, "leave do_lower_case out"))
+        raise UserError(
+            Problem(
+                "do_lower_case",
+                message,
+                "leave do_lower_case out",
+                code="tokenizer.no-lower-casing",
+            )
+        )
     # Set past the tokenizer's attribute hooks for special tokens: this one is a plain option.
     object.__setattr__(tokenizer, "do_lower_case", lower)
     tokenizer.init_kwargs["do_lower_case"] = lower
@@ -132,7 +145,9 @@ def casing_report(
         f"{shares[True]:.2%} with lower-casing, {shares[False]:.2%} without"
     )
     hint = "the configuration's value is used; leave do_lower_case out to follow the tokenizer"
-    return Problem(place, message, hint, severity="warning")
+    return Problem(
+        place, message, hint, severity="warning", code="tokenizer.lower-casing-contradicts"
+    )
 
 
 def _on(lower: bool) -> str:

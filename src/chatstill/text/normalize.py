@@ -43,7 +43,14 @@ def with_nfkc(tokenizer: Tokenizer) -> Tokenizer:
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         message = f"{type(tokenizer).__name__} is not a fast tokenizer, it cannot carry this step"
-        raise UserError(Problem("normalize", message, "Normalise the files, and leave this out."))
+        raise UserError(
+            Problem(
+                "normalize",
+                message,
+                "Normalise the files, and leave this out.",
+                code="tokenizer.cannot-normalize",
+            )
+        )
     from tokenizers import normalizers
     from transformers import PreTrainedTokenizerFast
 

@@ -24,13 +24,27 @@ def preprocessor(name: str) -> Callable[[str], str]:
         import opencc
     except ImportError as error:
         message = f'"{name}" needs the package opencc, which is not installed'
-        raise UserError(Problem("preprocess", message, f"Install it: {EXTRA}")) from error
+        raise UserError(
+            Problem(
+                "preprocess",
+                message,
+                f"Install it: {EXTRA}",
+                code="preprocess.opencc-not-installed",
+            )
+        ) from error
     try:
         converter = opencc.OpenCC(name)
     except Exception as error:
         # OpenCC raises one of several kinds for a conversion that it does not know.
         message = f"OpenCC has no conversion {name!r}"
-        raise UserError(Problem("preprocess", message, "Take t2s, tw2s, tw2sp or hk2s.")) from error
+        raise UserError(
+            Problem(
+                "preprocess",
+                message,
+                "Take t2s, tw2s, tw2sp or hk2s.",
+                code="preprocess.no-such-conversion",
+            )
+        ) from error
     return lambda text: str(converter.convert(text))
 
 

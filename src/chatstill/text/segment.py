@@ -56,14 +56,14 @@ class Segmenter:
         except Exception as error:  # whatever a user's own module raises
             reason = " ".join(str(error).split())[:200]
             message = f"{self.name} fails on {_short(text)} ({type(error).__name__}: {reason})"
-            raise UserError(Problem(self.place, message)) from error
+            raise UserError(Problem(self.place, message, code="segmenter.fails")) from error
         words = [word for word in words if word]
         if _plain("".join(words)) != _plain(text):
             message = (
                 f"{self.name} gives another text than it got: {_short(text)} became {words[:12]}"
             )
             hint = "A segmenter cuts a text and changes nothing in it."
-            raise UserError(Problem(self.place, message, hint))
+            raise UserError(Problem(self.place, message, hint, code="segmenter.changes-the-text"))
         return words
 
     def probe(self) -> list[str]:
@@ -90,10 +90,10 @@ def load_segmenter(name: str, dictionary: str = "", *, place: str = "segmenter")
     if dictionary and name != JIEBA:
         message = f"a user dictionary goes with jieba, and the segmenter is '{name}'"
         hint = f'Set the segmenter to "{JIEBA}", or leave the dictionary out.'
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="segmenter.dictionary-without-jieba"))
     if name == PIECES:
         message = f"'{PIECES}' are those of the teacher's tokenizer, they are no words"
-        raise UserError(Problem(place, message, _KNOWN))
+        raise UserError(Problem(place, message, _KNOWN, code="segmenter.pieces-are-no-words"))
     if name in (WORDS, CHARACTERS):
         cut = _boundaries(name)
     elif name == JIEBA:
@@ -141,7 +141,9 @@ def _jieba(dictionary: str, place: str) -> Callable[[str], Iterable[str]]:
         return _own_jieba(tuple(entries))
     except ImportError as error:
         message = "the segmenter jieba is not installed"
-        raise UserError(Problem(place, message, f"Install it: {EXTRA}")) from error
+        raise UserError(
+            Problem(place, message, f"Install it: {EXTRA}", code="segmenter.jieba-not-installed")
+        ) from error
 
 
 @lru_cache(maxsize=2)  # it takes a second and 150 MB
@@ -175,7 +177,14 @@ def _entry(line: str, number: int, place: str) -> tuple[str, int | None] | None:
             "A line is a word without blanks (jieba cuts there), and if you like its frequency, "
             "a whole number, and a tag."
         )
-        raise UserError(Problem(place, f"user dictionary, line {number}: {fault}", hint))
+        raise UserError(
+            Problem(
+                place,
+                f"user dictionary, line {number}: {fault}",
+                hint,
+                code="segmenter.dictionary-line-faulty",
+            )
+        )
     return word, int(more[0]) if whole else None
 
 
@@ -208,10 +217,17 @@ def _module(name: str, place: str) -> Callable[[str], Iterable[str]]:
         else:
             reason = f"{type(error).__name__}: {error}"
             message, hint = f"the module '{name}' cannot be imported ({reason})", _KNOWN
-        raise UserError(Problem(place, message, hint)) from error
+        raise UserError(Problem(place, message, hint, code="segmenter.unknown")) from error
     cut = getattr(module, "cut", None)
     if not callable(cut):
-        raise UserError(Problem(place, f"the module '{name}' has no function `cut`", _KNOWN))
+        raise UserError(
+            Problem(
+                place,
+                f"the module '{name}' has no function `cut`",
+                _KNOWN,
+                code="segmenter.without-cut",
+            )
+        )
     found: Callable[[str], Iterable[str]] = cut
     return found
 
@@ -235,7 +251,11 @@ def check_same(segmenter: Segmenter, version: str | None, probe: Sequence[str] |
         )
         package = package_of(segmenter.name)
         hint = f"Install what training had: python -m pip install {package}=={version}"
-        raise UserError(Problem(segmenter.place, message, hint if version else ""))
+        raise UserError(
+            Problem(
+                segmenter.place, message, hint if version else "", code="segmenter.cuts-otherwise"
+            )
+        )
     if version is not None and version != segmenter.version:
         log.warning(
             "%s %s is installed, training had %s; a probe sentence is cut alike",

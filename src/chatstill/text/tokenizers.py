@@ -18,6 +18,7 @@ from ..hub import hub_problem, require_hub
 from .added import ADDED, SPECIAL, with_added
 from .casing import casing_report, check_texts, lower_cases, set_lower_case, unk_share
 from .normalize import with_nfkc
+from .tokenizer_checks import HINT, check_length, check_reads, ensure_padding
 from .vocabulary import check_vocabulary, looks_cased, read_vocabulary, tokenizer_fingerprint
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ FILES = ("tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tekken.json
 SIDE_FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 SAME_VOCABULARY = ("distilbert", "electra")
 FILE_ENDINGS = (".bin", ".safetensors", ".txt", ".json", ".pt", ".pth", ".ckpt", ".model", ".h5")
-HINT = "set tokenizer_name_or_path to a folder with tokenizer files, a vocab.txt, or a hub name"
 
 
 def resolve_tokenizer(
@@ -80,7 +80,10 @@ def resolve_tokenizer(
         except UserError as error:
             tried.extend(error.problems)
     if tokenizer is None:
-        raise UserError(tried or Problem("tokenizer", "there is none to load", HINT))
+        raise UserError(
+            tried
+            or Problem("tokenizer", "there is none to load", HINT, code="tokenizer.none-to-load")
+        )
     object.__setattr__(tokenizer, "own_lower_case", lower_cases(tokenizer))
     if do_lower_case is not None:
         set_lower_case(tokenizer, do_lower_case)
@@ -101,13 +104,15 @@ def _load(name: str, config_file: str | None, cache_dir: str | None, is_model: b
     elif path.exists():
         tokenizer = _from_folder(path if path.is_dir() else path.parent, config_file)
     elif _is_path(name):
-        raise UserError(Problem(name, "no such file or folder", HINT))
+        raise UserError(
+            Problem(name, "no such file or folder", HINT, code="tokenizer.no-such-file")
+        )
     else:
         require_hub(name, name, wanted="the tokenizer's files", cache_dir=cache_dir)
         tokenizer = _from_pretrained(name, cache_dir)
-    _check_length(tokenizer, name)
-    _ensure_padding(tokenizer, name)
-    _check_reads(tokenizer, name)
+    check_length(tokenizer, name)
+    ensure_padding(tokenizer, name)
+    check_reads(tokenizer, name)
     return tokenizer
 
 
@@ -125,7 +130,11 @@ def _from_folder(folder: Path, config_file: str | None) -> Tokenizer:
     names = [file.name for file in folder.iterdir()]
     present = [name for name in names if name in FILES or name.endswith(".model")]
     if not present:
-        raise UserError(Problem(str(folder), "holds no tokenizer files", HINT))
+        raise UserError(
+            Problem(
+                str(folder), "holds no tokenizer files", HINT, code="tokenizer.not-in-the-folder"
+            )
+        )
     _check_json(folder, SIDE_FILES)
     if "words.json" in present:
         return _of_words(folder)
@@ -157,7 +166,12 @@ def _of_words(folder: Path) -> Tokenizer:
         raise
     except Exception as error:  # what transformers raises of other values in tokenizer_config.json
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        problem = Problem(str(folder), f"no tokenizer of words can be loaded: {reason}", HINT)
+        problem = Problem(
+            str(folder),
+            f"no tokenizer of words can be loaded: {reason}",
+            HINT,
+            code="tokenizer.words-not-loadable",
+        )
         raise UserError(problem) from error
 
 
@@ -173,7 +187,9 @@ def _check_json(folder: Path, names: Sequence[str]) -> None:
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            raise UserError(Problem(str(path), fault_of(error), HINT)) from None
+            raise UserError(
+                Problem(str(path), fault_of(error), HINT, code="tokenizer.file-unreadable")
+            ) from None
 
 
 def _from_pretrained(name: str, cache_dir: str | None) -> Tokenizer:
@@ -188,7 +204,11 @@ def _from_pretrained(name: str, cache_dir: str | None) -> Tokenizer:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         if not Path(name).exists():
             raise UserError(hub_problem(name, name, reason, "the tokenizer's files")) from error
-        raise UserError(Problem(name, f"no tokenizer can be loaded: {reason}", HINT)) from error
+        raise UserError(
+            Problem(
+                name, f"no tokenizer can be loaded: {reason}", HINT, code="tokenizer.not-loadable"
+            )
+        ) from error
 
 
 def _from_json(path: Path) -> Tokenizer:
@@ -199,7 +219,14 @@ def _from_json(path: Path) -> Tokenizer:
         tokenizer: Any = PreTrainedTokenizerFast(tokenizer_file=str(path))
     except Exception as error:
         # The backend raises plain Exception for a malformed file.
-        raise UserError(Problem(str(path), f"is no tokenizer file: {error}", HINT)) from error
+        raise UserError(
+            Problem(
+                str(path),
+                f"is no tokenizer file: {error}",
+                HINT,
+                code="tokenizer.no-tokenizer-file",
+            )
+        ) from error
     known = tokenizer.get_vocab()
     for name, usual in {
         "pad_token": ("[PAD]", "<pad>"),
@@ -245,43 +272,3 @@ def _follow_saved_casing(tokenizer: Tokenizer, folder: Path) -> None:
 def _model_type(config_file: str | None) -> str | None:
     found = known_object(Path(config_file)).get("model_type") if config_file else None
     return found if isinstance(found, str) else None
-
-
-def _check_length(tokenizer: Tokenizer, name: str) -> None:
-    """transformers compares every row with it, whatever it is."""
-    most = tokenizer.model_max_length
-    if isinstance(most, bool) or not isinstance(most, int | float) or most < 0:
-        message = (
-            f"tokenizer_config.json: model_max_length is {most!r}, expected a number from 0 on"
-        )
-        raise UserError(Problem(name, message, "Put the longest row there that the model reads."))
-
-
-def _ensure_padding(tokenizer: Tokenizer, name: str) -> None:
-    """Decoders often come without a padding token; the end token serves, as the mask hides it."""
-    if tokenizer.pad_token_id is not None:
-        return
-    for token in (tokenizer.eos_token, tokenizer.unk_token):
-        if token is not None:
-            tokenizer.pad_token = token
-            return
-    raise UserError(Problem(name, "the tokenizer has no padding token", HINT))
-
-
-def _check_reads(tokenizer: Tokenizer, name: str) -> None:
-    special = set(tokenizer.all_special_tokens)
-    words = [piece for piece in tokenizer.get_vocab() if piece not in special]
-    if not words:
-        message = f"the tokenizer knows nothing but its {len(special)} special tokens"
-        raise UserError(Problem(name, message, HINT))
-    plain = [piece for piece in words if not piece.startswith(("##", "[", "<"))] or words
-    sample = sorted(plain)[:: max(1, len(plain) // 200)]
-    try:
-        share = unk_share(tokenizer, sample)
-    except Exception as error:  # whatever a library raises of a value in tokenizer_config.json
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        message = f"the tokenizer cannot read its own words ({type(error).__name__}: {reason})"
-        raise UserError(Problem(name, message, HINT)) from error
-    if share > 0.99:
-        message = f"the tokenizer reads its own vocabulary ({len(words)} pieces) as unknown"
-        raise UserError(Problem(name, message, HINT))

@@ -57,19 +57,23 @@ class VectorLines:
                     self.progress(number)
         except (EOFError, zlib.error) as error:
             reason = f"the compressed data end before their time, after {rows:,} vectors"
-            raise self._problem(f"is cut off or damaged: {reason}", AGAIN) from error
+            raise self._problem(
+                f"is cut off or damaged: {reason}", AGAIN, code="vectors.damaged"
+            ) from error
         except OSError as error:
-            raise self._problem(f"cannot be read: {error.strerror or error}") from error
+            raise self._problem(
+                f"cannot be read: {error.strerror or error}", code="vectors.unreadable"
+            ) from error
         self._check_end(rows)
         if odd:
             self.notes.append(f"{self.path}: {odd:,} words are no UTF-8 and are passed over")
 
     def _check_end(self, rows: int) -> None:
         if not rows:
-            raise self._problem("holds no vectors", HINT)
+            raise self._problem("holds no vectors", HINT, code="vectors.empty")
         if rows < self.promised:
             message = f"is cut off: its first line says {self.promised:,} words, {rows:,} are there"
-            raise self._problem(message, AGAIN)
+            raise self._problem(message, AGAIN, code="vectors.cut-off")
         if self.header and rows > self.promised:
             said = f"its first line says {self.promised:,} words, {rows:,} are there"
             self.notes.append(f"{self.path}: {said}; all are read")
@@ -104,11 +108,17 @@ class VectorLines:
             values = np.array(list(map(float, parts[1:])), np.float64)
         except ValueError:
             raise self._fault(
-                f"its last {self.width} fields are not all numbers", line, number
+                f"its last {self.width} fields are not all numbers",
+                line,
+                number,
+                code="vectors.not-numbers",
             ) from None
         if not (np.abs(values) <= np.finfo(np.float32).max).all():
             raise self._fault(
-                f"its last {self.width} fields are not all finite numbers", line, number
+                f"its last {self.width} fields are not all finite numbers",
+                line,
+                number,
+                code="vectors.not-finite",
             )
         before = parts[0].split(b" ")[1:]
         if before and all(map(_is_number, before)):  # a longer line, no word with blanks
@@ -116,19 +126,25 @@ class VectorLines:
         return _text(parts[0]), values.astype(np.float32)
 
     def _wrong_width(self, fields: int, line: bytes, number: int) -> UserError:
-        return self._fault(f"{fields:,} numbers, expected {self.width:,}", line, number)
+        return self._fault(
+            f"{fields:,} numbers, expected {self.width:,}", line, number, code="vectors.other-count"
+        )
 
-    def _fault(self, what: str, line: bytes, number: int) -> UserError:
+    def _fault(self, what: str, line: bytes, number: int, *, code: str) -> UserError:
         if len(line) > MOST_LINE:
-            return self._problem(f"line {number:,} does not end: is it a text file?", HINT)
+            return self._problem(
+                f"line {number:,} does not end: is it a text file?",
+                HINT,
+                code="vectors.line-without-end",
+            )
         if not line.endswith(b"\n"):
             message = f"line {number:,}: {what}; it is the last and has no end, the file is cut off"
-            return self._problem(message, AGAIN)
-        return self._problem(f"line {number:,}: {what}", HINT)
+            return self._problem(message, AGAIN, code="vectors.last-line-cut-off")
+        return self._problem(f"line {number:,}: {what}", HINT, code=code)
 
-    def _problem(self, message: str, hint: str = "") -> UserError:
+    def _problem(self, message: str, hint: str = "", *, code: str) -> UserError:
         between = ", " if message.startswith("line") else " "
-        return UserError(Problem(self.place, f"{self.path}{between}{message}", hint))
+        return UserError(Problem(self.place, f"{self.path}{between}{message}", hint, code=code))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -29,16 +29,25 @@ def read_vocabulary(path: Path) -> dict[str, int]:
     try:
         text = path.read_bytes().decode("utf-8").removeprefix("\ufeff")  # offsets count the mark
     except OSError as error:
-        raise UserError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
+        raise UserError(
+            Problem(str(path), f"cannot be read: {error.strerror}", code="vocabulary.unreadable")
+        ) from error
     except UnicodeDecodeError as error:
         message = f"is not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}"
-        raise UserError(Problem(str(path), message)) from error
+        raise UserError(Problem(str(path), message, code="vocabulary.not-utf-8")) from error
     lines = text.replace("\r\n", "\n").split("\n")
     vocabulary = {piece: number for number, piece in enumerate(lines) if piece}
     missing = [piece for piece in REQUIRED if piece not in vocabulary]
     if missing:
         message = f"is no BERT vocabulary: {', '.join(missing)} missing in {len(vocabulary)} pieces"
-        raise UserError(Problem(str(path), message, "one word piece a line, special ones included"))
+        raise UserError(
+            Problem(
+                str(path),
+                message,
+                "one word piece a line, special ones included",
+                code="vocabulary.pieces-missing",
+            )
+        )
     return vocabulary
 
 
@@ -65,10 +74,16 @@ def check_vocabulary(
     if needed > vocab_size:
         message = f"gives ids up to {needed - 1}, the embedding table has {vocab_size} rows"
         hint = "take the tokenizer that belongs to these weights (tokenizer_name_or_path)"
-        return Problem(place, message, hint)
+        return Problem(place, message, hint, code="vocabulary.beyond-the-table")
     if vocab_size > needed + 1000 and vocab_size > 1.1 * needed:
         message = f"has {needed} ids, the embedding table {vocab_size} rows"
-        return Problem(place, message, "is it the tokenizer of these weights?", severity="warning")
+        return Problem(
+            place,
+            message,
+            "is it the tokenizer of these weights?",
+            severity="warning",
+            code="vocabulary.smaller-than-the-table",
+        )
     return None
 
 

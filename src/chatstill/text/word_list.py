@@ -56,6 +56,10 @@ def build_words(counts: Counter[str], *, min_count: int, max_words: int, place: 
         most = max(usual.values(), default=0)
         message = f"no word stands {min_count:,} times in the training texts"
         detail = f" (the most frequent of {len(usual):,}: {most:,} times)" if most else ": no words"
-        raise UserError(Problem(place, message + detail, "Lower min_count." if most else ""))
+        raise UserError(
+            Problem(
+                place, message + detail, "Lower min_count." if most else "", code="words.none-left"
+            )
+        )
     kept.sort(key=lambda pair: (-pair[1], pair[0]))
     return [*SPECIAL, *(word for word, _ in kept[:max_words])]

@@ -79,7 +79,9 @@ class WordTokenizer(PreTrainedTokenizer):
             ("segmenter_probe", segmenter_probe, isinstance(segmenter_probe, list | None)),
         ):
             if not sound:
-                raise UserError(Problem(place, f"'{key}' cannot be {value!r}"))
+                raise UserError(
+                    Problem(place, f"'{key}' cannot be {value!r}", code="words.setting-faulty")
+                )
         if dictionary_file is not None:
             dictionary = _read_dictionary(Path(dictionary_file))
         self.words = _read_words(words_file) if words is None else list(words)
@@ -261,11 +263,17 @@ def _plain_words(words: Iterable[str], lower: bool) -> list[str]:
 
 def _read_words(file: str | None) -> list[str]:
     if file is None:
-        raise UserError(Problem(WORDS_FILE, "is missing: it holds the words of the tokenizer"))
+        raise UserError(
+            Problem(
+                WORDS_FILE,
+                "is missing: it holds the words of the tokenizer",
+                code="words.file-missing",
+            )
+        )
     try:
         words = read_json(Path(file))
     except (OSError, ValueError) as error:
-        raise UserError(Problem(file, fault_of(error))) from None
+        raise UserError(Problem(file, fault_of(error), code="words.file-unreadable")) from None
     return words if isinstance(words, list) else []
 
 
@@ -273,7 +281,7 @@ def _check_words(words: list[str], place: str) -> None:
     sound = all(isinstance(word, str) for word in words)
     if not sound or tuple(words[: len(SPECIAL)]) != SPECIAL or len(set(words)) != len(words):
         message = f"is no list of different words that begins with {', '.join(SPECIAL)}"
-        raise UserError(Problem(place, message))
+        raise UserError(Problem(place, message, code="words.list-faulty"))
 
 
 def _read_dictionary(path: Path) -> str:
@@ -281,4 +289,6 @@ def _read_dictionary(path: Path) -> str:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UserError(Problem(str(path), f"cannot be read: {reason}")) from error
+        raise UserError(
+            Problem(str(path), f"cannot be read: {reason}", code="words.dictionary-unreadable")
+        ) from error

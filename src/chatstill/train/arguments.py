@@ -9,7 +9,7 @@ from transformers import TrainingArguments
 from transformers.training_args import OptimizerNames
 from transformers.utils import strtobool
 
-from ..errors import UserError
+from ..errors import Problem, UserError
 from ..methods.base import Phase
 
 EACH_BY_ITSELF = (
@@ -72,7 +72,13 @@ def training_arguments(
     try:
         return TrainingArguments(**values)
     except (ValueError, TypeError, ImportError) as error:
-        raise UserError(f"training_arguments: transformers refuses them: {error}") from error
+        raise UserError(
+            Problem(
+                "",
+                f"training_arguments: transformers refuses them: {error}",
+                code="config.arguments-refused",
+            )
+        ) from error
 
 
 def takes_rows(args: TrainingArguments) -> bool:

@@ -140,7 +140,9 @@ def _train_phase(
     try:  # some optimizers live in libraries of their own
         trainer.get_optimizer_cls_and_kwargs(arguments, model)
     except ImportError as error:
-        raise UserError(Problem("training_arguments.optim", str(error))) from None
+        raise UserError(
+            Problem("training_arguments.optim", str(error), code="training.optimizer-refused")
+        ) from None
     try:
         trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
     finally:

@@ -66,9 +66,16 @@ def check_disk(needs: Sequence[DiskNeed]) -> list[Problem]:
         message = f"{_megabytes(total)} needed ({parts}), {_megabytes(free)} free in {place}"
         if free < total:
             hint = "Make room, name another output_dir, or lower save_total_limit."
-            problems.append(Problem("disk", message, hint))
+            problems.append(Problem("disk", message, hint, code="machine.disk-full"))
         else:
-            problems.append(Problem("disk", f"little room: {message}", severity="warning"))
+            problems.append(
+                Problem(
+                    "disk",
+                    f"little room: {message}",
+                    severity="warning",
+                    code="machine.disk-nearly-full",
+                )
+            )
     return problems
 
 

@@ -83,7 +83,13 @@ class RunFolder:
             UserError: the folder is not a run's and not empty, or holds a run of another configuration.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise UserError(Problem("output_dir", f"{self.path} is a file; a folder is expected"))
+            raise UserError(
+                Problem(
+                    "output_dir",
+                    f"{self.path} is a file; a folder is expected",
+                    code="run.output-is-a-file",
+                )
+            )
         if not fresh and (links := self._links()):
             raise UserError(links)
         record = self.record()
@@ -95,7 +101,7 @@ class RunFolder:
                 hint = (
                     "Put a copy of it back, name another output_dir, or move it aside with --fresh."
                 )
-                raise UserError(Problem("output_dir", message, hint))
+                raise UserError(Problem("output_dir", message, hint, code="run.record-damaged"))
             strangers = self._strangers()
             if strangers:
                 raise UserError(
@@ -104,6 +110,7 @@ class RunFolder:
                         f"{self.path} is not empty and holds no run of chatstill "
                         f"(found {', '.join(strangers[:3])})",
                         "Name a new or empty folder; nothing in it was touched.",
+                        code="run.folder-of-others",
                     )
                 )
             return "new"
@@ -123,7 +130,7 @@ class RunFolder:
                     " Without the folders of this link and of those after it, earlier ones stand."
                 )
             message = f"{self.path} holds a run of another configuration. Changed: {lines}"
-            raise UserError(Problem("output_dir", message, hint))
+            raise UserError(Problem("output_dir", message, hint, code="run.another-configuration"))
         return "finished" if record.get("state") == "finished" else "resume"
 
     def _links(self) -> list[Problem]:
@@ -204,6 +211,7 @@ class RunFolder:
                     "output_dir",
                     f"another run is using {self.path}" + (f" (process {owner})" if owner else ""),
                     "Wait for it, stop it, or name another output_dir.",
+                    code="run.folder-in-use",
                 )
             )
         os.ftruncate(descriptor, 0)

@@ -105,7 +105,11 @@ class StageModule(nn.Module):
                 try:
                     (enable or part.gradient_checkpointing_enable)(**options)
                 except ValueError as error:
-                    raise UserError(Problem("training_arguments", str(error))) from None
+                    raise UserError(
+                        Problem(
+                            "training_arguments", str(error), code="training.checkpointing-refused"
+                        )
+                    ) from None
 
     gradient_checkpointing_enable = activation_checkpointing_enable
     """Its name in earlier versions of transformers."""

@@ -131,7 +131,7 @@ def decide_phase(
             "." if refusal else ", or raise teacher_cache_budget_gb."
         )
         message = f"the teacher's outputs cannot be stored: {decision.text}"
-        raise UserError(Problem("teacher_cache", message, hint))
+        raise UserError(Problem("teacher_cache", message, hint, code="cache.outputs-not-storable"))
     return decision
 
 

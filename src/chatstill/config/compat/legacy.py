@@ -1,6 +1,7 @@
 """Argument names of transformers' old ``run_glue.py``: they work, or one line says what replaced them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ...errors import Problem
 from ..places import KeyPath, dotted
@@ -132,7 +133,9 @@ def merge(source: Source, old: KeyPath, new: KeyPath) -> Problem | None:
         ours, theirs = source.place(old), source.place(new)
         if (ours.origin == "--set") == (theirs.origin == "--set"):
             message = f"'{dotted(old)}' and '{dotted(new)}' name the same value ({theirs.where})."
-            problem = source.problem(old, message, "Keep one of them.")
+            problem = source.problem(
+                old, message, "Keep one of them.", code="config.two-names-of-one-key"
+            )
             source.drop(old)
             return problem
         if theirs.origin == "--set":
@@ -147,7 +150,7 @@ def merge(source: Source, old: KeyPath, new: KeyPath) -> Problem | None:
 
 def _rename(source: Source, old: str, new: tuple[str, ...]) -> list[Problem]:
     message = f"'{old}' is an old name and is read as '{dotted(new)}'."
-    note = source.problem((old,), message, warning=True)
+    note = source.problem((old,), message, warning=True, code="config.old-key")
     clash = merge(source, (old,), new)
     return [note if clash is None else clash]
 
@@ -159,6 +162,10 @@ def _remove(source: Source, old: str, gone: Gone) -> list[Problem]:
         value is word or (value == word and type(value) is type(word)) for word in gone.harmless
     ):
         return []
-    severity = "error" if gone.fatal else "warning"
+    severity: Literal["error", "warning"] = "error" if gone.fatal else "warning"
     end = "is not a key here" if gone.fatal else "has no effect"
-    return [Problem(place.where, f"'{old}' {end}: {gone.instead}", "", severity)]  # type: ignore[arg-type]
+    return [
+        Problem(
+            place.where, f"'{old}' {end}: {gone.instead}", "", severity, code="config.removed-key"
+        )
+    ]

@@ -42,7 +42,9 @@ def clear_placeholders(source: Source) -> dict[KeyPath, Problem]:
         if is_placeholder(value):
             shown = f'"{value[:24]}…"' if len(value) > 24 else f'"{value}"'
             unfilled[path] = source.problem(
-                path, f"'{dotted(path)}' is still to be filled in ({shown})."
+                path,
+                f"'{dotted(path)}' is still to be filled in ({shown}).",
+                code="config.placeholder",
             )
             source.drop(path)
     return unfilled
@@ -61,5 +63,12 @@ def optional_left(unfilled: dict[KeyPath, Problem], needed: set[KeyPath]) -> lis
                 else "holds a placeholder, which counts"
             )
             message = f"{block}: {keys} still {holds} as not set."
-            problems.append(Problem(unfilled[paths[0]].place, message, severity="warning"))
+            problems.append(
+                Problem(
+                    unfilled[paths[0]].place,
+                    message,
+                    severity="warning",
+                    code="config.placeholders-left",
+                )
+            )
     return problems

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...errors import Said
 from ...registry.names import nearest
 from ...text.segment import SEGMENTERS
 
@@ -116,8 +117,8 @@ class Network:
         return {}
 
     @classmethod
-    def problems(cls, block: NetworkBlock) -> list[tuple[str, str, str]]:
-        """(key, message, way out) of what can be told wrong before anything is loaded."""
+    def problems(cls, block: NetworkBlock) -> list[tuple[str, Said]]:
+        """What can be told wrong before anything is loaded, by the key that it is about."""
         name = block.segmenter if isinstance(block, WordsBlock) else None
         if name is None or name in SEGMENTERS or _is_module(name):
             return []
@@ -125,7 +126,8 @@ class Network:
         hint = f"Did you mean '{near}'? " if near else ""
         known = ", ".join(SEGMENTERS)
         hint += f"Known: {known}, or an installed module with a function `cut`."
-        return [("segmenter", f"there is no segmenter or module '{name}' here.", hint)]
+        message = f"there is no segmenter or module '{name}' here."
+        return [("segmenter", Said(message, hint, code="segmenter.unknown"))]
 
 
 def _is_module(name: str) -> bool:

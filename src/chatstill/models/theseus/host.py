@@ -112,7 +112,9 @@ def _check(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
         ):
             message = f"the {name} has a convolution after its first layer; that cannot be replaced"
             hint = "Use a DeBERTa without conv_kernel_size, such as DeBERTa-v3."
-            problems.append(Problem(f"{name}_architectures", message, hint))
+            problems.append(
+                Problem(f"{name}_architectures", message, hint, code="theseus.convolution")
+            )
     if problems:
         raise UserError(problems)
 
@@ -133,13 +135,20 @@ def _heard_if_mixed(
         lacking = ", ".join(sorted(of_teacher - of_student))
         message = f"the student has no layer of kind {lacking}, which the teacher has"
         hint = "Give the student more layers, or start it from layers of every kind."
-        raise UserError(Problem(place, message, hint))
+        raise UserError(Problem(place, message, hint, code="theseus.layer-kind-lacking"))
     returned = inspect.signature(type(successors[0]).forward).return_annotation
     if returned not in (Tensor, "torch.Tensor", "Tensor"):
         message = (
             f"layers of {type(student).__name__} are of several kinds and return more than a tensor"
         )
-        raise UserError(Problem(place, message, "Use a method that does not replace layers."))
+        raise UserError(
+            Problem(
+                place,
+                message,
+                "Use a method that does not replace layers.",
+                code="theseus.layers-of-several-kinds",
+            )
+        )
     return Heard()
 
 

@@ -38,11 +38,25 @@ def fill_from_file(model: Any, path: Path, start: Start) -> list[str]:
     width = model.config.hidden_size
     if found.width != width:
         message = f"{path} has vectors of {found.width} numbers, and the network's width is {width}"
-        raise UserError(Problem(PLACE, message, f'Set "width": {found.width} in network.'))
+        raise UserError(
+            Problem(
+                PLACE,
+                message,
+                f'Set "width": {found.width} in network.',
+                code="vectors.other-width",
+            )
+        )
     known = torch.from_numpy(found.found.copy())
     if not known.any():
         message = f"{path} has none of the network's {len(words):,} words"
-        raise UserError(Problem(PLACE, message, "Is it of another language or another segmenter?"))
+        raise UserError(
+            Problem(
+                PLACE,
+                message,
+                "Is it of another language or another segmenter?",
+                code="vectors.no-word-of-ours",
+            )
+        )
     matrix = torch.from_numpy(found.matrix.copy())
     # Random vectors of the others are made as long as those of the file are on average.
     size = float(matrix[known].norm(dim=1).mean())
