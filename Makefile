@@ -20,7 +20,7 @@ STAMP := $(VENV)/.chatstill-ready
 TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),-c constraints.txt)
 IN_PROCESSES := $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadfile,)
 
-.PHONY: help setup demo test test-all test-matrix test-versions fuzz bench lint format wheel-check clean
+.PHONY: help setup demo test test-all test-matrix test-versions fuzz bench lint messages format wheel-check clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -73,6 +73,9 @@ lint: $(STAMP) ## Style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+messages: $(STAMP) ## Write down what users are told, by code (tests/messages.txt)
+	$(BIN)/python -m tests.messages
 
 format: $(STAMP) ## Bring the style in order
 	$(BIN)/ruff check --fix .
