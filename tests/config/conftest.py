@@ -49,7 +49,7 @@ class World:
 
     def report(self, *overrides: str, verb: str = "distill", text: str | None = None) -> str:
         problems = self.problems(*overrides, verb=verb, text=text)
-        return "\n".join(f"{problem.severity}: {problem}" for problem in problems)
+        return "\n".join(f"{problem.severity}: {problem}\n[{problem.code}]" for problem in problems)
 
     def place(self, key: str) -> str:
         """Where a key stands in the file as it is written."""

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests.draws import reseeded
+from tests.found import told
 from tiny_models import BERT_LIKE, tiny_batch, tiny_config, tiny_model
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
@@ -52,7 +53,7 @@ def folder(tmp_path):
 def message(block, **options):
     with pytest.raises(UserError) as caught:
         load(block, **options)
-    return str(caught.value)
+    return told(caught)
 
 
 # --- what is read from where ---------------------------------------------------------------------

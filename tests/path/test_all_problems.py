@@ -6,12 +6,13 @@ import shutil
 import pytest
 
 from chatstill.errors import UserError
+from tests.found import told
 
 
-def told(run, **changes) -> str:
+def refusal(run, **changes) -> str:
     with pytest.raises(UserError) as error:
         run("check", **changes)
-    return str(error.value)
+    return told(error)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def swapped(copy_of) -> object:
 
 
 def test_length_depth_rows_and_precision_at_once(run, spoiled):
-    text = told(
+    text = refusal(
         run,
         data=spoiled,
         student_architectures={"num_hidden_layers": 9},
@@ -45,13 +46,13 @@ def test_length_depth_rows_and_precision_at_once(run, spoiled):
 
 
 def test_a_weak_teacher_does_not_hide_a_wrong_depth(run, copy_of):
-    text = told(run, teacher=swapped(copy_of), student_architectures={"num_hidden_layers": 3})
+    text = refusal(run, teacher=swapped(copy_of), student_architectures={"num_hidden_layers": 3})
     assert "labels may be swapped" in text
     assert "4 teacher layers cannot be shared out evenly among 3" in text
 
 
 def test_rows_of_both_files_and_a_wrong_grouping(run, spoiled):
-    text = told(
+    text = refusal(
         run, data=spoiled, theseus_scheduler={"replacing_rate": 0.5, "grouping": [[0], [1, 2]]}
     )
     assert "grouping" in text
@@ -60,18 +61,18 @@ def test_rows_of_both_files_and_a_wrong_grouping(run, spoiled):
 
 def test_a_folder_that_is_taken_hides_no_faults_of_the_rows(run, shared, spoiled):
     run(data=shared / "data", num_train_epochs=1)
-    text = told(run, data=spoiled, num_train_epochs=1)
+    text = refusal(run, data=spoiled, num_train_epochs=1)
     assert (
         "holds a run of another configuration" in text
         and "data.train (or unlabeled.data.txt beside it): other content" in text
     )
     assert "train.data.txt: line 49" in text and "dev.data.txt: line 61" in text
-    text = told(run, data=shared / "data", num_train_epochs=2)
+    text = refusal(run, data=shared / "data", num_train_epochs=2)
     assert "num_train_epochs: 1" in text, "nothing else is wrong"
 
 
 def test_another_type_of_student_is_no_copy_of_the_teacher(run):
-    text = told(run, student_architectures={"model_type": "roberta", "num_hidden_layers": 2})
+    text = refusal(run, student_architectures={"model_type": "roberta", "num_hidden_layers": 2})
     assert "student_architectures.model_type" in text and "'roberta'" in text and "'bert'" in text
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 import transformers as tf
+from tests.found import told
 
 from chatstill.data.encoded import Lengths
 from chatstill.preflight import survey as survey_module
@@ -167,7 +168,7 @@ def test_quantiles_are_lengths_that_occur():
 
 
 def words_of(report):
-    return " ".join(str(problem) for problem in warnings(report, TASK))
+    return told(warnings(report, TASK))
 
 
 def clean(num, start=0):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.draws import reseeded
+from tests.found import told
 
 from chatstill.config.schema import RunConfig
 from chatstill.config.task import task_of
@@ -30,7 +31,7 @@ def read(tmp_path):
 def fault(read, content, **options):
     with pytest.raises(UserError) as caught:
         read(content, **options)
-    return str(caught.value)
+    return told(caught)
 
 
 SPREAD = "a\tx\t1\nb\tx\t0\na\ty\t0\nb\ty\t1\nc\tx\t1\n"

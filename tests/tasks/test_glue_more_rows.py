@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from tests.draws import reseeded
+from tests.found import told
 
 from chatstill.errors import UserError
 from chatstill.models.label_columns import match_labels
@@ -33,7 +34,7 @@ def read(tmp_path):
         path.write_bytes(content.encode("utf-8"))
         rows = get_task(name).read(path, split, labelled)
         found = [(e.line, e.text_a, e.text_b, e.label) for e in rows]
-        return found, [str(problem) for problem in rows.warnings]
+        return found, [told([problem]) for problem in rows.warnings]
 
     return read
 

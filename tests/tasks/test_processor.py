@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.found import told
 
 from chatstill import lookup
 from chatstill.errors import UserError
@@ -47,7 +48,7 @@ def here():
 def report(name, split="train", labelled=None):
     with pytest.raises(UserError) as caught:
         list(task_of(name).read(here(), split, labelled))
-    return str(caught.value)
+    return told(caught)
 
 
 def test_dicts_and_objects_are_examples_and_labels_are_numbers_of_get_labels(plugin):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.found import told
 
 from chatstill.errors import UserError
 from chatstill.tasks import get_task, names, reading
@@ -50,7 +51,7 @@ def write(tmp_path):
 def fault(path):
     with pytest.raises(UserError) as caught:
         list(read_rows(path))
-    return str(caught.value)
+    return told(caught)
 
 
 @pytest.mark.parametrize(

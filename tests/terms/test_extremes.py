@@ -4,13 +4,14 @@ import pytest
 
 from chatstill.terms.extremes import extremes
 from chatstill.terms.rows import Row
+from tests.found import told
 
 SOFT = {"feature": "logits", "loss": "kl"}
 SCORES = {"feature": "attention_scores", "loss": "mse"}
 
 
-def told(**rows):
-    return [str(problem) for problem in extremes({k: Row(**v) for k, v in rows.items()})]
+def warned(**rows):
+    return [told([problem]) for problem in extremes({k: Row(**v) for k, v in rows.items()})]
 
 
 @pytest.mark.parametrize(
@@ -26,12 +27,12 @@ def told(**rows):
     ],
 )
 def test_extreme_values(row, words):
-    (text,) = told(one=row)
+    (text,) = warned(one=row)
     assert text.startswith("term one: ") and words in text
 
 
 def test_a_weight_too_small_beside_another():
-    (text,) = told(one={**SOFT, "weight": 1e-7}, other={**SOFT, "weight": 500})
+    (text,) = warned(one={**SOFT, "weight": 1e-7}, other={**SOFT, "weight": 500})
     assert "term one" in text and "beside the largest, 500" in text
 
 
@@ -39,9 +40,9 @@ def test_a_weight_too_small_beside_another():
 @pytest.mark.parametrize("weight", [1e-3, 1, 500])
 def test_usual_values(temperature, weight):
     rows = {"one": {**SOFT, "temperature": temperature, "weight": weight}, "other": SOFT}
-    assert told(**rows) == []
+    assert warned(**rows) == []
 
 
 @pytest.mark.parametrize("floor", [None, -100, -0.001, 0])
 def test_usual_floors_of_scores(floor):
-    assert told(one={**SCORES, "zero_below": floor}) == []
+    assert warned(one={**SCORES, "zero_below": floor}) == []

@@ -6,6 +6,7 @@ import pytest
 
 from chatstill.errors import UserError
 from chatstill.train.runfolder import ALSO, COVERS, RunFolder
+from tests.found import told
 
 from ..processes import run_processes
 
@@ -13,7 +14,7 @@ PRINT = {"learning_rate": 2e-5, "data.train": "abc"}
 
 
 def message(error) -> str:
-    return str(error.value)
+    return told(error)
 
 
 def test_looking_creates_nothing(tmp_path):
