@@ -133,19 +133,28 @@ def test_faults_of_dialogues(talks, changes, expected):
 def test_what_has_no_effect_is_said(described):
     described.values["data"] |= {"subset": "x"}
     report = described.report("data_dir=data")
-    assert "warning" in report and "'data_dir' has no effect" in report
-    assert "'data.subset': has no effect without 'dataset'" in report and "error" not in report
+    assert "warning" in report and "[config.data-dir-without-effect]" in report
+    assert (
+        "[data.subset-without-effect]" in report
+        and "'data.subset'" in report
+        and "error" not in report
+    )
 
 
 def test_a_built_in_task_reads_its_own_files(described):
-    assert "'task_name': chat reads its own files" in described.report("task_name=chat")
+    assert "[data.task-and-block]" in described.report("task_name=chat")
 
 
 def test_a_key_that_only_later_json_rows_have_is_no_error(described):
     (described.folder / "train.jsonl").write_text('{"title": "x"}\n', encoding="utf-8")
     described.values["data"]["train"] = "train.jsonl"
     report = described.report()
-    assert "warning" in report and "the first row of train.jsonl has no key 'class'" in report
+    assert (
+        "warning" in report
+        and "[data.column-missing]" in report
+        and "train.jsonl" in report
+        and "'class'" in report
+    )
     assert "error" not in report
 
 

@@ -61,7 +61,9 @@ def test_old_and_new_name_together(world):
     world.values["train_batch_size"] = 4
     (problem,) = world.problems()
     assert (
-        "'train_batch_size' and 'per_gpu_train_batch_size' name the same value" in problem.message
+        problem.code == "config.two-names-of-one-key"
+        and "'train_batch_size'" in problem.message
+        and "'per_gpu_train_batch_size'" in problem.message
     )
     assert problem.severity == "error"
 

@@ -201,7 +201,11 @@ def test_two_files_that_claim_one_name_are_an_error(world):
         file = {"model_type": name, "method": "theseus", "aliases": aliases}
         (folder / f"{name}.json").write_text(json.dumps(file), encoding="utf-8")
     report = world.report()
-    assert "'same_name' is also claimed by config/models_config/a.json" in report
+    assert (
+        "[method.name-claimed-twice]" in report
+        and "'same_name'" in report
+        and "config/models_config/a.json" in report
+    )
 
 
 FILES = {
@@ -265,7 +269,7 @@ def test_a_configuration_file_that_is_not_there(world):
     world.values["configuration_file"] = "nowhere.json"
     (problem,) = world.problems()
     assert problem.place == world.place("configuration_file")
-    assert "there is no method file 'nowhere.json'" in problem.message
+    assert problem.code == "method.file-missing" and "'nowhere.json'" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -292,7 +296,7 @@ def test_the_placeholder_of_configuration_file_counts_only_while_model_type_is_k
     world.values["model_type"] = "mine"
     report = world.report()
     assert "no method 'mine'" in report
-    assert '"configuration_file": "my_method.json"' in report
+    assert "[method.unknown]" in report and '"configuration_file": "my_method.json"' in report
 
 
 @pytest.mark.parametrize(
@@ -317,7 +321,7 @@ def test_a_plugin_that_is_not_there(own):
     own.values["plugins"] = ["mine.py", "nowhere.py"]
     own.values["task_name"] = "one-of-nowhere"
     report = own.report()
-    assert "nowhere.py: a plugin is a Python file, and there is none of that name" in report
+    assert "[plugin.missing]" in report and "nowhere.py" in report
     assert "one-of-nowhere" not in report, "the task may be in the plugin that fails"
 
 

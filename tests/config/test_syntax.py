@@ -109,10 +109,10 @@ def test_slips_of_plain_meaning_are_read_as_meant_and_all_named_at_once():
 
 def test_syntax_and_values_come_in_one_report(world):
     report = world.report(text='{"model_type": "theseus", "seed": “x”, "task_name": "chat",}')
-    assert "full-width quote" in report
-    assert "a comma before the closing" in report
+    assert "[json.odd-quotes]" in report
+    assert "[json.comma-before-the-end]" in report
     assert "'seed' must be a whole number" in report
-    assert "the block 'theseus_scheduler' is missing" in report
+    assert "[method.block-missing]" in report and "'theseus_scheduler'" in report
 
 
 def test_texts_may_hold_full_width_signs():

@@ -336,7 +336,7 @@ def test_the_shipped_example_has_the_keys_of_the_specification_and_runs_once_fil
 def test_a_placeholder_counts_as_not_filled_in(value, world):
     world.values["teacher_architectures"]["model_name_or_path"] = value
     (problem,) = world.problems()
-    assert "is still to be filled in" in problem.message
+    assert problem.code == "config.placeholder"
     assert problem.place == world.place("model_name_or_path")
 
 
@@ -354,7 +354,7 @@ def test_what_is_missing_is_named(world):
         assert f"'{key}' is missing." in report
     del world.values["teacher_architectures"]
     report = world.report()
-    assert "the block 'teacher_architectures' is missing." in report
+    assert "[teacher.block-missing]" in report and "'teacher_architectures'" in report
     assert '"model_name_or_path": "path/to/your/teacher"' in report
 
 

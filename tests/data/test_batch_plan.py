@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.draws import reseeded
+from tests.found import refused
 
 from chatstill.data.sampler import BatchPlan, eval_batches, largest_micro_batch
 from chatstill.errors import UserError
@@ -160,7 +161,7 @@ def test_millions_of_rows_are_planned_at_once():
 
 
 def test_too_few_rows():
-    with pytest.raises(UserError, match="3 rows cannot be shared by 4 processes"):
+    with refused("data.too-few-rows", "3 rows", "4 processes"):
         BatchPlan(np.ones(3), 2, 4)
     with pytest.raises(UserError, match="no rows"):
         BatchPlan(np.ones(0), 2)

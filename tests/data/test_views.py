@@ -10,6 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from example_rows import make_example
+from tests.found import refused
 
 from chatstill.data import preparing, store, views
 from chatstill.data.encoded import Lengths
@@ -315,7 +316,7 @@ def test_full_disk_is_one_clear_message(rows, bert, tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written(rows, bert, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(UserError, match="cannot be written here"):
+    with refused("cache.rows-not-writable"):
         prepare(rows, bert, tmp_path / "file" / "cache")
 
 

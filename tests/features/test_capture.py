@@ -218,7 +218,8 @@ def test_a_network_that_computes_otherwise_while_it_is_read_is_refused():
     model.__class__ = Watched
     (problem,) = unreadable(model, Needs(hidden_states=(1,)), "student")
     assert (
-        problem.place == "student_architectures" and "changes what it computes" in problem.message
+        problem.place == "student_architectures"
+        and problem.code == "terms.reading-changes-the-network"
     )
 
 

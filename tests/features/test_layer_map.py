@@ -4,6 +4,7 @@ import pytest
 
 from chatstill.errors import UserError
 from chatstill.features.layer_map import describe_pairs, group_layers, initial_layers, match_layers
+from tests.found import refused
 
 
 def test_first():
@@ -59,7 +60,7 @@ def test_whole_ratio():
 
 
 def test_no_whole_ratio_asks_for_a_grouping():
-    with pytest.raises(UserError, match=r"6 teacher layers .* 4 student layers"):
+    with refused("theseus.layers-not-shareable", "6 teacher", "4 student"):
         group_layers(6, 4)
     with pytest.raises(UserError):
         group_layers(3, 6)

@@ -188,7 +188,7 @@ def test_the_first_token_of_a_decoder_says_nothing_of_its_row(kind, blind):
 
 def test_nothing_to_learn():
     (problem,) = method().problems()
-    assert "no term has a weight above 0" in problem.message
+    assert problem.code == "terms.none-with-weight"
 
 
 @pytest.mark.parametrize("name", ["", "my.term", "soft_weighted"])
@@ -249,7 +249,7 @@ def test_keys_that_come_on_top_of_the_terms_of_a_file(knobs, others):
     """Written beside "KD", they are further terms: the plan must not leave that to be found out."""
     found = method({"soft": SOFT, "patience": PATIENCE}, **knobs).problems()
     first, *rest = found
-    assert "come on top of the method's own terms, 'soft', 'patience'" in first.message
+    assert first.code == "terms.beside-the-methods-own" and "'soft', 'patience'" in first.message
     assert '"terms": {"soft": {"weight": 0}, "patience": {"weight": 0}}' in first.hint
     for problem, words in zip(rest, others, strict=True):
         assert words in problem.message

@@ -180,7 +180,11 @@ def test_same_shape_names_both_values():
         for problem in check_same_shape(teacher, student)
     }
     assert set(found) == {"hidden_size", "num_attention_heads", "vocab_size"}
-    assert "width is 32, the teacher's is 16" in found["hidden_size"].message
+    assert (
+        found["hidden_size"].code == "theseus.shape-differs"
+        and "32, the" in found["hidden_size"].message
+        and "16" in found["hidden_size"].message
+    )
     assert "vocabulary size is 99, the teacher's is 40" in found["vocab_size"].message
     assert not check_same_shape(teacher, tiny_config("bert", 3))
 

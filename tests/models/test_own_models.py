@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tests.found import refused
 
 from chatstill.errors import UserError
 from chatstill.models.custom import own_type, register
@@ -130,7 +131,7 @@ def test_a_model_that_continues_bert_takes_weights_of_bert(tmp_path, monkeypatch
     assert torch.equal(word, bert.bert.embeddings.word_embeddings.weight)
     (tmp_path / "own_d.py").write_text(HEAD.replace("NAME", "own-d"), encoding="utf-8")
     register(["own_d.py"])
-    with pytest.raises(UserError, match=r"says 'own-d', but .* says 'bert'"):
+    with refused("network.two-types", "'own-d'", "'bert'"):
         load(block(model_type="own-d", model_name_or_path="bert"))
 
 
@@ -169,7 +170,7 @@ def test_a_class_with_a_type_of_transformers_is_no_own_model_and_the_hint_says_s
     assert own_models(["borrowed.py"]) == {}
     (hint,) = borrowed_types(["borrowed.py"])
     assert hint.place == "borrowed.py: line 2"
-    assert "Mine has the model_type 'bert' of transformers" in hint.message
+    assert hint.code == "plugin.type-of-transformers" and "'bert'" in hint.message
 
 
 def test_the_last_class_of_one_config_is_the_model(plugin):
@@ -212,13 +213,13 @@ def test_a_qa_teacher_that_is_used_as_it_is_keeps_its_head(bert):
     for outputs in (1, 2):
         architecture = block(model_type="QA", model_name_or_path=bert(outputs))
         assert load(architecture, None, None).config.num_labels == outputs
-    with pytest.raises(UserError, match="one or two logits; the network has 3"):
+    with refused("student.qa-logits", "3"):
         load(block(model_type="qa", model_name_or_path=bert(3)), None, None)
 
 
 def test_qa_needs_a_task_of_two_labels(bert):
     architecture = block(model_type="qa", model_name_or_path=bert(None))
-    with pytest.raises(UserError, match="the task has 3 labels"):
+    with refused("student.qa-needs-two-classes", "3 labels"):
         load(architecture, 3, ("a", "b", "c"))
     with pytest.raises(UserError, match="the task has a regression"):
         load(architecture, 1, None, "regression")

@@ -115,7 +115,7 @@ def test_scores_that_go_by_padding_whatever_is_set_are_warned_of():
     torch.nn.init.normal_(model.classifier.weight)
     problem = fit_padding(model, tokenizer, "student")
     assert problem is not None and problem.severity == "warning"
-    assert "the student's scores of a row change with its padding" in problem.message
+    assert problem.code == "network.padding-changes-scores" and "student's" in problem.message
     assert tokenizer.padding_side == "right"
 
 

@@ -4,6 +4,7 @@
 import pytest
 import torch
 from tests.draws import reseeded
+from tests.found import refused
 from tiny_models import KINDS, tiny_batch, tiny_model
 
 from chatstill.errors import UserError
@@ -221,7 +222,7 @@ def test_another_width_is_refused_naming_both_values():
 
 
 def test_a_student_without_a_kind_of_layer_is_refused():
-    with pytest.raises(UserError, match="no layer of kind sliding_attention"):
+    with refused("theseus.layer-kind-lacking", "sliding_attention"):
         parts("modernbert", indices=[0])
 
 

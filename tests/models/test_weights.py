@@ -7,6 +7,7 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 import torch
+from tests.found import refused
 from tiny_models import tiny_model
 
 from chatstill.errors import UserError
@@ -105,7 +106,7 @@ def test_a_bin_file_without_a_network(tmp_path):
 
 @pytest.mark.parametrize("path", ["./nowhere/at all", "/no/such/folder", "x.bin", "a/b/c"])
 def test_paths_that_are_nothing(path):
-    with pytest.raises(UserError, match="there is no file or folder"):
+    with refused("weights.missing"):
         find_weights(path, PLACE)
 
 

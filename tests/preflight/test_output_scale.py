@@ -18,15 +18,17 @@ LOGITS = np.log((LABELS + 0.1) / (5.2 - LABELS))[:, None]
 
 def test_scores_on_another_scale_are_an_error_beside_gold_labels():
     found = output_problem(LOGITS, LABELS, SCORE, None)
-    assert found.severity == "error" and "another scale than the labels" in found.message
+    assert found.severity == "error" and found.code == "outputs.another-scale"
     assert '"teacher_output": "logit", "teacher_output_range": [0, 5]' in found.hint
     shares = output_problem(LABELS[:, None] / 5, LABELS, SCORE, None)
-    assert '"teacher_output": "probability"' in shares.hint
+    assert (
+        shares.code == "outputs.another-scale" and '"teacher_output": "probability"' in shares.hint
+    )
 
 
 def test_it_is_a_warning_where_one_scale_alone_is_learnt_from():
     alone = output_problem(LOGITS, LABELS, SCORE, None, gold=False)
-    assert alone.severity == "warning" and "so will the student's" in alone.message
+    assert alone.severity == "warning" and alone.code == "outputs.another-scale"
     unread = output_problem(LOGITS, LABELS, SCORE, None, soft=False)
     assert unread.severity == "warning" and "student" not in unread.message
 
@@ -48,7 +50,11 @@ def probabilities(columns):
 def test_probabilities_are_not_read_as_logits(space, columns):
     scores, labels = probabilities(columns), np.zeros(20)
     found = output_problem(scores, labels, space, None)
-    assert found.severity == "error" and '"teacher_output": "probability"' in found.hint
+    assert (
+        found.severity == "error"
+        and found.code == "outputs.look-like-probabilities"
+        and '"teacher_output"' in found.hint
+    )
     for stated in ("logit", "probability"):
         assert output_problem(scores, labels, space, stated) is None
     assert output_problem(scores * 4 - 2, labels, space, None) is None

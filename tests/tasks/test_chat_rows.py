@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.draws import reseeded
-from tests.found import told
+from tests.found import refused, told
 
 from chatstill.config.schema import RunConfig
 from chatstill.config.task import task_of
@@ -40,7 +40,12 @@ SPREAD = "a\tx\t1\nb\tx\t0\na\ty\t0\nb\ty\t1\nc\tx\t1\n"
 def test_queries_in_several_places_are_told_with_the_way_out(read):
     _, rows = read(SPREAD, split="dev")
     (warning,) = rows.warnings
-    assert "2 queries stand in several places: 3 queries in 5 blocks" in warning.message
+    assert (
+        warning.code == "data.group-in-several-places"
+        and "2 queries" in warning.message
+        and "3 queries" in warning.message
+        and "5 blocks" in warning.message
+    )
     assert '"groups": "query"' in warning.hint
     for quiet in (read(SPREAD), read("a\tx\t1\na\ty\t0\nb\tx\t1\n", split="dev")):
         assert quiet[1].warnings == []
@@ -65,7 +70,7 @@ def test_groups_by_query_take_equal_queries_together_wherever_they_stand(tmp_pat
 
 @pytest.mark.parametrize("keys", [{"task_name": "sst2"}, {"data": {"text": "a", "label": "b"}}])
 def test_groups_by_query_elsewhere_are_refused(keys):
-    with pytest.raises(UserError, match="has no effect"):
+    with refused("data.groups-without-effect"):
         task_of(RunConfig(groups="query", **keys))
 
 
@@ -130,7 +135,12 @@ def test_rows_have_stable_ids_lines_and_groups(read):
     assert (examples[1].text_a, examples[1].text_b) == ("hi", "no")
     assert rows.label_values == {"1": 1, "0": 3}
     (warning,) = rows.warnings
-    assert "3 queries" not in warning.message and "2 queries in 3 blocks" in warning.message
+    assert (
+        "3 queries" not in warning.message
+        and warning.code == "data.group-in-several-places"
+        and "2 queries" in warning.message
+        and "3 blocks" in warning.message
+    )
 
 
 def test_a_fourth_field_is_the_group_also_of_rows_far_apart(read):

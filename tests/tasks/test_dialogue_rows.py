@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.found import refused
 
 from chatstill.errors import UserError
 from chatstill.tasks.tabular import TabularTask
@@ -134,7 +135,7 @@ def test_what_nobody_says_is_not_read_and_that_is_said(tmp_path):
     )
     assert (row.context, row.text_a) == (("hello", "hi there", "do you sing"), "so")
     (warning,) = rows.warnings
-    assert "not read: system (1), assistant (1), tool (1)" in warning.message
+    assert warning.code == "dialogues.messages-not-read" and "(1)" in warning.message
     (row,), rows = read(
         write(tmp_path, line({"content": "la", "label": 1})),
         {**LABELLED, "roles": ("system", "user")},
@@ -337,5 +338,5 @@ def test_a_slip_in_the_name_of_the_label_is_told(tmp_path):
 def test_tables_hold_no_lists(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("messages,candidates,chosen\na,b,0\n", encoding="utf-8")
-    with pytest.raises(UserError, match="a cell of CSV holds no list of candidates"):
+    with refused("data.no-lists-in-tables", "CSV holds"):
         read(path, CHOSEN)

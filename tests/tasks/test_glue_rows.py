@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.found import refused
 
 from chatstill.errors import UserError
 from chatstill.tasks import get_task, locate
@@ -149,7 +150,7 @@ def test_folders_in_any_spelling(tmp_path, folder):
     task = get_task("sst2")
     assert task.find("dev", tmp_path).samefile(path)
     assert task.find("test", tmp_path) is None
-    with pytest.raises(UserError, match="no train file for the task sst2"):
+    with refused("data.no-file-of-the-split", "sst2"):
         locate(task, "train", tmp_path)
 
 

@@ -119,7 +119,11 @@ def test_a_count_that_is_not_glues_is_a_warning(tmp_path):
     assert len(found) == 1 and len(found[0].index) == 146 and warnings == []
     (tmp_path / "WNLI" / "test.tsv").write_text(f"{text}146\ta\tb\n", encoding="utf-8")
     _, warnings = find_test_sets(["wnli"], tmp_path)
-    assert "147 rows, GLUE's own test file has 146" in warnings[0].message
+    assert (
+        warnings[0].code == "glue.other-row-count"
+        and "147 rows" in warnings[0].message
+        and "146" in warnings[0].message
+    )
 
 
 def test_the_zip_appears_whole_and_twice_the_same(tmp_path):
@@ -145,7 +149,7 @@ def test_only_an_older_submission_is_replaced(tmp_path):
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
         archive.writestr("a.jpg", b"")
     for name in ("notes.zip", "photos.zip"):
-        assert "exists and is no submission" in check_target(tmp_path / name)[0].message
+        assert check_target(tmp_path / name)[0].code == "glue.output-is-no-submission"
     assert "is a folder" in check_target(tmp_path)[0].message
     assert "no folder" in check_target(tmp_path / "a" / "b.zip")[0].message
     assert check_target(tmp_path / "new.zip") == []

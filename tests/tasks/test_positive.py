@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.found import refused
 
 from chatstill.config.schema import RunConfig
 from chatstill.config.task import task_of
@@ -147,7 +148,7 @@ def test_a_built_in_task_takes_its_own_class_and_the_threshold_of_either():
 
 
 def test_labels_without_classes_refuse_the_key():
-    with pytest.raises(UserError, match="has no effect"):
+    with refused("positive-label.without-effect"):
         with_positive(Labels("regression"), "1")
     assert with_positive(Labels("regression"), None) == Labels("regression")
 
@@ -209,10 +210,10 @@ def test_a_metric_of_the_task_can_select(keys, name):
 
 
 def test_another_metric_is_refused_with_those_there_are():
-    with pytest.raises(UserError, match="'mrrr', which is no metric") as error:
+    with refused("metric.not-for-selection", "'mrrr'") as error:
         task_of(RunConfig(task_name="chat", selection_metric="mrrr"))
     assert error.value.problems[0].hint.startswith("Did you mean 'mrr'? Known: accuracy, f1, auc")
-    with pytest.raises(UserError, match="better when it is lower"):
+    with refused("metric.not-for-selection"):
         task_of(RunConfig(task_name="stsb", selection_metric="rmse"))
 
 
@@ -222,5 +223,5 @@ def test_a_metric_without_a_value_on_dev_is_refused_with_the_reason(tmp_path):
         check_selection(chosen, np.array([1, 0]), np.array([0, 1]))
     check_selection(chosen, np.array([1, 0]), np.array([0, 0]))
     data = rows(tmp_path, ("a", "b"), groups=False)
-    with pytest.raises(UserError, match="'f1', which is no metric"):
+    with refused("metric.not-for-selection", "'f1'"):
         task_of(RunConfig(data=data, selection_metric="f1"))

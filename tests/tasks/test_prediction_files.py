@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from tests.draws import reseeded
+from tests.found import refused
 
 from chatstill.errors import UserError
 from chatstill.tasks import get_task
@@ -113,7 +114,7 @@ def test_names_and_texts_of_the_rows(tmp_path):
 
 def test_data_that_changed_since_they_were_scored_are_no_names(tmp_path):
     for count in (1, 2, 4):
-        with pytest.raises(UserError, match="another number of rows than when they were scored"):
+        with refused("predict.rows-changed"):
             written(
                 tmp_path / "p.tsv",
                 np.zeros((3, 2)),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.found import told
+from tests.found import refused, told
 
 from chatstill import lookup
 from chatstill.errors import UserError
@@ -211,7 +211,7 @@ def test_examples_that_change_from_call_to_call_are_refused(plugin):
     text = HEAD.replace("return ROWS", "ROWS[0]['text_a'] += '!'; return ROWS", 1)
     task = task_of(plugin(GOOD + text))
     list(task.read(here(), "train"))
-    with pytest.raises(UserError, match="gives other examples at each call"):
+    with refused("plugin.other-examples-each-time"):
         list(task.read(here(), "train"))
 
 

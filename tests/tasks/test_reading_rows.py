@@ -181,8 +181,8 @@ def test_a_gzip_file_is_recognised(write):
 
 
 def test_a_file_that_is_not_there_or_a_folder(tmp_path):
-    assert "can't be read" in fault(tmp_path / "nothing.tsv")
-    assert "can't be read" in fault(tmp_path)
+    assert "[data.file-unreadable]" in fault(tmp_path / "nothing.tsv")
+    assert "[data.file-unreadable]" in fault(tmp_path)
 
 
 def test_a_line_without_end_does_not_fill_the_memory(write, monkeypatch):

@@ -142,7 +142,7 @@ def test_a_missing_jieba_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "jieba", None)
     dictionary = "某某 5"  # not at hand from other tests
     problem = problem_of(load_segmenter, "jieba", dictionary)
-    assert "jieba is not installed" in problem.message and "pip install" in problem.hint
+    assert problem.code == "segmenter.jieba-not-installed" and "pip install" in problem.hint
 
 
 def test_pieces_are_no_segmenter():
@@ -150,7 +150,7 @@ def test_pieces_are_no_segmenter():
 
 
 def test_a_module_needs_a_function_cut(module):
-    assert "no function `cut`" in problem_of(module, None).message
+    assert problem_of(module, None).code == "segmenter.without-cut"
 
 
 def test_any_iterable_of_words_will_do(module):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.found import refused
 
 from chatstill.data.encoded import Lengths
-from chatstill.errors import UserError
 from chatstill.readers.word_pieces import RowEncoder
 from chatstill.text.longest_first import longest_first
 
@@ -134,7 +134,7 @@ def test_baked_in_truncation_and_padding_are_not_followed(minilm):
 
 
 def test_length_without_room_is_refused(bert):
-    with pytest.raises(UserError, match="max_seq_length: 4 leaves no room"):
+    with refused("lengths.no-room-for-texts", "max_seq_length: 4"):
         RowEncoder(bert, Lengths(4))(["a"], ["b"])
     assert RowEncoder(bert, Lengths(4))(["a b c"], [None]).lengths.tolist() == [4]
 
