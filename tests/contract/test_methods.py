@@ -233,6 +233,8 @@ def test_checkpoints_hold_what_is_trained_and_nothing_else(build, name, tmp_path
         index = int(path.parent.name[5 : path.parent.name.index("-")])
         stage = StageModule(method, phases[index])
         assert state.keys() == stage.trained_state().keys()
+        named = dict(stage.named_parameters())
+        assert state.keys() & named.keys() == {n for n, p in named.items() if p.requires_grad}
         own = {p.data_ptr() for p in stage.trained_state().values()}
         assert not own & teachers
         whole = sum(p.numel() for p in stage.trained.parameters())

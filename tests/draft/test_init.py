@@ -7,6 +7,7 @@ import pytest
 
 from chatstill import cli
 from chatstill.config.source import read_source
+from chatstill.draft.teacher import Model, length_for
 from tests.draws import reseeded
 
 from ..pages import ROOT, fences
@@ -54,6 +55,13 @@ def reviews(count, sign=",", seed=0):
         f"{sign}{('bad', 'good')[n % 2]}"
         for n in range(count)
     ]
+
+
+@pytest.mark.parametrize(("words", "length"), [(10, 16), (20, 32), (50, 64)])
+def test_the_length_is_the_least_that_leaves_rows_whole(models, words, length):
+    model = Model(str(models / "teacher"), "bert", 4, 2, 64, "")
+    found = length_for(model, [(" ".join(["where"] * words), None)] * 20)
+    assert found is not None and found.value == length
 
 
 def test_chat_and_a_teacher_make_a_configuration_that_passes_the_check(elsewhere, models, capsys):

@@ -11,7 +11,13 @@ from transformers import (
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from chatstill.features import Needs
-from chatstill.features.capture import capture, first_tokens, mean_of_tokens, takes_token_types
+from chatstill.features.capture import (
+    capture,
+    first_tokens,
+    inputs_of,
+    mean_of_tokens,
+    takes_token_types,
+)
 from chatstill.features.probe import changed_by_capture, lacks_attention
 from chatstill.losses import raw_scores
 from chatstill.models.layers import layer_list
@@ -257,3 +263,11 @@ def test_xlnet_is_given_its_segments():
     config = XLNetConfig(vocab_size=40, d_model=16, n_layer=1, n_head=2, d_inner=24)
     assert takes_token_types(XLNetForSequenceClassification(config))
     assert not takes_token_types(tiny_model("distilbert"))
+
+
+def test_a_network_reads_neither_labels_nor_row_numbers_nor_the_teachers_rows():
+    batch = tiny_batch() | {"labels": torch.zeros(2), "index": torch.arange(2)}
+    batch |= {"row_weights": torch.ones(2), "teacher_input_ids": torch.zeros(2, 3)}
+    read = {*tiny_batch()}
+    assert {*inputs_of(tiny_model("bert", 1), batch)} == read
+    assert {*inputs_of(tiny_model("distilbert", 1), batch)} == read - {"token_type_ids"}

@@ -292,3 +292,8 @@ def test_other_families(kind):
     _, loss, _ = step(own)
     loss.backward()
     assert torch.isfinite(loss)
+
+
+def test_terms_of_gold_labels_are_known_by_name():
+    assert method({"soft": SOFT, "hard": HARD, "hidden": HIDDEN}).label_terms == ("hard",)
+    assert method({"soft": SOFT}).label_terms == ()

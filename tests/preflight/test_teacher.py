@@ -124,6 +124,16 @@ def test_ranking_compares_rows_of_one_group():
     assert abs(pooled.value - 0.5) < 0.1 and grouped.value > 0.75 and grouped.problem is None
 
 
+def test_groups_that_hardly_ever_have_both_labels_are_left_out_of_account():
+    """Ranked inside groups, most rows would count for nothing: here 8 of 200."""
+    labels = np.repeat(np.arange(50) % 2, 4)
+    labels[[0, 8]] = 1
+    groups = np.repeat(np.arange(50), 4)
+    check = check_teacher(logits(labels, 2.0, seed=1), labels, TWO, groups=groups)
+    assert check.measure == "AUC"
+    assert check.problem is None
+
+
 def test_three_classes():
     labels = np.arange(150) % 3
     assert check_teacher(logits(labels, 1.5, 6, classes=3), labels, THREE).problem is None

@@ -268,3 +268,17 @@ def test_a_network_without_layers_is_called_by_its_kind(model, said):
     from chatstill.report.run import build_of
 
     assert build_of(model) == said
+
+
+@pytest.mark.parametrize(
+    ("metrics", "what"),
+    [
+        ({"f1": 0.8, "mrr": 0.7}, "F1 and the ranking figures"),
+        ({"mrr": 0.7}, "the ranking figures"),
+        ({"f1": 0.8}, "F1"),
+    ],
+)
+def test_the_class_that_counts_is_named_with_the_figures_that_go_by_it(tmp_path, metrics, what):
+    dev = {**DEV, "positive": "match", "metrics": metrics, "main": next(iter(metrics))}
+    make_run(tmp_path, {**METRICS, "dev": dev}, [])
+    assert f"The class that counts in {what}: match." in run_report(tmp_path).notes
