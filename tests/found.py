@@ -1,5 +1,6 @@
 """What a test asks of a finding: its code and its place, and the values that its sentence must hold."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,7 @@ import pytest
 
 from chatstill.errors import Problem, UserError
 
+CODE = re.compile(r"[a-z]+(-[a-z]+)*\.[a-z0-9]+(-[a-z0-9]+)*")
 Raised = pytest.ExceptionInfo[UserError]
 
 
@@ -39,3 +41,13 @@ def _problems(what: Raised | UserError | Iterable[Problem]) -> list[Problem]:
     if isinstance(what, pytest.ExceptionInfo):
         what = what.value
     return what.problems if isinstance(what, UserError) else list(what)
+
+
+def holds(what: str | Problem | Raised, expected: str | tuple[str, ...]) -> bool:
+    """Whether a finding, or a text of ``told``, has a code and values: ``("room.what", "value")``."""
+    if isinstance(what, str):
+        text = what
+    else:
+        text = told([what] if isinstance(what, Problem) else what)
+    parts = (expected,) if isinstance(expected, str) else expected
+    return all((f"[{part}]" if CODE.fullmatch(part) else part) in text for part in parts)
