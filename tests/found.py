@@ -49,5 +49,6 @@ def holds(what: str | Problem | Raised, expected: str | tuple[str, ...]) -> bool
         text = what
     else:
         text = told([what] if isinstance(what, Problem) else what)
-    parts = (expected,) if isinstance(expected, str) else expected
-    return all((f"[{part}]" if CODE.fullmatch(part) else part) in text for part in parts)
+    first, *values = (expected,) if isinstance(expected, str) else expected
+    code = f"[{first}]" if CODE.fullmatch(first) else first
+    return all(part in text for part in (code, *values))

@@ -8,6 +8,7 @@ import pytest
 from chatstill import lookup
 from chatstill.errors import UserError
 from chatstill.methods.matches import Config
+from tests.found import holds
 
 from .conftest import ROOT
 
@@ -210,13 +211,16 @@ def test_two_files_that_claim_one_name_are_an_error(world):
 
 FILES = {
     "not JSON": ("{", "not JSON"),
-    "a list": ("[]", "is a block with model_type and method"),
-    "no method": ('{"model_type": "a"}', "'method' is missing"),
-    "a slip": ('{"model_type": "a", "method": "theseus", "alias": []}', "Did you mean 'aliases'?"),
-    "wrong kind": ('{"model_type": "a", "method": 3}', "'method' must be a str"),
+    "a list": ("[]", "method.file-is-no-block"),
+    "no method": ('{"model_type": "a"}', "method.file-key-missing"),
+    "a slip": (
+        '{"model_type": "a", "method": "theseus", "alias": []}',
+        ("method.file-unknown-key", "'aliases'?"),
+    ),
+    "wrong kind": ('{"model_type": "a", "method": 3}', ("method.file-wrong-type", "'method'")),
     "a key twice": (
         '{"model_type": "a", "task_ce": 1, "task_ce": 0}',
-        "'task_ce' stands there twice",
+        ("method.file-key-twice", "'task_ce'"),
     ),
     "an unknown key": ('{"model_type": "a", "zzzz": 1}', "hidden_mse, hidden_cos, use_att"),
     "unknown method": ('{"model_type": "a", "method": "x"}', "no method 'x'"),
@@ -231,7 +235,7 @@ def test_a_faulty_method_file_is_named(kind, world):
     del world.values["model_type"]
     report = world.report()
     assert ("configuration_file" if kind == "unknown method" else "m.json") in report
-    assert message in report
+    assert holds(report, message)
 
 
 def test_a_method_of_ones_own(own):

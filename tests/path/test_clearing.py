@@ -111,6 +111,15 @@ def test_a_stored_teacher_goes_with_the_runs_on_its_rows(tmp_path):
     assert not teacher.exists()
 
 
+def test_a_stored_teacher_whose_rows_are_gone_is_listed_all_the_same(tmp_path):
+    teacher = tmp_path / "teacher" / NAME[::-1]
+    teacher.mkdir(parents=True)
+    facts = {"format": 1, "sources": {"rows": NAME}}
+    (teacher / "cache.json").write_text(json.dumps(facts), encoding="utf-8")
+    (found,) = clearing.list_caches([tmp_path])
+    assert (found.cache.kind, found.cache.users) == ("teacher", ())
+
+
 def test_what_no_run_is_known_to_use_stays(tmp_path, capsys):
     cache = make_rows(tmp_path / "views")
     assert main(["cache", str(tmp_path), "--remove", "--yes"]) == 0

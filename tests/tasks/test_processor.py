@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.found import refused, told
+from tests.found import holds, refused, told
 
 from chatstill import lookup
 from chatstill.errors import UserError
@@ -159,8 +159,12 @@ CLASSES = {
         "mine.py: line 3: the class Mine has no task_name",
     ),
     "no labels": ("get_labels", "labels", "mine.py: line 3: the class Mine has no get_labels."),
-    "no dev": ("get_dev_", "dev_", "the class Mine has no get_dev_examples."),
-    "labels twice": ('["a", "b"]', '["a", "a"]', "mine.py: line 5: get_labels gives ['a', 'a']"),
+    "no dev": ("get_dev_", "dev_", ("plugin.task-lacks-methods", "get_dev_examples")),
+    "labels twice": (
+        '["a", "b"]',
+        '["a", "a"]',
+        ("plugin.labels-too-few", "mine.py: line 5"),
+    ),
     "labels as text": ('["a", "b"]', '"ab"', "mine.py: line 5: get_labels gives str"),
     "labels raise": ('["a", "b"]', "[][1]", "mine.py: line 6: Mine.get_labels fails: IndexError"),
     "a syntax error": ("class Mine:", "class Mine", "mine.py: line 3, column "),
@@ -191,7 +195,7 @@ def test_a_faulty_class_is_named_before_anything_is_read(kind, plugin):
     text = (GOOD + HEAD).replace(before, after, 1)
     with pytest.raises(UserError) as caught:
         task_of(plugin(text))
-    assert message in str(caught.value)
+    assert holds(caught, message)
     assert all(problem.place.startswith("mine.py") for problem in caught.value.problems)
 
 

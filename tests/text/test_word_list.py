@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.found import holds
 
 from chatstill.errors import UserError
 from chatstill.text.word_list import build_words, count_words
@@ -49,7 +50,7 @@ def test_the_order_of_texts_does_not_matter():
 @pytest.mark.parametrize(
     ("texts", "said"),
     [
-        (["a b", "b c"], "the most frequent of 3: 2 times"),
+        (["a b", "b c"], ("words.none-left", "3: 2")),
         (["", " "], "no words"),
         ([], "no words"),
     ],
@@ -59,7 +60,7 @@ def test_special_words_alone_are_no_vocabulary(texts, said):
     with pytest.raises(UserError) as caught:
         build_words(counts, min_count=3, max_words=10, place="network.min_count")
     (problem,) = caught.value.problems
-    assert problem.place == "network.min_count" and said in problem.message
+    assert problem.place == "network.min_count" and holds(problem, said)
 
 
 def test_words_written_as_special_ones_are_not_counted():
