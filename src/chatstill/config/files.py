@@ -63,7 +63,7 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
                 problems.append(source.problem(("task_name",), message, found.hint))
     folder = Path(keys.data_dir)
     path = ("data_dir",)
-    own = getattr(task, "reads_folders", False) and not source.has(path)
+    own = task is not None and task.reads_folders and not source.has(path)
     if kind_of(folder) != "folder" and not own:
         message = f"'data_dir': the folder {keys.data_dir} does not exist."
         hint = "" if kind_of(folder) else near_file(keys.data_dir)

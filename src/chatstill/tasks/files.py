@@ -33,9 +33,9 @@ def locate(task: Task, split: Split, data_dir: Path) -> Found:
     if other is not None:
         path, message = other
         return Found(path, Problem(str(path), message, severity="warning"))
-    absent = getattr(task, "absent", None)
+    absent = task.absent(split)
     if absent is not None:
-        raise UserError(absent(split))
+        raise UserError(absent)
     tried = " and ".join(str(place) for place in task.places(split, data_dir))
     if not tried:
         message = f"the task {task.name} has no {split} file: it is for networks of another task"
@@ -47,15 +47,8 @@ def locate(task: Task, split: Split, data_dir: Path) -> Found:
 
 def parts(task: Task, path: Path, split: Split, labelled: bool = True) -> list[Path]:
     """All files that ``task.read(path, split, labelled)`` reads; most tasks read just the one."""
-    own = getattr(task, "parts", None)
-    files = own(path, split) if own is not None else [path]
-    return files if labelled or split != "train" else [*files, *transfer_files(task, path)]
-
-
-def transfer_files(task: Task, path: Path) -> list[Path]:
-    """Files of rows without labels that are read behind the training rows where none are needed."""
-    own = getattr(task, "transfer", None)
-    return own(path) if own is not None else []
+    files = task.parts(path, split)
+    return files if labelled or split != "train" else [*files, *task.transfer(path)]
 
 
 def listed(task: Task, split: Split, data_dir: Path, labelled: bool = True) -> str:
