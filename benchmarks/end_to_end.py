@@ -29,7 +29,7 @@ TITLES = {
     "trainer": "plain script, Trainer",
 }
 LAYERS = 3
-FIRST = re.compile(r"first step\b|fine-tuning 1/")  # what each prints at its first step
+FIRST = re.compile(r"first step\b|^fine-tuning 1/")  # what each prints at its first step
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -84,7 +84,7 @@ def timed(arm: str, data: Path, epochs: int) -> dict[str, float]:
         first, seen = 0.0, []
         for line in process.stdout:
             seen.append(line)
-            if not first and FIRST.match(line):
+            if not first and FIRST.search(line):
                 first = time.monotonic() - began
         code, total = process.wait(), time.monotonic() - began
         if code or not first:

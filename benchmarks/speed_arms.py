@@ -262,6 +262,7 @@ def our_engine(
     """chatstill's engine: prepared data, rows grouped by length, its own step; no evaluation."""
     from functools import partial
 
+    from chatstill.config.schema import RunConfig
     from chatstill.data.collate import collate
     from chatstill.data.encoded import Lengths
     from chatstill.data.loader import StepLoader
@@ -270,10 +271,9 @@ def our_engine(
     from chatstill.methods.base import RunValues
     from chatstill.methods.finetune import Config, FineTune
     from chatstill.readers.word_pieces import RowEncoder
-    from chatstill.train.arguments import takes_rows, training_arguments
+    from chatstill.train.arguments import training_arguments
     from chatstill.train.checkpoints import CheckpointStore
-    from chatstill.train.control import StopRequest
-    from chatstill.train.settings import PhaseSettings
+    from chatstill.train.engine import Engine
     from chatstill.train.trainer import DistillationTrainer
 
     view = prepare_view(
@@ -298,31 +298,24 @@ def our_engine(
     def run(steps: int, seed: int, clock: Clock) -> None:
         values = RunValues(num_train_epochs=1.0, learning_rate=LEARNING_RATE, max_steps=steps)
         method = FineTune(Config(), model, None, objective="cross_entropy", run=values)
-        phase = method.phases()[0]
-        extra = {"bf16": setting.bf16, "torch_compile": setting.compiled}
-        arguments = training_arguments(
-            phase,
-            folder / "run",
-            batch_size=setting.batch_size,
-            accumulation=1,
-            num_steps=steps,
+        config = RunConfig(
+            per_gpu_train_batch_size=setting.batch_size,
             learning_rate=LEARNING_RATE,
             weight_decay=WEIGHT_DECAY,
             seed=seed,
-            extra=extra,
+            bf16=setting.bf16,
+            training_arguments={"torch_compile": setting.compiled},
         )
-        trainer = DistillationTrainer(
-            method,
-            phase,
-            arguments,
-            PhaseSettings(index=0, seed=seed),
-            Steps(seed),
+        engine = Engine(
+            config,
+            folder / "run",
             CheckpointStore(folder / "checkpoints"),
-            None,
-            StopRequest(),
+            {"train": Steps(seed)},
             lambda record: None,
-            tokens=tokens if takes_rows(arguments) else None,
+            tokens=tokens,
         )
+        arguments = training_arguments(config, method.phases()[0], engine.folder, steps)
+        trainer = DistillationTrainer(method, 0, arguments, engine)
         trainer.add_callback(clock.callback())
         trainer.train()
 

@@ -365,10 +365,10 @@ class Ours:
 
         from transformers import TrainerCallback
 
-        from chatstill.train.arguments import takes_rows, training_arguments
+        from chatstill.config.schema import RunConfig
+        from chatstill.train.arguments import training_arguments
         from chatstill.train.checkpoints import CheckpointStore
-        from chatstill.train.control import StopRequest
-        from chatstill.train.settings import PhaseSettings
+        from chatstill.train.engine import Engine
         from chatstill.train.trainer import DistillationTrainer
 
         method = self.method(teacher, student, steps)
@@ -379,30 +379,25 @@ class Ours:
             num_rows=len(self.view),
             start=lambda step, total: self.noted(step, total, seed, clock),
         )
-        arguments = training_arguments(
-            phase,
-            self.folder / "run",
-            batch_size=self.setting.batch_size,
-            accumulation=1,
-            num_steps=steps,
+        config = RunConfig(
+            per_gpu_train_batch_size=self.setting.batch_size,
             learning_rate=LEARNING_RATE,
             weight_decay=WEIGHT_DECAY,
             seed=seed,
-            extra={"use_cpu": device().type == "cpu", "bf16": self.setting.bf16},
+            bf16=self.setting.bf16,
+            training_arguments={"use_cpu": device().type == "cpu"},
         )
-        trainer = DistillationTrainer(
-            method,
-            phase,
-            arguments,
-            PhaseSettings(index=0, seed=seed),
-            source_of_steps,
+        engine = Engine(
+            config,
+            self.folder / "run",
             CheckpointStore(self.folder / "checkpoints"),
-            None,
-            StopRequest(),
+            {"train": source_of_steps},
             lambda record: None,
-            source,
-            self.tokens if takes_rows(arguments) else None,
+            sources={} if source is None else {phase.name: source},
+            tokens=self.tokens,
         )
+        arguments = training_arguments(config, phase, engine.folder, steps)
+        trainer = DistillationTrainer(method, 0, arguments, engine)
 
         class StepEnds(TrainerCallback):
             def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

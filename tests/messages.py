@@ -61,7 +61,7 @@ def calls() -> list[Call]:
 
 def faults() -> list[str]:
     """Calls without a code, or with one that is neither a text nor handed on."""
-    wrong = []
+    wrong = [f"{file}:{node.lineno}" for file, node in _plain_texts()]
     for call in calls():
         value = _code(call.node)
         handed_on = isinstance(value, ast.Attribute) and value.attr == "code"
@@ -72,6 +72,15 @@ def faults() -> list[str]:
         if not handed_on and not isinstance(value, ast.Constant):
             wrong.append(f"{call.file}:{call.node.lineno}")
     return wrong
+
+
+def _plain_texts() -> Iterator[tuple[str, ast.Call]]:
+    """Errors that are made of a text alone."""
+    for file, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and _called(node) == "UserError" and node.args:
+                if isinstance(node.args[0], ast.Constant | ast.JoinedStr):
+                    yield file, node
 
 
 def told() -> list[Told]:

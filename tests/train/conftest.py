@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
+from chatstill.config.schema import RunConfig
 from chatstill.methods.base import RunValues
 from chatstill.methods.finetune import Config as FineTuneConfig
 from chatstill.methods.finetune import FineTune
@@ -15,11 +16,8 @@ from chatstill.methods.matches import Config as MatchesConfig
 from chatstill.methods.matches import Matches
 from chatstill.methods.theseus import Config as TheseusConfig
 from chatstill.methods.theseus import Theseus
-from chatstill.train.arguments import training_arguments
 from chatstill.train.checkpoints import CheckpointStore
-from chatstill.train.control import StopRequest
-from chatstill.train.phases import Engine
-from chatstill.train.settings import PhaseSettings
+from chatstill.train.engine import Engine
 from tests.draws import reseeded
 
 
@@ -116,40 +114,21 @@ def build_method(name: str, dropout: float = 0.1, epochs: float = 2, **knobs):
     return Theseus(config, student, teacher, objective="cross_entropy", run=run)
 
 
-def build_engine(
-    folder: Path, steps: ToySteps, *, evaluate=None, args=None, logging_steps=1, **settings
-):
-    """An engine that logs into ``engine.records``."""
+def build_engine(folder: Path, steps: ToySteps, *, evaluate=None, args=None, **keys):
+    """An engine that logs into ``engine.records``; ``keys`` are those of a user's file."""
     records: list[dict] = []
-    settings.setdefault("save_steps", 2)
-
-    def arguments(phase, total):
-        return training_arguments(
-            phase,
-            folder,
-            batch_size=steps.batch,
-            accumulation=steps.accumulation,
-            num_steps=total,
-            learning_rate=1e-2,
-            warmup_percentage=0.1,
-            logging_steps=logging_steps,
-            unused_parameters=True,
-            extra={"use_cpu": True, **(args or {})},
-        )
-
-    engine = Engine(
-        store=CheckpointStore(folder / "checkpoints"),
-        steps_for=lambda phase: steps,
-        arguments_for=arguments,
-        settings_for=lambda index, per_epoch: PhaseSettings(
-            index=index, seed=reseeded(7), **settings
-        ),
-        evaluate_kept=evaluate,
-        stop=StopRequest(),
-        on_log=records.append,
-        say=lambda line: records.append({"line": line}),
-        callbacks_for=lambda index, phase, steps: [],
+    usual = {"save_steps": 2, "logging_steps": 1, "learning_rate": 1e-2, "warmup_percentage": 0.1}
+    if evaluate is not None and "eval_steps" not in keys:
+        evaluate = None
+    config = RunConfig(
+        per_gpu_train_batch_size=steps.batch,
+        gradient_accumulation_steps=steps.accumulation,
+        seed=reseeded(7),
+        training_arguments={"use_cpu": True, "ddp_find_unused_parameters": True, **(args or {})},
+        **{**usual, **keys},
     )
+    store = CheckpointStore(folder / "checkpoints")
+    engine = Engine(config, folder, store, {"train": steps}, records.append, evaluate)
     engine.records = records
     return engine
 

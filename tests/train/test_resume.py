@@ -137,7 +137,7 @@ def test_signal_saves_the_step_and_resumes(tmp_path, method_of):
                     os.kill(os.getpid(), signal.SIGTERM)
                 yield item
 
-    engine.steps_for = lambda phase: Signalling()
+    engine.data = {"train": Signalling()}
     with engine.stop.listening(), pytest.raises(Interrupted) as stopped:
         run_phases(method_of(), engine)
     assert stopped.value.exit_code == 143
@@ -148,13 +148,14 @@ def test_signal_saves_the_step_and_resumes(tmp_path, method_of):
 
 
 @pytest.mark.parametrize("file", ["trained.safetensors", "optimizer.pt", "manifest.json"])
-def test_damaged_checkpoint_is_named_and_skipped(tmp_path, file):
+def test_damaged_checkpoint_is_named_and_skipped(tmp_path, file, caplog):
+    caplog.set_level("INFO")
     unbroken = build_method("finetune")
     train(tmp_path / "a", unbroken)
     engine = build_engine(tmp_path / "b", ToySteps())
     engine.stop.signal_number = 0
 
-    engine.steps_for = lambda phase: DyingSteps(7)
+    engine.data = {"train": DyingSteps(7)}
     with pytest.raises(Killed):
         run_phases(build_method("finetune"), engine)
     newest = engine.store.all()[-1]
@@ -163,8 +164,8 @@ def test_damaged_checkpoint_is_named_and_skipped(tmp_path, file):
     data[len(data) // 2] ^= 255
     (newest.path / file).write_bytes(bytes(data))
     again = build_method("finetune")
-    engine = train(tmp_path / "b", again)
-    lines = [r["line"] for r in engine.records if "line" in r]
+    train(tmp_path / "b", again)
+    lines = caplog.messages
     assert any("damaged" in line and file in line and "step000006" in line for line in lines)
     assert any("goes on after step 4" in line for line in lines)
     assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
@@ -201,7 +202,7 @@ def test_best_weights_are_kept_also_after_a_kill(tmp_path):
             seen[step] = weights(method.kept())
             return values[step], {"score": values[step]}
 
-        engine.evaluate_kept = evaluate
+        engine.evaluate = evaluate
         from chatstill.train import trainer as module
 
         original = module.DistillationTrainer._evaluate
@@ -262,7 +263,7 @@ def test_best_weights_damaged_before_the_end_are_not_shipped(tmp_path):
         run_phases(build_method("finetune"), engine)
 
 
-def test_a_damaged_phase_is_trained_again(tmp_path):
+def test_a_damaged_phase_is_trained_again(tmp_path, caplog):
     unbroken = build_method("theseus", successor_num_train_epochs=1)
     train(tmp_path / "a", unbroken)
     method = build_method("theseus", successor_num_train_epochs=1)
@@ -271,8 +272,8 @@ def test_a_damaged_phase_is_trained_again(tmp_path):
         train(tmp_path / "b", method, DyingSteps(3, phase=1))
     damage(tmp_path / "b" / "checkpoints" / "phase0-done" / "trained.safetensors")
     again = build_method("theseus", successor_num_train_epochs=1)
-    engine = train(tmp_path / "b", again)
-    lines = [r["line"] for r in engine.records if "line" in r]
+    train(tmp_path / "b", again)
+    lines = caplog.messages
     assert any("phase1-step000002" in line and "phase0-done, which" in line for line in lines)
     assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
 

@@ -39,15 +39,8 @@ def test_one_step_equals_a_plain_loop():
 
     with tempfile.TemporaryDirectory() as folder:
         extra = {"optim": "sgd", "lr_scheduler_type": "constant"}
-        engine = build_engine(Path(folder), steps, args=extra)
-        arguments_for = engine.arguments_for
-
-        def without_clipping(phase, total):
-            arguments = arguments_for(phase, total)
-            arguments.max_grad_norm, arguments.weight_decay, arguments.warmup_steps = 0.0, 0.0, 0
-            return arguments
-
-        engine.arguments_for = without_clipping
+        keys = {"max_grad_norm": 0.0, "weight_decay": 0.0, "warmup_steps": 0}
+        engine = build_engine(Path(folder), steps, args=extra, **keys)
         run_phases(method, engine)
     logged = [r for r in engine.records if "loss" in r]
     assert logged[0]["loss"] == pytest.approx(loss.item(), rel=1e-5)
@@ -219,16 +212,9 @@ def test_gradients_are_clipped_together(tmp_path):
         **{f"projections.{n}": p for n, p in method.projections.named_parameters()},
     }
     before = {name: parameter.detach().clone() for name, parameter in trained.items()}
-    engine = build_engine(tmp_path, ToySteps(), args={"optim": "sgd", "max_steps": 1})
-    arguments_for = engine.arguments_for
-
-    def clipped(phase, total):
-        arguments = arguments_for(phase, total)
-        arguments.max_grad_norm, arguments.weight_decay, arguments.warmup_steps = 0.01, 0.0, 0
-        arguments.learning_rate, arguments.lr_scheduler_type = 1.0, "constant"
-        return arguments
-
-    engine.arguments_for = clipped
+    plain = {"max_grad_norm": 0.01, "weight_decay": 0.0, "warmup_steps": 0}
+    extra = {"optim": "sgd", "max_steps": 1, "learning_rate": 1.0, "lr_scheduler_type": "constant"}
+    engine = build_engine(tmp_path, ToySteps(), args=extra, **plain)
     run_phases(method, engine)
     moved = {name: (p - before[name]).detach().norm().item() for name, p in trained.items()}
     assert max(v for n, v in moved.items() if n.startswith("projections")) > 0

@@ -8,7 +8,7 @@ from torch import nn
 from transformers import TrainingArguments
 
 from chatstill.models.word_rows import cut_to_rows
-from chatstill.train.arguments import takes_rows
+from chatstill.train.arguments import takes_rows, training_arguments
 from chatstill.train.phases import run_phases
 from chatstill.train.stage import StageModule
 from chatstill.train.trainer import DistillationTrainer
@@ -45,7 +45,7 @@ def tokens():
 def train(folder, method, *, rows, accumulation=1, decay=0.0, each=steps, **settings):
     engine = build_engine(folder, each(accumulation), args={"weight_decay": decay}, **settings)
     if rows:
-        engine.tokens_for = lambda phase: tokens()
+        engine.tokens = tokens()
     run_phases(method, engine)
     return engine
 
@@ -75,12 +75,13 @@ def test_equals_the_whole_table(tmp_path, method_of, accumulation):
         assert shapes[0] == shapes[1]
 
 
-def test_all_that_occur_are_trained_and_no_others(tmp_path):
+def test_all_that_occur_are_trained_and_no_others(tmp_path, caplog):
+    caplog.set_level("INFO")
     method = build_method("finetune")
     before = weights(method.student)[WORDS]
-    engine = train(tmp_path, method, rows=True)
+    train(tmp_path, method, rows=True)
     line = f"word embeddings: {len(tokens())} of 40 occur in the rows and are trained"
-    assert {"line": line} in engine.records
+    assert line in caplog.messages
     moved = (weights(method.student)[WORDS] != before).any(-1).nonzero().flatten()
     assert set(moved.tolist()) == set(steps().ids.flatten().tolist())  # padding has no gradient
 
@@ -135,11 +136,9 @@ def test_every_evaluation_and_the_best_weights_see_the_rows_as_trained(tmp_path)
 def test_the_optimizer_holds_only_rows_that_occur(tmp_path):
     method = build_method("finetune")
     engine = build_engine(tmp_path, steps())
-    phase = method.phases()[0]
-    parts = (engine.store, None, engine.stop, engine.on_log, None, tokens())
-    trainer = DistillationTrainer(
-        method, phase, engine.arguments_for(phase, 2), engine.settings_for(0, 2), steps(), *parts
-    )
+    engine.tokens = tokens()
+    arguments = training_arguments(engine.config, method.phases()[0], tmp_path, 2)
+    trainer = DistillationTrainer(method, 0, arguments, engine)
     trainer.create_optimizer()
     held = [p.shape for group in trainer.optimizer.param_groups for p in group["params"]]
     assert (len(tokens()), 16) in held

@@ -67,7 +67,7 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
                 )
     folder = Path(keys.data_dir)
     path = ("data_dir",)
-    own = getattr(task, "reads_folders", False) and not source.has(path)
+    own = task is not None and task.reads_folders and not source.has(path)
     if kind_of(folder) != "folder" and not own:
         return [*problems, _no_folder(keys.data_dir, source)]
     if task is None:

@@ -1,6 +1,5 @@
 """The task of a configuration: what its ``data`` block describes, or the one that it names."""
 
-import copy
 from typing import TYPE_CHECKING
 
 from .. import lookup
@@ -55,22 +54,20 @@ def _task_of(keys: RunKeys, plugins: tuple[str, ...] | None) -> "Task":
         task = _grouped(task, keys.groups)
     if not skip:
         return task
-    if not hasattr(task, "on_bad_row"):
+    skipping = task.skipping()
+    if skipping is None:
         message = f"the task {task.name} reads its rows itself and skips none"
         raise UserError(
             Problem("on_bad_row", message, "Leave the key out.", code="data.skips-no-rows")
         )
-    task = copy.copy(task)  # tasks are shared
-    task.on_bad_row = "skip"
-    return task
+    return skipping
 
 
 def _grouped(task: "Task", by: GroupsBy) -> "Task":
-    if not hasattr(task, "groups_by"):
+    grouped = task.grouping(by)
+    if grouped is None:
         raise UserError(_no_groups(f"the task {task.name} does not rank rows by their query"))
-    task = copy.copy(task)  # tasks are shared
-    task.groups_by = by
-    return task
+    return grouped
 
 
 def _no_groups(reason: str) -> Problem:
@@ -83,7 +80,7 @@ def _no_groups(reason: str) -> Problem:
 
 
 def _counting(task: "Task", wanted: str | int | bool) -> "Task":
-    change = getattr(task, "with_positive", None)
-    if change is None:
+    counting = task.with_positive(wanted)
+    if counting is None:
         raise UserError(no_effect(f"the task {task.name} has metrics of its own"))
-    return change(wanted)
+    return counting

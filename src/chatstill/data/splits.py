@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ..config.schema import RunConfig
-    from ..methods.base import Method
 
 log = logging.getLogger("chatstill")
 
@@ -24,11 +23,6 @@ log = logging.getLogger("chatstill")
 def path_of(task: Task, split: Split, config: RunConfig) -> Path:
     """The file of a split, or of the one that stands in for it."""
     return locate(task, split, Path(config.data_dir)).path
-
-
-def must_have_labels(split: Split, method: Method) -> bool:
-    """Whether every row of a split must have a label: of training rows the method says it."""
-    return method.needs_labels if split == "train" else split != "test"
 
 
 def lengths_of(config: RunConfig) -> Lengths:

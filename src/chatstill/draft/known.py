@@ -6,7 +6,7 @@ from pathlib import Path
 from ..errors import Problem, UserError
 from ..tasks import get_task, names
 from ..tasks.base import Example, Split, Task
-from ..tasks.files import normalise, transfer_files
+from ..tasks.files import normalise
 from .layout import spread
 from .table import Drafted
 
@@ -56,7 +56,7 @@ def draft_known(path: Path) -> Drafted | None:
     told = f"; {counts!r} is the class that counts" if counts else ""
     seen = [f"data: {file}, the task {task.name} ({labels}){told}"]
     texts = [(row.text_a, row.text_b) for row in rows]
-    unlabeled = ", ".join(map(str, transfer_files(task, file) if file else []))
+    unlabeled = ", ".join(map(str, task.transfer(file) if file else []))
     return Drafted(task.name, keys, task.labels.num_outputs, texts, seen, unlabeled)
 
 

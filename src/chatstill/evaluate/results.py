@@ -65,8 +65,7 @@ def judge(
         found["predicted"] = dict(zip(task.labels.names, answers.tolist(), strict=True))
     found["classes"] = class_table(task.labels, scores, labels)
     found["confusion"] = confusion(task.labels, scores, labels)
-    remarks = getattr(task, "remarks", None)
-    found["remarks"] = remarks(scores, labels) if remarks is not None else {}
+    found["remarks"] = task.remarks(scores, labels)
     found["warnings"] = _collapsed(task.labels.kind, scores, labels, found.get("predicted", {}))
     if resamples:
         low, high = bootstrap(task.metric(main), scores, labels, groups, n=resamples)

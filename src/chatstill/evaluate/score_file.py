@@ -25,8 +25,7 @@ from ..models.load import load_classifier
 from ..models.outputs import set_reading
 from ..models.own import own_block
 from ..models.reads_rows import reading_problems
-from ..readers.reader import reader_for
-from ..readers.word_pieces import RowEncoder
+from ..readers.pair import PairReader
 from ..tasks.base import Split, Task
 from ..tasks.label_names import names_of_outputs
 from ..tasks.tabular import TabularTask
@@ -141,22 +140,18 @@ def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelle
 
     task = task_for(folder, config)
     model, tokenizer, match, config, warnings = open_model(folder, as_trained(folder, config))
+    reader = PairReader(model, None, tokenizer, None, match, lengths_of(config))
     with scratch_folder() as cache:
         known = own_block(model.config).get("preprocess")
         rows = preprocessed(task.read(path, split, labelled), config.preprocess or known)
         view = prepare_view(
             rows,
-            RowEncoder(
-                tokenizer,
-                lengths_of(config),
-                mark_sides=getattr(model, "reads_sides", False),
-            ),
+            reader.encoder(model),
             cache,
             source_fingerprint=str(path),
             label_width=label_width(task),
         )
-        reader = reader_for(model, tokenizer, match)
-        scores = score(model, view, reader, batch_size=config.per_gpu_eval_batch_size)
+        scores = score(model, view, reader.of(model), batch_size=config.per_gpu_eval_batch_size)
         return Scored(scores, view, [*warnings, *rows.warnings])
 
 

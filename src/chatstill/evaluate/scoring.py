@@ -76,10 +76,8 @@ def teacher_reading(config: RunConfig, task: Task, objective: Objective) -> Outp
     Raises:
         UserError: ``teacher_output`` or its range does not fit the task.
     """
-    low, high = getattr(getattr(task, "row", None), "bounds", (0.0, 0.0))
-    own = (low, high) if low < high else None
     between = config.teacher_output_range
-    return output_reading(config.teacher_output, between, objective, own)
+    return output_reading(config.teacher_output, between, objective, task.bounds)
 
 
 def weights_digest(model: torch.nn.Module) -> bytes:

@@ -16,6 +16,11 @@ def given_by(model: object) -> frozenset[str]:
     )
 
 
+def reads_sides(model: object) -> bool:
+    """Whether a network parts a row's two texts by token types, 0 and 1 (``models.networks.base``)."""
+    return bool(getattr(model, "reads_sides", False))
+
+
 @dataclass(frozen=True)
 class Needs:
     """What a method reads of a network in a phase; a term of weight 0 is not in it.

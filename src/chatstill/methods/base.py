@@ -1,13 +1,12 @@
 """The contract of a method: what is trained, in which phases, and the terms of its loss.
 
-Importing this room costs no torch: configurations are checked against ``Method.Config`` in well
-under a second.
+Importing this room costs no torch: configurations are checked at once.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from ..losses import Term
+    from ..terms.spec import TermSpec
 
 
 class MethodConfig(BaseModel):
@@ -90,7 +90,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Phase:
-    """One training phase of a method.
+    """One training phase.
 
     Attributes:
         name: Appears in the log, the plan and the names of checkpoints.
@@ -199,13 +199,17 @@ class Method:
         """Names of the terms that gold labels alone give a value."""
         return ()
 
+    @property
+    def specs(self) -> Sequence[TermSpec]:
+        """Terms between features of the two networks; most methods have none."""
+        return ()
+
     def problems(self) -> list[Problem]:
         """What of the knobs does not fit the two networks; asked once, before anything is trained."""
         return []
 
     def doubts(self) -> list[Problem]:
-        """Warnings about knobs so extreme that they train nothing or overflow; told with the plan, and again
-        where numbers are not finite."""
+        """Warnings about extreme knobs; told with the plan, and again where numbers are not finite."""
         return []
 
     def phases(self) -> list[Phase]:

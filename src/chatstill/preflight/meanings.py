@@ -26,8 +26,7 @@ def meanings(task: Task, match: LabelMatch, teacher: PreTrainedModel | None) -> 
         lines.append(f"{labels.positive!r} is the class that counts ({KEY})")
     elif labels.kind == "classification" and len(labels.names) == 2 and labels.key:
         lines.append(f"f1 is left out: {why_no_f1(labels.names)}")
-    form = getattr(task, "label_form", "")
-    return [*lines, form] if form else lines
+    return [*lines, task.label_form] if task.label_form else lines
 
 
 def _one_output(task: Task, match: LabelMatch, teacher: PreTrainedModel) -> str:

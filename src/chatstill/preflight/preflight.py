@@ -26,18 +26,20 @@ from ..models.layers import count_layers
 from ..models.own import own_block
 from ..report.data import read_data_report
 from ..tasks.base import Split
-from ..tasks.files import listed, transfer_files
+from ..tasks.files import listed
 from ..text.casing import casing_report
 from ..text.normalize import normalizes
 from ..train.device import device_of
 from ..train.launch import world_size
+from ..train.phases import steps_of
 from ..train.precision import precision_of
+from ..train.steps import batch_text
 from .data_report import data_report, plan_rows
 from .data_report import warnings as report_warnings
 from .machine import check_launcher, check_precision
 from .meanings import meanings
 from .plan import Plan, Section, network_rows
-from .run_cost import batch_text, cache_decisions, job_costs, phase_steps, rehearse_job
+from .run_cost import cache_decisions, job_costs, rehearse_job
 from .sample import sample_rows
 from .survey import Survey, survey
 from .teacher import TeacherCheck, check_preprocess
@@ -58,7 +60,7 @@ def survey_split(job: Job, split: Split) -> Survey:
         UserError: with file, line and what was found.
     """
     ranked = job.task.ranking and split != "train"
-    return survey(job.rows(split), job.tokenizer, lengths_of(job.config), with_groups=ranked)
+    return survey(job.rows.read(split), job.tokenizer, lengths_of(job.config), with_groups=ranked)
 
 
 def check_machine(config: RunConfig) -> list[Problem]:
@@ -115,9 +117,11 @@ def preflight(job: Job) -> Plan:
         problems.append(Problem("data", message, code="data.fewer-rows-than-processes"))
     with scratch_folder() as folder:
         rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
-        view = sample_view(job.task, rows, job.encoder(job.student), folder / "train")
-        if job.teacher is not None and job.teacher_tokenizer is not None:
-            view.teacher = sample_view(job.task, rows, job.encoder(job.teacher), folder / "teacher")
+        view, *teachers = [
+            sample_view(job.task, rows, encode, folder / str(number))
+            for number, encode in enumerate(job.reader.encoders)
+        ]
+        view.teacher = teachers[0] if teachers else None
         texts = [text for row in rows[:64] for text in (row.first_text, row.text_b) if text]
         casing = casing_report(job.tokenizer, job.config.do_lower_case, texts)
         problems += [casing] if casing is not None else []
@@ -165,7 +169,7 @@ def preflight(job: Job) -> Plan:
 def _report(job: Job, train: Survey, dev: Survey) -> dict[str, Any]:
     data_dir = Path(job.config.data_dir)
     files: dict[str, str] = {
-        split: listed(job.task, split, data_dir, job.labelled(split)) for split in SPLITS
+        split: listed(job.task, split, data_dir, job.rows.labelled(split)) for split in SPLITS
     }
     return data_report(job.task, train, dev, files, normalizes=normalizes(job.tokenizer))
 
@@ -185,7 +189,7 @@ def renew_data_report(job: Job, path: Path) -> None:
 
 def _unread(job: Job) -> list[Problem]:
     """A warning for each file of a transfer set that no term would learn from."""
-    files = transfer_files(job.task, job.path("train")) if job.labelled("train") else []
+    files = job.task.transfer(job.rows.path("train")) if job.rows.labelled("train") else []
     message = "is not read: this method learns from gold labels alone"
     return [
         Problem(str(file), message, severity="warning", code="data.unlabeled-not-read")
@@ -232,7 +236,7 @@ def _phase_section(
     job: Job, phase: Phase, num_rows: int, decisions: Mapping[str, CacheDecision]
 ) -> tuple[Section, list[str]]:
     config = job.config
-    total, per_epoch = phase_steps(job, phase, num_rows)
+    total, per_epoch = steps_of(config, phase, num_rows)
     precision = precision_of(fp16=config.fp16, bf16=config.bf16)
     steps = f"{total:,} ({total / per_epoch:.4g} epochs of {per_epoch:,})"
     rows = [
@@ -249,9 +253,9 @@ def _phase_section(
         rows.append(("teacher's outputs", decisions[phase.name].text))
     own_rows, warnings = job.method.plan(phase, total)
     if job.teacher is not None and job.student is not None:
-        specs = getattr(job.method, "specs", ())
         configs = job.student.config, job.teacher.config
-        warnings = warnings + scores_beyond_windows(specs, *configs, config.max_seq_length)
+        beyond = scores_beyond_windows(job.method.specs, *configs, config.max_seq_length)
+        warnings = warnings + beyond
     return Section(f"phase: {phase.name}", rows + own_rows), warnings
 
 

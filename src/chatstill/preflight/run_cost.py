@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..config.schema import RunConfig
-from ..data.sampler import largest_micro_batch, steps_per_epoch
+from ..data.sampler import largest_micro_batch
 from ..data.teacher_cache_rule import CacheDecision
 from ..data.views import View
 from ..errors import Problem
-from ..figures import byte_size, counted
-from ..methods.base import Phase
+from ..figures import byte_size
 from ..train.device import device_of
 from ..train.launch import world_size
-from ..train.phases import num_steps
+from ..train.phases import steps_of
 from ..train.precision import precision_of
 from ..train.progress import clock
 from ..train.resources import available_memory, check_disk, disk_needs
+from ..train.settings import evaluates
 from ..train.stored_teacher import decide_phase, storable
 from .cost import TimeEstimate, check_memory, estimate, estimate_memory
 from .machine import native_bf16
@@ -35,37 +34,13 @@ WORTH_ASKING = 60.0  # seconds of the whole run: timing other steps takes a few
 WORTH_TAKING = 0.9  # of the time in float32
 
 
-def phase_steps(job: Job, phase: Phase, num_rows: int) -> tuple[int, int]:
-    """(steps of the phase, steps per epoch)."""
-    config = job.config
-    per_epoch = steps_per_epoch(
-        num_rows, config.per_gpu_train_batch_size * world_size(), config.gradient_accumulation_steps
-    )
-    return num_steps(phase, per_epoch), per_epoch
-
-
-def batch_text(config: RunConfig, num_rows: int) -> str:
-    """Rows of a step, and of its micro-batches where few rows make them larger or smaller than asked."""
-    size = config.per_gpu_train_batch_size * world_size()
-    text = (
-        f"{size * config.gradient_accumulation_steps} rows: {config.per_gpu_train_batch_size} on each of "
-        f"{counted(world_size(), 'process', 'processes')}, "
-        f"{counted(config.gradient_accumulation_steps, 'micro-batch', 'micro-batches')} a step"
-    )
-    largest = largest_micro_batch(num_rows, size)
-    if largest < size:
-        return f"{text}; there are {num_rows} rows, one micro-batch"
-    return text if largest < 1.1 * size else f"{text}; up to {largest} rows each, none is left over"
-
-
 def num_evaluations(job: Job, num_rows: int) -> int:
     """How often dev is scored: in every phase, then once more, and by the teacher."""
     config = job.config
-    during = config.do_eval or config.keep == "best" or config.patience is not None
-    during = during and job.method.trains_outputs
+    during = evaluates(config, job.method)
     count = (1 if job.teacher is None else 2) if config.do_eval else 0
     for phase in job.method.phases() if during else []:
-        total, per_epoch = phase_steps(job, phase, num_rows)
+        total, per_epoch = steps_of(config, phase, num_rows)
         count += -(-total // (config.eval_steps or per_epoch))
     return count
 
@@ -76,7 +51,7 @@ def cache_decisions(job: Job, view: View, num_rows: int) -> dict[str, CacheDecis
     for phase in job.method.phases():
         stored = storable(job, phase, view)
         if stored is not None:
-            total, per_epoch = phase_steps(job, phase, num_rows)
+            total, per_epoch = steps_of(job.config, phase, num_rows)
             found[phase.name] = decide_phase(
                 job,
                 stored,
@@ -99,9 +74,9 @@ def rehearse_job(
     size = min(job.config.per_gpu_train_batch_size, 8, len(view))
     order = np.argsort(view.lengths, kind="stable")
     starts = [0, (len(order) - size) // 2, len(order) - size]
-    batches = [job.training_batch(view, order[s : s + size]) for s in sorted(set(starts))]
+    batches = [job.reader.batch(view, order[s : s + size]) for s in sorted(set(starts))]
     first = job.method.phases()[0]
-    steps, _ = phase_steps(job, first, num_rows)
+    steps, _ = steps_of(job.config, first, num_rows)
     return rehearse(
         job.method,
         batches,
@@ -110,7 +85,7 @@ def rehearse_job(
         num_steps=steps,
         stored=first.name in decisions and decisions[first.name].use,
         precision=precision or precision_of(fp16=job.config.fp16, bf16=job.config.bf16),
-        tokens=job.tokens(view),
+        tokens=job.reader.tokens(view),
     )
 
 
@@ -126,7 +101,7 @@ def _time(
     config, steps, rows = job.config, 0, 0
     batch, row_tokens = config.per_gpu_train_batch_size, _row_tokens(view)
     for phase in job.method.phases():
-        total, _ = phase_steps(job, phase, train_rows)
+        total, _ = steps_of(config, phase, train_rows)
         micro = total * config.gradient_accumulation_steps
         steps, rows = steps + micro, rows + micro * batch
     scored = num_evaluations(job, train_rows) * dev_rows

@@ -79,7 +79,7 @@ def trial_problems(
 def _pick(job: Job, split: Split, wanted: np.ndarray) -> list[Example]:
     """Rows by number, in file order."""
     numbers, rows = set(wanted.tolist()), []
-    for number, row in enumerate(job.rows(split)):
+    for number, row in enumerate(job.rows.read(split)):
         if number in numbers:
             rows.append(row)
             if len(rows) == len(numbers):
@@ -95,12 +95,12 @@ def teacher_on_dev(
         return None, []
     wanted = sample_rows(dev.num_rows, dev.groups, SAMPLE)
     rows = _pick(job, "dev", wanted)
-    view = sample_view(job.task, rows, job.encoder(job.teacher), folder)
+    view = sample_view(job.task, rows, job.reader.encoder(job.teacher), folder)
     torch.nn.Module.to(job.teacher, device_of(job.config))
     reading, stated = reading_of(job.teacher), job.config.teacher_output
     set_reading(job.teacher, None)
     size = job.config.per_gpu_eval_batch_size
-    outputs = score(job.teacher, view, job.reader(job.teacher), batch_size=size)
+    outputs = score(job.teacher, view, job.reader.of_teacher, batch_size=size)
     set_reading(job.teacher, reading)
     scores = outputs if reading is None else reading(torch.from_numpy(outputs)).numpy()
     if len(wanted) == dev.num_rows:  # all of dev: nothing is left to score

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.schema import RunConfig
 from ..errors import Problem, UserError
+from ..features.base import reads_sides
 from ..features.capture import takes_token_types
 from ..models.networks import network
 from ..models.networks.base import Network, NetworkBlock, Start, WordsBlock
@@ -95,7 +96,7 @@ def sides_problem(
     student: PreTrainedModel, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> Problem | None:
     """A student that parts texts by token types, where marking them would change what the teacher reads."""
-    if not getattr(student, "reads_sides", False) or not takes_token_types(teacher):
+    if not reads_sides(student) or not takes_token_types(teacher):
         return None
     if any(tokenizer("a", "b", return_token_type_ids=True)["token_type_ids"]):
         return None

@@ -88,17 +88,16 @@ def _named_files(folder: Path) -> frozenset[str]:
 
 def content_of_split(task: Task, path: Path, split: Split, labelled: bool = True) -> str:
     """sha256 of every file that a split is read from, or what the task itself says of its rows."""
-    own = getattr(task, "fingerprint", None)
-    if own is not None:
-        return own(path, split)
+    known = task.fingerprint(path, split)
+    if known is not None:
+        return known
     return "-".join(file_sha256(part) for part in parts(task, path, split, labelled))
 
 
 def rows_fingerprint(task: Task, path: Path, split: Split, labelled: bool) -> str:
     """Of the rows of a split and of how they are read."""
-    reading = getattr(task, "reading", "")
     content = content_of_split(task, path, split, labelled)
-    return f"{task.name}-{split}-{labelled}-{content}{reading}"
+    return f"{task.name}-{split}-{labelled}-{content}{task.reading}"
 
 
 def _architecture(block: Architecture | None) -> Any:

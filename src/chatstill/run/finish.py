@@ -130,21 +130,18 @@ def _as_ended(problem: Problem) -> Problem:
 
 
 def _end(job: Job, folder: RunFolder, store: CheckpointStore, batch: int, console: Console) -> None:
-    from ..preflight.run_cost import phase_steps
     from ..train.ending import end_phases
     from ..train.failures import failures
+    from ..train.phases import steps_of
     from .results import report_run
     from .train import prepare_views, scored
 
     started = time.time()
     views = prepare_views(job, folder.path, console, trains=False)
     whole = job.config.model_copy(update={"per_gpu_train_batch_size": batch or 1})
-    planned = replace(job, config=whole)
-    totals = [phase_steps(planned, p, len(views.train))[0] for p in job.method.phases()]
+    totals = [steps_of(whole, phase, len(views.train))[0] for phase in job.method.phases()]
     config = job.config
-    found = end_phases(
-        job.method, store, totals, keep=config.keep or "last", seed=config.seed, say=log.info
-    )
+    found = end_phases(job.method, store, totals, keep=config.keep or "last", seed=config.seed)
     if isinstance(found, list):
         raise UserError(_nothing(folder.path, found))
     results, ended = found

@@ -79,7 +79,7 @@ def write_card(
         task=job.task.name,
         method=str(job.config.model_type) if job.verb == "distill" else "finetune",
         teacher="/".join(parts[-2:]) or teacher,  # of a local path no more than its end
-        pairs=next(iter(job.rows("dev"))).text_b is not None,
+        pairs=next(iter(job.rows.as_written("dev"))).text_b is not None,
         labels=job.names,
         max_seq_length=job.config.max_seq_length,
         normalize=normalizes(job.tokenizer),
@@ -102,7 +102,7 @@ def write_noise(job: Job, views: Views, trained: Trained, folder: Path) -> None:
         if scores is None or split not in job.config.label_noise:
             continue
         labels = np.asarray(view.labels)
-        rows = job.task.read(job.path(split), split, job.labelled(split))
+        rows = job.rows.as_written(split)
         words, sections = job.task.label_words, not job.task.ranking
         found.append(disagreements(split, rows, scores, labels, job.task.labels, words, sections))
     if found:

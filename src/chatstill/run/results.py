@@ -90,7 +90,7 @@ def report_run(
             steps=sum(phase.steps for phase in trained.phases),
             learning_rate=job.config.rate,
         )
-    rows = job.task.read(job.path("dev"), "dev", job.labelled("dev"))
+    rows = job.rows.as_written("dev")
     path = folder / "predictions.tsv"
     _write_predictions(path, job.task, trained.scores, views.dev, rows, job.config)
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
@@ -211,7 +211,7 @@ def predict_file(
 ) -> tuple[Path, list[Problem]]:
     """Scores every row of a file in file order; the file written, and warnings."""
     task = task_for(folder, config)
-    own_folder = getattr(task, "reads_folders", False) and file.is_dir()
+    own_folder = task.reads_folders and file.is_dir()
     if not file.is_file() and not own_folder:
         raise UserError(Problem(str(file), "no such file", code="predict.no-such-file"))
     scores, view, warnings = scores_of(folder, config, file, "test", False)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..data.splits import path_of
 from ..errors import Problem
 from ..methods.base import unreadable_of
 from ..models.report import RANDOM_WEIGHTS
-from ..tasks.base import Task
 from ..train.launch import world_size
 from .networks import CUT, STARTS_AT_RANDOM
 from .usual_values import (
@@ -28,30 +26,28 @@ if TYPE_CHECKING:
 
     from ..config.schema import RunConfig
     from ..methods.base import Method
+    from .rows import RunRows
 
 Settled = dict[str, tuple[object, str]]
 
 
 def settle(
-    config: RunConfig, task: Task, student: PreTrainedModel, start: Start, *, labelled: bool
+    config: RunConfig, rows: RunRows, student: PreTrainedModel, start: Start
 ) -> tuple[RunConfig, Settled, list[Problem]]:
     """Learning rate, epochs and warm-up, where the file leaves them out.
 
     Args:
         config: As it was read.
-        task: The run's.
+        rows: The run's.
         student: The network that is trained.
         start: What it starts from.
-        labelled: Whether every training row must have a label.
 
     Returns:
         The configuration, what was settled, and warnings of values that lie far from the usual.
     """
-    rows = MANY_ROWS
-    if config.max_steps <= 0:
-        rows = count_rows(task.read(path_of(task, "train", config), "train", labelled))
+    counted = count_rows(rows.as_written("train")) if config.max_steps <= 0 else MANY_ROWS
     batch = config.per_gpu_train_batch_size * config.gradient_accumulation_steps * world_size()
-    usual = usual_values(width_of(student.config), start, rows, batch)
+    usual = usual_values(width_of(student.config), start, counted, batch)
     return (*with_usual(config, usual), far_values(config, usual))
 
 

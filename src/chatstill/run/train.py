@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import TrainerCallback, TrainingArguments
 
 from ..data.splits import list_bad_rows
 from ..data.views import View
 from ..errors import Interrupted
 from ..evaluate.scoring import score, weights_digest
-from ..methods.base import Phase
+from ..methods.base import Method
 from ..models.heads import start_at_mean
-from ..preflight.run_cost import batch_text, phase_steps
 from ..tasks.base import Split
 from ..tasks.selection import check_selection, main_metric_of
-from ..train.arguments import training_arguments
 from ..train.checkpoints import CheckpointStore
-from ..train.control import Agreement, StopRequest
+from ..train.control import Agreement
 from ..train.device import device_of
 from ..train.ending import Ended
+from ..train.engine import Engine
 from ..train.failures import failures
-from ..train.launch import Gate, leave_group, rank, world_size
-from ..train.phases import Engine, PhaseResult, num_steps, run_phases
-from ..train.precision import precision_of
-from ..train.progress import ProgressDisplay
+from ..train.launch import Gate, leave_group, rank, say, world_size
+from ..train.phases import PhaseResult, num_steps, run_phases
 from ..train.records import Records
-from ..train.settings import PhaseSettings, Steps
 from ..train.steps import ViewSteps
 from ..train.stored_teacher import open_sources, settle
 from .job import Job
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-log = logging.getLogger("chatstill")
 
 
 @dataclass
@@ -87,9 +78,7 @@ def prepare_views(job: Job, folder: Path, console: Console, *, trains: bool = Tr
         list_bad_rows({"train": views.train, "dev": views.dev}, folder)
     check_selection(job.task, np.asarray(views.dev.labels), views.dev.groups)
     if rank() == 0 and trains:
-        steps = {p.name: phase_steps(job, p, len(views.train)) for p in job.method.phases()}
-        passes = {name: total / per_epoch for name, (total, per_epoch) in steps.items()}
-        settle(job, views.train, folder, passes)
+        settle(job, views.train, folder)
     return views
 
 
@@ -99,7 +88,8 @@ def _prepare(job: Job, split: Split, cache: Path, folder: Path, console: Console
         def show(rows: int) -> None:
             status.update(f"tokenising {split}: {rows:,} rows")
 
-        return job.view(split, cache, show, user=folder if rank() == 0 else None)
+        user = folder if rank() == 0 else None
+        return job.rows.view(split, job.reader.encoders, cache, show, user)
 
 
 def train_job(
@@ -117,12 +107,22 @@ def train_job(
     newest, _ = store.newest()
     begun = 0 if newest is None else newest.phase + newest.done
     sources = open_sources(job, views.train, folder, console, first_phase=begun)
-    run = _Run(job, views, folder, console)
-    engine = run.engine(store)
-    engine.source_for = lambda phase: sources.get(phase.name)
-    engine.tokens_for = lambda phase: job.tokens(views.train)
+    records, scores = Records(folder), DevScores(job, views.dev)
+    data = {"train": ViewSteps(views.train, job.reader.batch, job.config)}
+    tokens = job.reader.tokens(views.train) if device_of(job.config).type == "cpu" else None
+    engine = Engine(
+        config=job.config,
+        folder=folder,
+        store=store,
+        data=data,
+        on_log=records.add,
+        evaluate=scores.metrics,
+        sources=sources,
+        tokens=tokens,
+        console=console,
+    )
     if rank() == 0:
-        run.open_records(store)
+        _open_records(records, job.method, engine)
     try:
         with engine.stop.listening(), failures(store):
             results = run_phases(job.method, engine)
@@ -132,158 +132,72 @@ def train_job(
         with failures(store):
             if rank() == 0:
                 gate.remove()
-            return scored(job, views, results, run.dev_scores)
+            return scored(job, views, results, scores)
     finally:
-        run.records.close()
+        records.close()
         leave_group()
 
 
+def _open_records(records: Records, method: Method, engine: Engine) -> None:
+    """Cuts the history back to the checkpoint that the run goes on from."""
+    newest, _ = engine.store.newest()
+    before, total = {}, 0
+    for index, phase in enumerate(method.phases()):
+        before[index] = total
+        total += num_steps(phase, engine.data[phase.data].steps_per_epoch)
+    if newest is None:
+        records.open(before, after=(0, 0))
+    else:
+        step = total if newest.done else newest.step
+        records.open(before, after=(newest.phase, step))
+
+
 def scored(
-    job: Job,
-    views: Views,
-    phases: list[PhaseResult],
-    dev_scores: Callable[[], np.ndarray] | None = None,
+    job: Job, views: Views, phases: list[PhaseResult], scores: DevScores | None = None
 ) -> Trained:
     """What training ended with, the kept network and the teacher scored where ``do_eval`` asks for it."""
     if not job.config.do_eval:
         return Trained(phases, None, None)
-    own = dev_scores() if dev_scores else score_dev(job, views.dev, job.method.kept())
+    student = (scores or DevScores(job, views.dev)).scores()
     if job.teacher is None:
-        return Trained(phases, own, None)
-    theirs = job.teacher_scores if world_size() == 1 else None
-    both = own, score_dev(job, views.dev, job.teacher) if theirs is None else theirs
-    train = score_dev(job, views.train, job.teacher) if "train" in job.config.label_noise else None
-    return Trained(phases, *both, train)
+        return Trained(phases, student, None)
+    teacher = job.teacher_scores if world_size() == 1 else None
+    if teacher is None:
+        teacher = score_view(job, views.dev, job.teacher)
+    train = score_view(job, views.train, job.teacher) if "train" in job.config.label_noise else None
+    return Trained(phases, student, teacher, train)
 
 
-class _Run:
-    """A job's answers to what the engine asks of each phase."""
+class DevScores:
+    """The kept network on dev; the same weights are not scored twice in a row."""
 
-    def __init__(self, job: Job, views: Views, folder: Path, console: Console) -> None:
-        self.job, self.views, self.folder, self.console = job, views, folder, console
-        self.records = Records(folder)
+    def __init__(self, job: Job, dev: View) -> None:
+        self.job, self.dev = job, dev
         self._last: tuple[bytes, np.ndarray] | None = None
 
-    def engine(self, store: CheckpointStore) -> Engine:
-        return Engine(
-            store=store,
-            steps_for=self.steps,
-            arguments_for=self.arguments,
-            settings_for=self.settings,
-            evaluate_kept=self.evaluate,
-            stop=StopRequest(),
-            on_log=self.records.add,
-            say=say,
-            callbacks_for=self.callbacks,
-        )
-
-    def steps(self, phase: Phase) -> ViewSteps:
-        config = self.job.config
-        assert phase.data == "train", phase.data
-        return ViewSteps(
-            self.views.train,
-            self.job.training_batch,
-            batch_size=config.per_gpu_train_batch_size,
-            accumulation=config.gradient_accumulation_steps,
-            seed=config.seed,
-            rank=rank(),
-            world_size=world_size(),
-        )
-
-    def arguments(self, phase: Phase, total: int) -> TrainingArguments:
-        config = self.job.config
-        self.announce(phase, total)
-        return training_arguments(
-            phase,
-            self.folder,
-            batch_size=config.per_gpu_train_batch_size,
-            accumulation=config.gradient_accumulation_steps,
-            num_steps=total,
-            learning_rate=config.rate,
-            warmup_steps=config.warmup_steps,
-            warmup_percentage=config.warmup_percentage,
-            weight_decay=config.weight_decay,
-            adam_epsilon=config.adam_epsilon,
-            max_grad_norm=config.max_grad_norm,
-            seed=config.seed,
-            fp16=config.fp16,
-            bf16=config.bf16,
-            logging_steps=config.logging_steps,
-            unused_parameters=self.job.method.unused_parameters,
-            extra=dict(config.training_arguments),
-        )
-
-    def announce(self, phase: Phase, total: int) -> None:
-        """One line of the log: what a phase does, with the whole batch size and the precision."""
-        config = self.job.config
-        precision = precision_of(fp16=config.fp16, bf16=config.bf16)
-        batch = batch_text(config, len(self.views.train))
-        where = f"{precision} on {device_of(config).type}"
-        say(f"phase '{phase.name}': {total:,} steps; {batch}; {where}")
-
-    def settings(self, index: int, steps_per_epoch: int) -> PhaseSettings:
-        config = self.job.config
-        needed = config.do_eval or config.keep == "best" or config.patience is not None
-        needed &= self.job.method.trains_outputs
-        return PhaseSettings(
-            index=index,
-            seed=config.seed,
-            keep=config.keep or "last",
-            patience=config.patience,
-            eval_steps=(config.eval_steps or steps_per_epoch) if needed else 0,
-            save_steps=config.save_steps,
-        )
-
-    def callbacks(self, index: int, phase: Phase, steps: Steps) -> list[TrainerCallback]:
-        """The progress display, on the first process."""
-        if rank() != 0:
-            return []
-        rows = steps.num_rows / steps.steps_per_epoch
-        return [ProgressDisplay(self.console, phase, index, self.job.method, rows)]
-
-    def evaluate(self) -> tuple[float, dict[str, float]]:
-        """Main metric and all metrics of the kept network on dev."""
-        task, dev = self.job.task, self.views.dev
-        scores = self.dev_scores()
-        metrics = task.metrics(scores, np.asarray(dev.labels), dev.groups)
+    def metrics(self) -> tuple[float, dict[str, float]]:
+        """Main metric and all metrics."""
+        task = self.job.task
+        metrics = task.metrics(self.scores(), np.asarray(self.dev.labels), self.dev.groups)
         return metrics[main_metric_of(task, metrics)], metrics
 
-    def dev_scores(self) -> np.ndarray:
-        """The kept network's scores on dev; the same weights are not scored twice in a row."""
+    def scores(self) -> np.ndarray:
+        """Scores of every row, (N, C)."""
         kept = self.job.method.kept()
         digest = weights_digest(kept)
         if self._last is None or self._last[0] != digest:
-            self._last = digest, score_dev(self.job, self.views.dev, kept)
+            self._last = digest, score_view(self.job, self.dev, kept)
         return self._last[1]
 
-    def open_records(self, store: CheckpointStore) -> None:
-        """Cuts the history back to the checkpoint that the run goes on from."""
-        newest, _ = store.newest()
-        before, total = {}, 0
-        for index, phase in enumerate(self.job.method.phases()):
-            before[index] = total
-            total += num_steps(phase, self.steps(phase).steps_per_epoch)
-        if newest is None:
-            self.records.open(before, after=(0, 0))
-        else:
-            step = total if newest.done else newest.step
-            self.records.open(before, after=(newest.phase, step))
 
-
-def say(line: str) -> None:
-    """A line of the log, from the first process."""
-    if rank() == 0:
-        log.info(line)
-
-
-def score_dev(job: Job, view: View, model: Any) -> np.ndarray:
+def score_view(job: Job, view: View, model: Any) -> np.ndarray:
     """Scores of every row, dealt out over the processes; equal on all of them."""
     torch.nn.Module.to(model, device_of(job.config))
     agreement = Agreement()
     return score(
         model,
         view.as_teacher_reads if model is job.teacher else view,
-        job.reader(model),
+        job.reader.of(model),
         batch_size=job.config.per_gpu_eval_batch_size,
         rank=rank() if agreement.active else 0,
         world_size=world_size() if agreement.active else 1,

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from ..errors import Problem
+from .query_groups import GroupsBy
 
 # How a network answers a task: C class logits, one logit for two classes, one score, or a logit for
 # each of C labels of which any number can apply.
@@ -200,3 +201,33 @@ class Task(Protocol):
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
         """The metric that selection uses among those that have a value."""
         ...
+
+    # What follows has defaults, and is described where they are: ``tasks.defaults``.
+
+    reads_folders: bool
+    chosen_metric: str
+
+    @property
+    def reading(self) -> str: ...
+
+    @property
+    def label_form(self) -> str: ...
+
+    @property
+    def bounds(self) -> tuple[float, float] | None: ...
+
+    def parts(self, path: Path, split: Split) -> list[Path]: ...
+
+    def transfer(self, path: Path) -> list[Path]: ...
+
+    def absent(self, split: Split) -> Problem | None: ...
+
+    def fingerprint(self, path: Path, split: Split) -> str | None: ...
+
+    def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]: ...
+
+    def with_positive(self, wanted: str | int | bool) -> "Task | None": ...
+
+    def skipping(self) -> "Task | None": ...
+
+    def grouping(self, by: GroupsBy) -> "Task | None": ...

@@ -1,5 +1,6 @@
 """Chat: does a reply answer a query? ``query TAB reply TAB label [TAB group]``, ranked by query."""
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from ..errors import Problem, UserError
 from . import metrics as m
 from .bad_rows import BadRows, OnBadRow
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
+from .defaults import TaskDefaults
 from .files import task_folder
 from .intervals import Parts, Ratio, sums_by_group
 from .positive import only_positive
@@ -33,7 +35,7 @@ OTHERS = "(others)"
 _INTEGER = re.compile(r"[+-]?([0-9]+)")
 
 
-class ChatTask:
+class ChatTask(TaskDefaults):
     """The task ``chat``; see ``tasks.base.Task`` for the contract."""
 
     name = "chat"
@@ -54,9 +56,18 @@ class ChatTask:
 
     @property
     def reading(self) -> str:
-        """How rows are read, where not as ever: part of the fingerprint of prepared rows."""
         by = "" if self.groups_by == "neighbours" else f"-{self.groups_by}"
         return by if self.on_bad_row == "stop" else f"{by}-skip"
+
+    def skipping(self) -> "ChatTask":
+        task = copy.copy(self)  # tasks are shared
+        task.on_bad_row = "skip"
+        return task
+
+    def grouping(self, by: GroupsBy) -> "ChatTask":
+        task = copy.copy(self)
+        task.groups_by = by
+        return task
 
     def with_positive(self, wanted: str | int | bool) -> "ChatTask":
         """Itself: a label that is not 0 says that the reply fits.
@@ -266,9 +277,7 @@ def _noticed(path: Path, values: Counter[str], empty: list[int]) -> list[Problem
         listed = ", ".join(f"{text} ({count} rows)" for text, count in other[:10])
         more = f" and {len(other) - 10} more" if len(other) > 10 else ""
         message = f"labels other than 0 and 1: {listed}{more}; each that is not 0 counts as 1"
-        warnings.append(
-            Problem(str(path), message, severity="warning", code="labels.other-than-0-and-1")
-        )
+        warnings.append(Problem(str(path), message, "", "warning", code="labels.not-0-or-1"))
     if empty:
         rows = f"{len(empty)} rows have" if empty[1:] else "1 row has"
         message = f"{rows} an empty query or reply, the first in line {empty[0]}"

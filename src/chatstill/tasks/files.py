@@ -35,31 +35,23 @@ def locate(task: Task, split: Split, data_dir: Path) -> Found:
         return Found(
             path, Problem(str(path), message, severity="warning", code="data.stand-in-file")
         )
-    absent = getattr(task, "absent", None)
+    absent = task.absent(split)
     if absent is not None:
-        raise UserError(absent(split))
+        raise UserError(absent)
     tried = " and ".join(str(place) for place in task.places(split, data_dir))
     if not tried:
         message = f"the task {task.name} has no {split} file: it is for networks of another task"
         hint = "Name the task that the network was made on."
         raise UserError(Problem("task_name", message, hint, code="task.no-such-split"))
     message = f"no {split} file for the task {task.name}: looked for {tried}"
-    raise UserError(
-        Problem("data_dir", message, _what_is_there(data_dir), code="data.no-file-of-the-split")
-    )
+    hint = _what_is_there(data_dir)
+    raise UserError(Problem("data_dir", message, hint, code="data.no-file-of-the-split"))
 
 
 def parts(task: Task, path: Path, split: Split, labelled: bool = True) -> list[Path]:
     """All files that ``task.read(path, split, labelled)`` reads; most tasks read just the one."""
-    own = getattr(task, "parts", None)
-    files = own(path, split) if own is not None else [path]
-    return files if labelled or split != "train" else [*files, *transfer_files(task, path)]
-
-
-def transfer_files(task: Task, path: Path) -> list[Path]:
-    """Files of rows without labels that are read behind the training rows where none are needed."""
-    own = getattr(task, "transfer", None)
-    return own(path) if own is not None else []
+    files = task.parts(path, split)
+    return files if labelled or split != "train" else [*files, *task.transfer(path)]
 
 
 def listed(task: Task, split: Split, data_dir: Path, labelled: bool = True) -> str:

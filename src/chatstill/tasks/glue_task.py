@@ -15,6 +15,7 @@ from . import by_scores as by
 from . import metrics as m
 from .bad_rows import BadRows, OnBadRow
 from .base import Example, Groups, MetricFunction, Rows, Split
+from .defaults import TaskDefaults
 from .files import task_folder
 from .glue import GlueRow, Layout, plain_layout
 from .glue_rows import Noticed, refuse_header, with_header
@@ -28,7 +29,7 @@ UNLABELLED = "unlabeled.tsv"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-class GlueTask:
+class GlueTask(TaskDefaults):
     """One row of the table as a task; see ``tasks.base.Task`` for the contract."""
 
     ranking = False
@@ -55,10 +56,19 @@ class GlueTask:
         task.labels = replace(self.labels, positive=named_class(wanted, self.labels.names))
         return task
 
+    def skipping(self) -> "GlueTask":
+        task = copy.copy(self)
+        task.on_bad_row = "skip"
+        return task
+
     @property
     def reading(self) -> str:
-        """How rows are read, where not as ever: part of the fingerprint of prepared rows."""
         return "" if self.on_bad_row == "stop" else "-skip"
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        low, high = self.row.bounds
+        return (low, high) if low < high else None
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
         """The split's file in the one folder that holds the task's files."""

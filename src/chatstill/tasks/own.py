@@ -6,6 +6,7 @@ from functools import cache, partial
 from ..errors import UserError
 from ..registry.plugins import load_plugin
 from .base import Task
+from .defaults import with_defaults
 from .processor import ProcessorTask, is_processor, task_faults
 
 
@@ -22,7 +23,7 @@ def plugin_tasks(plugin: str) -> dict[str, Callable[[], Task]]:
     found: dict[str, Callable[[], Task]] = {}
     name = getattr(getattr(module, "task", None), "name", None)
     if isinstance(name, str):
-        found[name] = partial(getattr, module, "task")
+        found[name] = partial(_completed, plugin)
     classes = [
         value
         for value in vars(module).values()
@@ -33,6 +34,11 @@ def plugin_tasks(plugin: str) -> dict[str, Callable[[], Task]]:
     if problems:
         raise UserError(problems)
     return found | {one.task_name: partial(_made, one, plugin) for one in classes}
+
+
+@cache
+def _completed(plugin: str) -> Task:
+    return with_defaults(load_plugin(plugin).task)
 
 
 @cache

@@ -13,9 +13,10 @@ from ..errors import Problem, UserError
 from ..registry.plugins import faults, line_of
 from . import metrics as m
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
+from .defaults import TaskDefaults
 from .positive import with_positive
 from .processor_rows import Reader, plain_rows
-from .tabular_metrics import remarks_of, scorer_for
+from .tabular_metrics import scorer_for
 
 METHODS: dict[Split, str] = {split: f"get_{split}_examples" for split in ("train", "dev", "test")}
 NEEDED = (METHODS["train"], METHODS["dev"], "get_labels")
@@ -43,7 +44,7 @@ def task_faults(path: str, cls: type) -> list[Problem]:
     return problems
 
 
-class ProcessorTask:
+class ProcessorTask(TaskDefaults):
     """A class of a plugin as a task; see ``tasks.base.Task`` for the contract.
 
     Args:
@@ -142,7 +143,7 @@ class ProcessorTask:
     def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
         """What a metric was taken over, where that is not all classes; of its own, nothing is known."""
         own = callable(getattr(self.cls, "metrics", None))
-        return {} if own else remarks_of(self._plain, scores, labels)
+        return {} if own else self._plain.remarks(scores, labels)
 
     def metric(self, name: str) -> MetricFunction:
         """One metric; those of the class's own are called anew for each resample."""

@@ -49,6 +49,9 @@ class RelevanceScorer:
             return {}
         return dict.fromkeys(gain.NAMES, "no group holds a row above the lowest grade")
 
+    def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+        return {}
+
     def metric(self, name: str) -> MetricFunction:
         if name == "accuracy":
             return Ratio(by.grouped_accuracy_parts)

@@ -12,7 +12,6 @@ from .base import Groups, Task
 
 KEY = "selection_metric"
 LOWER_IS_BETTER = ("rmse",)
-_NAME = "chosen_metric"
 
 
 def with_metric(task: Task, name: str | None) -> Task:
@@ -38,13 +37,13 @@ def with_metric(task: Task, name: str | None) -> Task:
             )
         )
     chosen = copy.copy(task)  # tasks are shared
-    setattr(chosen, _NAME, name)
+    chosen.chosen_metric = name
     return chosen
 
 
 def main_metric_of(task: Task, metrics: Mapping[str, float]) -> str:
     """The metric that selects among those that have a value."""
-    chosen = str(getattr(task, _NAME, ""))
+    chosen = task.chosen_metric
     return chosen if chosen in metrics else task.main_metric_of(metrics)
 
 
@@ -54,7 +53,7 @@ def check_selection(task: Task, labels: np.ndarray, groups: Groups) -> None:
     Raises:
         UserError: it has none, with the reason.
     """
-    chosen = getattr(task, _NAME, None)
+    chosen = task.chosen_metric
     reason = task.missing(labels, groups).get(chosen) if chosen else None
     if reason is not None:
         message = f"{chosen!r} has no value on the dev rows: {reason}"

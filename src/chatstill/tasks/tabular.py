@@ -13,6 +13,7 @@ from ..errors import Problem, UserError
 from .bad_rows import BadRows
 from .base import Example, Groups, Labels, MetricFunction, Rows, Split
 from .cells import Bad
+from .defaults import TaskDefaults
 from .dialogues import DialogueTable
 from .hub_data import HubTable
 from .positive import missing_positive, no_effect, only_positive, with_positive
@@ -20,14 +21,14 @@ from .tables import Table
 from .tabular_files import contents, files_of, split_path, tables
 from .tabular_keys import DataKeys
 from .tabular_labels import SEPARATOR, LabelReader, has_vectors, labels_of
-from .tabular_metrics import Scorer, remarks_of, scorer_for
+from .tabular_metrics import Scorer, scorer_for
 from .tabular_rows import RowMaker, examples_of
 from .transfer import followed
 
 NAME = "data"
 
 
-class TabularTask:
+class TabularTask(TaskDefaults):
     """Rows of a ``data`` block as a task; see ``tasks.base.Task`` for the contract.
 
     Args:
@@ -199,7 +200,7 @@ class TabularTask:
 
     def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
         """What a metric was taken over, where that is not all classes."""
-        return remarks_of(self.scorer, scores, labels)
+        return self.scorer.remarks(scores, labels)
 
     def metric(self, name: str) -> MetricFunction:
         """One metric, to be resampled by rows or groups."""

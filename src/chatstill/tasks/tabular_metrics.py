@@ -38,11 +38,9 @@ class Scorer(Protocol):
         """See ``tasks.base.Task.main_metric_of``."""
         ...
 
-
-def remarks_of(scorer: Scorer, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
-    """What a metric was taken over, where that is not all classes, by the metric's name."""
-    found = getattr(scorer, "remarks", None)
-    return {} if found is None else found(scores, labels)
+    def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+        """See ``tasks.defaults.TaskDefaults.remarks``."""
+        ...
 
 
 def scorer_for(kind: str, labels: Labels, *, ranking: bool) -> Scorer:
@@ -220,6 +218,9 @@ class RegressionScorer:
     """Numbers: ``pearson``, ``spearmanr``, ``corr`` (their mean), ``rmse``."""
 
     main_metric = "corr"
+
+    def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+        return {}
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         scores, labels = m.checked(scores, labels, 1)

@@ -1,8 +1,9 @@
 """The run's configuration as ``transformers.TrainingArguments``."""
 
+from __future__ import annotations
+
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import TrainingArguments
@@ -10,7 +11,12 @@ from transformers.training_args import OptimizerNames
 from transformers.utils import strtobool
 
 from ..errors import Problem, UserError
-from ..methods.base import Phase
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..config.schema import RunConfig
+    from ..methods.base import Phase
 
 EACH_BY_ITSELF = (
     OptimizerNames.ADAMW_TORCH,
@@ -20,45 +26,42 @@ EACH_BY_ITSELF = (
 
 
 def training_arguments(
+    config: RunConfig,
     phase: Phase,
     folder: Path,
-    *,
-    batch_size: int,
-    accumulation: int,
     num_steps: int,
-    learning_rate: float,
-    warmup_steps: int | None = None,
-    warmup_percentage: float | None = None,
-    weight_decay: float = 0.01,
-    adam_epsilon: float = 1e-8,
-    max_grad_norm: float = 1.0,
-    seed: int = 42,
-    fp16: bool = False,
-    bf16: bool = False,
-    logging_steps: int = 50,
+    *,
     unused_parameters: bool = False,
-    extra: dict[str, Any] | None = None,
 ) -> TrainingArguments:
-    """TrainingArguments of one phase; ``extra`` is the user's ``training_arguments`` block.
+    """TrainingArguments of one phase; the user's own ``training_arguments`` go over them.
+
+    Args:
+        config: The run's keys, settled.
+        phase: The phase.
+        folder: The run folder.
+        num_steps: Optimizer steps of the phase.
+        unused_parameters: Whether a step may leave parameters without a gradient.
 
     Raises:
         UserError: a value that transformers refuses.
     """
-    warmup = warmup_steps if warmup_steps is not None else int((warmup_percentage or 0) * num_steps)
+    warmup = config.warmup_steps
+    if warmup is None:
+        warmup = int((config.warmup_percentage or 0) * num_steps)
     values: dict[str, Any] = {
         "output_dir": str(folder),
-        "per_device_train_batch_size": batch_size,
-        "gradient_accumulation_steps": accumulation,
+        "per_device_train_batch_size": config.per_gpu_train_batch_size,
+        "gradient_accumulation_steps": config.gradient_accumulation_steps,
         "max_steps": num_steps,
-        "learning_rate": phase.learning_rate or learning_rate,
+        "learning_rate": phase.learning_rate or config.rate,
         "warmup_steps": warmup,
-        "weight_decay": weight_decay,
-        "adam_epsilon": adam_epsilon,
-        "max_grad_norm": max_grad_norm,
-        "seed": seed,
-        "fp16": fp16,
-        "bf16": bf16,
-        "logging_steps": logging_steps,
+        "weight_decay": config.weight_decay,
+        "adam_epsilon": config.adam_epsilon,
+        "max_grad_norm": config.max_grad_norm,
+        "seed": config.seed,
+        "fp16": config.fp16,
+        "bf16": config.bf16,
+        "logging_steps": config.logging_steps,
         "logging_nan_inf_filter": False,
         "save_strategy": "no",
         "eval_strategy": "no",
@@ -67,18 +70,13 @@ def training_arguments(
         "remove_unused_columns": False,
         "ddp_find_unused_parameters": unused_parameters,
         "use_cpu": not torch.accelerator.is_available(),  # bf16 on a CPU is refused without it
-        **(extra or {}),
+        **config.training_arguments,
     }
     try:
         return TrainingArguments(**values)
     except (ValueError, TypeError, ImportError) as error:
-        raise UserError(
-            Problem(
-                "",
-                f"training_arguments: transformers refuses them: {error}",
-                code="config.arguments-refused",
-            )
-        ) from error
+        message = f"training_arguments: transformers refuses them: {error}"
+        raise UserError(Problem("", message, code="config.arguments-refused")) from error
 
 
 def takes_rows(args: TrainingArguments) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from ..disk.json_file import known_object
 from ..methods.base import Context, Method
 from .checkpoints import TRAINER_STATE, Checkpoint, CheckpointStore, damage_of, read_selection
+from .launch import say
 from .phases import PhaseResult, restore_phase
 from .stage import StageModule
 
@@ -70,7 +71,6 @@ def end_phases(
     *,
     keep: str,
     seed: int,
-    say: Callable[[str], None],
 ) -> tuple[list[PhaseResult], Ended | None] | list[str]:
     """Loads what the run came to; afterwards ``method.kept()`` holds it. Nothing is trained.
 
@@ -80,7 +80,6 @@ def end_phases(
         totals: Planned steps of each phase.
         keep: ``best`` or ``last``.
         seed: The run's.
-        say: Prints a line to the log.
 
     Returns:
         Results by phase, and where the run was ended, None where all phases were over; a list of lines
@@ -98,7 +97,7 @@ def end_phases(
     for line in lines:
         say(line)
     results = [
-        restore_phase(method, phases[number], number, totals[number], store, say)
+        restore_phase(method, phases[number], number, totals[number], store)
         for number in range(index)
     ]
     if index == len(phases):

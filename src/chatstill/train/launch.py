@@ -1,5 +1,6 @@
 """One process per device, and the order in which processes begin."""
 
+import logging
 import os
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from ..disk.write import open_own
 
 _LAST_WORK_SECONDS = 0.2
+log = logging.getLogger("chatstill")
 
 
 def rank() -> int:
@@ -19,6 +21,12 @@ def rank() -> int:
 def world_size() -> int:
     """The number of processes of this run."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def say(line: str) -> None:
+    """A line of the log, from the first process."""
+    if rank() == 0:
+        log.info("%s", line)
 
 
 def own_launch_command(num_devices: int, arguments: list[str]) -> list[str]:

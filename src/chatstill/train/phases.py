@@ -1,23 +1,30 @@
 """Runs a method's phases in order, from the last good checkpoint on."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from safetensors.torch import load_file
-from transformers import TrainerCallback, TrainingArguments
 
+from ..data.sampler import steps_per_epoch
 from ..errors import Problem, UserError
-from ..methods.base import Method, Phase
-from .arguments import takes_rows
+from .arguments import training_arguments
 from .checkpoints import Checkpoint, CheckpointStore, read_selection
-from .control import Interrupted, StopRequest
-from .settings import PhaseSettings, Steps
+from .control import Interrupted
+from .device import device_of
+from .engine import Engine
+from .launch import rank, say, world_size
+from .precision import precision_of
+from .progress import ProgressDisplay
 from .stage import StageModule
-from .teachers import TeacherSource
+from .steps import batch_text
 from .trainer import DistillationTrainer
+
+if TYPE_CHECKING:
+    from ..config.schema import RunConfig
+    from ..methods.base import Method, Phase
 
 
 @dataclass
@@ -30,41 +37,16 @@ class PhaseResult:
     best: float | None
 
 
-@dataclass
-class Engine:
-    """Everything that the phases of a run share.
-
-    Attributes:
-        store: Checkpoints.
-        steps_for: Data of a phase.
-        arguments_for: TrainingArguments of a phase, given its number of steps.
-        settings_for: Settings of a phase, given its index and steps per epoch.
-        evaluate_kept: Main metric and all metrics of the kept network on dev; None = never evaluate.
-        stop: Request by a signal.
-        on_log: Called with every log record on the main process.
-        say: Prints a line to the log.
-        callbacks_for: Progress display of a phase.
-        source_for: Teacher features of a phase; None is the live teacher.
-        tokens_for: Ids of the tokens that a phase's rows hold, asked where it helps (``takes_rows``);
-            None trains all word embeddings.
-    """
-
-    store: CheckpointStore
-    steps_for: Callable[[Phase], Steps]
-    arguments_for: Callable[[Phase, int], TrainingArguments]
-    settings_for: Callable[[int, int], PhaseSettings]
-    evaluate_kept: Callable[[], tuple[float, dict[str, float]]] | None
-    stop: StopRequest
-    on_log: Callable[[dict[str, Any]], None]
-    say: Callable[[str], None]
-    callbacks_for: Callable[[int, Phase, Steps], list[TrainerCallback]]
-    source_for: Callable[[Phase], TeacherSource | None] = lambda phase: None
-    tokens_for: Callable[[Phase], np.ndarray | None] = lambda phase: None
-
-
 def num_steps(phase: Phase, steps_per_epoch: int) -> int:
     """Optimizer steps of a phase."""
     return phase.max_steps if phase.max_steps > 0 else math.ceil(phase.epochs * steps_per_epoch)
+
+
+def steps_of(config: RunConfig, phase: Phase, num_rows: int) -> tuple[int, int]:
+    """(steps of the phase, steps per epoch) over a number of rows."""
+    batch = config.per_gpu_train_batch_size * world_size()
+    per_epoch = steps_per_epoch(num_rows, batch, config.gradient_accumulation_steps)
+    return num_steps(phase, per_epoch), per_epoch
 
 
 def run_phases(method: Method, engine: Engine) -> list[PhaseResult]:
@@ -76,26 +58,20 @@ def run_phases(method: Method, engine: Engine) -> list[PhaseResult]:
     """
     newest, lines = engine.store.newest()
     for line in lines:
-        engine.say(line)
+        say(line)
     results = []
     for index, phase in enumerate(method.phases()):
-        steps = engine.steps_for(phase)
-        total = num_steps(phase, steps.steps_per_epoch)
+        total = num_steps(phase, engine.data[phase.data].steps_per_epoch)
         if newest is not None and (newest.phase > index or (newest.phase == index and newest.done)):
-            results.append(restore_phase(method, phase, index, total, engine.store, engine.say))
+            results.append(restore_phase(method, phase, index, total, engine.store))
             continue
         resume = newest if newest is not None and newest.phase == index else None
-        results.append(_train_phase(method, phase, index, steps, total, resume, engine))
+        results.append(_train_phase(method, index, total, resume, engine))
     return results
 
 
 def restore_phase(
-    method: Method,
-    phase: Phase,
-    index: int,
-    total: int,
-    store: CheckpointStore,
-    say: Callable[[str], None],
+    method: Method, phase: Phase, index: int, total: int, store: CheckpointStore
 ) -> PhaseResult:
     """Loads a finished phase's result."""
     path = store.path(index)
@@ -106,36 +82,26 @@ def restore_phase(
 
 
 def _train_phase(
-    method: Method,
-    phase: Phase,
-    index: int,
-    steps: Steps,
-    total: int,
-    resume: Checkpoint | None,
-    engine: Engine,
+    method: Method, index: int, total: int, resume: Checkpoint | None, engine: Engine
 ) -> PhaseResult:
-    arguments = engine.arguments_for(phase, total)
-    trainer = DistillationTrainer(
-        method,
-        phase,
-        arguments,
-        engine.settings_for(index, steps.steps_per_epoch),
-        steps,
-        engine.store,
-        engine.evaluate_kept,
-        engine.stop,
-        engine.on_log,
-        engine.source_for(phase),
-        engine.tokens_for(phase) if takes_rows(arguments) else None,
+    config, phase = engine.config, method.phases()[index]
+    rows = engine.data[phase.data].num_rows
+    precision = precision_of(fp16=config.fp16, bf16=config.bf16)
+    where = f"{precision} on {device_of(config).type}"
+    say(f"phase '{phase.name}': {total:,} steps; {batch_text(config, rows)}; {where}")
+    arguments = training_arguments(
+        config, phase, engine.folder, total, unused_parameters=method.unused_parameters
     )
-    for callback in engine.callbacks_for(index, phase, steps):
-        trainer.add_callback(callback)
+    trainer = DistillationTrainer(method, index, arguments, engine)
+    if engine.console is not None and rank() == 0:
+        a_step = rows / engine.data[phase.data].steps_per_epoch
+        trainer.add_callback(ProgressDisplay(engine.console, phase, index, method, a_step))
     words = trainer.stage.words
     if words is not None:
         some, every = len(words.rows), len(words.full)
-        engine.say(f"word embeddings: {some:,} of {every:,} occur in the rows and are trained")
+        say(f"word embeddings: {some:,} of {every:,} occur in the rows and are trained")
     if resume is not None:
-        engine.say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
+        say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
     model: Any = trainer.model
     try:  # some optimizers live in libraries of their own
         trainer.get_optimizer_cls_and_kwargs(arguments, model)

@@ -1,11 +1,17 @@
 """What a phase of training is given: its data, its settings, and what selection knows."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from ..config.schema import RunConfig
+    from ..methods.base import Method
 
 Batch = dict[str, Tensor]
 
@@ -68,6 +74,27 @@ class PhaseSettings:
     eval_steps: int = 0
     save_steps: int | None = None
     save_seconds: float = 300.0
+
+
+def evaluates(config: RunConfig, method: Method) -> bool:
+    """Whether dev is scored while a method trains: where it is asked for, and says something."""
+    asked = config.do_eval or config.keep == "best" or config.patience is not None
+    return asked and method.trains_outputs
+
+
+def phase_settings(
+    config: RunConfig, method: Method, index: int, steps_per_epoch: int
+) -> PhaseSettings:
+    """How the phase of a number is run; dev is scored after every epoch where no key says it."""
+    looks = config.eval_steps or steps_per_epoch
+    return PhaseSettings(
+        index=index,
+        seed=config.seed,
+        keep=config.keep or "last",
+        patience=config.patience,
+        eval_steps=looks if evaluates(config, method) else 0,
+        save_steps=config.save_steps,
+    )
 
 
 class Length:

@@ -1,13 +1,21 @@
 """The rows of a view as optimizer steps of one process."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
 from ..data.loader import StepLoader
-from ..data.sampler import BatchPlan
+from ..data.sampler import BatchPlan, largest_micro_batch
 from ..data.views import View
+from ..figures import counted
+from .launch import rank, world_size
+
+if TYPE_CHECKING:
+    from ..config.schema import RunConfig
 
 Batch = dict[str, Tensor]
 
@@ -18,29 +26,17 @@ class ViewSteps:
     Args:
         view: The rows.
         make_batch: Pads rows of the view into one batch.
-        batch_size: Rows of a micro-batch on one process.
-        accumulation: Micro-batches of a step.
-        seed: Of the order.
-        rank: This process.
-        world_size: Number of processes.
+        config: Batch size, accumulation and seed.
     """
 
     def __init__(
-        self,
-        view: View,
-        make_batch: Callable[[View, np.ndarray], Batch],
-        *,
-        batch_size: int,
-        accumulation: int,
-        seed: int,
-        rank: int,
-        world_size: int,
+        self, view: View, make_batch: Callable[[View, np.ndarray], Batch], config: RunConfig
     ) -> None:
-        self.view, self.make_batch, self.rank = view, make_batch, rank
+        self.view, self.make_batch = view, make_batch
         cost = view.lengths if view.teacher is None else view.lengths + view.teacher.lengths
-        self.plan = BatchPlan(cost, batch_size, world_size, accumulation, seed)
+        batch, accumulation = config.per_gpu_train_batch_size, config.gradient_accumulation_steps
+        self.plan = BatchPlan(cost, batch, world_size(), accumulation, config.seed)
         self.num_rows = len(view)
-        self.rows_per_step = len(view) / self.steps_per_epoch
 
     @property
     def steps_per_epoch(self) -> int:
@@ -48,5 +44,19 @@ class ViewSteps:
 
     def start(self, step: int, num_steps: int) -> Iterator[tuple[int, list[Batch]]]:
         """Yields (epoch, this process's micro-batches) from step ``step`` to the planned end."""
-        loader = StepLoader(self.view, self.plan, self.rank, self.make_batch, step, num_steps)
+        loader = StepLoader(self.view, self.plan, rank(), self.make_batch, step, num_steps)
         return iter(loader)
+
+
+def batch_text(config: RunConfig, num_rows: int) -> str:
+    """Rows of a step, and of its micro-batches where few rows make them larger or smaller than asked."""
+    size = config.per_gpu_train_batch_size * world_size()
+    text = (
+        f"{size * config.gradient_accumulation_steps} rows: {config.per_gpu_train_batch_size} on each of "
+        f"{counted(world_size(), 'process', 'processes')}, "
+        f"{counted(config.gradient_accumulation_steps, 'micro-batch', 'micro-batches')} a step"
+    )
+    largest = largest_micro_batch(num_rows, size)
+    if largest < size:
+        return f"{text}; there are {num_rows} rows, one micro-batch"
+    return text if largest < 1.1 * size else f"{text}; up to {largest} rows each, none is left over"

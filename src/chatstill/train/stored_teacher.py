@@ -33,6 +33,7 @@ from ..models.outputs import reading_of
 from .cached_teacher import CachedTeacher, compute_with, layout_of, to_arrays
 from .device import device_of
 from .launch import rank, world_size
+from .phases import steps_of
 from .precision import autocast, precision_of
 from .progress import FillDisplay
 from .resources import existing_parent
@@ -77,7 +78,7 @@ def storable(job: Job, phase: Phase, view: View) -> Stored | None:
     if live is None:
         return None
     view = view.as_teacher_reads
-    batch = job.teacher_reader.batch_of(view, np.arange(min(2, len(view))))
+    batch = job.reader.of_teacher.batch_of(view, np.arange(min(2, len(view))))
     device = device_of(job.config)
     features = live.features({name: tensor.to(device) for name, tensor in batch.items()})
     scaling = {layer: kept.scaling for layer, kept in features.attention.items()}
@@ -143,8 +144,8 @@ def open_cache(job: Job, stored: Stored, view: View, folder: Path) -> tuple[Teac
         "teacher": state_sha256(teacher.state_dict()),
         "architecture": json.loads(json.dumps(config, default=str)),
         "rows": view.fingerprint,
-        "token_types": job.teacher_reader.with_token_types,
-        "padding": job.teacher_reader.pad_token_id,
+        "token_types": job.reader.of_teacher.with_token_types,
+        "padding": job.reader.of_teacher.pad_token_id,
         "needs": {k: v for k, v in asdict(stored.live.needs).items() if v},
         "precision": _precision(job),
     }
@@ -158,14 +159,13 @@ def open_cache(job: Job, stored: Stored, view: View, folder: Path) -> tuple[Teac
     return cache, sources
 
 
-def settle(job: Job, view: View, folder: Path, passes: Mapping[str, float]) -> None:
+def settle(job: Job, view: View, folder: Path) -> None:
     """Decides for every phase of a new run and writes ``teacher_cache.json``; the first process alone.
 
     Args:
         job: The run.
         view: The training rows.
         folder: The run folder.
-        passes: How often each phase reads the rows, by its name.
     """
     path = folder / FILE
     if path.is_file():
@@ -179,13 +179,14 @@ def settle(job: Job, view: View, folder: Path, passes: Mapping[str, float]) -> N
         if stored is None:
             continue
         cache, _ = open_cache(job, stored, view, folder)
+        total, per_epoch = steps_of(job.config, phase, len(view))
         decision = decide_phase(
             job,
             stored,
             folder,
             num_rows=len(view),
             num_tokens=int(view.lengths.sum()),
-            passes=passes[phase.name],
+            passes=total / per_epoch,
             present=cache.num_present() / len(view),
         )
         found[phase.name] = {
@@ -246,7 +247,7 @@ def open_sources(
 
 def _fill(job: Job, stored: Stored, cache: TeacherCache, view: View, console: Console) -> None:
     device, view = _own_device(job), view.as_teacher_reads
-    reader = job.teacher_reader
+    reader = job.reader.of_teacher
 
     def features(batch: Mapping[str, Tensor]) -> Any:
         with autocast(_precision(job), device):

@@ -10,11 +10,10 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -23,24 +22,24 @@ from transformers.trainer_callback import DefaultFlowCallback, PrinterCallback
 
 from ..errors import RunFailure
 from ..losses.sums import wide
-from ..methods.base import Context, Method, Phase
+from ..methods.base import Context, Method
+from .arguments import takes_rows
 from .checkpoints import (
-    CheckpointStore,
     damage_of,
     publish_weights,
     read_selection,
     save_torch,
 )
-from .control import Agreement, StopRequest
+from .control import Agreement
+from .engine import Engine
 from .flow import FlowCallback
 from .gradients import clip, fill_absent
 from .kernels import quick_kernels
 from .log_sums import LogSums
 from .not_finite import look, not_finite
-from .settings import Batch, Length, PhaseSettings, Selection, Steps
+from .settings import Batch, Length, Selection, phase_settings
 from .sharding import gather, load_optimizer_state, optimizer_state, spread
 from .stage import StageModule
-from .teachers import TeacherSource
 
 log = logging.getLogger("chatstill")
 
@@ -49,44 +48,29 @@ class DistillationTrainer(Trainer):
     """Trains one phase of a method.
 
     Args:
-        method, phase: Where terms, counts and draws come from, and its phase.
+        method: Where terms, counts and draws come from.
+        index: Number of the phase.
         args: TrainingArguments, made by ``train.arguments``.
-        settings: See ``PhaseSettings``.
-        steps: The data.
-        store: Where checkpoints go.
-        evaluate_kept: Scores the kept network; returns the main metric and all metrics.
-        stop: Request by a signal.
-        on_log: Called on the main process with every log record.
-        source: Of the teacher's features; None is the live teacher.
-        tokens: See ``StageModule``.
+        engine: What all phases share.
     """
 
-    def __init__(
-        self,
-        method: Method,
-        phase: Phase,
-        args: TrainingArguments,
-        settings: PhaseSettings,
-        steps: Steps,
-        store: CheckpointStore,
-        evaluate_kept: Callable[[], tuple[float, dict[str, float]]] | None,
-        stop: StopRequest,
-        on_log: Callable[[dict[str, Any]], None],
-        source: TeacherSource | None = None,
-        tokens: np.ndarray | None = None,
-    ) -> None:
-        self.method, self.phase, self.settings = method, phase, settings
-        self.steps, self.store, self.stop = steps, store, stop
-        self.evaluate_kept, self.on_log = evaluate_kept, on_log
+    def __init__(self, method: Method, index: int, args: TrainingArguments, engine: Engine) -> None:
+        self.method, self.phase = method, method.phases()[index]
+        self.steps, self.store, self.stop = engine.data[self.phase.data], engine.store, engine.stop
+        settings = phase_settings(engine.config, method, index, self.steps.steps_per_epoch)
+        self.settings = settings if engine.evaluate is not None else replace(settings, eval_steps=0)
+        self.evaluate_kept, self.on_log = engine.evaluate, engine.on_log
         self.selection, self.sums = Selection(), LogSums()
-        self.stage = StageModule(method, phase, source, tokens)
+        tokens = engine.tokens if takes_rows(args) else None
+        source = engine.sources.get(self.phase.name)
+        self.stage = StageModule(method, self.phase, source, tokens)
         self._plain = self.stage.trained_state()
         super().__init__(model=self.stage, args=args)
         self.accelerator.gradient_accumulation_steps = 1  # counts are ours; nobody divides again
         for callback in (DefaultFlowCallback, PrinterCallback):
             self.remove_callback(callback)
         self.agreement = Agreement()
-        self.flow = FlowCallback(settings, self.agreement, stop)
+        self.flow = FlowCallback(self.settings, self.agreement, self.stop)
         self.add_callback(self.flow)
         self._saved_sums: Any = None
         self._iterator: Iterator[tuple[int, list[Batch]]] | None = None

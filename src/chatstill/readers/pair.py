@@ -1,0 +1,101 @@
+"""How the two networks of a run read its rows: each by its own tokenizer, or both by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data.class_weights import RowWeights
+from ..data.encoded import Lengths
+from ..data.views import View
+from ..features.base import reads_sides
+from ..features.capture import NOT_INPUTS, TEACHERS, takes_token_types
+from ..models.label_columns import LabelMatch
+from .reader import Reader, reader_for
+from .word_pieces import RowEncoder
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class PairReader:
+    """How student and teacher read rows.
+
+    Attributes:
+        student, teacher: The networks; no teacher where one is fine-tuned.
+        tokenizer: The student's, and the teacher's unless it has one of its own.
+        teacher_tokenizer: The teacher's own; None where both share one.
+        match: Columns of the task's labels in the networks' outputs.
+        lengths: What rows are cut to.
+        weights: How much rows count by their class; None where all count alike.
+    """
+
+    student: PreTrainedModel
+    teacher: PreTrainedModel | None
+    tokenizer: PreTrainedTokenizerBase
+    teacher_tokenizer: PreTrainedTokenizerBase | None
+    match: LabelMatch
+    lengths: Lengths
+    weights: RowWeights | None = None
+
+    def of(self, model: PreTrainedModel) -> Reader:
+        """How one network reads rows of a view."""
+        return reader_for(model, self._tokenizer_of(model), self.match)
+
+    def encoder(self, model: PreTrainedModel) -> RowEncoder:
+        """How one network makes ids of a row."""
+        tokenizer = self._tokenizer_of(model)
+        sides = tokenizer is self.tokenizer and reads_sides(self.student)
+        return RowEncoder(tokenizer, self.lengths, mark_sides=sides)
+
+    @property
+    def encoders(self) -> list[RowEncoder]:
+        """The student's, and the teacher's where it has a tokenizer of its own."""
+        found = [self.encoder(self.student)]
+        if self.teacher is not None and self.teacher_tokenizer is not None:
+            found.append(self.encoder(self.teacher))
+        return found
+
+    @property
+    def of_teacher(self) -> Reader:
+        """How the teacher reads rows of a view."""
+        assert self.teacher is not None
+        return self.of(self.teacher)
+
+    @property
+    def of_both(self) -> Reader:
+        """How rows are read for both networks: with token types if either takes them."""
+        student = self.of(self.student)
+        if self.teacher_tokenizer is not None:
+            return student
+        either = student.with_token_types or (
+            self.teacher is not None and takes_token_types(self.teacher)
+        )
+        return replace(student, with_token_types=either)
+
+    def batch(self, view: View, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        """Rows as both networks read them; a teacher with a tokenizer of its own gets its own view."""
+        batch = self.of_both.batch_of(view, rows)
+        if view.teacher is not None:
+            theirs = self.of_teacher.batch_of(view.teacher, rows)
+            batch |= {f"{TEACHERS}{k}": theirs[k] for k in theirs.keys() - set(NOT_INPUTS)}
+        if self.weights is not None:
+            batch["row_weights"] = self.weights.of(view, rows)
+        return batch
+
+    def tokens(self, view: View) -> np.ndarray:
+        """Ids of all tokens that the student can be given in rows of a view, padding among them."""
+        # Some networks pad further themselves, by the id of their config.
+        further = getattr(self.student.config, "pad_token_id", None)
+        padding = {self.of_both.pad_token_id}
+        if isinstance(further, int) and further >= 0:
+            padding.add(further)
+        return np.union1d(view.tokens(), sorted(padding))
+
+    def _tokenizer_of(self, model: PreTrainedModel) -> PreTrainedTokenizerBase:
+        theirs = self.teacher_tokenizer if model is self.teacher else None
+        return self.tokenizer if theirs is None else theirs

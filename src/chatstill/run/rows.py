@@ -1,0 +1,107 @@
+"""The rows of a run: where each split lies, whether its rows must have labels, and their views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..data.splits import label_width
+from ..data.views import View, prepare_view
+from ..tasks.base import Example, Rows, Split, Task
+from ..tasks.files import locate
+from ..text.preprocess import preprocess_version, preprocessed
+from .fingerprint import rows_fingerprint
+
+if TYPE_CHECKING:
+    from ..config.schema import RunConfig
+    from ..data.encoded import Encoder
+
+MOST_KEPT = 8_000_000  # characters of a split: several times as many bytes of memory
+
+
+@dataclass
+class RunRows:
+    """The rows of a run, read from their files once where they are few enough to be kept.
+
+    Attributes:
+        config: The run's keys.
+        task: Its task.
+        train_labelled: Whether every training row must have a label.
+    """
+
+    config: RunConfig
+    task: Task
+    train_labelled: bool
+    _kept: dict[Split, tuple[list[Example], Rows]] = field(default_factory=dict, repr=False)
+
+    def path(self, split: Split) -> Path:
+        """The file of a split, or of the one that stands in for it."""
+        return locate(self.task, split, Path(self.config.data_dir)).path
+
+    def labelled(self, split: Split) -> bool:
+        """Whether every row of a split must have a label."""
+        return self.train_labelled if split == "train" else split != "test"
+
+    def as_written(self, split: Split) -> Rows:
+        """The rows as they stand in the file, streamed."""
+        if split in self._kept:
+            examples, rows = self._kept[split]
+            return _like(iter(examples), rows)
+        rows = self.task.read(self.path(split), split, self.labelled(split))
+        return Rows(self._kept_while_read(split, rows), rows.label_values, rows.warnings, rows.bad)
+
+    def read(self, split: Split) -> Rows:
+        """The rows as they are prepared."""
+        return preprocessed(self.as_written(split), self.config.preprocess)
+
+    def view(
+        self,
+        split: Split,
+        encoders: Sequence[Encoder],
+        folder: Path,
+        progress: Callable[[int], None] | None = None,
+        user: Path | None = None,
+    ) -> View:
+        """The tokenised rows of a split, prepared once under ``folder`` for the run in ``user``.
+
+        Args:
+            split: Which.
+            encoders: The student's, and the teacher's if that is another one.
+            folder: Where views lie.
+            progress: Called with the number of rows so far.
+            user: The run folder.
+        """
+        source = rows_fingerprint(self.task, self.path(split), split, self.labelled(split))
+        prepare = partial(
+            prepare_view,
+            folder=folder,
+            source_fingerprint=source + preprocess_version(self.config.preprocess),
+            label_width=label_width(self.task),
+            progress=progress,
+            user=user,
+        )
+        view, *teachers = [prepare(self.read(split), encode) for encode in encoders]
+        if teachers:
+            (view.teacher,) = teachers
+        return view
+
+    def _kept_while_read(self, split: Split, rows: Rows) -> Iterator[Example]:
+        kept: list[Example] | None = []
+        size = 0
+        for example in rows:
+            size += sum(map(len, (*example.context, example.text_a, example.text_b or "")))
+            if size > MOST_KEPT:
+                kept = None
+            if kept is not None:
+                kept.append(example)
+            yield example
+        if kept is not None:
+            self._kept[split] = kept, _like(iter(()), rows)
+
+
+def _like(examples: Iterator[Example], rows: Rows) -> Rows:
+    """Other rows, and the notes of those."""
+    return Rows(examples, rows.label_values.copy(), list(rows.warnings), list(rows.bad))
