@@ -43,9 +43,9 @@ def method_files(user_folder: Path | None = None) -> dict[str, MethodFile]:
     builtin = builtin_folder()
     found = _index(builtin, {})
     if user.is_dir() and user.resolve() != builtin.resolve():
-        own = _index(user, found)
-        taken = {plain(name) for name in own}
-        found = own | {name: file for name, file in found.items() if plain(name) not in taken}
+        users = _index(user, found)
+        taken = {plain(name) for name in users}
+        found = users | {name: file for name, file in found.items() if plain(name) not in taken}
     return found
 
 
@@ -82,13 +82,13 @@ def _take_knobs(values: dict[str, Any], known: Mapping[str, type]) -> list[str]:
     carrier = values.get("method", TERMS)
     if not isinstance(carrier, str) or plain(carrier) not in map(plain, method_names()):
         return []  # a plugin's method, or none: its knobs stand in defaults
-    own = method(carrier)
-    fields = [name for name in own.Config.model_fields if name != "note"]
+    carried = method(carrier)
+    fields = [name for name in carried.Config.model_fields if name != "note"]
     found = {key: values.pop(key) for key in list(values) if key in fields and key not in known}
     defaults = values.setdefault("defaults", {}) if found else values.get("defaults")
     if found and isinstance(defaults, dict):
         values.setdefault("method", carrier)
-        defaults[own.block] = found | defaults.get(own.block, {})
+        defaults[carried.block] = found | defaults.get(carried.block, {})
     return fields
 
 
@@ -106,21 +106,21 @@ def find_method_file(
         UserError: If there is none of that name, or the two arguments disagree.
     """
     if configuration_file is not None:
-        own = read_method_file(_user_file(configuration_file), model_type=model_type)
-        names = {plain(name) for name in (own.model_type, *own.aliases)}
+        named = read_method_file(_user_file(configuration_file), model_type=model_type)
+        names = {plain(name) for name in (named.model_type, *named.aliases)}
         if model_type is not None and plain(model_type) not in names:
             message = (
-                f"its model_type is '{own.model_type}', the configuration says '{model_type}'."
+                f"its model_type is '{named.model_type}', the configuration says '{model_type}'."
             )
             raise UserError(
                 Problem(
-                    str(own.path),
+                    str(named.path),
                     message,
                     "Make them agree, or leave one out.",
                     code="method.file-of-another-type",
                 )
             )
-        return own
+        return named
     files = method_files()
     wanted = plain(model_type or "")
     for file in files.values():
@@ -139,8 +139,10 @@ def find_method_file(
 def method_names(plugins: Sequence[str] = ()) -> list[str]:
     """Modules that carry a method: every file of ``chatstill/methods`` but the contract, and plugins."""
     files = sorted((_PACKAGE / "methods").glob("*.py"))
-    own = [file.stem for file in files if file.stem != "base" and not file.stem.startswith("_")]
-    return own + [Path(plugin).stem for plugin in plugins if _method_in(load_plugin(plugin))]
+    built_in = [
+        file.stem for file in files if file.stem != "base" and not file.stem.startswith("_")
+    ]
+    return built_in + [Path(plugin).stem for plugin in plugins if _method_in(load_plugin(plugin))]
 
 
 def method(name: str, plugins: Sequence[str] = ()) -> "type[Method]":
@@ -150,9 +152,9 @@ def method(name: str, plugins: Sequence[str] = ()) -> "type[Method]":
         UserError: If there is none, with the nearest name.
     """
     for plugin in plugins:
-        own = _method_in(load_plugin(plugin))
-        if own is not None and plain(Path(plugin).stem) == plain(name):
-            return own
+        of_plugin = _method_in(load_plugin(plugin))
+        if of_plugin is not None and plain(Path(plugin).stem) == plain(name):
+            return of_plugin
     for module in method_names():
         if plain(module) == plain(name):
             found = _method_in(importlib.import_module(f"{__package__}.methods.{module}"))
@@ -167,8 +169,8 @@ def _method_in(module: ModuleType) -> "type[Method] | None":
     """The subclass of ``Method`` that a module defines, whatever its name."""
     base = importlib.import_module(f"{__package__}.methods.base").Method
     for value in vars(module).values():
-        own = isinstance(value, type) and value.__module__ == module.__name__
-        if own and issubclass(value, base) and value is not base:
+        defined_here = isinstance(value, type) and value.__module__ == module.__name__
+        if defined_here and issubclass(value, base) and value is not base:
             return value
     return None
 
@@ -181,18 +183,18 @@ def task(name: str, plugins: Sequence[str] = ()) -> "Task":
     """
     from .tasks.own import plugin_tasks
 
-    own = {known: make for plugin in plugins for known, make in plugin_tasks(plugin).items()}
-    for known, make in own.items():
+    of_plugins = {known: make for plugin in plugins for known, make in plugin_tasks(plugin).items()}
+    for known, make in of_plugins.items():
         if plain(known) == plain(name):
             return make()
     builtin = importlib.import_module(f"{__package__}.tasks")
     try:
         return builtin.get_task(name)
     except UserError:
-        if not own:
+        if not of_plugins:
             raise
     raise UserError(
-        Problem("", unknown("task", name, [*builtin.names(), *own]), code="task.unknown")
+        Problem("", unknown("task", name, [*builtin.names(), *of_plugins]), code="task.unknown")
     )
 
 

@@ -13,6 +13,7 @@ from chatstill import cli
 from chatstill.errors import UserError
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
+from tests.found import refused
 
 from ..processes import run_processes
 from . import world
@@ -102,7 +103,7 @@ def test_vectors_of_the_teacher_and_terms_of_vectors(run):
 
 def test_terms_of_layers_are_refused_by_name(run):
     terms = {"terms": {"states": {"feature": "hidden_states", "loss": "mse", "weight": 1}}}
-    with pytest.raises(UserError, match="the student counts no layers, so its hidden_states"):
+    with refused("terms.no-layers-counted", "student", "hidden_states"):
         run("check", **{**STATIC, "distillation": terms})
 
 

@@ -85,7 +85,7 @@ def _students(plugins: Sequence[str]) -> Rows:
     from ..models.networks import networks
     from ..registry.model_types import BUILT_IN, own_models
 
-    own: Rows = [
+    of_plugins: Rows = [
         (name, f"{one.model.__name__} of {one.plugin}") for name, one in own_models(plugins).items()
     ]
     known = sorted(architectures())
@@ -95,6 +95,6 @@ def _students(plugins: Sequence[str]) -> Rows:
     return [
         *BUILT_IN.items(),
         *((name, one.summary) for name, one in networks().items()),
-        *own,
+        *of_plugins,
         (", ".join([*usual, "…"]), "a type of transformers that has a sequence classifier"),
     ]

@@ -30,13 +30,15 @@ def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
         if not values.keys() >= {"plugins", "task_name", "data_dir"}:
             continue
         named = values["plugins"]
-        own = [str(name) for name in named] if isinstance(named, list) else []
+        plugins_of_run = [str(name) for name in named] if isinstance(named, list) else []
         known = {
             key: value for key in ("task_name", "data_dir") if isinstance(value := values[key], str)
         }
-        if own and not plugins:
-            message = f"the run that made {model} had plugins of its own: {', '.join(own)}."
-            more = " ".join(f"--plugin {name}" for name in own)
+        if plugins_of_run and not plugins:
+            message = (
+                f"the run that made {model} had plugins of its own: {', '.join(plugins_of_run)}."
+            )
+            more = " ".join(f"--plugin {name}" for name in plugins_of_run)
             raise UserError(
                 Problem(
                     "",

@@ -49,10 +49,10 @@ def load_again(
                 code="run.configuration-lost",
             )
         )
-    own = entries.get("plugins", {}).get("value") or []
-    if own and not plugins:
-        more = " ".join(f"--plugin {name}" for name in own)
-        message = f"the run had plugins of its own: {', '.join(map(str, own))}."
+    plugins_of_run = entries.get("plugins", {}).get("value") or []
+    if plugins_of_run and not plugins:
+        more = " ".join(f"--plugin {name}" for name in plugins_of_run)
+        message = f"the run had plugins of its own: {', '.join(map(str, plugins_of_run))}."
         raise UserError(
             Problem(
                 str(folder),

@@ -103,8 +103,8 @@ def load_chain(path: Path | None, overrides: Sequence[str], *, verb: str) -> Cha
 
 def _unread(links: Sequence[Link], source: Source) -> list[Problem]:
     """Links whose network no later one reads, though it was trained for them."""
-    own = [link for link in links if link.name not in COMPARED]
-    read = {name for link in own for name in link.after}
+    listed = [link for link in links if link.name not in COMPARED]
+    read = {name for link in listed for name in link.after}
     return [
         Problem(
             source.name,
@@ -114,7 +114,7 @@ def _unread(links: Sequence[Link], source: Source) -> list[Problem]:
             "warning",
             code="chain.link-not-read",
         )
-        for link in own[:-1]
+        for link in listed[:-1]
         if link.name not in read
     ]
 

@@ -65,9 +65,9 @@ def drafts_of(source: Source, overrides: Sequence[str]) -> tuple[list[Draft], li
     wanted, faults = comparisons(source)
     problems += faults
     later = {name: [o for o in overrides if o.startswith(f"{OF_A_LINK}{name}.")] for name in wanted}
-    own = [o for o in overrides if not any(o in found for found in later.values())]
+    of_the_chain = [o for o in overrides if not any(o in found for found in later.values())]
     if drafts:
-        problems += _apply_overrides(drafts, own)
+        problems += _apply_overrides(drafts, of_the_chain)
     listed = list(drafts)
     for name in wanted if drafts else ():  # of the last link as it is now
         compared = direct if name == DIRECT else alone
@@ -171,8 +171,8 @@ def _link_source(source: Source, name: str, number: int) -> Source:
     link.link = name
     link.places = {path: place for path, place in source.places.items() if path[0] in shared}
     here: KeyPath = ("pipeline", number)
-    own = {k: v for k, v in source.get(here).items() if k not in (*_OF_A_LINK, *_NOT_IN_A_LINK)}
-    _lay_over(link, (), own, source, here)
+    written = {k: v for k, v in source.get(here).items() if k not in (*_OF_A_LINK, *_NOT_IN_A_LINK)}
+    _lay_over(link, (), written, source, here)
     _place_in_folder(link, source.get(("output_dir",)))
     return link
 
@@ -204,10 +204,12 @@ def _lay_over(
 
 def _follow_on(link: Source, before: str) -> None:
     """In a chain of assistants the link before is the teacher where a link names none of its own."""
-    own = link.get(("configuration_file",))
+    file_name = link.get(("configuration_file",))
     try:
         file = lookup.find_method_file(
-            link.get(("model_type",)), None if is_placeholder(own) else own, lookup.method_names()
+            link.get(("model_type",)),
+            None if is_placeholder(file_name) else file_name,
+            lookup.method_names(),
         )
     except (UserError, AttributeError, TypeError):  # said when the link is checked
         return

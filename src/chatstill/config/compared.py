@@ -96,8 +96,8 @@ def alone(source: Source, links: Sources) -> tuple[Source | None, list[Problem]]
     epochs = [s.get(("num_train_epochs",)) for s in (begun, *passed) if s is not None]
     if passed and all(isinstance(each, int | float) for each in epochs):
         link.put(("num_train_epochs",), float(sum(epochs)), place)
-    own = source.get(("compare_alone",))
-    for key, value in own.items() if isinstance(own, dict) else ():
+    changes = source.get(("compare_alone",))
+    for key, value in changes.items() if isinstance(changes, dict) else ():
         if key != "note":
             link.put((key,), copy.deepcopy(value), source.place(("compare_alone", key)))
     return link, []

@@ -10,10 +10,11 @@ from ..disk.run_names import CACHE, NETWORKS, is_taken
 from ..errors import Problem, UserError
 from .data_block import check_data_block
 from .near import near_file
-from .networks import PRETRAINED, STUDENT, TEACHER, check_network, check_tokenizer
+from .networks import PRETRAINED, STUDENT, TEACHER, check_network
 from .rules import starts_pretrained
 from .schema import RunKeys
 from .source import Source
+from .tokenizers import check_tokenizer
 from .weights import kind_of
 
 
@@ -67,8 +68,8 @@ def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) ->
                 )
     folder = Path(keys.data_dir)
     path = ("data_dir",)
-    own = task is not None and task.reads_folders and not source.has(path)
-    if kind_of(folder) != "folder" and not own:
+    finds_its_files = task is not None and task.reads_folders and not source.has(path)
+    if kind_of(folder) != "folder" and not finds_its_files:
         return [*problems, _no_folder(keys.data_dir, source)]
     if task is None:
         return problems

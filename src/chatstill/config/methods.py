@@ -67,22 +67,22 @@ def choose_method(
         return MethodChoice(), []
     if verb == "teach":
         return MethodChoice(FINETUNE, None, lookup.method(FINETUNE)), []
-    name, own = source.get(("model_type",)), source.get(("configuration_file",))
-    if not all(word is None or isinstance(word, str) for word in (name, own)):
+    name, file_name = source.get(("model_type",)), source.get(("configuration_file",))
+    if not all(word is None or isinstance(word, str) for word in (name, file_name)):
         return MethodChoice(), []
-    if name is None and own is None:
+    if name is None and file_name is None:
         return MethodChoice(), [_no_name(source, unfilled)]
     try:
-        file = lookup.find_method_file(name, own, lookup.method_names(plugins))
+        file = lookup.find_method_file(name, file_name, lookup.method_names(plugins))
         method = lookup.method(file.method, plugins)
     except UserError as error:
         key = ("model_type",) if name is not None else ("configuration_file",)
-        key = ("configuration_file",) if own is not None else key
+        key = ("configuration_file",) if file_name is not None else key
         return MethodChoice(), [_placed(problem, source, key) for problem in error.problems]
     if file.chain and not source.link:
         return MethodChoice(), [_chain_alone(source, file)]
     place = Place(origin=file.label, where=file.label)
-    _lay_under(source, (), dict(file.defaults), place, method.alternatives)
+    _lay_under(source, (), dict(file.defaults), place, method.overridden_by)
     _locate(source, file, method.block)
     return MethodChoice(file.method, file.model_type, method, file.example), []
 
@@ -195,14 +195,14 @@ def _lay_under(
     path: KeyPath,
     values: Mapping[str, Any],
     place: Place,
-    alternatives: Mapping[str, str],
+    overridden_by: Mapping[str, str],
 ) -> None:
     """Values of the method file where the user's file says nothing, nor gives an alternative."""
     for key, value in values.items():
-        if key in alternatives and source.has((*path, alternatives[key])):
+        if key in overridden_by and source.has((*path, overridden_by[key])):
             continue
         if isinstance(value, dict) and source.has((*path, key)):
-            _lay_under(source, (*path, key), value, place, alternatives)
+            _lay_under(source, (*path, key), value, place, overridden_by)
         elif not source.has((*path, key)) and isinstance(source.get(path), dict):
             source.put((*path, key), json.loads(json.dumps(value)), place)
 

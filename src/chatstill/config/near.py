@@ -3,7 +3,10 @@
 import difflib
 from pathlib import Path
 
-from .weights import kind_of, looks_like_hub_name, with_weights
+from ..errors import Problem
+from .places import KeyPath, dotted
+from .source import Source
+from .weights import kind_of, looks_like_hub_name, weights_fault, with_weights
 
 
 def means_hub(name: str) -> bool:
@@ -54,3 +57,22 @@ def near_file(name: str) -> str:
     if path.is_absolute():
         return f"The path exists up to {parent}."
     return f"Paths count from the working directory, {Path.cwd()}."
+
+
+def absent(name: str, source: Source, path: KeyPath) -> Problem:
+    """A path that is not there: a mistake, or a name of the hub."""
+    prefix = Path(name + ".index")
+    if kind_of(prefix) and (fault := weights_fault(prefix)) is not None:
+        message = f"'{dotted(path)}': {name} is a TensorFlow checkpoint."
+        return source.told(path, fault._replace(message=message))
+    if means_hub(name):
+        message = f"'{dotted(path)}': no folder {name} here, so it is taken as a name on the hub."
+        return source.problem(
+            path, message, near_file(name), warning=True, code="hub.taken-as-a-name"
+        )
+    return source.problem(
+        path,
+        f"'{dotted(path)}': there is no file or folder {name}.",
+        near_file(name),
+        code="weights.missing",
+    )

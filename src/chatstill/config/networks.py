@@ -11,24 +11,22 @@ from ..models.networks import network as ours_of
 from ..models.networks import networks
 from ..registry.model_types import BUILT_IN, borrowed_types, built_in, own_models
 from ..registry.names import nearest
-from .near import means_hub, near_file
-from .places import KeyPath, dotted
-from .schema import Architecture, RunKeys
+from .near import absent, near_file
+from .places import dotted
+from .schema import Architecture
 from .source import Source
+from .tokenizers import named_tokenizer
 from .trainer_keys import architectures
 from .validate import validate
 from .weights import (
-    TOKENIZER_FILES,
     kind_of,
     read_json,
     weights_fault,
-    with_weights,
 )
 
 if TYPE_CHECKING:
     from ..models.networks.base import Network
 
-_TOKENIZERS = "tokenizer.json, vocab.txt, vocab.json or a sentencepiece model"
 TEACHER, STUDENT = "teacher_architectures", "student_architectures"
 PRETRAINED = "pretrained_architectures"
 
@@ -42,18 +40,18 @@ def check_network(
     plugins: Sequence[str] = (),
 ) -> list[Problem]:
     """Findings about one block; they are warnings where the run can do without the network."""
-    own = next((o for o in own_models(plugins) if _same(o, network.model_type)), None)
-    ours = ours_of(network.model_type) if own is None else None
-    problems = [] if own or ours else _model_type(network, source, block, plugins)
+    custom = next((o for o in own_models(plugins) if _same(o, network.model_type)), None)
+    ours = ours_of(network.model_type) if custom is None else None
+    problems = [] if custom or ours else _model_type(network, source, block, plugins)
     problems += _network(network, ours, source, block)
-    if own or built_in(network.model_type):  # what the files say is its type goes with these
+    if custom or built_in(network.model_type):  # what the files say is its type goes with these
         network = network.model_copy(update={"model_type": None})
     if network.config_file is not None:
-        problems += _config_file(network, source, block, own=own is not None)
+        problems += _config_file(network, source, block, custom=custom is not None)
     if network.model_name_or_path is not None:
         problems += _weights(network, source, block)
     if network.tokenizer_name_or_path is not None:
-        problems += _tokenizer_path(network.tokenizer_name_or_path, source, (block,))
+        problems += named_tokenizer(network.tokenizer_name_or_path, source, (block,))
     if not required:
         problems = [replace(problem, severity="warning") for problem in problems]
     return problems
@@ -150,7 +148,9 @@ def _same(name: str, other: str | None) -> bool:
     return other is not None and lookup.plain(name) == lookup.plain(other)
 
 
-def _config_file(network: Architecture, source: Source, block: str, *, own: bool) -> list[Problem]:
+def _config_file(
+    network: Architecture, source: Source, block: str, *, custom: bool
+) -> list[Problem]:
     path, name = (block, "config_file"), str(network.config_file)
     if not kind_of(Path(name)):
         return [
@@ -178,7 +178,7 @@ def _config_file(network: Architecture, source: Source, block: str, *, own: bool
                 path, f"'{dotted(path)}': {name} {fault}.", code="network.config-unreadable"
             )
         ]
-    if "model_type" not in values and network.model_type is None and not own:
+    if "model_type" not in values and network.model_type is None and not custom:
         message = f"'{dotted(path)}': {name} names no model_type, and neither does {block}."
         return [
             source.problem(
@@ -213,7 +213,7 @@ def _weights(network: Architecture, source: Source, block: str) -> list[Problem]
     if not kind and name in source.promised:
         return []
     if not kind:
-        return [_absent(name, source, path)]
+        return [absent(name, source, path)]
     fault = weights_fault(Path(name))
     if fault is not None:
         return [source.told(path, fault.under(dotted(path)))]
@@ -232,68 +232,3 @@ def _weights(network: Architecture, source: Source, block: str) -> list[Problem]
             )
         ]
     return _same_type(network, source, block, values.get("model_type"), str(config))
-
-
-def _absent(name: str, source: Source, path: KeyPath) -> Problem:
-    """A path that is not there: a mistake, or a name of the hub."""
-    prefix = Path(name + ".index")
-    if kind_of(prefix) and (fault := weights_fault(prefix)) is not None:
-        message = f"'{dotted(path)}': {name} is a TensorFlow checkpoint."
-        return source.told(path, fault._replace(message=message))
-    if means_hub(name):
-        message = f"'{dotted(path)}': no folder {name} here, so it is taken as a name on the hub."
-        return source.problem(
-            path, message, near_file(name), warning=True, code="hub.taken-as-a-name"
-        )
-    return source.problem(
-        path,
-        f"'{dotted(path)}': there is no file or folder {name}.",
-        near_file(name),
-        code="weights.missing",
-    )
-
-
-def _tokenizer_path(name: str, source: Source, block: KeyPath) -> list[Problem]:
-    path = (*block, "tokenizer_name_or_path")
-    kind = kind_of(Path(name))
-    if not kind and name in source.promised:
-        return []
-    if not kind:
-        return [_absent(name, source, path)]
-    if kind == "folder" and not _has_tokenizer(Path(name)):
-        message = f"'{dotted(path)}': {name} holds no tokenizer."
-        return [
-            source.problem(
-                path, message, f"Looked for {_TOKENIZERS}.", code="tokenizer.not-in-the-folder"
-            )
-        ]
-    return []
-
-
-def _has_tokenizer(folder: Path) -> bool:
-    return any(kind_of(folder / name) == "file" for name in TOKENIZER_FILES)
-
-
-def check_tokenizer(keys: RunKeys, source: Source) -> list[Problem]:
-    """One of the places where a tokenizer is looked for has to hold one."""
-    if keys.tokenizer_name_or_path is not None:
-        return _tokenizer_path(keys.tokenizer_name_or_path, source, ())
-    teacher = keys.teacher_architectures
-    if teacher is None or not keys.do_train or teacher.tokenizer_name_or_path is not None:
-        return []
-    folders = []
-    for name in (teacher.model_name_or_path, teacher.config_file):
-        if name is not None and not kind_of(Path(name)):
-            return []  # a hub name brings its tokenizer; a missing file is reported already
-        if name is not None:
-            folders.append(Path(name) if kind_of(Path(name)) == "folder" else Path(name).parent)
-    if not folders or any(_has_tokenizer(folder) for folder in folders):
-        return []
-    weights = Path(teacher.model_name_or_path or "")
-    if teacher.model_name_or_path and with_weights(weights) != weights:
-        return []  # a run folder in place of its network, which is told already
-    where = " and ".join(dict.fromkeys(str(folder) for folder in folders))
-    message = f"no tokenizer: looked for {_TOKENIZERS} in {where}."
-    hint = 'Copy the teacher\'s vocab.txt there, or set "tokenizer_name_or_path".'
-    key = "model_name_or_path" if teacher.model_name_or_path else "config_file"
-    return [source.problem((TEACHER, key), message, hint, code="tokenizer.nowhere")]

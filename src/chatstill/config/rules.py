@@ -139,8 +139,10 @@ def starts_pretrained(keys: RunKeys) -> bool:
 
 
 def _pretrained(keys: RunKeys, source: Source) -> list[Problem]:
-    own = keys.pretrained_architectures
-    if not starts_pretrained(keys) or (own is not None and own.model_name_or_path is not None):
+    pretrained = keys.pretrained_architectures
+    if not starts_pretrained(keys) or (
+        pretrained is not None and pretrained.model_name_or_path is not None
+    ):
         return []
     path = ("student_architectures", "copy_from")
     message = (

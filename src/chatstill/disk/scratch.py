@@ -33,8 +33,8 @@ def clear_left() -> None:
     """Removes temporary folders whose process is gone. Links and what is another user's are passed over."""
     with suppress(OSError):
         for entry in os.scandir(tempfile.gettempdir()):
-            own = entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)
-            if own and entry.stat(follow_symlinks=False).st_uid == os.getuid():
+            made_here = entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)
+            if made_here and entry.stat(follow_symlinks=False).st_uid == os.getuid():
                 _clear(Path(entry.path))
 
 

@@ -53,9 +53,9 @@ def most_disagreeing(
         distance = np.where(known, np.abs(matrix(scores)[:, 0] - labels), -np.inf)
         order = np.argsort(-distance, kind="stable")
         return order[distance[order] > 0][:limit]
-    own = _of_label(probabilities(scores), np.where(known, labels, 0))
+    of_label = _of_label(probabilities(scores), np.where(known, labels, 0))
     apart = np.flatnonzero(known & (decide(scores) != labels))
-    return apart[np.argsort(own[apart], kind="stable")][:limit]
+    return apart[np.argsort(of_label[apart], kind="stable")][:limit]
 
 
 def disagreements(

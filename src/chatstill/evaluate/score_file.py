@@ -159,13 +159,13 @@ def as_trained(folder: Path, config: RunConfig) -> RunConfig:
     """The lengths that a run cut its rows to, where the configuration leaves them at their defaults."""
     found = resolved_values(folder.parent)
     keys = ("max_seq_length", "max_query_length", "max_reply_length", "truncation_side")
-    own = {
+    trained_with = {
         key: found[key]
         for key in keys
         if key in found and getattr(config, key) == RunKeys.model_fields[key].default
     }
     try:
-        RunKeys.model_validate(own, strict=True)
+        RunKeys.model_validate(trained_with, strict=True)
     except ValidationError:  # not what a run wrote
         return config
-    return config.model_copy(update=own)
+    return config.model_copy(update=trained_with)

@@ -73,11 +73,11 @@ def measure_models(
     """
     inputs = {}
     for name, model in models.items():
-        own = batches[name] if isinstance(batches, Mapping) else batches
-        if not own:
+        these = batches[name] if isinstance(batches, Mapping) else batches
+        if not these:
             raise ValueError(f"no batches to time {name!r} with")
-        inputs[name] = [_fitting(model, batch) for batch in own]
-    passes = max(repeats, max((len(own) for own in inputs.values()), default=0))
+        inputs[name] = [_fitting(model, batch) for batch in these]
+    passes = max(repeats, max((len(these) for these in inputs.values()), default=0))
     seconds: dict[str, list[float]] = {name: [] for name in models}
     names = list(models)
     with torch.inference_mode(), _evaluating(models), _threads(threads):

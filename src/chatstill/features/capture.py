@@ -60,12 +60,12 @@ def inputs_of(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor
 
 def teachers_view(batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """What of a batch is the teacher's: its own view where it has one, else all."""
-    own = {
+    read = {
         key.removeprefix(TEACHERS): value
         for key, value in batch.items()
         if key.startswith(TEACHERS)
     }
-    return own or batch
+    return read or batch
 
 
 def capture(

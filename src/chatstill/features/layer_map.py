@@ -163,29 +163,29 @@ def match_layers(
         UserError: the teacher has fewer layers, no whole ratio for ``linear`` and ``skip``, or a PKD
             map for a student of one layer.
     """
-    own, other = num_student, num_teacher
+    student, teacher = num_student, num_teacher
     first = 1 if feature == "attention" else 0
-    if other < own and kind not in ("only_top", "only_bottom"):
-        raise _no_map(kind, own, other, "the student has more layers")
-    if kind in ("linear", "skip") and other % own:
-        raise _no_map(kind, own, other, f"{other} is no whole multiple of {own}")
-    if kind in ("skip", "last") and own < 2:
-        raise _no_map(kind, own, other, "it leaves the student's last layer out")
-    ratio = other // own
+    if teacher < student and kind not in ("only_top", "only_bottom"):
+        raise _no_map(kind, student, teacher, "the student has more layers")
+    if kind in ("linear", "skip") and teacher % student:
+        raise _no_map(kind, student, teacher, f"{teacher} is no whole multiple of {student}")
+    if kind in ("skip", "last") and student < 2:
+        raise _no_map(kind, student, teacher, "it leaves the student's last layer out")
+    ratio = teacher // student
     if kind == "linear":
-        return [(i, i * ratio) for i in range(first, own + 1)]
+        return [(i, i * ratio) for i in range(first, student + 1)]
     if kind == "top":
-        return [(i, i + other - own) for i in range(first, own + 1)]
+        return [(i, i + teacher - student) for i in range(first, student + 1)]
     if kind == "bottom":
-        return [*((i, i) for i in range(first, own)), (own, other)]
+        return [*((i, i) for i in range(first, student)), (student, teacher)]
     if kind == "only_top":
-        return [(own, other)]
+        return [(student, teacher)]
     if kind == "only_bottom":
         return [(first, first)]
     if kind == "skip":
-        return [(i, i * ratio) for i in range(1, own)]
+        return [(i, i * ratio) for i in range(1, student)]
     if kind == "last":
-        return [(i, i + other - own) for i in range(1, own)]
+        return [(i, i + teacher - student) for i in range(1, student)]
     raise ValueError(f"unknown match type {kind!r}: expected {', '.join(MATCH_TYPES)}")
 
 
@@ -194,7 +194,9 @@ def describe_pairs(pairs: Sequence[tuple[int, int]]) -> str:
     return ", ".join(f"{student}→{teacher}" for student, teacher in pairs)
 
 
-def _no_map(kind: str, own: int, other: int, why: str) -> UserError:
-    message = f"the layer map '{kind}' does not fit {own} student and {other} teacher layers: {why}"
+def _no_map(kind: str, student: int, teacher: int, why: str) -> UserError:
+    message = (
+        f"the layer map '{kind}' does not fit {student} student and {teacher} teacher layers: {why}"
+    )
     hint = 'Choose another layer_map, another depth, or name the layers: "pairs": [[1, 2], …].'
     return UserError(Problem("layer_map", message, hint, code="terms.layer-map-does-not-fit"))

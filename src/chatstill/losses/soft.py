@@ -45,8 +45,8 @@ def soft_label_loss(
         return torch.sum((student - teacher) ** 2).float()
     student, teacher = student / temperature, teacher / temperature
     if objective == "cross_entropy":
-        own, aim = F.log_softmax(student, -1), F.log_softmax(teacher, -1)
-        loss = _divergence(own, aim, kind)
+        student_log, teacher_log = F.log_softmax(student, -1), F.log_softmax(teacher, -1)
+        loss = _divergence(student_log, teacher_log, kind)
     elif objective in ("sigmoid", "multi_label"):
         loss = _divergence(F.logsigmoid(student), F.logsigmoid(teacher), kind)
         loss = loss + _divergence(F.logsigmoid(-student), F.logsigmoid(-teacher), kind)
@@ -55,9 +55,11 @@ def soft_label_loss(
     return (loss * temperature**2 if temperature_squared else loss).float()
 
 
-def _divergence(own: Tensor, aim: Tensor, kind: str) -> Tensor:
+def _divergence(student_log: Tensor, teacher_log: Tensor, kind: str) -> Tensor:
     """sum of p·(log p − log q), or of −p·log q, from log-probabilities."""
-    return torch.sum(aim.exp() * (aim - own if kind == "kl" else -own))
+    return torch.sum(
+        teacher_log.exp() * (teacher_log - student_log if kind == "kl" else -student_log)
+    )
 
 
 def soft_label_count(

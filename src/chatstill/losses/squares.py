@@ -54,9 +54,9 @@ class _Difference(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         (difference,) = ctx.saved_tensors
-        own = difference * (2.0 * gradient)
+        of_left = difference * (2.0 * gradient)
         needs_left, needs_right, _ = ctx.needs_input_grad
-        return own if needs_left else None, -own if needs_right else None, None
+        return of_left if needs_left else None, -of_left if needs_right else None, None
 
 
 class _OfProducts(torch.autograd.Function):
@@ -86,6 +86,6 @@ class _OfProducts(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, difference = ctx.saved_tensors
         factor = 2.0 * ctx.factor * gradient
-        own = torch.bmm(difference, key).mul_(factor).view(ctx.shape)
+        queries = torch.bmm(difference, key).mul_(factor).view(ctx.shape)
         keys = torch.bmm(difference.transpose(1, 2), query).mul_(factor).view(ctx.shape)
-        return own, keys, None, None, None, None, None
+        return queries, keys, None, None, None, None, None

@@ -137,7 +137,7 @@ class Method:
         needs_teacher: Whether a run without a teacher makes no sense.
         needs_labels: Whether every training row must have a label.
         same_shape: Whether the student's layers must be of the teacher's shape.
-        alternatives: Knob of a method file -> the knob of the user's file that puts it out of force.
+        overridden_by: Knob of a method file -> the knob of the user's file that puts it out of force.
         unused_parameters: Whether a step may leave trained parameters without a gradient (DDP has to
             look for them). It counts as zero: moments and weight decay move them on.
         makes_tokens: Whether ``forward`` reads tokens that may be in no row of the data (masks, swaps):
@@ -152,7 +152,7 @@ class Method:
     same_shape: ClassVar[bool] = False
     unused_parameters: ClassVar[bool] = False
     makes_tokens: ClassVar[bool] = False
-    alternatives: ClassVar[Mapping[str, str]] = {}
+    overridden_by: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,

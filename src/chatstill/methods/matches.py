@@ -76,7 +76,7 @@ class Matches(Method):
 
     Config = Config
     block = "distillation"
-    alternatives: ClassVar[Mapping[str, str]] = {"layer_map": "pairs", "pairs": "layer_map"}
+    overridden_by: ClassVar[Mapping[str, str]] = {"layer_map": "pairs", "pairs": "layer_map"}
     top_level = tuple(OldKeys.model_fields)
     needs_labels = False  # a run's own terms may need them
     config: MatchesConfig

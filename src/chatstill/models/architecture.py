@@ -63,7 +63,7 @@ def load_config(
     """
     block = f"{role}_architectures"
     kind = None if built_in(architecture.model_type) else architecture.model_type
-    own = own_type(kind)
+    of_plugin = own_type(kind)
     if architecture.config_file:
         place = f"{block}.config_file"
         file = Path(architecture.config_file).expanduser()
@@ -72,8 +72,8 @@ def load_config(
         place = f"{block}.model_name_or_path"
         weights = find_weights(architecture.model_name_or_path, place)
         config = config_of_weights(weights, kind, place, cache_dir)
-    elif own is not None:  # as its config class has it
-        config = config_from_dict({}, kind, own.plugin, f"{block}.model_type")
+    elif of_plugin is not None:  # as its config class has it
+        config = config_from_dict({}, kind, of_plugin.plugin, f"{block}.model_type")
     else:
         raise UserError(
             Problem(
@@ -174,10 +174,10 @@ def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place
     if inside is not None and not isinstance(inside, str):
         message = f"{file}: model_type is no text but a JSON {type(inside).__name__}"
         raise UserError(Problem(place, message, code="network.type-is-no-text"))
-    own = own_type(given)
-    wanted = own.name if own else _normalised(given) if given else None
-    if own is not None and extends(own, inside):
-        return own.name
+    of_plugin = own_type(given)
+    wanted = of_plugin.name if of_plugin else _normalised(given) if given else None
+    if of_plugin is not None and extends(of_plugin, inside):
+        return of_plugin.name
     if wanted and inside and wanted != inside:
         raise UserError(
             Problem(

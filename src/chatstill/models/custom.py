@@ -30,21 +30,21 @@ def register(plugins: Sequence[str]) -> None:
             method that every network needs.
     """
     register_networks()
-    for name, own in own_models(plugins).items():
-        model: Any = own.model
+    for name, of_plugin in own_models(plugins).items():
+        model: Any = of_plugin.model
         if lacking := [name for name in METHODS if not callable(getattr(model, name, None))]:
-            place = line_of(own.plugin, model)
+            place = line_of(of_plugin.plugin, model)
             message = f"{model.__name__} has no {' and no '.join(lacking)}."
             hint = (
                 f"Write `class {model.__name__}(PreTrainedModel)`: that brings what is not its own."
             )
             raise UserError(Problem(place, message, hint, code="plugin.model-lacks-methods"))
         config_class = model.config_class
-        with faults(own.plugin, f"{config_class.__name__}() fails"):
+        with faults(of_plugin.plugin, f"{config_class.__name__}() fails"):
             config_class()
         CONFIG_MAPPING.register(name, config_class, exist_ok=True)
         MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.register(config_class, model, exist_ok=True)
-        _KNOWN[name] = own
+        _KNOWN[name] = of_plugin
 
 
 def register_networks() -> None:
@@ -58,7 +58,9 @@ def register_networks() -> None:
 
 def own_type(name: str | None) -> OwnModel | None:
     """The registered model of a name; case, hyphens and underscores don't count."""
-    return next((own for key, own in _KNOWN.items() if name and plain(key) == plain(name)), None)
+    return next(
+        (of_plugin for key, of_plugin in _KNOWN.items() if name and plain(key) == plain(name)), None
+    )
 
 
 def is_own(model: torch.nn.Module) -> bool:
@@ -72,21 +74,21 @@ def code_of(model: torch.nn.Module) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
-def extends(own: OwnModel, kind: object) -> bool:
+def extends(of_plugin: OwnModel, kind: object) -> bool:
     """Whether a model's config continues that of one of transformers' types, and may read its files."""
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         return False
-    return issubclass(own.model.config_class, CONFIG_MAPPING[kind])
+    return issubclass(of_plugin.model.config_class, CONFIG_MAPPING[kind])
 
 
 @contextmanager
 def own_faults(config: PretrainedConfig, doing: str) -> Iterator[None]:
     """What a user's own model raises as a ``UserError``; nothing for transformers' models."""
-    own = _KNOWN.get(config.model_type)
-    if own is None:
+    of_plugin = _KNOWN.get(config.model_type)
+    if of_plugin is None:
         yield
         return
-    with faults(own.plugin, f"{own.model.__name__} {doing}"):
+    with faults(of_plugin.plugin, f"{of_plugin.model.__name__} {doing}"):
         yield
 
 
@@ -97,10 +99,10 @@ def probe(model: PreTrainedModel) -> None:
     Raises:
         UserError: it fails, or its logits have another shape than (rows, num_labels).
     """
-    own = _KNOWN.get(model.config.model_type)
-    if own is None:
+    of_plugin = _KNOWN.get(model.config.model_type)
+    if of_plugin is None:
         return
-    place = line_of(own.plugin, type(model).forward)
+    place = line_of(of_plugin.plugin, type(model).forward)
     taken = inspect.signature(model.forward).parameters
     open_ended = any(one.kind is one.VAR_KEYWORD for one in taken.values())
     lacking = [name for name in ("input_ids", "attention_mask") if name not in taken]
@@ -113,7 +115,7 @@ def probe(model: PreTrainedModel) -> None:
         batch["token_type_ids"] = torch.zeros_like(batch["input_ids"])
     training = model.training
     model.eval()
-    with faults(own.plugin, f"{type(model).__name__}.forward fails"):
+    with faults(of_plugin.plugin, f"{type(model).__name__}.forward fails"):
         logits = getattr(model(**batch), "logits", None)
     model.train(training)
     wanted = (2, model.config.num_labels)

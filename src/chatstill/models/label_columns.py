@@ -269,7 +269,9 @@ def _wrong_count(names: Sequence[str], labels: Labels, role: str) -> Problem:
 def _named(names: Sequence[str], labels: Labels) -> list[int | None]:
     """The label that each name is, by the label's name or one of its synonyms."""
     others = labels.synonyms or ((),) * len(labels.names)
-    return same_names(names, [(own, *more) for own, more in zip(labels.names, others, strict=True)])
+    return same_names(
+        names, [(label, *more) for label, more in zip(labels.names, others, strict=True)]
+    )
 
 
 def _listing(names: Sequence[str]) -> str:
@@ -279,11 +281,11 @@ def _listing(names: Sequence[str]) -> str:
 
 def column_names(config: Any, labels: Labels, match: LabelMatch) -> list[str]:
     """Label names by output column: the model's own where it has some, else the task's."""
-    own = output_names(config)
-    named = not all(name.upper() == f"LABEL_{i}" for i, name in enumerate(own))
+    of_network = output_names(config)
+    named = not all(name.upper() == f"LABEL_{i}" for i, name in enumerate(of_network))
     if named or match.objective != "cross_entropy":
-        return own if named else []
-    names = [""] * len(own)
+        return of_network if named else []
+    names = [""] * len(of_network)
     for label, column in enumerate(match.order):
         names[column] = labels.names[label]
     return names

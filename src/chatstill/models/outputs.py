@@ -111,8 +111,8 @@ def same_class_problems(student: PreTrainedModel, teacher: PreTrainedModel) -> l
     Its losses read logits, which a linear layer of transformers' own networks can learn to give.
     """
     reading = reading_of(teacher)
-    own = own_type(teacher.config.model_type) is not None
-    if reading is None or reading.output != "probability" or not own:
+    of_plugin = own_type(teacher.config.model_type) is not None
+    if reading is None or reading.output != "probability" or not of_plugin:
         return []
     if type(student) is not type(teacher) or reading.objective == "regression":
         return []

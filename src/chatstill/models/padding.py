@@ -39,19 +39,24 @@ def fit_padding(
     Returns:
         A warning where the scores of a row depend on its padding whatever is set.
     """
-    own, theirs = getattr(model.config, "pad_token_id", None), tokenizer.pad_token_id
-    if own is None:
-        _set_token(model.config, theirs)
-        own = theirs
+    networks, tokenizers = getattr(model.config, "pad_token_id", None), tokenizer.pad_token_id
+    if networks is None:
+        _set_token(model.config, tokenizers)
+        networks = tokenizers
     trial = structural_copy(model).train(False)  # some networks change for good when they run
     row = torch.tensor([tokenizer("a", "b")["input_ids"]])
     reach = _reach(trial, row)
     side = tokenizer.padding_side
     other = "left" if side == "right" else "right"
     farthest = 0.0
-    for token, place in ((own, side), (theirs, side), (own, other), (theirs, other)):
+    for token, place in (
+        (networks, side),
+        (tokenizers, side),
+        (networks, other),
+        (tokenizers, other),
+    ):
         _set_token(trial.config, token)
-        distance = _distance(trial, row, theirs, place, reach)
+        distance = _distance(trial, row, tokenizers, place, reach)
         if distance == 0:
             _set_token(model.config, token)
             tokenizer.padding_side = place

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 
-def make_projections(keys: Iterable[str], width: int, aim: int, seed: int) -> nn.ModuleDict:
+def make_projections(
+    keys: Iterable[str], width: int, teacher_width: int, seed: int
+) -> nn.ModuleDict:
     """Linear maps with bias from one width to the other, by key, equal for equal seeds.
 
     Weights are N(0, 0.02) with bias 0, as in the public code of TinyBERT; between equal widths the map
@@ -18,9 +20,9 @@ def make_projections(keys: Iterable[str], width: int, aim: int, seed: int) -> nn
     generator = torch.Generator().manual_seed(seed)
     projections = nn.ModuleDict()
     for key in sorted(set(keys)):
-        linear = nn.utils.skip_init(nn.Linear, width, aim)
+        linear = nn.utils.skip_init(nn.Linear, width, teacher_width)
         with torch.no_grad():
-            if width == aim:
+            if width == teacher_width:
                 nn.init.eye_(linear.weight)
             else:
                 linear.weight.normal_(0.0, 0.02, generator=generator)

@@ -24,8 +24,8 @@ def read_features(
         UserError: the model has no plain list of layers.
     """
     if given_by(model):
-        own: Any = model
-        found: Features = own.read_features(batch, needs)
+        network: Any = model
+        found: Features = network.read_features(batch, needs)
         return found
     layers: list[nn.Module] = list(layer_list(model)[2]) if needs.reads_layers else []
     return capture(model, layers, batch, needs, stop_early=stop_early)

@@ -22,7 +22,7 @@ def save_student(
     folder: Path,
     label_names: Sequence[str],
     problem: LabelKind | None = None,
-    own: Mapping[str, Any] | None = None,
+    extras: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes weights, config with label names, and tokenizer; the folder is complete or absent.
 
@@ -35,7 +35,7 @@ def save_student(
         folder: ``output_dir/model``.
         label_names: In the order of the model's outputs; empty keeps the names of its config.
         problem: See ``set_labels``; None keeps the config's ``problem_type``.
-        own: The block ``chatstill`` of its config; one that came with the teacher's goes.
+        extras: The block ``chatstill`` of its config; one that came with the teacher's goes.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     recover_saved(folder)
@@ -44,7 +44,7 @@ def save_student(
     staging = fresh_folder(folder)
     try:
         with writing(folder):
-            _write(model, tokenizer, staging, label_names, problem, own or {})
+            _write(model, tokenizer, staging, label_names, problem, extras or {})
     except BaseException:
         remove_if_possible(staging)
         raise
@@ -62,14 +62,14 @@ def _write(
     folder: Path,
     label_names: Sequence[str],
     problem: LabelKind | None,
-    own: Mapping[str, Any],
+    extras: Mapping[str, Any],
 ) -> None:
     """All files of a network, durable."""
     with quiet_transformers(), writing(folder / "model.safetensors"):
         model.save_pretrained(folder)
     config = copy.deepcopy(model.config)
     set_labels(config, None, label_names or None, problem)
-    set_own_block(config, own)
+    set_own_block(config, extras)
     config.architectures = [type(model).__name__]
     with writing(folder / "config.json"):
         config.save_pretrained(folder)

@@ -50,8 +50,8 @@ class KeptBuffers:
     @torch.no_grad()
     def put_back(self) -> None:
         """Writes the values of the trained structure into the kept network."""
-        for module, name, home, own in self._pairs:
-            source, target = module._buffers[name], home._buffers[own]
+        for module, name, home, name_at_home in self._pairs:
+            source, target = module._buffers[name], home._buffers[name_at_home]
             if source is not target and source is not None and target is not None:
                 target.copy_(source)
 

@@ -155,8 +155,8 @@ def _own_float32(tensor: Tensor, name: str, file: Path, place: str) -> Tensor:
     # Contiguous: converted TensorFlow checkpoints hold transposed views, which cannot be saved.
     kind = torch.float32 if tensor.is_floating_point() else tensor.dtype
     try:
-        own = torch.empty(tensor.shape, dtype=kind)
-        return own.copy_(tensor)
+        copy = torch.empty(tensor.shape, dtype=kind)
+        return copy.copy_(tensor)
     except (RuntimeError, NotImplementedError) as error:
         raise _damaged(file, place, f"{name}: {error}") from None
 

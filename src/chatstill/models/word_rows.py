@@ -77,11 +77,11 @@ class WordRows:
         if number not in state:  # no step was made yet
             return state
         shapes = (self.full.shape, self.trained.shape)
-        own = {
+        changed = {
             name: change(value) if isinstance(value, Tensor) and value.shape in shapes else value
             for name, value in state[number].items()
         }
-        return {**state, number: own}
+        return {**state, number: changed}
 
     def _widen(self, values: Tensor) -> Tensor:
         whole = values.new_zeros(self.full.shape)

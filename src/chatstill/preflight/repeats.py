@@ -43,12 +43,12 @@ def _contradictions(found: Survey, rows: np.ndarray) -> dict[str, Any]:
     number = np.cumsum(np.concatenate([[0], ~same])) if len(order) else order
     at_odds = np.unique(number[1:][differ])
     inside = np.isin(number, at_odds)
-    own = lines[order][inside]
+    their_lines = lines[order][inside]
     starts = np.searchsorted(number[inside], at_odds)
-    first = np.minimum.reduceat(own, starts) if len(starts) else starts
-    ends = np.append(starts[1:], len(own))
+    first = np.minimum.reduceat(their_lines, starts) if len(starts) else starts
+    ends = np.append(starts[1:], len(their_lines))
     listed = [
-        np.sort(own[starts[text] : ends[text]])[:MOST_LISTED].tolist()
+        np.sort(their_lines[starts[text] : ends[text]])[:MOST_LISTED].tolist()
         for text in np.argsort(first)[:MOST_LISTED].tolist()
     ]
     return {

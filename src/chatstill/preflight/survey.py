@@ -125,11 +125,11 @@ class Tokens:
         unknown[pairs] += found.unknown[num:]
         whole = first + second + specials
         cut = whole > lengths.max_seq_length
-        for own, most in (
+        for tokens, most in (
             (first + turns, lengths.max_query_length),
             (second, lengths.max_reply_length),
         ):
-            cut |= own > most if most is not None else False
+            cut |= tokens > most if most is not None else False
         self.text_a.add(first)
         self.text_b.add(second[pairs])
         self.row.add(whole)

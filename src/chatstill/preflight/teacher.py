@@ -53,17 +53,17 @@ class TeacherCheck:
         return text
 
 
-def check_preprocess(own: Mapping[str, Any], preprocess: str | None) -> Problem | None:
+def check_preprocess(teachers: Mapping[str, Any], preprocess: str | None) -> Problem | None:
     """A warning where the teacher was trained on texts that were converted otherwise.
 
     Args:
-        own: The block ``chatstill`` of its config, empty for other networks.
+        teachers: The block ``chatstill`` of its config, empty for other networks.
         preprocess: The configuration's.
     """
-    if "preprocess" not in own or own["preprocess"] == preprocess:
+    if "preprocess" not in teachers or teachers["preprocess"] == preprocess:
         return None
-    message = f"is {preprocess}, the teacher was trained with {own['preprocess']}"
-    hint = f'Set "preprocess": "{own["preprocess"]}" to give it the texts that it knows.'
+    message = f"is {preprocess}, the teacher was trained with {teachers['preprocess']}"
+    hint = f'Set "preprocess": "{teachers["preprocess"]}" to give it the texts that it knows.'
     return Problem(
         "preprocess", message, hint, severity="warning", code="teacher.other-preprocessing"
     )
@@ -245,9 +245,9 @@ def _many_classes(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float,
     def mean_auc(labels: np.ndarray) -> float:
         values = []
         for label in classes:
-            own = labels == label
-            count, rest = own.sum(), (~own).sum()
-            excess = ranks[own, label].sum() - count * (count + 1) / 2
+            of_label = labels == label
+            count, rest = of_label.sum(), (~of_label).sum()
+            excess = ranks[of_label, label].sum() - count * (count + 1) / 2
             values.append(excess / (count * rest))
         return float(np.mean(values))
 

@@ -45,7 +45,7 @@ def student_tokenizer(
         beside = start.config_file
     if named is None and not _brings_one(weights):
         return teachers
-    own = resolve_tokenizer(
+    students = resolve_tokenizer(
         named,
         weights,
         beside,
@@ -53,7 +53,7 @@ def student_tokenizer(
         config.cache_dir,
         config.normalize,
     )
-    if own.get_vocab() == teachers.get_vocab() and _cut_alike(own, teachers):
+    if students.get_vocab() == teachers.get_vocab() and _cut_alike(students, teachers):
         return teachers
     if weights is None and _same_embeddings(student, teacher):
         message = "names another tokenizer, but the student starts as the teacher's embeddings"
@@ -66,18 +66,18 @@ def student_tokenizer(
                 code="tokenizer.another-than-the-start",
             )
         )
-    return own
+    return students
 
 
 def token_problems(
-    method: Method, own: PreTrainedTokenizerBase, teachers: PreTrainedTokenizerBase
+    method: Method, students: PreTrainedTokenizerBase, teachers: PreTrainedTokenizerBase
 ) -> list[Problem]:
     """Terms that compare token by token need one tokenizer; logits, [CLS] and vectors do not."""
     needs = [method.needs(phase)["teacher"] for phase in method.phases()]
     if not any(need.hidden_states or need.attention for need in needs):
         return []
     message = (
-        f"the student's tokenizer ({len(own):,} entries) is not the teacher's ({len(teachers):,}), "
+        f"the student's tokenizer ({len(students):,} entries) is not the teacher's ({len(teachers):,}), "
         "and hidden states and attention scores are compared token by token"
     )
     hint = "Take those terms out (weight 0), or give the student the teacher's vocabulary."

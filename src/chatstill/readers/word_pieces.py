@@ -201,8 +201,8 @@ def _plain_backend(tokenizer: Tokenizer) -> Any:
     """The Rust tokenizer where transformers' own encoding adds nothing to it, else None."""
     from transformers import PreTrainedTokenizerFast
 
-    own = getattr(type(tokenizer), "_encode_plus", None)
-    if own is not getattr(PreTrainedTokenizerFast, "_encode_plus", False):
+    method = getattr(type(tokenizer), "_encode_plus", None)
+    if method is not getattr(PreTrainedTokenizerFast, "_encode_plus", False):
         return None
     return tokenizer.backend_tokenizer
 

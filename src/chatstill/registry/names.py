@@ -50,9 +50,9 @@ def unknown(kind: str, name: str, known: Sequence[str], words: Sequence[str] = (
     if kind == "method" and (what := later(name)) is not None:
         return f"'{name}': {what} is not in this version yet. {listed}"
     targets = {word: word for word in known} | dict(word.split("=", 1) for word in words)
-    begun = {own: 0 for word, own in targets.items() if plain(word).startswith(plain(name))}
+    begun = {name_of: 0 for word, name_of in targets.items() if plain(word).startswith(plain(name))}
     found = nearest(name, list(targets))
     meant = list(begun) if 1 < len(begun) < 4 else [targets[found]] if found else []
-    names = " or ".join(f"'{own}'" for own in meant)
+    names = " or ".join(f"'{name_of}'" for name_of in meant)
     guess = f" Did you mean {names}?" if names else ""
     return f"no {kind} '{name}'.{guess} {listed}"

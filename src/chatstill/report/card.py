@@ -29,7 +29,7 @@ class CardFacts:
         max_seq_length: Tokens that rows were cut to.
         normalize: Whether the tokenizer applies NFKC.
         preprocess: What was done to texts before the tokenizer, or None.
-        own: The block ``chatstill`` of its config.
+        extras: The block ``chatstill`` of its config.
         ended: Where and how training was ended before its time; empty where it was not.
         file: The user's file that holds the network's class; empty for a network of transformers.
         ours: The network is one of the package's own.
@@ -44,7 +44,7 @@ class CardFacts:
     max_seq_length: int
     normalize: bool = False
     preprocess: str | None = None
-    own: Mapping[str, Any] = field(default_factory=dict)
+    extras: Mapping[str, Any] = field(default_factory=dict)
     ended: Sequence[str] = ()
     file: str = ""
     ours: bool = False
@@ -70,7 +70,7 @@ def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
         _figures(metrics) if metrics else "It was not scored: the run had no evaluation.\n",
         _texts(facts),
         _use(facts),
-        _calibration(facts.own, metrics or {}),
+        _calibration(facts.extras, metrics or {}),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -84,10 +84,10 @@ def _ended(lines: Sequence[str]) -> str:
 def _figures(metrics: Mapping[str, Any]) -> str:
     dev, teacher = metrics["dev"], metrics.get("teacher")
     main = dev["main"]
-    own = [key for key, value in dev["metrics"].items() if value is not None]
+    given = [key for key, value in dev["metrics"].items() if value is not None]
     shown = [
         main,
-        *(key for key in own if key != main and not key.startswith(NOT_SHOWN)),
+        *(key for key in given if key != main and not key.startswith(NOT_SHOWN)),
     ]
     shown = [key for key in shown if "@" not in key or key in (main, "r10@1", "p@1")]
     head = "| | this network |" + (" teacher |" if teacher else "")
@@ -157,9 +157,9 @@ def _use(facts: CardFacts) -> str:
     )
 
 
-def _calibration(own: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+def _calibration(extras: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """How to get calibrated probabilities, where a temperature was fitted."""
-    if "temperature" not in own:
+    if "temperature" not in extras:
         return ""
     found = metrics.get("calibration")
     errors = (
@@ -169,19 +169,19 @@ def _calibration(own: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     )
     text = (
         "## Probabilities\n\nDivided by the temperature "
-        f"{own['temperature']:.4g}, the logits give the probabilities with the smallest log-loss on "
+        f"{extras['temperature']:.4g}, the logits give the probabilities with the smallest log-loss on "
         f"dev{errors}: "
         '`(logits / model.config.chatstill["temperature"]).softmax(-1)`, or '
         "`.sigmoid()` of a single logit. Which class is the likeliest does not change.\n"
     )
-    if "threshold" in own:
+    if "threshold" in extras:
         text += (
-            f"\nCounted as {_positive(own)} from a probability of {own['threshold']:.4g} (before the "
+            f"\nCounted as {_positive(extras)} from a probability of {extras['threshold']:.4g} (before the "
             "division), it was as precise as its teacher on dev.\n"
         )
     return text
 
 
-def _positive(own: Mapping[str, Any]) -> str:
+def _positive(extras: Mapping[str, Any]) -> str:
     """The class that the threshold is about; networks of older versions don't name it."""
-    return f"`{own['positive_label']}`" if "positive_label" in own else "positive"
+    return f"`{extras['positive_label']}`" if "positive_label" in extras else "positive"

@@ -29,8 +29,8 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
     last = next((link for link in reversed(links) if link["name"] not in COMPARED), links[-1])
     for link, run, folder in zip(links, runs, folders, strict=True):
         size, found = run["model"]["megabytes"], measures(run["dev"])
-        own = link["name"] == last["name"]
-        rows.append(ResultRow(name_of(link), link["parameters"], size, found, highlight=own))
+        is_last = link["name"] == last["name"]
+        rows.append(ResultRow(name_of(link), link["parameters"], size, found, highlight=is_last))
         steps = [phase["steps"] for phase in run["training"]["phases"]]
         history = read_history(folder, steps)
         losses.append(Series(link["name"], history.curve("loss")))
@@ -87,8 +87,8 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
 
 def _summary(links: Sequence[Mapping[str, Any]]) -> str:
     """``step1 accuracy 0.812 → step2 accuracy 0.850; alone accuracy 0.830``."""
-    own = " → ".join(_step(link) for link in links if link["name"] not in COMPARED)
-    return "; ".join([own, *(_step(link) for link in links if link["name"] in COMPARED)])
+    steps = " → ".join(_step(link) for link in links if link["name"] not in COMPARED)
+    return "; ".join([steps, *(_step(link) for link in links if link["name"] in COMPARED)])
 
 
 def _step(link: Mapping[str, Any]) -> str:

@@ -119,10 +119,12 @@ def _metric(measure: Measure | None) -> Cell:
 
 def _ratio(row: ResultRow, teacher: ResultRow, report: Report) -> Cell:
     """The share of the teacher's main metric, and how many times faster at each setting."""
-    own, other = row.metrics.get(report.metric()), teacher.metrics.get(report.metric())
+    student, of_teacher = row.metrics.get(report.metric()), teacher.metrics.get(report.metric())
     share = NOTHING
-    if own and other and other.value > 0 and math.isfinite(own.value):
-        share = f"{100 * own.value / other.value:.1f} % {report.metric_name(report.metric())}"
+    if student and of_teacher and of_teacher.value > 0 and math.isfinite(student.value):
+        share = (
+            f"{100 * student.value / of_teacher.value:.1f} % {report.metric_name(report.metric())}"
+        )
     faster = [
         f"{teacher.latency_ms[key] / own_time:.2f}×"
         for key, own_time in row.latency_ms.items()

@@ -46,23 +46,23 @@ def calibration_of(job: Job, trained: Trained, labels: np.ndarray) -> dict[str, 
 
 def save_kept(job: Job, target: Path, calibration: dict[str, Any]) -> dict[str, Any]:
     """Writes the kept network; returns the block ``chatstill`` of its config."""
-    own: dict[str, Any] = {}
+    extras: dict[str, Any] = {}
     if job.config.preprocess:
-        own["preprocess"] = job.config.preprocess
+        extras["preprocess"] = job.config.preprocess
     if calibration:
-        own["temperature"] = calibration["calibration"]["temperature"]
+        extras["temperature"] = calibration["calibration"]["temperature"]
     if calibration.get("threshold", {}).get("probability") is not None:
-        own["threshold"] = calibration["threshold"]["probability"]
-        own["positive_label"] = calibration["threshold"]["label"]
+        extras["threshold"] = calibration["threshold"]["probability"]
+        extras["positive_label"] = calibration["threshold"]["label"]
     kept = job.method.kept()
-    save_student(kept, job.tokenizer, target, job.names, job.task.labels.kind, own)
-    return own
+    save_student(kept, job.tokenizer, target, job.names, job.task.labels.kind, extras)
+    return extras
 
 
 def write_card(
     job: Job,
     folder: Path,
-    own: dict[str, Any],
+    extras: dict[str, Any],
     metrics: dict[str, Any] | None,
     ended: Ended | None = None,
 ) -> None:
@@ -84,7 +84,7 @@ def write_card(
         max_seq_length=job.config.max_seq_length,
         normalize=normalizes(job.tokenizer),
         preprocess=job.config.preprocess,
-        own=own,
+        extras=extras,
         ended=[] if ended is None else [ended.text, *ended.warnings],
         **known,
     )

@@ -100,15 +100,15 @@ def student_spec(
     """
     block = config.student_architectures or StudentArchitecture()
     described = block.config_file or (own_type(block.model_type) and not block.model_name_or_path)
-    own = load_config(block, "student", config.cache_dir) if described else None
+    described_as = load_config(block, "student", config.cache_dir) if described else None
     if fitted is not None:
-        own = fitted.config()
-    if own is not None and method_class.same_shape:
-        problems = check_same_shape(teacher.config, own)
+        described_as = fitted.config()
+    if described_as is not None and method_class.same_shape:
+        problems = check_same_shape(teacher.config, described_as)
         if errors := errors_of(problems):
             raise UserError(errors)
         notes += [f"{p.place}: {p.message}; the teacher's is used" for p in problems]
-    if own is None and (wrong := _other_type(block, teacher.config)):
+    if described_as is None and (wrong := _other_type(block, teacher.config)):
         raise UserError(wrong)
     if block.num_labels not in (None, teacher.config.num_labels):
         message = f"the teacher has {teacher.config.num_labels} outputs, and so has its student"
@@ -117,12 +117,12 @@ def student_spec(
         )
     total = count_layers(teacher.config)
     layers = block.num_hidden_layers or 0
-    if own is not None:
-        layers = count_layers(own)
+    if described_as is not None:
+        layers = count_layers(described_as)
     elif not layers and isinstance(block.copy_layers, tuple):
         layers = len(block.copy_layers)
     layers = layers or method_class.default_depth(method_config, total)
-    if layers < 1 and own is None and not block.model_name_or_path:
+    if layers < 1 and described_as is None and not block.model_name_or_path:
         message = f"half of {total} layers leaves no student"
         raise UserError(
             Problem(
@@ -142,7 +142,7 @@ def student_spec(
         if block.model_name_or_path:
             said = block.copy_from or block.copy_layers
             return load(), ["no layers are copied: the student has weights of its own"] * bool(said)
-        return _Start(config, block, task, teacher, own, layers, outputs, notes).build()
+        return _Start(config, block, task, teacher, described_as, layers, outputs, notes).build()
 
     return StudentSpec(layers, block.model_name_or_path, load, build)
 
@@ -156,25 +156,25 @@ class _Start:
         block: StudentArchitecture,
         task: Task,
         teacher: PreTrainedModel,
-        own: PretrainedConfig | None,
+        shape: PretrainedConfig | None,
         layers: int,
         outputs: dict[str, Any],
         notes: list[str],
     ) -> None:
         self.config, self.block, self.task, self.teacher = config, block, task, teacher
-        self.own, self.layers, self.outputs, self.notes = own, layers, outputs, notes
+        self.shape, self.layers, self.outputs, self.notes = shape, layers, outputs, notes
 
     def build(self) -> Built:
         """Copied where it was asked for, or where the shapes allow it; else random."""
         source = self.block.copy_from
         if source == "none":
             return self._random("as asked")
-        if source is None and self.own is not None:
-            if not count_layers(self.own):
-                return self._random(f"'{self.own.model_type}' has no layers to copy")
+        if source is None and self.shape is not None:
+            if not count_layers(self.shape):
+                return self._random(f"'{self.shape.model_type}' has no layers to copy")
             if self.layers > count_layers(self.teacher.config):
                 return self._random("it has more layers than the teacher")
-            other = errors_of(check_same_shape(self.teacher.config, self.own))
+            other = errors_of(check_same_shape(self.teacher.config, self.shape))
             if other:
                 return self._random(f"its shape is not the teacher's ({other[0].message})")
         if source == "pretrained":
@@ -210,22 +210,22 @@ class _Start:
                     code="student.layers-not-counted",
                 )
             )
-        if self.own is not None:
-            problems = errors_of(check_same_shape(source.config, self.own))
+        if self.shape is not None:
+            problems = errors_of(check_same_shape(source.config, self.shape))
             if problems:
                 hint = "Layers can only be copied between equal shapes; see copy_from."
                 raise UserError([replace(problem, hint=hint) for problem in problems])
         indices = initial_layers(total, self.layers, self.block.copy_layers or "first")
-        student = copy_layers(source, self.layers, indices, config=self.own)
+        student = copy_layers(source, self.layers, indices, config=self.shape)
         return student, [f"the student starts as {whose} layers {indices} (0-based); {rest}"]
 
     def _random(self, why: str) -> Built:
-        own = self.own
-        if own is None:
-            own = _of_depth(self.teacher.config, self.layers)
-        set_labels(own, problem=self.task.labels.kind, **self.outputs)
-        own.problem_type = self.teacher.config.problem_type
-        return new_classifier(own, self.config.seed), [f"{STARTS_AT_RANDOM}: {why}"]
+        shape = self.shape
+        if shape is None:
+            shape = _of_depth(self.teacher.config, self.layers)
+        set_labels(shape, problem=self.task.labels.kind, **self.outputs)
+        shape.problem_type = self.teacher.config.problem_type
+        return new_classifier(shape, self.config.seed), [f"{STARTS_AT_RANDOM}: {why}"]
 
 
 def _of_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
@@ -275,9 +275,9 @@ def _no_pretrained() -> Problem:
     )
 
 
-def _check_order(own: PretrainedConfig, teacher: PretrainedConfig) -> None:
+def _check_order(student: PretrainedConfig, teacher: PretrainedConfig) -> None:
     """A student's folder that knows the teacher's labels in another order would be read wrongly."""
-    mine, theirs = output_names(own), output_names(teacher)
+    mine, theirs = output_names(student), output_names(teacher)
     if mine != theirs and sorted(mine) == sorted(theirs):
         message = f"its labels are {', '.join(mine)}, the teacher's {', '.join(theirs)}"
         hint = "Take a student or a teacher whose labels stand in the same order."

@@ -52,9 +52,9 @@ def report_run(
     target = folder / ("student" if job.verb == "distill" else "teacher")
     labels, groups = np.asarray(views.dev.labels), views.dev.groups
     calibration = calibration_of(job, trained, labels)
-    own = save_kept(job, target, calibration)
+    extras = save_kept(job, target, calibration)
     if trained.scores is None:
-        write_card(job, target, own, None, trained.ended)
+        write_card(job, target, extras, None, trained.ended)
         return None
     metrics: dict[str, Any] = {
         "format": FORMAT,
@@ -95,7 +95,7 @@ def report_run(
     _write_predictions(path, job.task, trained.scores, views.dev, rows, job.config)
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
     write_json(folder / "metrics.json", metrics)
-    write_card(job, target, own, metrics, trained.ended)
+    write_card(job, target, extras, metrics, trained.ended)
     write_noise(job, views, trained, folder)
     write_run_report(folder)
     return metrics

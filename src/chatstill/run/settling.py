@@ -80,9 +80,7 @@ def _check_selection(config: RunConfig, method: Method) -> list[Problem]:
     if method.trains_outputs or not (config.keep == "best" or config.patience is not None):
         return []
     key = "keep" if config.keep == "best" else "patience"
-    message = (
-        "no term trains the student's classifier, so figures on dev say nothing of its weights"
-    )
+    message = "no loss trains the classifier, so dev scores cannot choose a checkpoint"
     return [
         Problem(
             key,

@@ -56,9 +56,9 @@ class BadRows:
         """
         if self._errors:
             raise told(self._errors)
-        own = self.listed[self._before : self._before + SHOWN]
+        of_file = self.listed[self._before : self._before + SHOWN]
         if not number:
-            none = f"none of its {self.count:,} rows can be read: {''.join(own[:1])}"
+            none = f"none of its {self.count:,} rows can be read: {''.join(of_file[:1])}"
             raise UserError(
                 Problem(
                     str(path), none if self.count else "the file holds no rows", code="data.no-rows"
@@ -66,7 +66,7 @@ class BadRows:
             )
         if not self.count:
             return []
-        shown = "\n    ".join(own)
+        shown = "\n    ".join(of_file)
         more = f"\n    and {self.count - SHOWN:,} more" if self.count > SHOWN else ""
         message = f"{self.count:,} of {self.count + number:,} rows are malformed and left out:"
         return [
@@ -95,9 +95,9 @@ def told(problems: Sequence[Problem], *, more: bool = False) -> UserError:
         more: Whether the reading stops before the end of the file.
     """
     shown = list(problems)
-    for number, (own, following) in enumerate(pairwise(problems)):
-        if own.hint == following.hint:
-            shown[number] = replace(own, hint="")
+    for number, (problem, following) in enumerate(pairwise(problems)):
+        if problem.hint == following.hint:
+            shown[number] = replace(problem, hint="")
     if more:
         end = f"The file was read no further after {len(shown)} malformed rows."
         shown[-1] = replace(shown[-1], hint=f"{shown[-1].hint} {end}".lstrip())

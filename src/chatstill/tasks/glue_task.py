@@ -165,8 +165,8 @@ class GlueTask(TaskDefaults):
             text_a, text_b, label = row
             if label is not None and layout.label is not None and self.row.words:
                 values[fields[layout.label]] += 1
-            own = None if layout.id is None else fields[layout.id]
-            yield Example(f"{split}-{number}", line, text_a, text_b, label, name=own)
+            name = None if layout.id is None else fields[layout.id]
+            yield Example(f"{split}-{number}", line, text_a, text_b, label, name=name)
             number += 1
         warnings += noticed.problems(path, dropped=not optional)
         warnings += bad.finish(path, number)

@@ -96,12 +96,12 @@ class MnliTask(GlueTask):
             raise KeyError(name)
 
         def parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
-            own = sections(groups, len(labels))
+            of_section = sections(groups, len(labels))
             if name in KEYS:
-                weight = (own == KEYS[name]).astype(np.float64)
+                weight = (of_section == KEYS[name]).astype(np.float64)
             else:  # each section counts half, however many rows it has
-                sizes = np.bincount(own, minlength=len(SECTIONS))
-                weight = 1.0 / sizes[own]
+                sizes = np.bincount(of_section, minlength=len(SECTIONS))
+                weight = 1.0 / sizes[of_section]
             right = m.decide(scores) == np.asarray(labels)
             return weight * right, weight
 

@@ -65,9 +65,9 @@ class ProcessorTask(TaskDefaults):
         self.path, self.cls = path, cls
         self.name: str = cls.task_name  # type: ignore[attr-defined]
         with faults(path, f"{cls.__name__}() fails"):
-            self.own = cls()
+            self.plugin = cls()
         with faults(path, f"{cls.__name__}.get_labels fails"):
-            found = self.own.get_labels()
+            found = self.plugin.get_labels()
         self.labels = _labels(found, line_of(path, cls.get_labels))  # type: ignore[attr-defined]
         self._count_by(None)
         self._seen: dict[tuple[str, str], str] = {}
@@ -137,13 +137,13 @@ class ProcessorTask(TaskDefaults):
         return kept
 
     def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
-        own = callable(getattr(self.cls, "metrics", None))
-        return {} if own else self._plain.missing(labels, groups)
+        has_metrics = callable(getattr(self.cls, "metrics", None))
+        return {} if has_metrics else self._plain.missing(labels, groups)
 
     def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
         """What a metric was taken over, where that is not all classes; of its own, nothing is known."""
-        own = callable(getattr(self.cls, "metrics", None))
-        return {} if own else self._plain.remarks(scores, labels)
+        has_metrics = callable(getattr(self.cls, "metrics", None))
+        return {} if has_metrics else self._plain.remarks(scores, labels)
 
     def metric(self, name: str) -> MetricFunction:
         """One metric; those of the class's own are called anew for each resample."""
@@ -167,7 +167,7 @@ class ProcessorTask(TaskDefaults):
             labels = 1 - labels
             scores = scores[:, ::-1] if scores.shape[1] == 2 else -scores
         with faults(self.path, f"{self.cls.__name__}.metrics fails"):
-            found = self.own.metrics(scores, labels)
+            found = self.plugin.metrics(scores, labels)
             if not isinstance(found, Mapping) or not found:
                 shown = type(found).__name__
                 raise TypeError(f"it must give a dict of names and numbers, not {shown}")
@@ -203,7 +203,7 @@ class ProcessorTask(TaskDefaults):
         place = f"{line_of(self.path, method)} ({METHODS[split]})"
         reader = Reader(self.labels, place, split, optional, values)
         with faults(self.path, f"{name} fails"):
-            found = getattr(self.own, METHODS[split])(str(path))
+            found = getattr(self.plugin, METHODS[split])(str(path))
             rows = iter(found)
         while True:
             with faults(self.path, f"{name} fails"):

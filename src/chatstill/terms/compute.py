@@ -92,22 +92,24 @@ def _logits(
     teacher: Features,
     objective: Objective,
 ) -> Tensor:
-    row, own = spec.row, student.logits
-    assert own is not None
+    row, student_logits = spec.row, student.logits
+    assert student_logits is not None
     if row.loss == "hard":
         if "labels" not in batch:  # rows for the other terms
-            return own.float().sum() * 0.0
-        return losses.hard_label_loss(own, batch["labels"], objective, batch.get("row_weights"))
-    aim = teacher.logits
-    assert aim is not None
+            return student_logits.float().sum() * 0.0
+        return losses.hard_label_loss(
+            student_logits, batch["labels"], objective, batch.get("row_weights")
+        )
+    teacher_logits = teacher.logits
+    assert teacher_logits is not None
     if row.loss == "mse":
         softened = objective != "regression" and row.temperature
-        return losses.logits_mse(own, aim, temperature=softened or 1.0)
+        return losses.logits_mse(student_logits, teacher_logits, temperature=softened or 1.0)
     if row.loss == "cos":
-        return losses.cosine_distance(own, aim)
+        return losses.cosine_distance(student_logits, teacher_logits)
     return losses.soft_label_loss(
-        own,
-        aim,
+        student_logits,
+        teacher_logits,
         objective,
         temperature=row.temperature or 1.0,
         kind="kl" if row.loss == "kl" else "cross_entropy",
@@ -123,11 +125,11 @@ def _hidden(
     teacher: Features,
     project: Project,
 ) -> Tensor:
-    own = project(spec, pair, student.hidden_states[pair[0]])
-    aim = teacher.hidden_states[pair[1]]
+    student_states = project(spec, pair, student.hidden_states[pair.student])
+    teacher_states = teacher.hidden_states[pair.teacher]
     mask = None if spec.row.positions == "all" else batch["attention_mask"]
     loss = losses.hidden_mse if spec.row.loss == "mse" else losses.hidden_cosine
-    return loss(own, aim, mask)
+    return loss(student_states, teacher_states, mask)
 
 
 def _scores(
@@ -135,16 +137,21 @@ def _scores(
 ) -> Tensor:
     sides = [
         (side.query, side.key, side.scaling)
-        for side in (student.attention[pair[0]], teacher.attention[pair[1]])
+        for side in (student.attention[pair.student], teacher.attention[pair.teacher])
     ]
     mask, positions, floor = batch["attention_mask"], spec.row.positions, spec.row.zero_below
     if spec.row.loss == "mse" and positions in (None, "valid") and floor is None:
         return losses.attention_mse_of(sides[0], sides[1], mask, causal=spec.causal)
-    own, aim = (losses.raw_scores(*side) for side in sides)
+    student_scores, teacher_scores = (losses.raw_scores(*side) for side in sides)
     if spec.row.loss == "cos":
-        return losses.attention_cosine(own, aim, mask, causal=spec.causal)
+        return losses.attention_cosine(student_scores, teacher_scores, mask, causal=spec.causal)
     return losses.attention_mse(
-        own, aim, mask, positions=positions or "valid", zero_below=floor, causal=spec.causal
+        student_scores,
+        teacher_scores,
+        mask,
+        positions=positions or "valid",
+        zero_below=floor,
+        causal=spec.causal,
     )
 
 
@@ -152,15 +159,17 @@ def _vectors(
     spec: TermSpec, pair: Pair, student: Features, teacher: Features, project: Project
 ) -> Tensor:
     if spec.row.feature == "cls":
-        own, aim = student.cls[pair[0]], teacher.cls[pair[1]]
+        student_vector, teacher_vector = student.cls[pair.student], teacher.cls[pair.teacher]
     else:
         assert student.vector is not None and teacher.vector is not None
-        own, aim = student.vector, teacher.vector
-    own = project(spec, pair, own)
+        student_vector, teacher_vector = student.vector, teacher.vector
+    student_vector = project(spec, pair, student_vector)
     if spec.row.loss == "patience":
-        return losses.patience_loss(own, aim, normalize=spec.row.normalize is not False)
+        return losses.patience_loss(
+            student_vector, teacher_vector, normalize=spec.row.normalize is not False
+        )
     return (
-        losses.hidden_mse(own, aim, None)
+        losses.hidden_mse(student_vector, teacher_vector, None)
         if spec.row.loss == "mse"
-        else (losses.cosine_distance(own, aim))
+        else (losses.cosine_distance(student_vector, teacher_vector))
     )

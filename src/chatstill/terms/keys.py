@@ -124,11 +124,14 @@ class OldKeys(BaseModel):
 
     def _beside(self, rows: Mapping[str, Row]) -> list[Problem]:
         """Terms of these keys come on top of those that a method file names."""
-        own = self.old_rows()
-        others = [name for name in rows if name not in own]
-        if not own or not others:
+        of_these_keys = self.old_rows()
+        others = [name for name in rows if name not in of_these_keys]
+        if not of_these_keys or not others:
             return []
-        added, named = ", ".join(f"'{name}'" for name in own), ", ".join(f"'{n}'" for n in others)
+        added, named = (
+            ", ".join(f"'{name}'" for name in of_these_keys),
+            ", ".join(f"'{n}'" for n in others),
+        )
         shown = ", ".join(f'"{name}": {{"weight": 0}}' for name in others)
         message = (
             f"{added} come on top of the method's own terms, {named}: the total holds them all"
@@ -171,9 +174,11 @@ class OldKeys(BaseModel):
             "pkd_match_type": ("patience", ("patience",), "layer_map"),
         }
         problems = []
-        for key, (what, losses, own) in asked.items():
+        for key, (what, losses, attribute) in asked.items():
             value = getattr(self, key)
-            terms = {name: getattr(row, own) for name, row in rows.items() if row.loss in losses}
+            terms = {
+                name: getattr(row, attribute) for name, row in rows.items() if row.loss in losses
+            }
             if key not in self.model_fields_set or value is None:
                 continue
             if not terms and value in (1, "sum", "skip"):  # the defaults
@@ -194,7 +199,7 @@ class OldKeys(BaseModel):
                 continue
             name, other = next(iter(others.items()))
             told = f"'{name}' has {other}" if other is not None else f"'{name}' does not read it"
-            shown = f'"terms": {{"{name}": {{"{own}": {json.dumps(value)}}}}}'
+            shown = f'"terms": {{"{name}": {{"{attribute}": {json.dumps(value)}}}}}'
             problems.append(
                 Problem(
                     f"distillation.{key}",

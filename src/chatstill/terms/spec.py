@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import Problem, UserError
 from ..features.base import Needs, given_by
 from ..features.layer_map import describe_pairs, match_layers
 from .rows import WITH_LAYERS, Row
 
-Pair = tuple[int, int]
+
+class Pair(NamedTuple):
+    """Layers that face each other; hidden state 0 is the embedding output."""
+
+    student: int
+    teacher: int
+
+
 SHARED = "shared"
 
 
@@ -100,11 +107,14 @@ def resolve(
     for role, shape in (("student", student), ("teacher", teacher)):
         has = shape.vector if row.feature == "vector" else shape.layers
         if row.feature != "logits" and not has:
-            message = f"the {role} counts no layers, so its {row.feature} can't be read"
-            hint = "Its config needs num_hidden_layers; terms of logits take any network."
+            lost = f"its {row.feature} cannot be read"
+            if row.feature == "vector":
+                lost = "no layer can be pooled into a sentence vector"
+            message = f"the {role}'s config.num_hidden_layers is missing, so {lost}"
+            hint = "Terms of logits take any network."
             return None, [Problem(place, message, hint, code="terms.no-layers-counted")]
     if row.feature == "vector":
-        pairs = ((0, 0),)
+        pairs = (Pair(0, 0),)
     found = True
     if row.feature in WITH_LAYERS:
         try:
@@ -136,19 +146,20 @@ def resolve(
         )
     keys: dict[Pair, str] = {}
     if projected and row.feature in ("hidden_states", "cls", "vector"):
-        for own, other in pairs:
-            each = f"{name}_{own}_{other}" if row.projection == "per_layer" else SHARED
-            keys[own, other] = each
+        for pair in pairs:
+            apart = f"{name}_{pair.student}_{pair.teacher}"
+            keys[pair] = apart if row.projection == "per_layer" else SHARED
     causal = student.causal or teacher.causal
     return TermSpec(name, row, pairs, keys, causal) if found else None, problems
 
 
 def _pairs(row: Row, student: Shape, teacher: Shape) -> tuple[Pair, ...]:
     if row.pairs is not None:
-        return row.pairs
+        return tuple(Pair(*pair) for pair in row.pairs)
     kind = row.layer_map or ("skip" if row.feature == "cls" else "linear")
     feature = "attention" if row.feature == "attention_scores" else "hidden_states"
-    return tuple(match_layers(kind, student.layers, teacher.layers, feature))  # type: ignore[arg-type]
+    found = match_layers(kind, student.layers, teacher.layers, feature)  # type: ignore[arg-type]
+    return tuple(Pair(*pair) for pair in found)
 
 
 def _out_of_range(

@@ -117,7 +117,7 @@ def casing_report(
     do_lower_case: bool | None,
     texts: Sequence[str],
     *,
-    own: bool | None = None,
+    lowers: bool | None = None,
     place: str = "do_lower_case",
 ) -> Problem | None:
     """A warning where the configuration's ``do_lower_case`` contradicts the tokenizer's own.
@@ -125,23 +125,23 @@ def casing_report(
     Args:
         do_lower_case: The configuration's value, None if unset.
         texts: Samples; the warning states the share of unknown pieces in them both ways.
-        own: The tokenizer's own value where it was overruled already (``own_lower_case`` of a
+        lowers: The tokenizer's own value where it was overruled already (``own_lower_case`` of a
             resolved tokenizer), else what it does now.
     """
-    if own is None:
-        own = getattr(tokenizer, "own_lower_case", None)
-    if own is None:
-        own = lower_cases(tokenizer)
-    if do_lower_case is None or do_lower_case == own:
+    if lowers is None:
+        lowers = getattr(tokenizer, "own_lower_case", None)
+    if lowers is None:
+        lowers = lower_cases(tokenizer)
+    if do_lower_case is None or do_lower_case == lowers:
         return None
     shares = {}
-    for lower in (do_lower_case, own):
+    for lower in (do_lower_case, lowers):
         other = copy.deepcopy(tokenizer)
         set_lower_case(other, lower)
         shares[lower] = unk_share(other, texts)
     message = (
         f"{str(do_lower_case).lower()} contradicts the tokenizer, which lower-cases: "
-        f"{str(own).lower()}. Share of {tokenizer.unk_token} in {len(texts)} sample texts: "
+        f"{str(lowers).lower()}. Share of {tokenizer.unk_token} in {len(texts)} sample texts: "
         f"{shares[True]:.2%} with lower-casing, {shares[False]:.2%} without"
     )
     hint = "the configuration's value is used; leave do_lower_case out to follow the tokenizer"

@@ -54,8 +54,8 @@ def with_nfkc(tokenizer: Tokenizer) -> Tokenizer:
     from tokenizers import normalizers
     from transformers import PreTrainedTokenizerFast
 
-    own = backend.normalizer
-    steps = [normalizers.NFKC(), *([own] if own is not None else [])]
+    before = backend.normalizer
+    steps = [normalizers.NFKC(), *([before] if before is not None else [])]
     backend.normalizer = normalizers.Sequence(steps)
     plain = PreTrainedTokenizerFast(
         tokenizer_object=backend,

@@ -152,12 +152,12 @@ def _own_jieba(entries: tuple[tuple[str, int | None], ...]) -> Callable[[str], I
     with warnings.catch_warnings():  # of pkg_resources, and of its regular expressions
         warnings.simplefilter("ignore")
         import jieba
-    own = jieba.Tokenizer()
-    own.FREQ, own.total = own.gen_pfdict(own.get_dict_file())
-    own.initialized = True  # else it would look for the shared file
+    cutter = jieba.Tokenizer()
+    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
+    cutter.initialized = True  # else it would look for the shared file
     for word, frequency in entries:
-        own.add_word(word, frequency)
-    cut: Callable[[str], Iterable[str]] = own.cut
+        cutter.add_word(word, frequency)
+    cut: Callable[[str], Iterable[str]] = cutter.cut
     return cut
 
 

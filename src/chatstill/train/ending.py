@@ -51,8 +51,8 @@ class Ended:
 
     def facts(self) -> dict[str, Any]:
         """For ``metrics.json``."""
-        own = {"phase": self.phase, "step": self.step, "steps": self.steps}
-        return {**own, "not_run": self.not_run, "text": self.text}
+        facts = {"phase": self.phase, "step": self.step, "steps": self.steps}
+        return {**facts, "not_run": self.not_run, "text": self.text}
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,11 @@ class LogSums:
             world: How many there are.
         """
         names = sorted(self.terms)
-        own = [float(loss), *(float(self.terms[name]) for name in names)]
-        row = [0.0] * (len(own) * world)
-        row[rank * len(own) : (rank + 1) * len(own)] = own
+        sums = [float(loss), *(float(self.terms[name]) for name in names)]
+        row = [0.0] * (len(sums) * world)
+        row[rank * len(sums) : (rank + 1) * len(sums)] = sums
         every = agreement.sums(row)
-        rows = [every[start : start + len(own)] for start in range(0, len(every), len(own))]
+        rows = [every[start : start + len(sums)] for start in range(0, len(every), len(sums))]
         return {"steps": self.steps, "trained": self.trained, "names": names, "sums": rows}
 
     def restore(self, saved: Any, rank: int, world: int, device: torch.device) -> float:

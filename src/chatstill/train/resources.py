@@ -56,13 +56,13 @@ def check_disk(needs: Sequence[DiskNeed]) -> list[Problem]:
     for need in needs:
         by_device.setdefault(existing_parent(need.path).stat().st_dev, []).append(need)
     problems = []
-    for own in by_device.values():
-        place = existing_parent(own[0].path)
+    for needed in by_device.values():
+        place = existing_parent(needed[0].path)
         free = shutil.disk_usage(place).free
-        total = sum(need.size for need in own)
+        total = sum(need.size for need in needed)
         if free >= 1.5 * total + 100_000_000:
             continue
-        parts = ", ".join(f"{need.what} {_megabytes(need.size)}" for need in own)
+        parts = ", ".join(f"{need.what} {_megabytes(need.size)}" for need in needed)
         message = f"{_megabytes(total)} needed ({parts}), {_megabytes(free)} free in {place}"
         if free < total:
             hint = "Make room, name another output_dir, or lower save_total_limit."

@@ -134,11 +134,14 @@ class StageModule(nn.Module):
     @torch.no_grad()
     def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
         """Copies saved values in, strictly: another set of names or shapes is an error."""
-        own = self.trained_state()
-        if own.keys() != state.keys():
-            missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+        trained = self.trained_state()
+        if trained.keys() != state.keys():
+            missing, extra = (
+                sorted(trained.keys() - state.keys()),
+                sorted(state.keys() - trained.keys()),
+            )
             raise ValueError(f"checkpoint lacks {missing[:3]}, has unknown {extra[:3]}")
-        for name, parameter in own.items():
+        for name, parameter in trained.items():
             if parameter.shape != state[name].shape:
                 raise ValueError(
                     f"{name}: {tuple(state[name].shape)} in the checkpoint, "

@@ -19,9 +19,9 @@ def networks() -> dict[str, type[Network]]:
     found: dict[str, type[Network]] = {}
     for file in sorted(Path(__file__).parent.glob("*/__init__.py")):
         module = importlib.import_module(f"{__name__}.{file.parent.name}")
-        own = [value for value in vars(module).values() if _is_network(value, module.__name__)]
-        assert len(own) == 1, f"{file} holds {len(own)} networks, expected one"
-        found[own[0].model_type] = own[0]
+        defined = [value for value in vars(module).values() if _is_network(value, module.__name__)]
+        assert len(defined) == 1, f"{file} holds {len(defined)} networks, expected one"
+        found[defined[0].model_type] = defined[0]
     return found
 
 
