@@ -48,7 +48,7 @@ def test_length_depth_rows_and_precision_at_once(run, spoiled):
 def test_a_weak_teacher_does_not_hide_a_wrong_depth(run, copy_of):
     text = refusal(run, teacher=swapped(copy_of), student_architectures={"num_hidden_layers": 3})
     assert "labels may be swapped" in text
-    assert "4 teacher layers cannot be shared out evenly among 3" in text
+    assert "[theseus.layers-not-shareable]" in text and "4 teacher" in text
 
 
 def test_rows_of_both_files_and_a_wrong_grouping(run, spoiled):
@@ -56,6 +56,7 @@ def test_rows_of_both_files_and_a_wrong_grouping(run, spoiled):
         run, data=spoiled, theseus_scheduler={"replacing_rate": 0.5, "grouping": [[0], [1, 2]]}
     )
     assert "grouping" in text
+    assert text.count("[data.malformed-row]") == 2
     assert "train.data.txt: line 49" in text and "dev.data.txt: line 61" in text
 
 
@@ -63,9 +64,10 @@ def test_a_folder_that_is_taken_hides_no_faults_of_the_rows(run, shared, spoiled
     run(data=shared / "data", num_train_epochs=1)
     text = refusal(run, data=spoiled, num_train_epochs=1)
     assert (
-        "holds a run of another configuration" in text
+        "[run.another-configuration]" in text
         and "data.train (or unlabeled.data.txt beside it): other content" in text
     )
+    assert text.count("[data.malformed-row]") == 2
     assert "train.data.txt: line 49" in text and "dev.data.txt: line 61" in text
     text = refusal(run, data=shared / "data", num_train_epochs=2)
     assert "num_train_epochs: 1" in text, "nothing else is wrong"
@@ -73,7 +75,12 @@ def test_a_folder_that_is_taken_hides_no_faults_of_the_rows(run, shared, spoiled
 
 def test_another_type_of_student_is_no_copy_of_the_teacher(run):
     text = refusal(run, student_architectures={"model_type": "roberta", "num_hidden_layers": 2})
-    assert "student_architectures.model_type" in text and "'roberta'" in text and "'bert'" in text
+    assert (
+        "[student.type-of-the-teacher]" in text
+        and "student_architectures.model_type" in text
+        and "'roberta'" in text
+        and "'bert'" in text
+    )
 
 
 def test_a_students_file_that_differs_in_no_shape_is_taken_for_its_depth(run, teacher_of, tmp_path):

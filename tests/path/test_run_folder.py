@@ -19,6 +19,7 @@ from chatstill.run import train as running
 from chatstill.run.fingerprint import run_fingerprint
 from chatstill.tasks import get_task
 from chatstill.tasks.predictions import read_predictions
+from tests.found import refused
 
 from . import world
 
@@ -292,7 +293,7 @@ def test_do_train_false_evaluates_the_student(finished, tmp_path):
 
 
 def test_do_train_false_without_a_student(run, tmp_path):
-    with pytest.raises(UserError, match="there is none"):
+    with refused("run.nothing-to-evaluate"):
         run(do_train=False)
     assert not (tmp_path / "out").exists()
 

@@ -99,4 +99,4 @@ def test_no_gradient_at_all():
     terms["far"]["temperature_squared"] = False
     method = build_method("matches", terms=terms)
     (problem,) = trial(method)
-    assert "no weight draws a gradient" in problem.message
+    assert problem.code == "training.no-gradient"
