@@ -156,7 +156,7 @@ def _unnamed_fault(folder: Path, names: list[str]) -> Said:
 
 
 def with_weights(folder: Path) -> Path:
-    """A folder, or the one in it that holds a network, as a run folder does; itself where none does."""
+    """The folder that holds a network: this one, or ``student/`` or ``teacher/`` in it; else this one."""
     for inside in (folder, folder / "student", folder / "teacher"):
         if any(kind_of(inside / name) for name in (*INDEX_FILES, *WEIGHT_FILES)):
             return inside

@@ -11,7 +11,7 @@ COMPARED = (DIRECT, ALONE)
 
 
 def last_link(folder: Path) -> Path | None:
-    """The folder of a chain's last link, as its ``metrics.json`` names it; None where it is no chain's."""
+    """The folder of a chain's last link, from its ``metrics.json``; None for the folder of a single run."""
     links = known_object(folder / "metrics.json").get("links")
     blocks = links if isinstance(links, list) else []
     names = [link.get("name") for link in blocks if isinstance(link, dict)]

@@ -193,7 +193,7 @@ def remove_if_possible(path: Path) -> None:
 
 
 def clear_strays(path: Path) -> None:
-    """Removes what writers of ``path`` that were killed left beside it; one at work holds its file."""
+    """Removes what killed writers left beside ``path``. A writer at work holds its file, which stays."""
     now = time.time()
     try:
         found = [p for p in path.parent.iterdir() if is_fresh_name(p.name, path.name)]

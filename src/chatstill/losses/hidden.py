@@ -82,6 +82,13 @@ def patience_loss(student: Tensor, teacher: Tensor, *, normalize: bool = True) -
 
 
 def patience_count(rows: int, layers: int, width: int, *, reduction: str = "sum") -> float:
-    """Rows, so that layers and width are summed as in the paper; ``mean`` is the public code's mean
-    over rows x layers x width, to which published values of beta belong."""
+    """What the patience loss is divided by.
+
+    Args:
+        rows: Rows of the batch.
+        layers: Matched layers.
+        width: Of the hidden states.
+        reduction: ``sum`` divides by the rows alone, as the paper does. ``mean`` divides by rows x
+            layers x width, as the public code does: published values of beta belong to it.
+    """
     return float(rows * (layers * width if reduction == "mean" else 1))

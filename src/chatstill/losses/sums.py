@@ -1,4 +1,4 @@
-"""Sums that are right whatever is summed: wide numbers where they are few, partial sums where they are many.
+"""Sums without rounding trouble: few numbers in a wider type, many numbers in partial sums.
 
 One running float32 number loses what is small beside it: over 10^8 squares it ends up to 6 % low, by
 another amount under another number of threads.

@@ -52,7 +52,7 @@ def output_reading(
     objective: Objective,
     bounds: tuple[float, float] | None,
 ) -> OutputReading | None:
-    """How a teacher's outputs are to be turned; None where they are what the task compares already.
+    """How a teacher's outputs become what the task compares; None if they are that already.
 
     Args:
         output: ``teacher_output``; None takes logits of classes, and scores of a regression.

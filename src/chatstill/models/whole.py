@@ -1,4 +1,4 @@
-"""A network that is used as it is must be wholly in its weights, and the weights wholly in it."""
+"""A network used unchanged must find all of its weights in the file, and the file must hold no more."""
 
 import re
 

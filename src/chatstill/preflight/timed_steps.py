@@ -162,7 +162,7 @@ class _Remembered:
 def _warm_up(
     batches: Sequence[Mapping[str, Tensor]], device: torch.device
 ) -> Sequence[Mapping[str, Tensor]]:
-    """Steps that are not counted: the first batch; on a GPU all, since each shape loads its kernels."""
+    """Untimed steps: the first batch, on a GPU every batch, since each new shape loads kernels."""
     return batches[:1] if device.type == "cpu" else batches
 
 

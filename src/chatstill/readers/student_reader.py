@@ -1,4 +1,4 @@
-"""A student that reads other tokens than its teacher: when that is so, and which terms allow it."""
+"""When a student reads other tokens than its teacher, and which terms allow that."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def line_of(path: str, thing: object) -> str:
 
 
 def _own_name(path: str, other: str | None) -> str | None:
-    """A file as a message names it: the plugin, or one beside it that it imports; None for others."""
+    """The name of a file in messages; None unless it is the plugin or a file beside it."""
     if other is None or other.startswith("<"):
         return None
     file, found = Path(path).resolve(), Path(other).resolve()

@@ -82,7 +82,7 @@ def versions(metrics: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_json(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
-    """A file as it was written; empty if it may be missing and is."""
+    """The JSON object of a file; empty if the file is missing and may be."""
     if missing_ok and not path.is_file():
         return {}
     return read_object(path)

@@ -95,7 +95,7 @@ def check_chain(chain: Chain, *, console: Console) -> None:
 
 
 def _taken(chain: Chain) -> list[Problem]:
-    """Links whose folders hold something else; those that wait for others are asked when these are done."""
+    """Links whose folders hold something else. A link that waits for another is asked after that one."""
     from ..train.runfolder import RunFolder
     from .fingerprint import run_fingerprint
 

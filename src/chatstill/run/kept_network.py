@@ -1,4 +1,4 @@
-"""The kept network's folder: weights, what its config says of calibration, its card; and noisy labels."""
+"""Writes the kept network's folder (weights, calibration in its config, card) and the noisy labels."""
 
 from __future__ import annotations
 

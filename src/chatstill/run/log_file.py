@@ -48,7 +48,7 @@ class _Shown(logging.Handler):
 
 
 def say(console: Console, *lines: str) -> None:
-    """Whole lines: a terminal wraps them, a file keeps them; a line end out of a name makes no line."""
+    """Prints and logs a text as whole lines. A line end inside a name does not start a new line."""
     text = "\n".join(shown(line) for line in lines)
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 

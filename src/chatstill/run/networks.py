@@ -165,7 +165,7 @@ class _Start:
         self.shape, self.layers, self.outputs, self.notes = shape, layers, outputs, notes
 
     def build(self) -> Built:
-        """Copied where it was asked for, or where the shapes allow it; else random."""
+        """A student with copied layers if that was asked for or the shapes allow it, else a random one."""
         source = self.block.copy_from
         if source == "none":
             return self._random("as asked")

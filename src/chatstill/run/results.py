@@ -190,7 +190,7 @@ def _refuse_to_overwrite(target: Path, source: Path) -> None:
 def _write_predictions(
     path: Path, task: Task, scores: np.ndarray, view: View, rows: Rows, config: RunConfig
 ) -> None:
-    """``predictions.tsv`` of rows that were scored; ``rows`` reads them again, as they stand in the file."""
+    """Writes ``predictions.tsv``. ``rows`` reads the scored rows once more, in the file's order."""
     space = task.labels
     write_predictions(
         path,

@@ -68,7 +68,7 @@ def kind_of(cell: Any) -> str:
 
 
 def cell_text(cell: Any) -> str | None:
-    """A cell as text: numbers as they are written, whole ones without a point; None for no value."""
+    """A cell as text. Whole numbers have no point; None means that there is no value."""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):

@@ -234,7 +234,7 @@ def _examples(
 
 
 def _width(path: Path, line: int, fields: list[str], width: int, optional: bool) -> int:
-    """The number of fields that all rows of this file have; called where it changes.
+    """The number of fields that all rows of this file must have; called when a row has another number.
 
     Raises:
         UserError: a number that doesn't fit, or another one than in the rows before.

@@ -1,4 +1,4 @@
-"""GLUE's overall score: the mean over its tasks; what it needs of each, and what is missing."""
+"""GLUE's overall score, the mean over its tasks, and which of its parts are missing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

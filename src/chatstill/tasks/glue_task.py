@@ -207,7 +207,7 @@ class GlueTask(TaskDefaults):
         return text_a, text_b, label
 
     def layout_of(self, path: Path, line: int, fields: list[str], optional: bool) -> Layout:
-        """The kind of file, by its first line; without labels only where they are ``optional``.
+        """The kind of file, told by its first line. It may lack labels only where they are ``optional``.
 
         Raises:
             UserError: none of the kinds that may stand here.

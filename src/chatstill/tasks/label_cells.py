@@ -12,7 +12,7 @@ LONGEST = 100_000  # characters of a text that is looked at as a list
 
 
 def as_list(cell: Any) -> list[Any] | None:
-    """A cell that is a list, or whose text is one as JSON or Python writes it; None for any other."""
+    """The list in a cell, or in the cell's text as JSON or Python writes it; None for any other cell."""
     if isinstance(cell, list | tuple):
         return list(cell)
     if not isinstance(cell, str):
@@ -30,7 +30,7 @@ def as_list(cell: Any) -> list[Any] | None:
 
 
 def lone(cell: Any) -> Any:
-    """The item of a list of one, as annotation tools write a class; any other cell as it is."""
+    """The item of a list of one (annotation tools write a class so); any other cell unchanged."""
     items = as_list(cell)
     return items[0] if items is not None and len(items) == 1 else cell
 

@@ -40,7 +40,7 @@ def _no_content(found: Any) -> Bad:
 
 
 class Messages:
-    """Reads lists of messages: what is said in them, in their order; who says it is not read.
+    """Reads lists of messages: the texts in their order, without who says them.
 
     Args:
         roles: Those whose messages are turns; None: all but ``NO_TURNS``.

@@ -66,7 +66,7 @@ _PLAIN = frozenset(PLAIN_PAIRS)
 
 
 def plain_positive(names: Sequence[str]) -> str | None:
-    """The one of two names that counts by its meaning alone; None where the words don't tell."""
+    """The one of two class names that counts by its meaning, such as ``good``; None if neither does."""
     if len(names) != 2:
         return None
     words = [" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in names]

@@ -135,7 +135,7 @@ class PredictionsWriter:
         self.num_rows += len(scores)
 
     def _probabilities(self, scores: np.ndarray) -> list[np.ndarray]:
-        """Columns (N,): that of the prediction, or of each label; then that of the class that counts."""
+        """Columns of shape (N,): the prediction's (or one for each label), then the counting class's."""
         if not self.words:
             return []
         if self.multi_label:  # sigmoid(x) is the second of softmax(0, x)
@@ -229,7 +229,7 @@ def _changed(path: Path) -> UserError:
 def read_predictions(
     path: Path, words: Sequence[str], *, multi_label: bool = False, swapped: bool = False
 ) -> Predictions:
-    """Reads a file back; metrics of what it returns are those of what was written.
+    """Reads a file back. Its scores give the same metrics as the scores that were written.
 
     Files of before, without probabilities, are read as well.
 

@@ -127,7 +127,7 @@ def ranking_metrics(table: GroupTable) -> dict[str, float]:
 def ranking_parts(
     name: str, ranked: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 ) -> Callable[[np.ndarray, np.ndarray, Groups], Parts]:
-    """One ranking metric by groups: ``mrr``, ``map``, ``p@1``, ``r@k``; ``rn@k``: those of n rows.
+    """One ranking metric by groups: ``mrr``, ``map``, ``p@1``, ``r@k``, or ``rn@k`` over groups of n rows.
 
     Args:
         name: The metric.

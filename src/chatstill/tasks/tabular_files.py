@@ -18,7 +18,7 @@ def layout_of(keys: DataKeys) -> Layout:
 
 
 def split_path(keys: DataKeys, split: str) -> Path | None:
-    """A split as a path: its file or pattern, or ``NAME:SPLIT`` of a data set; None if not named."""
+    """The path of a split: a file, a pattern, or ``NAME:SPLIT`` of a data set; None if not named."""
     name = keys.split(split)
     if name is None:
         return None

@@ -1,1 +1,1 @@
-"""The terms of a distillation loss as rows: what a method file says, and what a step computes of it."""
+"""The terms of a distillation loss: rows of a method file, and how a step computes them."""

@@ -72,7 +72,7 @@ class Cutter:
             yield from self._chunk(some)
 
     def known(self, text: str) -> list[str] | None:
-        """The words of a text that was cut before; None where it was not, or is forgotten."""
+        """The words of a text that was cut before; None if it was not cut, or is forgotten."""
         key = _digest(text)
         with self._lock:
             return self._kept(key) if key in self._known else None
@@ -98,7 +98,7 @@ class Cutter:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _chunk(self, texts: list[str]) -> Iterator[list[str]]:
-        """Some texts; those that are not kept are in memory only as long as this takes."""
+        """The words of some texts. Words that are not kept stay in memory only until these are read."""
         keys = [_digest(text) for text in texts]
         with self._lock:
             new = {k: t for k, t in zip(keys, texts, strict=True) if k not in self._known}
@@ -210,7 +210,7 @@ def _without_main() -> Iterator[None]:
 
 
 def _cores() -> int:
-    """Cores that this process may use; one where it may start no other."""
+    """Cores that this process may use; 1 if it may start no other process."""
     if multiprocessing.current_process().daemon:
         return 1
     usable = getattr(os, "sched_getaffinity", None)

@@ -26,7 +26,7 @@ def normalizes(tokenizer: Tokenizer) -> bool:
 
 
 def with_nfkc(tokenizer: Tokenizer) -> Tokenizer:
-    """The tokenizer with NFKC as its first step; itself where it has that already.
+    """The tokenizer with NFKC as its first step. One that has it already is returned unchanged.
 
     The result is of transformers' plain class, which is saved and loaded as its ``tokenizer.json``
     stands: the classes of single families (``BertTokenizer``) build their normaliser anew and would

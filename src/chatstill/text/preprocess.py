@@ -61,5 +61,5 @@ def preprocess_version(name: str | None) -> str:
 
 
 def preprocessed(rows: Rows, name: str | None) -> Rows:
-    """Rows with their texts changed as they are read; as they are without a name."""
+    """Changes the texts of rows while they are read. Without a name the rows stay as they are."""
     return rows if name is None else rows.change(preprocessor(name))

@@ -1,4 +1,4 @@
-"""Ends a run before its time: the network as its best or last checkpoint has it."""
+"""Ends a run before its time, with the network of its best or last checkpoint."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _place(
 
 
 def _steps(newest: Checkpoint | None, place: _Place, index: int, total: int) -> tuple[int, int]:
-    """Steps that a phase had done, as far as is known, and those that it was planned to have."""
+    """(steps done, steps planned) of a phase, as far as is known."""
     if newest is None or newest.phase != index:
         return place.step, total
     planned = known_object(newest.path / TRAINER_STATE).get("max_steps")

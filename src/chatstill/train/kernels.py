@@ -35,7 +35,7 @@ def draw_mask(out: Tensor, p: float = 0.5, *, generator: torch.Generator | None 
 
 
 def safe_softmax(scores: Tensor, dim: int, dtype: torch.dtype | None = None) -> Tensor:
-    """``aten::_safe_softmax``: a softmax whose rows of -inf alone become 0; the same bits."""
+    """``aten::_safe_softmax``, to the bit: a softmax in which a row of nothing but -inf becomes 0."""
     out = torch.softmax(scores, dim, dtype)
     if out.numel() and out.select(dim, 0).isnan().any():
         empty = (scores == -torch.inf).all(dim, keepdim=True)

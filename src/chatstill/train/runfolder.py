@@ -1,4 +1,4 @@
-"""The run folder: whose it is, what made it, whether it is finished, and that one run uses it at a time."""
+"""The run folder: which configuration made it, and whether it is finished. One run uses it at a time."""
 
 import json
 import os
@@ -48,7 +48,7 @@ class RunFolder:
         self._written: dict[str, Any] | None = None
 
     def record(self) -> dict[str, Any] | None:
-        """What ``run.json`` holds, or its copy where it is damaged; None if there is none."""
+        """What ``run.json`` holds. A damaged one is read from its copy; None if there is neither."""
         for name in (RECORD, COPY):
             try:
                 return self._read(name)
@@ -150,7 +150,7 @@ class RunFolder:
         return not _differences(record.get("fingerprint", {}), fingerprint)
 
     def _strangers(self) -> list[str]:
-        """Entries that are not ours; a lock alone is what a run killed at its start leaves."""
+        """Entries that no run wrote. A lock by itself is ours: a run killed at its start leaves it."""
         if not self.path.is_dir():
             return []
         ours = {LOCK, f".{RECORD}.new"}

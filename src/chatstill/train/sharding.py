@@ -18,7 +18,7 @@ def gather(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def spread(state: dict[str, Tensor], parameters: dict[str, Any]) -> dict[str, Tensor]:
-    """Whole tensors cut into the shards that the parameters have; otherwise as they are."""
+    """Whole tensors, cut into shards where the parameters are sharded."""
     out = dict(state)
     for name, parameter in parameters.items():
         if hasattr(parameter, "device_mesh") and name in state:

@@ -15,7 +15,7 @@ class Heard:
 
 
 class LikeLayer(nn.Module):
-    """Stands where the network expects a layer: attributes it lacks are those of that layer."""
+    """Stands where the network expects a layer, and answers for the layer's attributes."""
 
     def _layer(self) -> nn.Module | None:
         raise NotImplementedError
