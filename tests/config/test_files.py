@@ -188,35 +188,35 @@ def test_a_path_that_is_not_there(name, world):
 
 def test_the_nearest_name_in_the_folder(world):
     report = world.report("teacher_architectures.model_name_or_path=./teecher")
-    assert "Did you mean teacher?" in report
+    assert " teacher?" in report
 
 
 @pytest.mark.parametrize("name", ["bert-base-chinese", "org/name", "hfl/chinese-roberta-wwm-ext"])
 def test_a_name_of_the_hub_passes_with_a_word_about_it(name, world):
     (warning,) = world.load(f"teacher_architectures.model_name_or_path={name}").warnings
-    assert f"no folder {name} here, so it is taken as a name on the hub" in warning.message
+    assert holds(warning, ("hub.taken-as-a-name", name))
 
 
 def test_the_architecture_file(world):
     world.values["teacher_architectures"]["config_file"] = "arch.txt"
-    assert "there is no file arch.txt" in world.report()
+    assert holds(world.report(), ("network.config-missing", "arch.txt"))
     (world.folder / "arch.txt").write_text('{"num_hidden_layers": 3}', encoding="utf-8")
     assert world.load().warnings == []
     (world.folder / "arch.txt").write_text('{"num_hidden_layers": 3,}', encoding="utf-8")
-    assert "arch.txt is not JSON (line 1, column 25" in world.report()
+    assert holds(world.report(), ("network.config-unreadable", "line 1, column 25"))
     (world.folder / "arch.txt").write_text("[]", encoding="utf-8")
-    assert "arch.txt holds a JSON list, no object" in world.report()
+    assert holds(world.report(), ("network.config-unreadable", "JSON list"))
     (world.folder / "arch.txt").write_bytes(b'{"a": "\xff"}')
-    assert "arch.txt is not UTF-8" in world.report()
+    assert holds(world.report(), ("network.config-unreadable", "UTF-8"))
     world.values["teacher_architectures"]["config_file"] = "teacher"
     assert "[network.config-is-a-folder]" in world.report()
-    assert "Name the file: teacher/config.json" in world.report()
+    assert "teacher/config.json" in world.report()
 
 
 def test_an_architecture_that_nobody_names(world):
     (world.folder / "arch.json").write_text("{}", encoding="utf-8")
     world.values["teacher_architectures"] |= {"model_type": None, "config_file": "arch.json"}
-    assert "arch.json names no model_type, and neither does teacher_architectures" in world.report()
+    assert holds(world.report(), ("network.type-not-told", "arch.json"))
 
 
 def test_model_type_and_files_that_disagree(world):
@@ -247,7 +247,7 @@ def test_a_folder_without_config(world):
 
 def test_no_tokenizer(world):
     (world.folder / "teacher" / "vocab.txt").unlink()
-    assert "no tokenizer: looked for tokenizer.json, vocab.txt, vocab.json or" in world.report()
+    assert holds(world.report(), ("tokenizer.nowhere", "tokenizer.json, vocab.txt"))
     (world.folder / "words").mkdir()
     assert "[tokenizer.not-in-the-folder]" in world.report("tokenizer_name_or_path=words")
     (world.folder / "words" / "vocab.txt").write_text("[UNK]\n", encoding="utf-8")
@@ -284,7 +284,7 @@ def test_data(world):
     report = world.report("data_dir=my.json")
     assert "[data.dir-is-a-file]" in report and "my.json" in report
     assert "Did you mean" not in report
-    assert "Did you mean data?" in world.report("data_dir=dat")
+    assert " data?" in world.report("data_dir=dat")
     report = world.report("task_name=sst2")
     assert (
         "no train file for the task sst2: looked for data/SST-2/train.tsv and data/train.tsv"
@@ -292,16 +292,16 @@ def test_data(world):
     )
     (world.folder / "data" / "chat" / "dev.data.txt").unlink()
     (warning,) = world.load().warnings
-    assert warning.place.endswith("test.data.txt") and "serves as dev set" in warning.message
+    assert warning.place.endswith("test.data.txt") and warning.code == "data.stand-in-file"
     (world.folder / "data" / "chat" / "train.data.txt").unlink()
     (world.folder / "data" / "chat" / "test.data.txt").unlink()
     report = world.report()
-    assert "no train file for the task chat" in report and "no dev file for the task chat" in report
+    assert report.count("[data.no-file-of-the-split]") == 2
 
 
 def test_the_output_folder(world):
-    assert "'output_dir': my.json is a file" in world.report("output_dir=my.json")
-    assert "my.json is not a folder" in world.report("output_dir=my.json/out")
+    assert "[run.output-is-a-file]" in world.report("output_dir=my.json")
+    assert "[run.output-below-a-file]" in world.report("output_dir=my.json/out")
     assert world.load("output_dir=a/b/c").warnings == []
     assert not (world.folder / "a").exists()
 
@@ -309,12 +309,12 @@ def test_the_output_folder(world):
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere")
 def test_an_output_folder_that_can_not_be_written(world):
     (world.folder / "locked").mkdir(mode=0o500)
-    assert "locked can't be written to" in world.report("output_dir=locked/out")
+    assert "[run.output-not-writable]" in world.report("output_dir=locked/out")
 
 
 def test_a_run_that_only_evaluates_needs_its_folder_but_no_teacher(world):
     world.values["do_train"] = False
-    assert "the student in output_test is evaluated, and there is none" in world.report()
+    assert holds(world.report(), ("run.nothing-to-evaluate", "output_test"))
     (world.folder / "output_test").mkdir()
     world.values["teacher_architectures"]["model_name_or_path"] = "./gone"
     (warning,) = world.load().warnings

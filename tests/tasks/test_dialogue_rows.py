@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.found import refused
+from tests.found import holds, refused
 
 from chatstill.errors import UserError
 from chatstill.tasks.tabular import TabularTask
@@ -319,13 +319,13 @@ def test_a_line_is_left_out_with_all_of_its_candidates(tmp_path):
     assert [row.line for row in rows] == [1, 1, 3, 3]
     assert [row.id for row in rows] == [f"train-{number}" for number in range(4)]
     assert found.bad and "line 2, candidate 1: found the label 'x'" in found.bad[0]
-    assert "1 of 3 rows are malformed" in found.warnings[-1].message
+    assert holds(found.warnings[-1], ("data.rows-left-out", "1 of 3"))
 
 
 def test_a_dialogue_that_ends_with_the_assistant_is_warned_of(tmp_path):
     _, rows = read(write(tmp_path, line("a", chosen=0, messages=ASKED[1:3])), CHOSEN)
     (warning,) = rows.warnings
-    assert "1 dialogue ends with a message of the assistant, the first in line 1" in warning.message
+    assert holds(warning, ("dialogues.later-replies", "1 dialogue", "in line 1"))
 
 
 def test_a_slip_in_the_name_of_the_label_is_told(tmp_path):
