@@ -129,14 +129,18 @@ def test_losses_are_computed_in_float32(dtype):
 BETWEEN = {
     "logits_mse": logits_mse,
     "cosine_distance": cosine_distance,
-    "hidden_mse": lambda own, aim: hidden_mse(own[None], aim[None], torch.ones(1, 4)),
-    "hidden_cosine": lambda own, aim: hidden_cosine(own[None], aim[None], torch.ones(1, 4)),
-    "patience_loss": patience_loss,
-    "attention_mse": lambda own, aim: attention_mse(
-        own[None, None], aim[None, None], torch.ones(1, 4)
+    "hidden_mse": lambda student, teacher: hidden_mse(
+        student[None], teacher[None], torch.ones(1, 4)
     ),
-    "attention_cosine": lambda own, aim: attention_cosine(
-        own[None, None], aim[None, None], torch.ones(1, 4)
+    "hidden_cosine": lambda student, teacher: hidden_cosine(
+        student[None], teacher[None], torch.ones(1, 4)
+    ),
+    "patience_loss": patience_loss,
+    "attention_mse": lambda student, teacher: attention_mse(
+        student[None, None], teacher[None, None], torch.ones(1, 4)
+    ),
+    "attention_cosine": lambda student, teacher: attention_cosine(
+        student[None, None], teacher[None, None], torch.ones(1, 4)
     ),
 }
 
@@ -145,8 +149,10 @@ BETWEEN = {
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_state_losses_in_float32(name, dtype):
     torch.manual_seed(reseeded(0))
-    own = torch.randn(4, 4).mul(100).to(dtype)
-    aim = (own + torch.randn(4, 4)).to(dtype)
-    loss = BETWEEN[name](own, aim)
+    student = torch.randn(4, 4).mul(100).to(dtype)
+    teacher = (student + torch.randn(4, 4)).to(dtype)
+    loss = BETWEEN[name](student, teacher)
     assert loss.dtype == torch.float32
-    assert loss.item() == pytest.approx(BETWEEN[name](own.float(), aim.float()).item(), rel=1e-6)
+    assert loss.item() == pytest.approx(
+        BETWEEN[name](student.float(), teacher.float()).item(), rel=1e-6
+    )

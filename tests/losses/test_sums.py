@@ -67,26 +67,28 @@ def exact_kl(teacher, student, temperature):
 @pytest.mark.parametrize("temperature", [100.0, 1000.0])
 def test_kl_at_high_temperatures(temperature):
     """In float32 a seventh of it is lost at 1000."""
-    own, aim = (torch.tensor(rows) for rows in (STUDENT, TEACHER))
-    found = losses.soft_label_loss(own, aim, "cross_entropy", temperature=temperature)
-    exact = exact_kl(aim.double().tolist(), own.double().tolist(), temperature)
+    student, teacher = (torch.tensor(rows) for rows in (STUDENT, TEACHER))
+    found = losses.soft_label_loss(student, teacher, "cross_entropy", temperature=temperature)
+    exact = exact_kl(teacher.double().tolist(), student.double().tolist(), temperature)
     assert found.item() == pytest.approx(exact, rel=1e-5)
 
 
 @pytest.mark.parametrize("objective", ["sigmoid", "multi_label"])
 def test_kl_of_single_labels_at_high_temperatures(objective):
-    own, aim = ([[row[0]] for row in rows] for rows in (STUDENT, TEACHER))
+    student, teacher = ([[row[0]] for row in rows] for rows in (STUDENT, TEACHER))
     found = losses.soft_label_loss(
-        torch.tensor(own), torch.tensor(aim), objective, temperature=1000.0
+        torch.tensor(student), torch.tensor(teacher), objective, temperature=1000.0
     )
-    both = [[[0.0, *torch.tensor(row).double().tolist()] for row in rows] for rows in (aim, own)]
+    both = [
+        [[0.0, *torch.tensor(row).double().tolist()] for row in rows] for rows in (teacher, student)
+    ]
     assert found.item() == pytest.approx(exact_kl(*both, 1000.0), rel=1e-5)
 
 
 def near(values):
     """Rows, and the same turned by a ten-thousandth."""
-    aim = torch.tensor(values)
-    return aim, aim + torch.tensor([1.0, -1.0, 1.0, -1.0]) * 1e-4
+    teacher = torch.tensor(values)
+    return teacher, teacher + torch.tensor([1.0, -1.0, 1.0, -1.0]) * 1e-4
 
 
 def exact_cosine_distance(one, other):
@@ -104,19 +106,19 @@ VECTORS = [[1.0, 2.0, 3.0, 4.0], [-1.0, 0.5, 2.0, 0.25], [3.0, 3.0, -3.0, 1.0]]
 
 def test_cosines_close_to_one():
     """1 - cos is a few billionths: float32 has no digits there."""
-    aim, own = near(VECTORS)
-    exact = exact_cosine_distance(own, aim)
+    teacher, student = near(VECTORS)
+    exact = exact_cosine_distance(student, teacher)
     assert exact < 1e-8
     mask = torch.ones(1, 3)
     found = {
-        "vectors": losses.cosine_distance(own, aim),
-        "states": losses.hidden_cosine(own[None], aim[None], mask),
-        "states without a mask": losses.hidden_cosine(own[None], aim[None], None),
+        "vectors": losses.cosine_distance(student, teacher),
+        "states": losses.hidden_cosine(student[None], teacher[None], mask),
+        "states without a mask": losses.hidden_cosine(student[None], teacher[None], None),
     }
     for what, value in found.items():
         assert value.item() == pytest.approx(exact, rel=1e-2), what
-    scores = [side[:, :3][None, None] for side in (own, aim)]
-    exact = exact_cosine_distance(own[:, :3], aim[:, :3])
+    scores = [side[:, :3][None, None] for side in (student, teacher)]
+    exact = exact_cosine_distance(student[:, :3], teacher[:, :3])
     assert losses.attention_cosine(*scores, mask).item() == pytest.approx(exact, rel=1e-2)
 
 
@@ -127,27 +129,29 @@ def test_a_vector_of_zeros_is_at_distance_one():
 
 
 def test_the_gradient_of_a_cosine_is_autograds_own():
-    aim, own = torch.tensor(VECTORS), torch.tensor(VECTORS).flip(0)
+    teacher, student = torch.tensor(VECTORS), torch.tensor(VECTORS).flip(0)
     gradients = []
     for function in (
         lambda left, right: (1 - torch.cosine_similarity(left, right, dim=-1)).sum(),
         losses.cosine_distance,
     ):
-        sides = [side.clone().requires_grad_() for side in (own, aim)]
+        sides = [side.clone().requires_grad_() for side in (student, teacher)]
         gradients.append(torch.autograd.grad(function(*sides), sides))
     for plain, ours in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, plain)
 
 
 def test_patience_between_states_that_are_almost_equal():
-    aim, own = near(VECTORS)
+    teacher, student = near(VECTORS)
     exact = []
-    for a, b in zip(own.double().tolist(), aim.double().tolist(), strict=True):
+    for a, b in zip(student.double().tolist(), teacher.double().tolist(), strict=True):
         one, other = (
             [x / math.sqrt(math.fsum(y * y for y in side)) for x in side] for side in (a, b)
         )
         exact += [(x - y) ** 2 for x, y in zip(one, other, strict=True)]
-    assert losses.patience_loss(own, aim).item() == pytest.approx(math.fsum(exact), rel=1e-5)
+    assert losses.patience_loss(student, teacher).item() == pytest.approx(
+        math.fsum(exact), rel=1e-5
+    )
 
 
 def test_hard_labels_of_rows_that_are_sure():

@@ -60,11 +60,13 @@ def look(model):
     return out.logits.tolist(), [state.tolist() for state in out.hidden_states], [None, *scores]
 
 
-def term(objective="cross_entropy", *, own=None, aim=None, labels=LABELS, **keys):
+def term(objective="cross_entropy", *, students=None, teachers=None, labels=LABELS, **keys):
     """What the engine logs of the only term."""
     config = Config.model_validate_json(json.dumps(keys), strict=True)
     run = RunValues(num_train_epochs=1, learning_rate=1e-3)
-    method = Matches(config, own or student(), aim or teacher(), objective=objective, run=run)
+    method = Matches(
+        config, students or student(), teachers or teacher(), objective=objective, run=run
+    )
     assert errors_of(method.problems()) == []
     batch = {**tiny_batch(), "labels": torch.tensor(labels), "index": torch.arange(3)}
     stage = StageModule(method, method.phases()[0])
@@ -110,8 +112,8 @@ def score_rows(left, right):
 
 
 def test_keys_on_logits(seen):
-    (own, *_), (aim, *_) = seen
-    rows = list(zip(own, aim, strict=True))
+    (students, *_), (teachers, *_) = seen
+    rows = list(zip(students, teachers, strict=True))
     divergence = sum(
         p * math.log(p / q)
         for s, t in rows
@@ -121,7 +123,7 @@ def test_keys_on_logits(seen):
     assert term(task_ce=0.5, temperature=T) == close(T**2 * divergence / 3, rel=1e-4)
     assert term(alpha_mse=2) == close(sum(square(s, t) for s, t in rows) / (3 * 2), rel=1e-4)
     assert term(task_cos=True) == close(sum(distance(s, t) for s, t in rows) / 3, rel=1e-4)
-    hard = -sum(math.log(softmax(s)[label]) for s, label in zip(own, LABELS, strict=True))
+    hard = -sum(math.log(softmax(s)[label]) for s, label in zip(students, LABELS, strict=True))
     assert term(task_cros=1) == close(hard / 3, rel=1e-4)
 
 
@@ -129,11 +131,11 @@ def test_keys_on_one_score():
     """Regression: squared differences, no temperature."""
     one = {"num_labels": 1}
     nets = {
-        "own": tiny_model("bert", STUDENT, seed=1, dropout=0.0, **one),
-        "aim": tiny_model("bert", TEACHER, dropout=0.0, **one),
+        "students": tiny_model("bert", STUDENT, seed=1, dropout=0.0, **one),
+        "teachers": tiny_model("bert", TEACHER, dropout=0.0, **one),
     }
     with torch.no_grad():
-        own, aim = (net(**tiny_batch()).logits[:, 0].tolist() for net in nets.values())
+        students, teachers = (net(**tiny_batch()).logits[:, 0].tolist() for net in nets.values())
     golds = (2.5, 0.0, 4.0)
     close = pytest.approx
     found = {
@@ -146,18 +148,20 @@ def test_keys_on_one_score():
         found["mse"]
         == found["task_ce"]
         == found["alpha_mse"]
-        == close(square(own, aim) / 3, rel=1e-4)
+        == close(square(students, teachers) / 3, rel=1e-4)
     )
-    assert found["task_cros"] == close(square(own, golds) / 3, rel=1e-4)
+    assert found["task_cros"] == close(square(students, golds) / 3, rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", MAPS)
 def test_keys_on_hidden_states(seen, kind):
-    (_, own, _), (_, aim, _) = seen
+    (_, students, _), (_, teachers, _) = seen
     squares, distances = 0.0, 0.0
     for s, t in MAPS[kind]:
-        squares += sum(square(a, b) for a, b in tokens(own[s], aim[t])) / (sum(LENGTHS) * WIDTH)
-        distances += sum(distance(a, b) for a, b in tokens(own[s], aim[t])) / sum(LENGTHS)
+        squares += sum(square(a, b) for a, b in tokens(students[s], teachers[t])) / (
+            sum(LENGTHS) * WIDTH
+        )
+        distances += sum(distance(a, b) for a, b in tokens(students[s], teachers[t])) / sum(LENGTHS)
     chosen = {"use_hidden_states": True, "hidden_match_type": kind}
     assert term(hidden_mse=1, **chosen) == pytest.approx(squares, rel=1e-4)
     assert term(hidden_cos=1, **chosen) == pytest.approx(distances, rel=1e-4)
@@ -167,10 +171,10 @@ def test_keys_on_hidden_states(seen, kind):
 
 @pytest.mark.parametrize("kind", SCORE_MAPS)
 def test_keys_on_attention_scores(seen, kind):
-    (_, _, own), (_, _, aim) = seen
+    (_, _, students), (_, _, teachers) = seen
     squares, distances = 0.0, 0.0
     for s, t in SCORE_MAPS[kind]:
-        rows = list(score_rows(own[s], aim[t]))
+        rows = list(score_rows(students[s], teachers[t]))
         squares += sum(square(a, b) for a, b in rows) / (HEADS * sum(n * n for n in LENGTHS))
         distances += sum(distance(a, b) for a, b in rows) / (HEADS * sum(LENGTHS))
     chosen = {"use_attentions": True, "att_match_type": kind}
@@ -182,9 +186,11 @@ def test_keys_on_attention_scores(seen, kind):
     ("kind", "pairs"), [("skip", [(1, 2), (2, 4)]), ("last", [(1, 4), (2, 5)])]
 )
 def test_patience(seen, kind, pairs):
-    (_, own, _), (_, aim, _) = seen
+    (_, students, _), (_, teachers, _) = seen
     total = sum(
-        square(unit(own[s][row][0]), unit(aim[t][row][0])) for s, t in pairs for row in range(3)
+        square(unit(students[s][row][0]), unit(teachers[t][row][0]))
+        for s, t in pairs
+        for row in range(3)
     )
     paper = term(task_pkd=1, pkd_match_type=kind)
     assert paper == pytest.approx(total / 3, rel=1e-4)

@@ -48,15 +48,17 @@ def total(nets, terms):
 def test_the_total_of_pkds_code(nets, seen, normalize):
     """alpha · T² · KLDivLoss("mean") + (1 − alpha) · CE + beta · mean of squares of [CLS]."""
     alpha, beta, t = 0.7, 100.0, 10.0
-    (own, states, _), (aim, theirs, _) = seen
-    each = F.kl_div((own / t).log_softmax(-1), (aim / t).softmax(-1), reduction="none")
+    (students, states, _), (teachers, theirs, _) = seen
+    each = F.kl_div((students / t).log_softmax(-1), (teachers / t).softmax(-1), reduction="none")
     first = [
         torch.stack([side[layer][:, 0] for layer in layers])
         for side, layers in ((states, (1, 2)), (theirs, (2, 4)))
     ]
     if normalize:
         first = [F.normalize(side, dim=-1) for side in first]
-    expected = alpha * t**2 * each.mean() + (1 - alpha) * F.cross_entropy(own, torch.tensor(LABELS))
+    expected = alpha * t**2 * each.mean() + (1 - alpha) * F.cross_entropy(
+        students, torch.tensor(LABELS)
+    )
     expected = expected + beta * F.mse_loss(*first)
     terms = {
         "soft": {**SOFT, "temperature": t, "reduction": "mean", "weight": alpha},
@@ -97,21 +99,21 @@ def test_step_one_of_tinyberts_code(nets, seen):
 
 
 def test_the_prediction_of_tinyberts_code(nets, seen):
-    (own, *_), (aim, *_) = seen
-    expected = (-aim.softmax(-1) * own.log_softmax(-1)).mean().item()
+    (students, *_), (teachers, *_) = seen
+    expected = (-teachers.softmax(-1) * students.log_softmax(-1)).mean().item()
     form = {"loss": "cross_entropy", "temperature_squared": False, "reduction": "mean"}
     assert total(nets, {"p": {"feature": "logits", **form}}) == pytest.approx(expected, rel=1e-4)
 
 
 def test_textbrewers_forms(nets, seen):
     """kd_ce and kd_mse; attention_mse without a mask, which drops negative scores."""
-    (own, _, scores), (aim, _, their_scores) = seen
+    (students, _, scores), (teachers, _, their_scores) = seen
     t = 4.0
-    expected = -((aim / t).softmax(-1) * (own / t).log_softmax(-1)).sum(-1).mean().item()
+    expected = -((teachers / t).softmax(-1) * (students / t).log_softmax(-1)).sum(-1).mean().item()
     form = {"loss": "cross_entropy", "temperature_squared": False, "temperature": t}
     assert total(nets, {"p": {"feature": "logits", **form}}) == pytest.approx(expected, rel=1e-4)
     form = {"loss": "mse", "temperature": t}
-    expected = (((own - aim) / t) ** 2).mean().item()
+    expected = (((students - teachers) / t) ** 2).mean().item()
     assert total(nets, {"p": {"feature": "logits", **form}}) == pytest.approx(expected, rel=1e-4)
     added = (1.0 - tiny_batch()["attention_mask"][:, None, None].float()) * -10_000
     sides = [side + added for side in (scores[1], their_scores[2])]

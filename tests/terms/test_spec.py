@@ -74,8 +74,8 @@ def test_what_is_read_of_each_side():
         "patience": Row(feature="cls", loss="patience", layer_map="skip"),
     }
     specs = [resolve(name, row, STUDENT, TEACHER)[0] for name, row in rows.items()]
-    own, aim = needs_of(specs, 0), needs_of(specs, 1)
-    assert own.logits and not aim.logits, "gold labels need nothing of the teacher"
-    assert (own.hidden_states, aim.hidden_states) == ((0, 2), (0, 4))
-    assert (own.cls, aim.cls) == ((1, 2), (2, 4))
-    assert (own.highest, aim.highest) == (None, 4)
+    student, teacher = needs_of(specs, 0), needs_of(specs, 1)
+    assert student.logits and not teacher.logits, "gold labels need nothing of the teacher"
+    assert (student.hidden_states, teacher.hidden_states) == ((0, 2), (0, 4))
+    assert (student.cls, teacher.cls) == ((1, 2), (2, 4))
+    assert (student.highest, teacher.highest) == (None, 4)
