@@ -240,9 +240,9 @@ def test_stopped_by_the_keyboard_goes_on_too(rows, bert, tmp_path, small_chunks,
 
 def test_equal_texts_are_tokenised_once(bert, tmp_path, monkeypatch):
     texts = []
-    plain = RowEncoder._ids
+    plain = RowEncoder.ids_of
     monkeypatch.setattr(
-        RowEncoder, "_ids", lambda self, some: texts.extend(some) or plain(self, some)
+        RowEncoder, "ids_of", lambda self, some: texts.extend(some) or plain(self, some)
     )
     rows = [make_example(row, "one query", f"reply {row % 3}") for row in range(9)]
     view = prepare(rows, bert, tmp_path)

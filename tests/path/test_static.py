@@ -8,6 +8,7 @@ import signal
 import pytest
 import torch
 import transformers as tf
+from safetensors.torch import load_file
 
 from chatstill import cli
 from chatstill.errors import UserError
@@ -282,3 +283,22 @@ def test_a_misspelt_segmenter_is_named_with_its_place_and_the_nearest(shared, te
         world.loaded(values, tmp_path)
     (problem,) = caught.value.problems
     assert "line 1" in problem.place and "Did you mean 'jieba'?" in problem.hint
+
+
+def test_the_teachers_vector_may_be_weighted_by_rare_tokens(shared, teacher_of, tmp_path):
+    """The teacher's own view holds the weights; stored or live, the student comes out the same."""
+    term = {"feature": "vector", "loss": "mse", "weight": 1, "pooling": "weighted"}
+    students = []
+    for cache in (True, False):
+        folder = tmp_path / str(cache)
+        values = world.values_for(shared / "data", folder, teacher_of(), **STATIC)
+        values |= {"distillation": {"terms": {"vectors": term}}, "num_train_epochs": 1}
+        where = world.console()
+        pipeline.distill(world.loaded({**values, "teacher_cache": cache}, tmp_path), console=where)
+        assert "weighted by inverse document frequency" in world.said(where)
+        views = [*(folder / "cache").glob("*/token_weights.bin")]
+        assert len(views) == 2  # of train and dev, as the teacher reads them
+        students.append(load_file(folder / "student" / "model.safetensors"))
+    assert students[0].keys() == students[1].keys()
+    for name, tensor in students[0].items():
+        torch.testing.assert_close(tensor, students[1][name], rtol=1e-3, atol=1e-5, msg=name)

@@ -3,7 +3,7 @@
 import pytest
 
 from chatstill.terms.rows import Row
-from chatstill.terms.spec import SHARED, Shape, needs_of, resolve
+from chatstill.terms.spec import SHARED, Shape, needs_of, resolve, several_poolings
 
 STUDENT, TEACHER = Shape(3, 16, 2, 2), Shape(6, 24, 4, 2)
 
@@ -79,3 +79,24 @@ def test_what_is_read_of_each_side():
     assert (student.hidden_states, teacher.hidden_states) == ((0, 2), (0, 4))
     assert (student.cls, teacher.cls) == ((1, 2), (2, 4))
     assert (student.highest, teacher.highest) == (None, 4)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "needed"), [(None, ""), ("mean", ""), ("cls", "cls"), ("weighted", "weighted")]
+)
+def test_how_a_vector_is_made_is_asked_of_both_networks(pooling, needed):
+    row = Row(feature="vector", loss="mse", pooling=pooling)
+    spec, _ = resolve("vectors", row, STUDENT, TEACHER)
+    assert [needs_of([spec], side).pooling for side in (0, 1)] == [needed, needed]
+
+
+def test_vectors_of_one_run_are_made_in_one_way():
+    rows = {"one": "mean", "two": None, "three": "weighted"}
+    specs = [
+        resolve(name, Row(feature="vector", loss="mse", pooling=pooling), STUDENT, TEACHER)[0]
+        for name, pooling in rows.items()
+    ]
+    assert several_poolings(specs[:2]) == []
+    (problem,) = several_poolings(specs)
+    assert (problem.code, problem.place) == ("terms.several-poolings", "distillation.terms.three")
+    assert "'one'" in problem.message and "'three'" in problem.message

@@ -35,7 +35,8 @@ def collate(
 
     Returns:
         ``input_ids``, ``attention_mask`` and, if asked, ``token_type_ids`` (B, L) int64; ``labels``
-        (B,), or (B, C) for ``multi_label``, if any row of the view has one; ``index`` (B,) int64.
+        (B,), or (B, C) for ``multi_label``, if any row of the view has one; ``index`` (B,) int64; (B, L)
+        for each column of the view.
     """
     indices = np.asarray(indices, np.int64)
     starts = view.offsets[indices]
@@ -61,6 +62,10 @@ def collate(
         types = view.types.take(at, mode="clip").astype(np.int64)
         types[~mask] = view.pad_token_type_id
         batch["token_type_ids"] = torch.from_numpy(types)
+    for name, (values, padding) in view.columns.items():
+        padded = values.take(at, mode="clip")
+        padded[~mask] = padding
+        batch[name] = torch.from_numpy(padded)
     if view.num_labelled:
         batch["labels"] = _labels(view.labels[indices], label_order, objective)
     batch["index"] = torch.from_numpy(indices.copy())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -26,6 +27,21 @@ class Lengths:
     truncation_side: Literal["left", "right"] = "right"
 
 
+@dataclass(frozen=True)
+class Column:
+    """An array beside the ids: a value for each token.
+
+    Attributes:
+        name: Its key in a batch.
+        dtype: Of its numbers.
+        padding: The value at padded places.
+    """
+
+    name: str
+    dtype: str
+    padding: float
+
+
 class Encoded(NamedTuple):
     """Rows one after another.
 
@@ -34,12 +50,14 @@ class Encoded(NamedTuple):
         types: (total,) uint8, the token types.
         lengths: (rows,) int32.
         cut: (rows,) bool, whether anything of the row was cut off.
+        columns: (total,) values by the name of a column.
     """
 
     ids: np.ndarray
     types: np.ndarray
     lengths: np.ndarray
     cut: np.ndarray
+    columns: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class Encoder(Protocol):
@@ -48,10 +66,12 @@ class Encoder(Protocol):
     Attributes:
         padding_side: ``right`` or ``left``.
         pad_token_type_id: The token type of padding.
+        columns: What else it gives of each token.
     """
 
     padding_side: str
     pad_token_type_id: int
+    columns: Sequence[Column]
 
     def __call__(
         self,

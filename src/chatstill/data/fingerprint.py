@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,6 +36,12 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
         digest.update(plain.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def array_digest(values: np.ndarray) -> str:
+    """The sha256 of an array's type, shape and bytes."""
+    head = f"{values.dtype.str} {values.shape}\n".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
 def fingerprint(value: Any) -> str:

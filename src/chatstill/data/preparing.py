@@ -58,7 +58,8 @@ def build_view(
         progress: Called with the number of rows done after each chunk.
     """
     groups = _GroupNumbers()
-    kinds = {**ARRAYS, "labels": np.float32 if label_width else np.float64}
+    columns = {column.name: np.dtype(column.dtype).type for column in encode.columns}
+    kinds = {**ARRAYS, **columns, "labels": np.float32 if label_width else np.float64}
     with ArrayWriter(target, kinds) as writer:
         counts = _Counts(**(writer.state or {}))
         committed = counts.rows
@@ -70,6 +71,8 @@ def build_view(
             numbers, names = groups.number([row.group for row in chunk])
             writer.append("ids", encoded.ids)
             writer.append("types", encoded.types)
+            for key, values in encoded.columns.items():
+                writer.append(key, values)
             writer.append("offsets", counts.tokens + np.cumsum(encoded.lengths, dtype=np.int64))
             writer.append("labels", labels)
             writer.append("groups", numbers)
@@ -95,6 +98,7 @@ def build_view(
                 "label_width": label_width,
                 "padding_side": encode.padding_side,
                 "pad_token_type_id": encode.pad_token_type_id,
+                "columns": {column.name: column.padding for column in encode.columns},
             }
         )
 

@@ -39,6 +39,7 @@ class View:
         offsets: (N + 1,) int64, where rows begin in ``ids`` and ``types``.
         ids: (total,) int32, memory-mapped.
         types: (total,) uint8 token types, memory-mapped.
+        columns: By name (total,) further values of each token, memory-mapped, and that of padding.
         lengths: (N,) int32 tokens of each row.
         labels: (N,) float64, nan for a row without; of multi-label rows (N, C) float32, 0 or 1.
         groups: (N,) int32 numbers into ``group_names``, -1 for a row without; None if no row has
@@ -69,6 +70,10 @@ class View:
         labels = arrays["labels"].view(np.ndarray)
         self.labels = labels.reshape(-1, facts["label_width"]) if facts["label_width"] else labels
         self.groups = arrays["groups"].view(np.ndarray) if facts["num_groups"] else None
+        self.columns = {
+            name: (arrays[name].view(np.ndarray), padding)
+            for name, padding in facts.get("columns", {}).items()
+        }
         self.lengths = np.diff(self.offsets).astype(np.int32)
         self._group_names = arrays["group_names"]
         self._bad_rows = arrays["bad_rows"]

@@ -52,7 +52,7 @@ def score(
     rows = np.arange(len(view)) if rows is None else np.asarray(rows)
     order = reader.label_order
     scores = np.zeros((len(rows), len(order) if order else 1), dtype=np.float32)
-    training = model.training
+    training, without = model.training, {"labels", "index", *view.columns}
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     model.eval()
     try:
@@ -60,7 +60,7 @@ def score(
             if number % world_size != rank:
                 continue
             batch = reader.batch_of(view, rows[positions])
-            inputs = {k: v.to(device) for k, v in batch.items() if k not in ("labels", "index")}
+            inputs = {k: v.to(device) for k, v in batch.items() if k not in without}
             logits = as_read(model, model(**inputs).logits.float()).cpu().numpy()
             scores[positions] = logits[:, order] if order else logits
             if on_batch is not None:

@@ -32,7 +32,9 @@ class Needs:
         attention: Layers (1-based) whose queries and keys are kept.
         values: Their values as well.
         cls: Hidden-state indices of which only the first token of each row is kept.
-        vector: A sentence vector: the mean of the last layer's states over the tokens of the text.
+        vector: A sentence vector, made of the last layer's states.
+        pooling: How: empty for their mean over the row's tokens, ``cls`` for the first token's, or
+            ``weighted`` by ``token_weights`` of the batch. A network that hands out a vector gives its own.
         layers: The network must have a plain list of layers that can be replaced.
         padding: Hidden states and attention at padded positions are read too, as some reference forms
             of losses do.
@@ -44,6 +46,7 @@ class Needs:
     values: bool = False
     cls: tuple[int, ...] = ()
     vector: bool = False
+    pooling: str = ""
     layers: bool = False
     padding: bool = False
 

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from .attention import Sink, listening
 from .base import Features, Needs
 
-NOT_INPUTS = ("labels", "index", "row_weights")
+OF_ROWS = ("labels", "index", "row_weights")
+TOKEN_WEIGHTS, WORD_STARTS = "token_weights", "word_starts"
+NOT_INPUTS = (*OF_ROWS, TOKEN_WEIGHTS, WORD_STARTS)
 TEACHERS = "teacher_"  # before a key of a batch: the teacher's view of the rows
 
 
@@ -117,8 +119,18 @@ def capture(
     features.hidden_states = {index: states[index] for index in needs.hidden_states}
     features.cls = {index: first_tokens(states[index], mask) for index in needs.cls}
     if needs.vector:
-        features.vector = mean_of_tokens(states[len(layers)], mask)
+        features.vector = vector_of(states[len(layers)], batch, needs.pooling)
     return features
+
+
+def vector_of(states: Tensor, batch: Mapping[str, Tensor], pooling: str) -> Tensor:
+    """(B, D): a row's sentence vector from the last layer's states (B, L, D), by ``Needs.pooling``."""
+    mask = batch["attention_mask"]
+    if pooling == "cls":
+        return first_tokens(states, mask).float()
+    if pooling == "weighted":
+        return weighted_mean(states, mask, batch[TOKEN_WEIGHTS])
+    return mean_of_tokens(states, mask)
 
 
 def first_tokens(states: Tensor, mask: Tensor) -> Tensor:
@@ -131,6 +143,12 @@ def mean_of_tokens(states: Tensor, mask: Tensor) -> Tensor:
     """(B, D): the mean over the tokens of each row in float32, padding left out."""
     valid = mask.bool()[..., None]
     return torch.where(valid, states.float(), 0.0).sum(1) / valid.sum(1).clamp(min=1)
+
+
+def weighted_mean(states: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
+    """(B, D): the mean over the tokens of each row by their weights (B, L); 0 where all of them weigh 0."""
+    weights = torch.where(mask.bool(), weights.float(), 0.0)[..., None]
+    return (states.float() * weights).sum(1) / weights.sum(1).clamp(min=torch.finfo().tiny)
 
 
 def _modules_of(layers: Sequence[nn.Module], wanted: Sequence[int]) -> dict[int, int]:

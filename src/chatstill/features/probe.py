@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .base import Needs
-from .capture import NotCaptured, capture, inputs_of
+from .capture import TOKEN_WEIGHTS, NotCaptured, capture, inputs_of
 
 IDS = ((2, 3, 4, 3), (3, 4, 2, 2))
 PADDED = 2  # places at the end of the second row
@@ -22,7 +22,7 @@ def probe_batch(device: torch.device, rows: int = 1) -> dict[str, Tensor]:
     ids = torch.tensor(IDS[:rows], device=device)
     mask = torch.ones_like(ids)
     mask[1:, -PADDED:] = 0
-    return {"input_ids": ids, "attention_mask": mask}
+    return {"input_ids": ids, "attention_mask": mask, TOKEN_WEIGHTS: mask.float()}
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from ..figures import counted
 from ..terms.extremes import extremes
 from ..terms.keys import OldKeys
 from ..terms.rows import Match, Row
-from ..terms.spec import Shape, TermSpec, needs_of, resolve
+from ..terms.spec import Shape, TermSpec, needs_of, resolve, several_poolings
 from .base import Context, Features, Method, MethodConfig, Needs, Phase
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ class Matches(Method):
     def problems(self) -> list[Problem]:
         """Terms that do not fit the two networks, all at once."""
         problems = [*self._resolved[1], *self.config.without_effect(self.config.rows())]
+        problems += several_poolings(self.specs)
         if not self.config.rows():
             message = "no term has a weight above 0: there is nothing to learn"
             hint = "Set the weight of one of the method's terms above 0; the plan lists them."

@@ -40,7 +40,7 @@ def unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem]
         )
         hint = "Keep terms of logits alone (weight 0 for the others), or take another network."
         return [Problem(place, message, hint, code="terms.reading-changes-the-network")]
-    if needs.cls and first_token_is_blind(model, layers):
+    if (needs.cls or needs.pooling == "cls") and first_token_is_blind(model, layers):
         message = (
             f"the first token of a {kind} sees none of those behind it, so its state is the same in "
             "every row: a term of cls learns nothing of the texts"

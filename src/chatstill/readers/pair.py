@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,15 +11,19 @@ import numpy as np
 from ..data.class_weights import RowWeights
 from ..data.encoded import Lengths
 from ..data.views import View
-from ..features.base import reads_sides
-from ..features.capture import NOT_INPUTS, TEACHERS, takes_token_types
+from ..features.base import given_by, reads_sides
+from ..features.capture import OF_ROWS, TEACHERS, takes_token_types
 from ..models.label_columns import LabelMatch
+from .columns import TokenColumn, TokenWeights
 from .reader import Reader, reader_for
 from .word_pieces import RowEncoder
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ..methods.base import Method
+    from ..tasks.base import Example
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class PairReader:
         match: Columns of the task's labels in the networks' outputs.
         lengths: What rows are cut to.
         weights: How much rows count by their class; None where all count alike.
+        computed: What else is prepared of each token, by role.
     """
 
     student: PreTrainedModel
@@ -41,6 +47,7 @@ class PairReader:
     match: LabelMatch
     lengths: Lengths
     weights: RowWeights | None = None
+    computed: Mapping[str, Sequence[TokenColumn]] = field(default_factory=dict)
 
     def of(self, model: PreTrainedModel) -> Reader:
         """How one network reads rows of a view."""
@@ -50,7 +57,9 @@ class PairReader:
         """How one network makes ids of a row."""
         tokenizer = self._tokenizer_of(model)
         sides = tokenizer is self.tokenizer and reads_sides(self.student)
-        return RowEncoder(tokenizer, self.lengths, mark_sides=sides)
+        role = "student" if tokenizer is self.tokenizer else "teacher"
+        computed = self.computed.get(role, ())
+        return RowEncoder(tokenizer, self.lengths, mark_sides=sides, computed=computed)
 
     @property
     def encoders(self) -> list[RowEncoder]:
@@ -82,7 +91,7 @@ class PairReader:
         batch = self.of_both.batch_of(view, rows)
         if view.teacher is not None:
             theirs = self.of_teacher.batch_of(view.teacher, rows)
-            batch |= {f"{TEACHERS}{k}": theirs[k] for k in theirs.keys() - set(NOT_INPUTS)}
+            batch |= {f"{TEACHERS}{k}": theirs[k] for k in theirs.keys() - set(OF_ROWS)}
         if self.weights is not None:
             batch["row_weights"] = self.weights.of(view, rows)
         return batch
@@ -99,3 +108,31 @@ class PairReader:
     def _tokenizer_of(self, model: PreTrainedModel) -> PreTrainedTokenizerBase:
         theirs = self.teacher_tokenizer if model is self.teacher else None
         return self.tokenizer if theirs is None else theirs
+
+
+def with_columns(
+    reader: PairReader, method: Method, rows: Callable[[], Iterable[Example]]
+) -> PairReader:
+    """The same with what the method's phases read of each token.
+
+    Args:
+        reader: Without.
+        method: What is trained.
+        rows: Reads the training rows, from the first.
+    """
+    needs = [method.needs(phase) for phase in method.phases()]
+    networks = {"student": reader.student, "teacher": reader.teacher}
+    weighted = [
+        role
+        for role, model in networks.items()
+        if model is not None
+        and not given_by(model)
+        and any(role in of and of[role].pooling == "weighted" for of in needs)
+    ]
+    if reader.teacher_tokenizer is None and weighted:
+        weighted = ["student"]  # one view for both
+    computed = {}
+    for role in weighted:
+        encoder = reader.encoders[0 if role == "student" else -1]
+        computed[role] = [TokenWeights.fit(rows(), encoder.ids_of, encoder.tokenizer)]
+    return replace(reader, computed=computed)

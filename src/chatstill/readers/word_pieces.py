@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.encoded import Encoded, Lengths
+from ..data.encoded import Column, Encoded, Lengths
 from ..errors import Problem, UserError
 from ..text.longest_first import longest_first
 from ..text.tokenizers import tokenizer_fingerprint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from .columns import TokenColumn
 
     Tokenizer = PreTrainedTokenizerBase
 
@@ -48,16 +50,26 @@ class RowEncoder:
         tokenizer: Whose special tokens stand around the texts.
         lengths: How rows are cut.
         mark_sides: Token types part the texts of a pair where the tokenizer itself gives none.
+        computed: What else is prepared of each token.
 
     Raises:
         UserError: ``max_seq_length`` leaves no room for a token of each text, or the tokenizer does
             not put texts together in a fixed way.
     """
 
-    def __init__(self, tokenizer: Tokenizer, lengths: Lengths, *, mark_sides: bool = False) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        lengths: Lengths,
+        *,
+        mark_sides: bool = False,
+        computed: Sequence[TokenColumn] = (),
+    ) -> None:
         self.tokenizer = tokenizer
         self.lengths = lengths
         self.mark_sides = mark_sides
+        self.computed = tuple(computed)
+        self.columns: Sequence[Column] = [one.column for one in computed]
         self._single: _Layout | None = None
         self._pair: _Layout | None = None
         self.padding_side: str = tokenizer.padding_side
@@ -102,15 +114,19 @@ class RowEncoder:
             types += before + [layout.type_a] * len(part_a)
             types += between + [layout.type_b] * len(part_b) + after
             lengths[row] = len(ids) - start
-        return Encoded(np.array(ids, np.int32), np.array(types, np.uint8), lengths, cut)
+        numbers = np.array(ids, np.int32)
+        columns = {one.column.name: one.of(numbers) for one in self.computed}
+        return Encoded(numbers, np.array(types, np.uint8), lengths, cut, columns)
 
     def identity(self) -> dict[str, Any]:
         """Tokenizer by content, lengths, and versions of the libraries."""
         import tokenizers
         import transformers
 
-        marked = {"sides": "marked"} if self.mark_sides else {}
-        return marked | {
+        more: dict[str, Any] = {"sides": "marked"} if self.mark_sides else {}
+        if self.computed:
+            more["columns"] = {one.column.name: one.identity() for one in self.computed}
+        return more | {
             "tokenizer": tokenizer_fingerprint(self.tokenizer),
             "lengths": asdict(self.lengths),
             "versions": [tokenizers.__version__, transformers.__version__],
@@ -119,10 +135,11 @@ class RowEncoder:
     def _plain(self, texts: list[str]) -> list[list[int]]:
         """Ids of texts without special tokens, uncut; equal texts (queries) are tokenised once."""
         different = list(dict.fromkeys(texts))
-        found = dict(zip(different, self._ids(different), strict=True))
+        found = dict(zip(different, self.ids_of(different), strict=True))
         return [found[text] for text in texts]
 
-    def _ids(self, texts: list[str]) -> list[list[int]]:
+    def ids_of(self, texts: list[str]) -> list[list[int]]:
+        """Ids of texts without special tokens, uncut."""
         if (ids_of_all := getattr(self.tokenizer, "ids_of_all", None)) is not None:  # words
             found: list[list[int]] = ids_of_all(texts)
             return found

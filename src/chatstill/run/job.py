@@ -21,7 +21,7 @@ from ..models.load import load_config
 from ..models.outputs import same_class_problems, set_reading
 from ..models.reads_rows import reading_problems
 from ..readers.fit import fit_reader, sides_problem
-from ..readers.pair import PairReader
+from ..readers.pair import PairReader, with_columns
 from ..readers.student_reader import student_tokenizer, token_problems
 from ..tasks.base import Task
 from ..text.tokenizers import resolve_tokenizer
@@ -152,8 +152,9 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         found.notes.append(f"the student reads its own tokens: {sizes}")
         theirs = tokenizer
     lengths = lengths_of(config)
-    reader = PairReader(student, teacher, found.tokenizer, theirs, match, lengths, weights)
     rows.config = config
+    reader = PairReader(student, teacher, found.tokenizer, theirs, match, lengths, weights)
+    reader = with_columns(reader, method, partial(rows.read, "train"))
     return Job(
         config,
         verb,

@@ -33,7 +33,7 @@ class Compared(BaseModel):
 
     Attributes:
         feature: ``logits``, ``hidden_states``, ``attention_scores`` (before the softmax), ``cls`` (the
-            first token's hidden state) or ``vector`` (mean of the last hidden states).
+            first token's hidden state) or ``vector`` (of the whole row).
         loss: ``hard`` (gold labels), ``kl``, ``cross_entropy``, ``mse``, ``cos`` or ``patience``.
         weight: Factor in the total.
         temperature: Of ``kl`` and ``cross_entropy`` (default 1), and a divisor of ``mse`` of logits.
@@ -46,6 +46,9 @@ class Compared(BaseModel):
             a shared one where widths differ; ``shared``: always; ``per_layer``: one for each pair;
             ``none``.
         normalize: Patience on vectors of length 1; default true.
+        pooling: What of the last layer's states a ``vector`` is: their ``mean`` (default), the first
+            token's (``cls``), or their mean ``weighted`` by how rare a token is in the training texts. A
+            network that hands out a vector gives its own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +63,7 @@ class Compared(BaseModel):
     zero_below: float | None = None
     projection: Literal["auto", "shared", "per_layer", "none"] | None = None
     normalize: bool | None = None
+    pooling: Literal["mean", "cls", "weighted"] | None = None
 
 
 class Row(Compared):
@@ -109,6 +113,8 @@ class Row(Compared):
             "padding counts": self.positions == "all",
             f"scores up to {self.zero_below} as 0": self.zero_below is not None,
             "not normalised": self.normalize is False,
+            "of the first token": self.pooling == "cls",
+            "weighted by inverse document frequency": self.pooling == "weighted",
         }
         return [words for words, differs in found.items() if differs]
 
@@ -164,4 +170,5 @@ def _meant(feature: str, loss: str) -> dict[str, bool]:
         "zero_below": feature == "attention_scores" and loss == "mse",
         "projection": feature in ("hidden_states", "cls", "vector"),
         "normalize": loss == "patience",
+        "pooling": feature == "vector",
     }

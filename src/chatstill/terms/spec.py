@@ -177,20 +177,43 @@ def _out_of_range(
     return problems
 
 
+def pooled(row: Row) -> str:
+    """How a row's vector is made, as ``Needs.pooling`` says it."""
+    return row.pooling if row.pooling in ("cls", "weighted") else ""
+
+
+def several_poolings(specs: Iterable[TermSpec]) -> list[Problem]:
+    """Vectors of one run are made in one way: a network is read once a step."""
+    first: dict[str, str] = {}
+    for spec in specs:
+        if spec.row.feature == "vector":
+            first.setdefault(pooled(spec.row), spec.name)
+    if len(first) < 2:
+        return []
+    names = " and ".join(f"'{name}'" for name in first.values())
+    message = f"the terms {names} make their vectors in different ways"
+    hint = "Give them the same 'pooling', or take one of them out (weight 0)."
+    place = f"distillation.terms.{[*first.values()][-1]}"
+    return [Problem(place, message, hint, code="terms.several-poolings")]
+
+
 def needs_of(specs: Iterable[TermSpec], side: int) -> Needs:
     """What these terms read of the student (side 0) or the teacher (side 1)."""
     logits = vector = padding = False
+    pooling = ""
     layers: dict[str, set[int]] = {feature: set() for feature in WITH_LAYERS}
     for spec in specs:
         feature = spec.row.feature
         logits |= feature == "logits" and (side == 0 or spec.row.loss != "hard")
-        vector |= feature == "vector"
+        if feature == "vector":
+            vector, pooling = True, pooled(spec.row)
         padding |= spec.row.positions == "all"
         if feature in WITH_LAYERS:
             layers[feature] |= {pair[side] for pair in spec.pairs}
     return Needs(
         logits=logits,
         vector=vector,
+        pooling=pooling,
         hidden_states=tuple(sorted(layers["hidden_states"])),
         attention=tuple(sorted(layers["attention_scores"])),
         cls=tuple(sorted(layers["cls"])),
