@@ -437,13 +437,13 @@ def test_files_are_readable_for_whom_the_umask_lets(finished):
 
 def test_the_same_weights_are_scored_once(run, monkeypatch):
     scored = []
-    plain = running.score_dev
+    plain = running.score_view
 
-    def score_dev(job, view, model):
+    def score_view(job, view, model):
         scored.append("teacher" if model is job.teacher else "student")
         return plain(job, view, model)
 
-    monkeypatch.setattr(running, "score_dev", score_dev)
+    monkeypatch.setattr(running, "score_view", score_view)
     run(num_train_epochs=2)
     assert scored == ["student", "student"], "once an epoch; the last serves the report"
 
@@ -454,8 +454,8 @@ def test_best_weights_that_are_not_the_last_are_scored_again(run, monkeypatch):
     monkeypatch.setattr(
         chat, "metrics", lambda *rows: {**metrics(*rows), "mrr": next(first_is_best, 0.5)}
     )
-    scored, plain = [], running.score_dev
-    monkeypatch.setattr(running, "score_dev", lambda *job: scored.append(job) or plain(*job))
+    scored, plain = [], running.score_view
+    monkeypatch.setattr(running, "score_view", lambda *job: scored.append(job) or plain(*job))
     done = run(num_train_epochs=2, keep="best")
     assert json.loads(read(done.folder / "metrics.json"))["kept"]["step"] == 6
     assert len(scored) == 3, "two epochs, the best once more; the pre-flight scored the teacher"

@@ -35,13 +35,13 @@ def test_a_teacher_scored_on_all_of_dev_before_training_is_not_scored_again(run,
     from chatstill.run import train as running
 
     scored = []
-    whole = running.score_dev
+    whole = running.score_view
 
     def counted(job, view, model):
         scored.append("teacher" if model is job.teacher else "student")
         return whole(job, view, model)
 
-    monkeypatch.setattr(running, "score_dev", counted)
+    monkeypatch.setattr(running, "score_view", counted)
     first = run()
     assert set(scored) == {"student"}, "dev is small: the pre-flight has the teacher's scores"
     scored.clear()
