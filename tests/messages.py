@@ -5,7 +5,8 @@ They stand in ``messages.txt``, which ``make messages`` writes anew; no other te
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +46,8 @@ def trees() -> Iterator[tuple[str, ast.Module]]:
         yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
-def calls() -> list[Call]:
+@cache
+def calls() -> tuple[Call, ...]:
     """All calls that make a finding or hand a code on."""
     found = []
     for file, tree in trees():
@@ -56,7 +58,9 @@ def calls() -> list[Call]:
                 found.append(Call(file, node, around))
             inside = (*around, node) if isinstance(node, ast.FunctionDef) else around
             stack += [(child, inside) for child in ast.iter_child_nodes(node)]
-    return sorted(found, key=lambda call: (call.file, call.node.lineno, call.node.col_offset))
+    return tuple(
+        sorted(found, key=lambda call: (call.file, call.node.lineno, call.node.col_offset))
+    )
 
 
 def faults() -> list[str]:
@@ -74,6 +78,34 @@ def faults() -> list[str]:
     return wrong
 
 
+def quoted(path: Path) -> list[str]:
+    """Assertions of a test file that hold six words in a row of a sentence, by line."""
+    known = _sentences()
+    wrong = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        asks = isinstance(node, ast.Assert | ast.withitem)
+        asks |= isinstance(node, ast.Call) and _called(node) == "parametrize"
+        for inner in ast.walk(node) if asks else ():
+            if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+                if _rows_of_words([inner.value]) & known:
+                    wrong.append(f"{path.name}:{inner.lineno} {inner.value}")
+    return wrong
+
+
+@cache
+def _sentences() -> set[tuple[str, ...]]:
+    return _rows_of_words(f"{one.message} ⏎ {one.hint}" for one in told())
+
+
+def _rows_of_words(texts: Iterable[str], number: int = 6) -> set[tuple[str, ...]]:
+    found = set()
+    for text in texts:
+        for piece in re.split(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|[\[\]|⏎]", text):
+            words = re.findall(r"[\w']+", piece)
+            found |= {tuple(words[n : n + number]) for n in range(len(words) - number + 1)}
+    return found
+
+
 def _plain_texts() -> Iterator[tuple[str, ast.Call]]:
     """Errors that are made of a text alone."""
     for file, tree in trees():
@@ -83,7 +115,8 @@ def _plain_texts() -> Iterator[tuple[str, ast.Call]]:
                     yield file, node
 
 
-def told() -> list[Told]:
+@cache
+def told() -> tuple[Told, ...]:
     """All findings, in the order of their codes."""
     positions = _positions()
     found = []
@@ -92,7 +125,7 @@ def told() -> list[Told]:
         if isinstance(code, ast.Constant):
             parts = [_argument(call, at) for at in positions[_called(call.node)]]
             found.append(Told(call.file, call.node.lineno, str(code.value), *parts))
-    return sorted(found, key=lambda one: (one.code, one.file, one.line))
+    return tuple(sorted(found, key=lambda one: (one.code, one.file, one.line)))
 
 
 def snapshot() -> str:

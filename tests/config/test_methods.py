@@ -45,9 +45,7 @@ def own(world):
 def test_a_missing_block_is_printed_for_pasting(world):
     del world.values["theseus_scheduler"]
     (problem,) = world.problems()
-    assert problem.message == (
-        "the block 'theseus_scheduler' is missing, which the method 'theseus-bert' needs."
-    )
+    assert holds(problem, ("method.block-missing", "'theseus_scheduler'", "'theseus-bert'"))
     pasted = problem.hint.partition("\n")[2]
     world.values |= json.loads("{" + pasted + "}")
     assert world.load().config.method.scheduler_linear_k == "auto"

@@ -1,6 +1,7 @@
 """Each finding has a code of its own, and its sentence stands in one file beside the tests."""
 
 from collections import defaultdict
+from pathlib import Path
 
 from tests import messages
 from tests.found import CODE
@@ -17,6 +18,11 @@ TOLD_IN_SEVERAL_WAYS = {
     *("weights.index-unreadable", "weights.lfs-pointer", "weights.missing", "weights.no-config"),
     *("weights.parts-missing", "words.dictionary-unreadable"),
 }
+
+
+TESTS = Path(__file__).resolve().parents[1]
+# Those that run the command line, or whole runs, read the terminal as a user does.
+READ_THE_TERMINAL = ("path", "draft", "benchmarks")
 
 
 def test_every_finding_has_a_code():
@@ -41,3 +47,14 @@ def test_what_users_are_told_is_written_down():
     assert written == messages.snapshot(), (
         "sentences changed: write them down with `make messages`, and read the difference"
     )
+
+
+def test_tests_ask_for_codes_and_quote_no_sentence():
+    files = [
+        path
+        for path in TESTS.rglob("test_*.py")
+        if path.parent.name not in READ_THE_TERMINAL and not path.name.startswith("test_cli")
+    ]
+    assert len(files) > 100
+    wrong = [line for path in files for line in messages.quoted(path)]
+    assert not wrong, "\n".join(wrong)

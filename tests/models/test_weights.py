@@ -43,7 +43,7 @@ def refusal(path):
         ("folder", ["folder/flax_model.msgpack"], "from_flax"),
         ("folder", ["folder/adapter_model.safetensors"], "merge_and_unload"),
         ("folder", ["folder/config.json", "folder/vocab.txt"], "it holds config.json, vocab.txt"),
-        ("folder", ["folder/run.json", "folder/checkpoints/a"], "a run that has not ended"),
+        ("folder", ["folder/run.json", "folder/checkpoints/a"], "chatstill finish"),
     ],
 )
 def test_other_formats(tmp_path, given, files, expected):
@@ -90,7 +90,7 @@ def test_damaged_files(tmp_path, name, content):
         content = file.read_bytes()[:600]
     file.write_bytes(content)
     text = refusal(file)
-    assert "cannot be read as weights" in text and "bytes" in text
+    assert f"{len(content)} bytes" in text
 
 
 def test_a_git_lfs_pointer(tmp_path):

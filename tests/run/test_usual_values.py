@@ -118,7 +118,7 @@ def test_epochs_are_not_told_where_steps_decide():
         (["folder: 39 tensors loaded, 4 of 4 layers"], "teach", "whole"),
         (["folder: 39 tensors loaded", "cut to its first 2 layers"], "teach", "copied"),
         (["random weights (39 tensors)"], "teach", "random"),
-        (["the student starts as the teacher's layers [0]"], "distill", "copied"),
+        (["the student starts as the pre-trained model's layers [0]"], "distill", "copied"),
         (["the student starts at random: as asked"], "distill", "random"),
     ],
 )
