@@ -86,6 +86,10 @@ def _network(
         names = ", ".join(networks())
         message = f"'{dotted(path)}' goes with a network of the package, and model_type names none."
         return [source.problem(path, message, f'Set "model_type" in {block}: {names}.')]
+    if ours.made_by and network.model_name_or_path is None:
+        message = f"'{block}.model_type': a '{ours.model_type}' is made by the method of that name."
+        hint = f'Set "model_type": "{ours.made_by}" at the top of the file, and leave it out here.'
+        return [source.problem((block, "model_type"), message, hint)]
     if block != STUDENT and network.model_name_or_path is None:
         message = f"'{block}.model_type': '{ours.model_type}' is made for a student."
         hint = (

@@ -7,7 +7,7 @@ under a second.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..errors import Problem
 from ..features.base import Features, Needs, QueryKeyValue
+from ..models.student_spec import StudentSpec
 from ..tasks.base import Objective
 
 __all__ = [
@@ -109,24 +110,6 @@ class Phase:
     data: str = "train"
 
 
-@dataclass(frozen=True)
-class StudentSpec:
-    """What the configuration says of the student.
-
-    Attributes:
-        num_layers: Its depth.
-        path: ``student_architectures.model_name_or_path``, if given.
-        load: Builds and loads what ``student_architectures`` names.
-        build: The student with its start as the configuration says (a folder, copied layers, random),
-            and lines about it for the plan; None leaves ``load``.
-    """
-
-    num_layers: int
-    path: str | None
-    load: Callable[[], PreTrainedModel]
-    build: Callable[[], tuple[PreTrainedModel, list[str]]] | None = None
-
-
 class Method:
     """Base class. A method file holds one subclass named ``Method`` and its ``Config``.
 
@@ -188,6 +171,11 @@ class Method:
     def all_labelled(cls, config: MethodConfig) -> bool:
         """Whether every training row must have a label under these knobs."""
         return cls.needs_labels
+
+    @classmethod
+    def files(cls, config: MethodConfig, plugins: Sequence[str]) -> Mapping[str, str]:
+        """Files that the knobs name, by knob: their content is part of the run's fingerprint."""
+        return {}
 
     @property
     def trains_outputs(self) -> bool:
@@ -274,12 +262,16 @@ class Method:
 
 @dataclass(frozen=True)
 class RunValues:
-    """The run's own values that a method may need to lay out its phases."""
+    """The run's own values that a method may need to lay out its phases.
+
+    ``positive`` is the output that stands for the class that counts, of two classes.
+    """
 
     num_train_epochs: float
     learning_rate: float
     max_steps: int = -1
     seed: int = 42
+    positive: int = 1
 
 
 def unreadable_of(method: Method) -> list[Problem]:

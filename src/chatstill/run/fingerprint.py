@@ -170,6 +170,9 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     values.update(_of_rules(config))
     if config.method is not None:
         values.update(_flat("method", config.method.model_dump(mode="json", exclude={"note"})))
+        if loaded.trains is not None:
+            for key, file in loaded.trains.files(config.method, config.plugins).items():
+                values[f"method.{key}"] = file_sha256(Path(file)) if Path(file).is_file() else file
     for role in ("teacher_architectures", "student_architectures", "pretrained_architectures"):
         values.update(_flat(role, _architecture(getattr(config, role))))
     values.update(_flat("tokenizer", content_of(config.tokenizer_name_or_path)))

@@ -20,7 +20,7 @@ from ..evaluate.scoring import teacher_reading
 from ..features.capture import NOT_INPUTS, TEACHERS, takes_token_types
 from ..methods.base import Method, RunValues
 from ..models.custom import register
-from ..models.label_columns import LabelMatch, column_names, match_labels
+from ..models.label_columns import LabelMatch, column_names, match_labels, positive_column
 from ..models.load import load_config
 from ..models.outputs import same_class_problems, set_reading
 from ..models.reads_rows import reading_problems
@@ -227,7 +227,8 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         try:
             labelled = method_class.all_labelled(method_config)
             fitted = fit_reader(config, partial(_train_rows, config, task, labelled), tokenizer)
-            spec = student_spec(config, teacher, task, method_class, method_config, notes, fitted)
+            known = (config, teacher, task, method_class, method_config, notes, fitted, tokenizer)
+            spec = student_spec(*known)
             student, lines = method_class.build_student(method_config, teacher, spec)
             notes += lines
             begun = notes[made:]
@@ -251,7 +252,8 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     start = start_of(begun, verb)
     labelled = method_class.all_labelled(method_config)
     config, usual, far = settle(config, task, student, start, labelled=labelled)
-    run = RunValues(config.epochs, config.rate, config.max_steps, config.seed)
+    counts = positive_column(task.labels, match)
+    run = RunValues(config.epochs, config.rate, config.max_steps, config.seed, counts)
     method = method_class(method_config, student, teacher, objective=match.objective, run=run)
     problems += [*problems_of(config, method), *far]
     config, kept = settle_kept(config, method)

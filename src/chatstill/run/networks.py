@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.schema import Architecture, RunConfig, StudentArchitecture
 from ..errors import Problem, UserError, errors_of
 from ..features.layer_map import initial_layers
+from ..data.splits import path_of
 from ..methods.base import Method, MethodConfig, StudentSpec
 from ..models.custom import own_type
 from ..models.label_columns import output_names
@@ -21,11 +22,12 @@ from ..models.layers import (
 )
 from ..models.load import load_classifier, load_config, new_classifier, with_new_head
 from ..models.shape import check_same_shape
+from ..models.student_spec import RowReading
 from ..registry.model_types import built_in, plain
 from ..tasks.base import Task
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from ..readers.fit import FittedReader
 
@@ -82,6 +84,7 @@ def student_spec(
     method_config: MethodConfig,
     notes: list[str],
     fitted: FittedReader | None = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> StudentSpec:
     """What the configuration says of the student.
 
@@ -128,7 +131,36 @@ def student_spec(
             return load(), ["no layers are copied: the student has weights of its own"] * bool(said)
         return _Start(config, block, task, teacher, own, layers, outputs, notes).build()
 
-    return StudentSpec(layers, block.model_name_or_path, load, build)
+    labelled = method_class.all_labelled(method_config)
+    return StudentSpec(
+        layers,
+        block.model_name_or_path,
+        load,
+        build,
+        block.copy_from,
+        block.copy_layers,
+        None if tokenizer is None else _reading(config, task, tokenizer, labelled),
+        config.seed,
+    )
+
+
+def _reading(
+    config: RunConfig, task: Task, tokenizer: PreTrainedTokenizerBase, labelled: bool
+) -> RowReading:
+    """How the run's rows are read."""
+
+    def pairs() -> bool:
+        rows = task.read(path_of(task, "train", config), "train", labelled)
+        return any(row.text_b is not None for row in rows)
+
+    return RowReading(
+        tokenizer,
+        config.max_seq_length,
+        config.max_query_length,
+        config.max_reply_length,
+        config.truncation_side,
+        pairs,
+    )
 
 
 class _Start:

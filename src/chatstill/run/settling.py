@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..data.splits import path_of
+from ..data.splits import lengths_of_network, path_of
 from ..errors import Problem
 from ..methods.base import unreadable_of
 from ..models.report import RANDOM_WEIGHTS
@@ -52,7 +52,12 @@ def settle(
         rows = count_rows(task.read(path_of(task, "train", config), "train", labelled))
     batch = config.per_gpu_train_batch_size * config.gradient_accumulation_steps * world_size()
     usual = usual_values(width_of(student.config), start, rows, batch)
-    return (*with_usual(config, usual), far_values(config, usual))
+    config, taken = with_usual(config, usual)
+    own = lengths_of_network(config, student.config)
+    taken |= {
+        key: (value, "of a network that encodes each text alone") for key, value in own.items()
+    }
+    return config.model_copy(update=own), taken, far_values(config, usual)
 
 
 def start_of(notes: Sequence[str], verb: str) -> Start:
