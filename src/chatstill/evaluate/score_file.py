@@ -114,7 +114,8 @@ def is_teacher(folder: Path, config: RunConfig) -> bool:
 def fitting_length(config: RunConfig, model: Any) -> tuple[RunConfig, list[Problem]]:
     """The default length cut down to what the network serves, with a warning.
 
-    A network that encodes each text alone brings the lengths of both. A length that was asked for stays as it is.
+    A network that encodes each text alone brings the lengths of both. A length that was asked for stays as
+    it is.
     """
     usable = usable_positions(model.config, model)
     default = RunKeys.model_fields["max_seq_length"].default

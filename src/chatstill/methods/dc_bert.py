@@ -42,8 +42,8 @@ class Config(MethodConfig):
     """The block ``dc_bert_model_config``.
 
     Attributes:
-        last_layer_model_type: ``transformer``, ``linear``, ``lstm``, or a class of ``models/dc_bert.py`` or of
-            a plugin, by name; capitals don't count.
+        last_layer_model_type: ``transformer``, ``linear``, ``lstm``, or a class of ``models/dc_bert.py`` or
+            of a plugin, by name; capitals don't count.
         copy_from_bert_layer_num: The teacher's layer (from 0; -1 is the last) that the interaction layers end
             with; ``transformer`` alone.
         num_interaction_layers: K, the number of interaction layers; ``transformer`` alone.

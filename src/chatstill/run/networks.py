@@ -6,9 +6,9 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from ..config.schema import Architecture, RunConfig, StudentArchitecture
+from ..data.splits import path_of
 from ..errors import Problem, UserError, errors_of
 from ..features.layer_map import initial_layers
-from ..data.splits import path_of
 from ..methods.base import Method, MethodConfig, StudentSpec
 from ..models.custom import own_type
 from ..models.label_columns import output_names

@@ -59,6 +59,8 @@ def build_dc_bert(
     Raises:
         UserError: everything in which teacher, rows and block do not fit, at once.
     """
+    reading = spec.reading
+    assert reading is not None, "a network that parts rows is made for the rows of a run"
     if problem := _unknown_teacher(teacher):
         raise UserError(problem)
     problems = _about_student(spec)
@@ -74,8 +76,8 @@ def build_dc_bert(
     if joint:
         lower, found = interaction_layers(wanted, num_layers_of(teacher.config))
         problems += found
-    lengths, found = fitting_lengths(spec.reading, usable_positions(teacher.config, teacher), joint)
-    problems += [*found, *_about_rows(spec.reading)]
+    lengths, found = fitting_lengths(reading, usable_positions(teacher.config, teacher), joint)
+    problems += [*found, *_about_rows(reading)]
     code = ""
     if built_in(wanted.kind) is None:
         try:
@@ -85,7 +87,7 @@ def build_dc_bert(
     if problems:
         raise UserError(problems)
     encoder = copy_layers(teacher, len(indices), indices)
-    config = _config(teacher, encoder, wanted, lengths, spec.reading, code)
+    config = _config(teacher, encoder, wanted, lengths, reading, code)
     model = _new(config, spec.seed)
     lines = _fill(model, teacher, encoder, lower)
     _try(model)
@@ -117,7 +119,7 @@ def interaction_layers(wanted: Interaction, total: int) -> tuple[list[int], list
 
 
 def fitting_lengths(
-    reading: RowReading | None, positions: int | None, joint: bool
+    reading: RowReading, positions: int | None, joint: bool
 ) -> tuple[Lengths, list[Problem]]:
     """Lengths of both texts that leave a row and the position table room, whatever the texts are.
 
@@ -125,16 +127,13 @@ def fitting_lengths(
     row has left.
 
     Args:
-        reading: The run's; None outside one, where the position table alone counts.
+        reading: The run's.
         positions: Rows of the teacher's table; None without one.
         joint: Whether both texts stand in one table, as they do in the transformer form.
     """
     table = positions or 512
     alone = table - SPECIAL
     together = table - 2 * SPECIAL if joint else 2 * alone
-    if reading is None:
-        query = min(USUAL_QUERY, together // 2)
-        return Lengths(query, min(alone, together - query)), []
     room = reading.max_seq_length - reading.tokenizer.num_special_tokens_to_add(pair=True)
     query = reading.max_query_length or max(min(USUAL_QUERY, room // 2), 1)
     reply = reading.max_reply_length or min(room - query, together - query, alone)
@@ -191,10 +190,8 @@ def _deeper(problem: Problem, spec: StudentSpec, teacher: PreTrainedModel) -> Pr
     return Problem(problem.place, message, f"Ask for 1 to {total} layers.")
 
 
-def _about_rows(reading: RowReading | None) -> list[Problem]:
+def _about_rows(reading: RowReading) -> list[Problem]:
     """Rows must have two texts, between the special tokens that a text alone gets."""
-    if reading is None:
-        return []
     problems = []
     tokenizer = reading.tokenizer
     ids = tokenizer("a", "b")["input_ids"]
@@ -216,11 +213,9 @@ def _config(
     encoder: PreTrainedModel,
     wanted: Interaction,
     lengths: Lengths,
-    reading: RowReading | None,
+    reading: RowReading,
     code: str,
 ) -> DcBertConfig:
-    tokenizer = None if reading is None else reading.tokenizer
-    special = {} if tokenizer is None else _special(tokenizer)
     described = {k: v for k, v in encoder.config.to_dict().items() if k not in NOT_THE_ENCODERS}
     return DcBertConfig(
         encoder_config={key: v for key, v in described.items() if not key.startswith("_")},
@@ -230,12 +225,12 @@ def _config(
         shared_encoder=wanted.shared,
         max_query_length=lengths.query,
         max_reply_length=lengths.reply,
-        truncation_side="right" if reading is None else reading.truncation_side,
+        truncation_side=reading.truncation_side,
         num_positions=len(position_table(teacher.base_model)),
         id2label=teacher.config.id2label,
         label2id=teacher.config.label2id,
         problem_type=teacher.config.problem_type,
-        **special,
+        **_special(reading.tokenizer),
     )
 
 

@@ -10,6 +10,10 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from .names import TRANSFORMER
 
+OF_ENCODER = (
+    *("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "type_vocab_size"),
+    *("max_position_embeddings", "initializer_range"),
+)
 SPECIAL = 2  # of a text alone: [CLS] before it, [SEP] behind it
 
 
@@ -67,9 +71,7 @@ class DcBertConfig(PretrainedConfig):
         self.initializer_range = encoder.initializer_range
         self.type_vocab_size = 2  # token types part the two texts
         pad = more.pop("pad_token_id", None)
-        derived = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
-        derived += ("max_position_embeddings", "initializer_range", "type_vocab_size")
-        super().__init__(**{key: value for key, value in more.items() if key not in derived})
+        super().__init__(**{key: value for key, value in more.items() if key not in OF_ENCODER})
         self.pad_token_id = encoder.pad_token_id if pad is None else pad
         self.cls_token_id, self.sep_token_id = cls_token_id, sep_token_id
 

@@ -67,11 +67,12 @@ def _as_states(encoder: Any, rows: Tensor) -> Tensor:
 
 def pooler_of(teacher: Any) -> nn.Linear | None:
     """The (H → H) layer through which a fine-tuned classifier reads [CLS]."""
-    found = getattr(teacher.base_model, "pooler", None) or getattr(teacher, "pre_classifier", None)
-    found = found or getattr(teacher, "classifier", None)
+    places = (teacher.base_model, "pooler"), (teacher, "pre_classifier"), (teacher, "classifier")
+    found = next((part for place, name in places if (part := getattr(place, name, None))), None)
     found = getattr(found, "dense", found)
-    square = isinstance(found, nn.Linear) and found.in_features == found.out_features
-    return found if square and found.in_features == teacher.config.hidden_size else None
+    width = teacher.config.hidden_size
+    square = isinstance(found, nn.Linear) and found.weight.shape == (width, width)
+    return found if square else None
 
 
 class LayerParts(NamedTuple):

@@ -76,7 +76,7 @@ class LinearInteraction(PooledInteraction):
 
 
 class LstmInteraction(PooledInteraction):
-    """logits_c = uᵀ W_c v + b_c, u and v the last states of a BiLSTM over each side, both directions joined."""
+    """logits_c = uᵀ W_c v + b_c, with u and v the last states of a BiLSTM over each side, both directions."""
 
     def __init__(self, config: DcBertConfig, encoder_config: Any) -> None:
         super().__init__()

@@ -57,6 +57,7 @@ class DcBertForSequenceClassification(PreTrainedModel):
     values; of ``linear`` and ``lstm`` a vector.
     """
 
+    config: DcBertConfig
     config_class = DcBertConfig
     base_model_prefix = "dc_bert"
     gives = frozenset({"logits"})
@@ -77,8 +78,9 @@ class DcBertForSequenceClassification(PreTrainedModel):
         spread = self.config.initializer_range
         if isinstance(module, nn.Linear | nn.Embedding | nn.Bilinear):
             nn.init.normal_(module.weight, 0.0, spread)
-            if getattr(module, "bias", None) is not None:
-                nn.init.zeros_(module.bias)
+            bias = getattr(module, "bias", None)
+            if bias is not None:
+                nn.init.zeros_(bias)
         elif isinstance(module, nn.LayerNorm):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
