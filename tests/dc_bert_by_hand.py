@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 import transformers as tf
-from tests.draws import reseeded
-from tests.path import world
 
 from chatstill.models.networks.dc_bert.build import Interaction, build_dc_bert
 from chatstill.models.student_spec import RowReading, StudentSpec
+from tests.draws import reseeded
+from tests.path import world
 
 
 def jittered(model, seed=3, size=0.3):
@@ -48,7 +48,7 @@ def dc_bert(
     copy_source=None,
     **reading,
 ):
-    """``.model``, its ``.teacher``, ``.tokenizer`` and ``.lines``; queries of 6 tokens unless told otherwise."""
+    """``.model``, its ``.teacher``, ``.tokenizer`` and ``.lines``; queries of 6 tokens by default."""
     theirs, tokenizer = teacher_of(teacher, outputs=outputs, dropout=dropout)
     spec = StudentSpec(
         depth or theirs.config.num_hidden_layers,

@@ -16,8 +16,8 @@ from chatstill.models.reading import read_features
 from chatstill.models.save import save_student
 from chatstill.text.tokenizers import resolve_tokenizer
 from chatstill.text.word_tokenizer import SPECIAL, WordTokenizer
-from tests.draws import reseeded
 from tests.dc_bert_by_hand import dc_bert
+from tests.draws import reseeded
 from tests.path import world
 
 WORDS = "where is the box sure not a cat 我们 来".split()

@@ -3,11 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tests.draws import reseeded
-
-from chatstill.models.networks.dc_bert.config import DcBertConfig
-from chatstill.models.networks.dc_bert.sides import part_rows
-
 from tests.dc_bert_by_hand import (
     dc_bert,
     jittered,
@@ -16,6 +11,10 @@ from tests.dc_bert_by_hand import (
     numbers,
     transformer_form,
 )
+from tests.draws import reseeded
+
+from chatstill.models.networks.dc_bert.config import DcBertConfig
+from chatstill.models.networks.dc_bert.sides import part_rows
 
 PAD, CLS, SEP = 0, 2, 3
 KINDS = ("bert", "roberta", "electra", "distilbert")
