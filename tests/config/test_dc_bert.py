@@ -4,7 +4,11 @@ import json
 
 import pytest
 
+from chatstill.methods.dc_bert import Config
+from tests.pages import fences, names, section, table
+
 KEY = "dc_bert_model_config"
+PAGE = "docs/dc_bert.md"
 
 
 @pytest.fixture
@@ -96,3 +100,17 @@ def test_a_built_in_form_names_no_file_and_another_does(dc):
     (dc.folder / "models").mkdir()
     (dc.folder / "models" / "dc_bert.py").write_text("", encoding="utf-8")
     assert list(method.files(config, [])) == ["last_layer_model_type.0"]
+
+
+def test_the_page_names_every_key_with_its_default():
+    rows = table(section(PAGE, f"Keys of `{KEY}`"))
+    listed = {names(row[0])[0]: json.loads(names(row[1])[0]) for row in rows}
+    fields = {key: field.default for key, field in Config.model_fields.items() if key != "note"}
+    assert listed == fields
+
+
+def test_the_configuration_of_the_page_is_one(dc):
+    (text,) = fences(PAGE, "json")
+    block = json.loads(text)
+    dc.values |= {key: block[key] for key in ("model_type", KEY)}
+    assert dc.load().warnings == []

@@ -14,10 +14,10 @@ from chatstill.models.networks.dc_bert import use_plugins
 from chatstill.models.networks.dc_bert.build import (
     Interaction,
     build_dc_bert,
-    fitting_lengths,
     interaction_layers,
 )
 from chatstill.models.networks.dc_bert.encoders import layers_of
+from chatstill.models.networks.dc_bert.lengths import fitting_lengths
 from chatstill.models.student_spec import StudentSpec
 
 ROOT = Path(__file__).resolve().parents[2]

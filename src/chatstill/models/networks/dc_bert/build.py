@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -18,20 +18,13 @@ from ...student_spec import RowReading, StudentSpec
 from .config import SPECIAL, DcBertConfig
 from .encoders import LAYERS, layers_of, pooler_of, position_table, type_table
 from .interactions import LinearInteraction
+from .lengths import Lengths, fitting_lengths
 from .model import DcBertForSequenceClassification
 from .names import TRANSFORMER, built_in
 from .own import own_interaction
 
 BLOCK, STUDENT = "dc_bert_model_config", "student_architectures"
-USUAL_QUERY = 32
 NOT_THE_ENCODERS = ("architectures", "id2label", "label2id", "problem_type", "transformers_version")
-
-
-class Lengths(NamedTuple):
-    """Tokens of a query and of a reply, special ones left out."""
-
-    query: int
-    reply: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,42 +109,6 @@ def interaction_layers(wanted: Interaction, total: int) -> tuple[list[int], list
         hint = f"Write {wanted.layers - 1} to {total - 1}, or -1 (the last) to {wanted.layers - 1 - total}."
         return [], [Problem(place, message, hint)]
     return list(range(end + 1 - wanted.layers, end + 1)), []
-
-
-def fitting_lengths(
-    reading: RowReading, positions: int | None, joint: bool
-) -> tuple[Lengths, list[Problem]]:
-    """Lengths of both texts that leave a row and the position table room, whatever the texts are.
-
-    What the file does not say is 32 tokens of a query (half of a shorter row), and for the reply what a
-    row has left.
-
-    Args:
-        reading: The run's.
-        positions: Rows of the teacher's table; None without one.
-        joint: Whether both texts stand in one table, as they do in the transformer form.
-    """
-    table = positions or 512
-    alone = table - SPECIAL
-    together = table - 2 * SPECIAL if joint else 2 * alone
-    room = reading.max_seq_length - reading.tokenizer.num_special_tokens_to_add(pair=True)
-    query = reading.max_query_length or max(min(USUAL_QUERY, room // 2), 1)
-    reply = reading.max_reply_length or min(room - query, together - query, alone)
-    if reply < 1 or query + reply > room:
-        message = (
-            f"max_query_length {query} and max_reply_length {reading.max_reply_length or 'left out'} "
-            f"do not fit into max_seq_length {reading.max_seq_length}: {room} tokens are left for texts"
-        )
-        hint = f"Raise max_seq_length, or shorten them to {room} tokens together."
-        return Lengths(query, 1), [Problem("max_query_length", message, hint)]
-    if query + reply > together or max(query, reply) > alone:
-        message = (
-            f"max_query_length {query} and max_reply_length {reply}, each with {SPECIAL} special tokens, "
-            f"take up {query + reply + 2 * SPECIAL} positions, and the teacher's position table serves "
-            f"{table}"
-        )
-        return Lengths(query, reply), [Problem("max_reply_length", message, "Shorten one of them.")]
-    return Lengths(query, reply), []
 
 
 def _unknown_teacher(teacher: PreTrainedModel) -> Problem | None:
