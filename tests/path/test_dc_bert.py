@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -14,6 +15,7 @@ from chatstill.errors import UserError
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
 
+from ..pages import fences
 from ..processes import run_processes
 from . import by_hand, world
 from .children import count_changes, die, fork, wait
@@ -26,11 +28,17 @@ DC = {
     "max_query_length": 10,
 }
 EXAMPLE = Path(__file__).resolve().parents[2] / "models" / "dc_bert.py"
+PAGE = "docs/dc_bert.md"
+PAIRS = (["can we go home now"] * 2, ["sure", "not today"])
 LEARNS = {**DC, "learning_rate": 0.005, "num_train_epochs": 6}
 
 
 def knobs(**more):
     return {"dc_bert_model_config": {"last_layer_model_type": "transformer", **more}}
+
+
+def numbers_in(text):
+    return [float(number) for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", text)]
 
 
 def told(folder, name="metrics.json"):
@@ -86,6 +94,23 @@ def test_its_folder_is_evaluated_and_predicts_unasked(made, tmp_path, capsys):
         scores.append(target.read_text("utf-8"))
     assert scores[0].count("\n") == 5
     assert scores[0] == scores[1]
+
+
+def test_the_code_of_the_page_encodes_each_side_by_itself(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "output_dc_bert").symlink_to(made[0])
+    exec(fences(PAGE, "python")[1], kept := {})
+    printed = numbers_in(capsys.readouterr().out.split("tensor(")[-1])
+    rows = kept["tokenizer"](*PAIRS, padding=True, return_tensors="pt")
+    whole = kept["model"](**rows).logits.flatten().tolist()
+    assert printed == pytest.approx(whole, abs=1e-3)
+
+
+def test_the_class_of_the_page_is_an_interaction(run, tmp_path):
+    (tmp_path / "mine.py").write_text(fences(PAGE, "python")[0], encoding="utf-8")
+    changes = {**DC, **knobs(last_layer_model_type="COSINE")}
+    done = run(**changes, plugins=[str(tmp_path / "mine.py")])
+    assert "interaction 'COSINE'" in done.text
 
 
 @pytest.mark.parametrize("kind", ["roberta", "electra", "distilbert"])
