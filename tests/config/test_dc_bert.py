@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from chatstill.config.chain import load_chain
+from chatstill.errors import UserError
 from chatstill.methods.dc_bert import Config
 from tests.pages import fences, names, section, table
 
@@ -114,3 +116,16 @@ def test_the_configuration_of_the_page_is_one(dc):
     block = json.loads(text)
     dc.values |= {key: block[key] for key in ("model_type", KEY)}
     assert dc.load().warnings == []
+
+
+def test_alone_it_is_the_same_network_without_the_teachers_labels(dc):
+    dc.values["compare_alone"] = {"learning_rate": 1e-4}
+    with pytest.raises(UserError, match="'compare_alone' would train the same network twice"):
+        load_chain(dc.write(), [], verb="distill")
+    dc.values[KEY] |= {"weight_soft": 0.5, "shared_encoder": True}
+    taught, alone = (
+        link.loaded.config for link in load_chain(dc.write(), [], verb="distill").links
+    )
+    assert (taught.model_type, alone.model_type) == ("dc-bert", "dc-bert")
+    assert (taught.method.weight_soft, alone.method.weight_soft) == (0.5, 0)
+    assert alone.method.shared_encoder and alone.learning_rate == 1e-4

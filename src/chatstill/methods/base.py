@@ -125,6 +125,8 @@ class Method:
             look for them). It counts as zero: moments and weight decay move them on.
         makes_tokens: Whether ``forward`` reads tokens that may be in no row of the data (masks, swaps):
             all word embeddings are trained then, not only those of the rows.
+        alone: Of a method that alone makes its student: the knobs with which that learns from gold labels
+            alone, for ``compare_alone``. Empty: the terms of gold labels train such a student.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
@@ -136,6 +138,7 @@ class Method:
     unused_parameters: ClassVar[bool] = False
     makes_tokens: ClassVar[bool] = False
     alternatives: ClassVar[Mapping[str, str]] = {}
+    alone: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
         self,

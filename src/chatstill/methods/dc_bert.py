@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -86,6 +86,7 @@ class DcBert(Method):
     Config = Config
     block = "dc_bert_model_config"
     same_shape = True
+    alone: ClassVar[Mapping[str, Any]] = {"weight_soft": 0.0, "weight_hard": 1.0}
     config: DcBertKnobs
 
     @classmethod
