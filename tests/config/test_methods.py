@@ -277,8 +277,6 @@ def test_a_configuration_file_that_is_not_there(world):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("DCBert", "DC-BERT"),
-        ("dc-bert", "DC-BERT"),
         ("DistilBert", "DistilBERT"),
         ("TinyBertGeneralDistill", "TinyBERT's general distillation"),
         ("LTD-BERT", "LTD-BERT"),

@@ -10,9 +10,12 @@ import torch
 import chatstill.methods
 from chatstill import lookup
 from chatstill.methods.base import Context, Method, RunValues, StudentSpec
+from chatstill.models.custom import register_networks
+from chatstill.models.student_spec import RowReading
 from chatstill.train.teachers import live_source
 from tests.draws import reseeded
 
+from ..path import world
 from ..path.by_hand import set_weights
 from ..train.conftest import ToySteps, tiny_bert
 
@@ -80,8 +83,11 @@ def build(teacher_weights):
                 student.classifier = torch.nn.Linear(16, 1)
             return student
 
+        register_networks()  # what a run does before it builds anything
         method_class, config = method_of(name)
-        student, lines = method_class.build_student(config, teacher, StudentSpec(2, None, untaught))
+        reading = RowReading(world.tokenizer_of("bert"), 16, None, None, "right", lambda: True)
+        spec = StudentSpec(2, None, untaught, reading=reading)
+        student, lines = method_class.build_student(config, teacher, spec)
         assert isinstance(lines, list)
         run = RunValues(num_train_epochs=epochs, learning_rate=5e-3)
         return method_class(

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from chatstill.models.label_columns import match_labels
+from chatstill.models.label_columns import match_labels, positive_column
 from chatstill.tasks.base import Labels
 
 SENTIMENT = Labels("classification", ("negative", "positive"), (("neg", "bad"), ("pos", "good")))
@@ -150,3 +150,18 @@ def test_the_order_that_stands_for_missing_names_is_told_with_the_key():
 def test_unnamed_outputs_are_counted_as_the_files_count():
     listed = Labels("classification", ("drop", "keep"), columns=("keep", "drop"), positive="keep")
     assert match_labels(model("LABEL_0", "LABEL_1"), listed).order == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "column"),
+    [
+        (("negative", "positive"), SENTIMENT, 1),
+        (("positive", "negative"), SENTIMENT, 0),
+        (("entailment", "neutral", "contradiction"), NLI, 1),
+        (("score",), SCORE, 1),
+        (("no", "yes"), Labels("classification", ("yes", "no"), positive="yes"), 1),
+        (("LABEL_0", "LABEL_1"), Labels("classification", ("a", "b"), positive="a"), 0),
+    ],
+)
+def test_the_output_of_the_class_that_counts(names, labels, column):
+    assert positive_column(labels, match_labels(model(*names), labels)) == column

@@ -2,14 +2,20 @@
 
 import copy
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from .. import lookup
 from ..disk.run_files import ALONE, DIRECT
-from ..errors import Problem
+from ..errors import Problem, UserError
 from .compat.legacy import RENAMED
+from .compat.placeholders import is_placeholder
 from .places import Place
 from .schema import RunKeys
 from .source import Source
 from .validate import found
+
+if TYPE_CHECKING:
+    from ..methods.base import Method
 
 LINK = "link:"
 TEACHER, STUDENT = "teacher_architectures", "student_architectures"
@@ -81,6 +87,8 @@ def alone(source: Source, links: Sources) -> tuple[Source | None, list[Problem]]
     begun, passed = _root(links, STUDENT)
     link = _copy(source, last, ALONE)
     place = source.place(("compare_alone",))
+    if method := _maker(last):
+        return _by_its_maker(source, link, method)
     for key in [key for key in link.values if key not in {**RunKeys.model_fields, **RENAMED}]:
         link.drop((key,))  # how a method teaches
     for key in ("configuration_file", "teacher_cache"):
@@ -96,10 +104,53 @@ def alone(source: Source, links: Sources) -> tuple[Source | None, list[Problem]]
     epochs = [s.get(("num_train_epochs",)) for s in (begun, *passed) if s is not None]
     if passed and all(isinstance(each, int | float) for each in epochs):
         link.put(("num_train_epochs",), float(sum(epochs)), place)
+    _add_own_keys(source, link)
+    return link, []
+
+
+def _add_own_keys(source: Source, link: Source) -> None:
+    """The keys that ``compare_alone`` itself holds."""
     changes = source.get(("compare_alone",))
     for key, value in changes.items() if isinstance(changes, dict) else ():
         if key != "note":
             link.put((key,), copy.deepcopy(value), source.place(("compare_alone", key)))
+
+
+def _maker(last: Source) -> "type[Method] | None":
+    """The method of a link where no other makes such a student."""
+    name, own = (_word(last, key) for key in ("model_type", "configuration_file"))
+    try:
+        file = lookup.find_method_file(name, own, lookup.method_names())
+        method = lookup.method(file.method)
+    except UserError:  # told where the link itself is read
+        return None
+    return method if method.alone else None
+
+
+def _word(link: Source, key: str) -> str | None:
+    value = link.get((key,))
+    return value if isinstance(value, str) and not is_placeholder(value) else None
+
+
+def _by_its_maker(
+    source: Source, link: Source, method: "type[Method]"
+) -> tuple[Source | None, list[Problem]]:
+    """The same network from the same start, without what the teacher says."""
+    block = link.get((method.block,))
+    knobs = block if isinstance(block, dict) else {}
+    defaults = method.Config().model_dump()
+    if all(knobs.get(key, defaults[key]) == value for key, value in method.alone.items()):
+        message = (
+            "'compare_alone' would train the same network twice: it learns from gold labels alone."
+        )
+        return None, [
+            source.problem(
+                ("compare_alone",), message, "Leave it out.", code="chain.nothing-to-compare-alone"
+            )
+        ]
+    for key, value in method.alone.items():
+        link.put((method.block, key), value, source.place(("compare_alone",)))
+    _add_own_keys(source, link)
     return link, []
 
 

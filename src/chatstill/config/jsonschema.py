@@ -15,7 +15,7 @@ from .. import lookup
 from ..registry.model_types import BUILT_IN, own_models
 from .compat.legacy import RENAMED
 from .places import dotted
-from .schema import LATER_BLOCKS, RunKeys
+from .schema import RunKeys
 from .trainer_keys import BLOCK, architectures, passed_through
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -38,8 +38,6 @@ def run_schema(plugins: Sequence[str] = ()) -> dict[str, Any]:
             block = _block(method.Config, shared)
             keys[method.block] = block
             keys |= {knob: block["properties"][knob] for knob in method.top_level}
-    for name, model in LATER_BLOCKS.items():
-        keys[name] = _block(model, shared)
     keys[BLOCK] = {
         **keys[BLOCK],
         "properties": {name: {} for name in sorted({*passed_through(), "note"})},

@@ -13,7 +13,7 @@ from ..errors import Problem, UserError
 from .compat.legacy import merge
 from .places import KeyPath, Place, dotted
 from .rules import paste
-from .schema import LATER_BLOCKS, RunKeys
+from .schema import RunKeys
 from .source import Source, parse_object
 from .validate import AT_THE_TOP, fields_of, validate
 
@@ -100,9 +100,6 @@ def read_blocks(
     for block, method in others.items():
         _lift(source, method, blocks, warning=True)
         _other(source, block, method.Config, blocks)
-    for block, model in LATER_BLOCKS.items():
-        if block not in blocks.known:
-            _other(source, block, model, blocks)
     return blocks
 
 

@@ -95,6 +95,12 @@ def _network(
                 code="network.block-without-network",
             )
         ]
+    if ours.made_by and network.model_name_or_path is None:
+        message = f"'{block}.model_type': a '{ours.model_type}' is made by the method of that name."
+        hint = f'Set "model_type": "{ours.made_by}" at the top of the file, and leave it out here.'
+        return [
+            source.problem((block, "model_type"), message, hint, code="network.made-by-a-method")
+        ]
     if block != STUDENT and network.model_name_or_path is None:
         message = f"'{block}.model_type': '{ours.model_type}' is made for a student."
         hint = (

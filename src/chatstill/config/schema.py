@@ -209,18 +209,3 @@ class RunConfig(RunKeys):
         """Passes over the training rows, once they are settled."""
         assert self.num_train_epochs is not None, "not settled yet"
         return self.num_train_epochs
-
-
-class DcBertBlock(Block):
-    """``dc_bert_model_config``: its keys are known, its method comes later.
-
-    Attributes:
-        last_layer_model_type: Kind of the interaction layers.
-        copy_from_bert_layer_num: The layer they start from.
-    """
-
-    last_layer_model_type: str = "transformer"
-    copy_from_bert_layer_num: int = -1
-
-
-LATER_BLOCKS: dict[str, type[Block]] = {"dc_bert_model_config": DcBertBlock}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..disk.write import write_text
 from ..tasks.base import Example, Split, Task
@@ -33,6 +33,16 @@ def lengths_of(config: RunConfig) -> Lengths:
         config.max_reply_length,
         config.truncation_side,
     )
+
+
+def lengths_of_network(config: RunConfig, network: Any) -> dict[str, int]:
+    """Lengths of each text that the config of a network of two encoders has, where the run names none.
+
+    Rows are cut to them before the whole row is cut, so that no text's end depends on the other text.
+    """
+    keys = ("max_query_length", "max_reply_length")
+    own = {key: getattr(network, key, None) for key in keys if getattr(config, key) is None}
+    return {key: value for key, value in own.items() if isinstance(value, int)}
 
 
 def label_width(task: Task) -> int:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ..config.schema import Architecture, RunConfig, RunKeys
 from ..config.task import task_of
 from ..config.weights import read_json
-from ..data.splits import label_width, lengths_of
+from ..data.splits import label_width, lengths_of, lengths_of_network
 from ..data.views import View
 from ..disk.run_files import resolved_values
 from ..disk.scratch import scratch_folder
@@ -113,10 +113,16 @@ def is_teacher(folder: Path, config: RunConfig) -> bool:
 def fitting_length(config: RunConfig, model: Any) -> tuple[RunConfig, list[Problem]]:
     """The default length cut down to what the network serves, with a warning.
 
-    A length that was asked for stays as it is.
+    A network that encodes each text alone brings the lengths of both. A length that was asked for stays as
+    it is.
     """
     usable = usable_positions(model.config, model)
     default = RunKeys.model_fields["max_seq_length"].default
+    if own := lengths_of_network(config, model.config):
+        config = config.model_copy(update=own)
+        needed = sum(own.values()) + model.config.separators + 2
+        if config.max_seq_length == default < needed:
+            return config.model_copy(update={"max_seq_length": needed}), []
     if usable is None or usable < 4 or not config.max_seq_length == default > usable:
         return config, []
     message = f"rows are cut to {usable} tokens: the network's position table serves no more"

@@ -6,7 +6,7 @@ Importing this room costs no torch: configurations are checked at once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..errors import Problem
 from ..features.base import Features, Needs, QueryKeyValue
+from ..models.student_spec import StudentSpec
 from ..tasks.base import Objective
 
 __all__ = [
@@ -109,24 +110,6 @@ class Phase:
     data: str = "train"
 
 
-@dataclass(frozen=True)
-class StudentSpec:
-    """What the configuration says of the student.
-
-    Attributes:
-        num_layers: Its depth.
-        path: ``student_architectures.model_name_or_path``, if given.
-        load: Builds and loads what ``student_architectures`` names.
-        build: The student with its start as the configuration says (a folder, copied layers, random),
-            and lines about it for the plan; None leaves ``load``.
-    """
-
-    num_layers: int
-    path: str | None
-    load: Callable[[], PreTrainedModel]
-    build: Callable[[], tuple[PreTrainedModel, list[str]]] | None = None
-
-
 class Method:
     """Base class. A method file holds one subclass named ``Method`` and its ``Config``.
 
@@ -142,6 +125,8 @@ class Method:
             look for them). It counts as zero: moments and weight decay move them on.
         makes_tokens: Whether ``forward`` reads tokens that may be in no row of the data (masks, swaps):
             all word embeddings are trained then, not only those of the rows.
+        alone: Of a method that alone makes its student: the knobs with which that learns from gold labels
+            alone, for ``compare_alone``. Empty: the terms of gold labels train such a student.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
@@ -153,6 +138,7 @@ class Method:
     unused_parameters: ClassVar[bool] = False
     makes_tokens: ClassVar[bool] = False
     overridden_by: ClassVar[Mapping[str, str]] = {}
+    alone: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
         self,
@@ -188,6 +174,11 @@ class Method:
     def all_labelled(cls, config: MethodConfig) -> bool:
         """Whether every training row must have a label under these knobs."""
         return cls.needs_labels
+
+    @classmethod
+    def files(cls, config: MethodConfig, plugins: Sequence[str]) -> Mapping[str, str]:
+        """Files that the knobs name, by knob: their content is part of the run's fingerprint."""
+        return {}
 
     @property
     def trains_outputs(self) -> bool:
@@ -278,12 +269,16 @@ class Method:
 
 @dataclass(frozen=True)
 class RunValues:
-    """The run's own values that a method may need to lay out its phases."""
+    """The run's own values that a method may need to lay out its phases.
+
+    ``positive`` is the output that stands for the class that counts, of two classes.
+    """
 
     num_train_epochs: float
     learning_rate: float
     max_steps: int = -1
     seed: int = 42
+    positive: int = 1
 
 
 def unreadable_of(method: Method) -> list[Problem]:

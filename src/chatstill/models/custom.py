@@ -30,6 +30,8 @@ def register(plugins: Sequence[str]) -> None:
             method that every network needs.
     """
     register_networks()
+    for ours in networks().values():
+        ours.use_plugins(plugins)
     for name, of_plugin in own_models(plugins).items():
         model: Any = of_plugin.model
         if lacking := [name for name in METHODS if not callable(getattr(model, name, None))]:

@@ -279,6 +279,14 @@ def _listing(names: Sequence[str]) -> str:
     return f"({shown})"
 
 
+def positive_column(labels: Labels, match: LabelMatch) -> int:
+    """The output of the class that counts, of two classes; 1 for other tasks."""
+    if match.objective != "cross_entropy" or len(labels.names) != 2 or len(match.order) != 2:
+        return 1
+    counts = 1 if labels.positive is None else labels.names.index(labels.positive)
+    return match.order[counts]
+
+
 def column_names(config: Any, labels: Labels, match: LabelMatch) -> list[str]:
     """Label names by output column: the model's own where it has some, else the task's."""
     of_network = output_names(config)

@@ -18,6 +18,8 @@ REFUSED = {
         "T5 keeps the position bias of all layers in its first block, so layers are not "
         "interchangeable",
     ),
+    "dc-bert": "a DC-BERT has an encoder for each text and layers in which they meet, no single list of "
+    "layers",
 }
 
 

@@ -157,6 +157,19 @@ def _of_rules(config: RunConfig) -> dict[str, Any]:
     return {"rules of usual values": RULES} if None in left_out else {}
 
 
+def _of_method(loaded: Loaded) -> dict[str, Any]:
+    """The knobs of the method, and the content of the files that they name."""
+    knobs = loaded.config.method
+    if knobs is None:
+        return {}
+    values = _flat("method", knobs.model_dump(mode="json", exclude={"note"}))
+    files = loaded.trains.files(knobs, loaded.config.plugins) if loaded.trains is not None else {}
+    named = {key: Path(file) for key, file in files.items()}
+    return values | {
+        f"method.{key}": file_sha256(file) for key, file in named.items() if file.is_file()
+    }
+
+
 def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     """Flat mapping; equal for two runs that train the same weights."""
     config: RunConfig = loaded.config
@@ -167,8 +180,7 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
         if key not in NOT_WEIGHTS and (key != "eval_steps" or _selects(config)):
             values.update(_flat(key, value))
     values.update(_of_rules(config))
-    if config.method is not None:
-        values.update(_flat("method", config.method.model_dump(mode="json", exclude={"note"})))
+    values.update(_of_method(loaded))
     for role in ("teacher_architectures", "student_architectures", "pretrained_architectures"):
         values.update(_flat(role, _architecture(getattr(config, role))))
     values.update(_flat("tokenizer", content_of(config.tokenizer_name_or_path)))

@@ -16,7 +16,7 @@ from ..errors import Problem, UserError, errors_of
 from ..evaluate.scoring import teacher_reading
 from ..methods.base import Method, RunValues
 from ..models.custom import register
-from ..models.label_columns import LabelMatch, column_names, match_labels
+from ..models.label_columns import LabelMatch, column_names, match_labels, positive_column
 from ..models.load import load_config
 from ..models.outputs import same_class_problems, set_reading
 from ..models.reads_rows import reading_problems
@@ -140,8 +140,9 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     if errors := errors_of(found.problems):
         raise UserError(errors)
     config, usual, far = settle(config, rows, found.student, found.start)
-    run = RunValues(config.epochs, config.rate, config.max_steps, config.seed)
     student, teacher, match = found.student, found.teacher, found.match
+    counts = positive_column(rows.task.labels, match)
+    run = RunValues(config.epochs, config.rate, config.max_steps, config.seed, counts)
     method = method_class(knobs, student, teacher, objective=match.objective, run=run)
     problems = [*found.problems, *problems_of(config, method), *far]
     config, kept = settle_kept(config, method)
@@ -204,7 +205,7 @@ def _taught(
     of_teacher, students = len(notes), tokenizer
     try:
         fitted = fit_reader(config, partial(rows.read, "train"), tokenizer)
-        spec = student_spec(config, teacher, task, method_class, knobs, notes, fitted)
+        spec = student_spec(rows, teacher, method_class, knobs, notes, fitted, tokenizer)
         student, lines = method_class.build_student(knobs, teacher, spec)
         notes += lines
         start = start_of(notes[of_teacher:], "distill")

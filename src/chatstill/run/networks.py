@@ -26,9 +26,10 @@ from ..registry.model_types import built_in, plain
 from ..tasks.base import Task
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from ..readers.fit import FittedReader
+    from .rows import RunRows
 
 STUDENT = "student_architectures"
 CUT, STARTS_AT_RANDOM = "cut to its first", "the student starts at random"
@@ -82,13 +83,13 @@ def load_start(
 
 
 def student_spec(
-    config: RunConfig,
+    rows: RunRows,
     teacher: PreTrainedModel,
-    task: Task,
     method_class: type[Method],
     method_config: MethodConfig,
     notes: list[str],
     fitted: FittedReader | None = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> StudentSpec:
     """What the configuration says of the student.
 
@@ -98,6 +99,7 @@ def student_spec(
     Raises:
         UserError: a depth below 1; another shape than the teacher's where the method replaces layers.
     """
+    config, task = rows.config, rows.task
     block = config.student_architectures or StudentArchitecture()
     described = block.config_file or (own_type(block.model_type) and not block.model_name_or_path)
     described_as = load_config(block, "student", config.cache_dir) if described else None
@@ -144,7 +146,16 @@ def student_spec(
             return load(), ["no layers are copied: the student has weights of its own"] * bool(said)
         return _Start(config, block, task, teacher, described_as, layers, outputs, notes).build()
 
-    return StudentSpec(layers, block.model_name_or_path, load, build)
+    return StudentSpec(
+        layers,
+        block.model_name_or_path,
+        load,
+        build,
+        block.copy_from,
+        block.copy_layers,
+        None if tokenizer is None else rows.reading(tokenizer),
+        config.seed,
+    )
 
 
 class _Start:

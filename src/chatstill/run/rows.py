@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from ..data.splits import label_width
 from ..data.views import View, prepare_view
+from ..models.student_spec import RowReading
 from ..tasks.base import Example, Rows, Split, Task
 from ..tasks.files import locate
 from ..text.preprocess import preprocess_version, preprocessed
 from .fingerprint import rows_fingerprint
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from ..config.schema import RunConfig
     from ..data.encoded import Encoder
 
@@ -56,6 +59,18 @@ class RunRows:
     def read(self, split: Split) -> Rows:
         """The rows as they are prepared."""
         return preprocessed(self.as_written(split), self.config.preprocess)
+
+    def reading(self, tokenizer: PreTrainedTokenizerBase) -> RowReading:
+        """How they are read with a tokenizer, for a student that takes part in it."""
+        config = self.config
+        return RowReading(
+            tokenizer,
+            config.max_seq_length,
+            config.max_query_length,
+            config.max_reply_length,
+            config.truncation_side,
+            pairs=lambda: any(row.text_b is not None for row in self.as_written("train")),
+        )
 
     def view(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..data.splits import lengths_of_network
 from ..errors import Problem
 from ..methods.base import unreadable_of
 from ..models.report import RANDOM_WEIGHTS
@@ -48,7 +49,12 @@ def settle(
     counted = count_rows(rows.as_written("train")) if config.max_steps <= 0 else MANY_ROWS
     batch = config.per_gpu_train_batch_size * config.gradient_accumulation_steps * world_size()
     usual = usual_values(width_of(student.config), start, counted, batch)
-    return (*with_usual(config, usual), far_values(config, usual))
+    far = far_values(config, usual)
+    config, taken = with_usual(config, usual)
+    lengths = lengths_of_network(config, student.config)
+    why = "of a network that encodes each text alone"
+    taken |= {key: (value, why) for key, value in lengths.items()}
+    return config.model_copy(update=lengths), taken, far
 
 
 def start_of(notes: Sequence[str], verb: str) -> Start:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -73,11 +73,15 @@ class Network:
         model_type: Its name, that of its config class and of its folder.
         summary: What it is, for ``chatstill list students``.
         Block: The keys of ``network`` in the user's file.
+        made_by: The one method that makes it, out of its own block; empty where any method trains it.
+        texts: How many texts a row may have.
     """
 
     model_type: ClassVar[str]
     summary: ClassVar[str]
-    Block: ClassVar[type[NetworkBlock]]
+    Block: ClassVar[type[NetworkBlock]] = NetworkBlock
+    made_by: ClassVar[str] = ""
+    texts: ClassVar[tuple[int, ...]] = (1, 2)
 
     @classmethod
     def classes(cls) -> tuple[type[Any], type[Any]]:
@@ -101,6 +105,10 @@ class Network:
             pairs: Whether rows have two texts.
         """
         raise NotImplementedError
+
+    @classmethod
+    def use_plugins(cls, plugins: Sequence[str]) -> None:
+        """Where parts of a user's own are looked for, before a network is built or loaded."""
 
     @classmethod
     def fill(cls, model: PreTrainedModel, block: NetworkBlock, start: Start) -> list[str]:

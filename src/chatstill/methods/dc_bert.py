@@ -1,0 +1,266 @@
+"""DC-BERT: decoupled encoders of question and reply (Zhang et al., SIGIR 2020, arXiv 2002.12591, section 2).
+
+T = BERT_q(question) and T' = BERT_d(reply), each with a [CLS] and a [SEP] of its own; the states of both,
+with trainable global position and type embeddings added, go through K transformer layers, and the two [CLS]
+rows o and o' give the logits: W₂ tanh(W₁ [o ; o']). The loss is the task's own, on all parts together:
+
+    loss = weight_hard · task loss + weight_soft · temperature² · KL(teacher ‖ student)
+         + two_tower · logistic loss of the label against q · d / √H
+
+The second and third term are ours, not the paper's, and off: soft labels of the cross-encoder that the
+encoders start from, and a loss that makes the [CLS] vectors q and d of the two encoders fit for finding
+candidates. No term compares rows with each other, so several processes train what one trains.
+
+Needs a fine-tuned teacher of the kinds BERT, RoBERTa, ELECTRA or DistilBERT, its tokenizer, and rows of two
+texts. Example: ``"model_type": "dc-bert"`` with the block ``dc_bert_model_config``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from pydantic import Field, field_validator, model_validator
+
+from ..errors import Problem
+from ..models.networks.dc_bert.names import KEY, TRANSFORMER, built_in, files
+from .base import Context, Features, Method, MethodConfig, Needs, Phase, StudentSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel
+
+    from ..losses import Term
+    from ..models.networks.dc_bert.model import DcBertForSequenceClassification
+
+LAYER = "a whole number: a layer of the teacher from 0, or -1 for its last back to -N of N layers"
+
+
+class Config(MethodConfig):
+    """The block ``dc_bert_model_config``.
+
+    Attributes:
+        last_layer_model_type: ``transformer``, ``linear``, ``lstm``, or a class of ``models/dc_bert.py`` or
+            of a plugin, by name; capitals don't count.
+        copy_from_bert_layer_num: The teacher's layer (from 0; -1 is the last) that the interaction layers end
+            with; ``transformer`` alone.
+        num_interaction_layers: K, the number of interaction layers; ``transformer`` alone.
+        shared_encoder: One encoder for both texts in place of the paper's two.
+        weight_hard: Of the task's loss.
+        weight_soft: Of the teacher's soft labels; ours.
+        temperature: Of the soft labels.
+        two_tower: Weight of the logistic loss on the two [CLS] vectors; ours.
+    """
+
+    last_layer_model_type: str = Field(default=TRANSFORMER, min_length=1)
+    copy_from_bert_layer_num: int = -1
+    num_interaction_layers: int = Field(default=1, ge=1, le=1000)
+    shared_encoder: bool = False
+    weight_hard: float = Field(default=1.0, ge=0)
+    weight_soft: float = Field(default=0.0, ge=0)
+    temperature: float = Field(default=2.0, gt=0)
+    two_tower: float = Field(default=0.0, ge=0)
+
+    @field_validator("copy_from_bert_layer_num", mode="before")
+    @classmethod
+    def _is_a_layer(cls, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"must be {LAYER}; found {json.dumps(value)}.")
+        return value
+
+    @model_validator(mode="after")
+    def _something_trains_the_outputs(self) -> Config:
+        if self.weight_hard == 0 and self.weight_soft == 0:
+            raise ValueError("weight_hard and weight_soft are both 0: nothing trains the logits.")
+        return self
+
+
+DcBertKnobs = Config  # inside the class, Config is its own attribute
+
+
+class DcBert(Method):
+    """One phase: both encoders and the interaction, trained together."""
+
+    Config = Config
+    block = "dc_bert_model_config"
+    same_shape = True
+    alone: ClassVar[Mapping[str, Any]] = {"weight_soft": 0.0, "weight_hard": 1.0}
+    config: DcBertKnobs
+
+    @classmethod
+    def default_depth(cls, config: MethodConfig, teacher_layers: int) -> int:
+        """Encoders as deep as the teacher."""
+        return teacher_layers
+
+    @classmethod
+    def all_labelled(cls, config: MethodConfig) -> bool:
+        """With soft labels, rows without a label teach something too."""
+        assert isinstance(config, Config)
+        return config.weight_soft == 0
+
+    @classmethod
+    def build_student(
+        cls, config: MethodConfig, teacher: PreTrainedModel | None, spec: StudentSpec
+    ) -> tuple[PreTrainedModel, list[str]]:
+        """Two encoders and an interaction out of the teacher's layers.
+
+        Raises:
+            UserError: everything in which teacher, rows and block do not fit.
+        """
+        from ..models.networks.dc_bert.build import Interaction, build_dc_bert
+
+        assert isinstance(config, Config) and teacher is not None
+        wanted = Interaction(
+            kind=config.last_layer_model_type,
+            layers=config.num_interaction_layers,
+            copy_from=config.copy_from_bert_layer_num,
+            shared=config.shared_encoder,
+        )
+        return build_dc_bert(teacher, wanted, spec)
+
+    @classmethod
+    def files(cls, config: MethodConfig, plugins: Sequence[str]) -> Mapping[str, str]:
+        """The file of a user's own interaction."""
+        assert isinstance(config, Config)
+        if built_in(config.last_layer_model_type) is not None:
+            return {}
+        return {f"{KEY}.{number}": file for number, file in enumerate(files(plugins))}
+
+    def __init__(self, config: MethodConfig, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, *args, **kwargs)
+        self.needs_labels = self.all_labelled(config)
+
+    @property
+    def label_terms(self) -> tuple[str, ...]:
+        weights = {"task": self.config.weight_hard, "two_tower": self.config.two_tower}
+        return tuple(name for name, weight in weights.items() if weight)
+
+    def problems(self) -> list[Problem]:
+        """``two_tower`` where no label says right or wrong; knobs that another form would read."""
+        config, found = self.config, []
+        if config.two_tower and not self._binary:
+            message = "needs rows that are right or wrong, and this task has other labels"
+            found.append(
+                Problem(
+                    f"{self.block}.two_tower",
+                    message,
+                    "Set it to 0.",
+                    code="dc-bert.two-tower-without-right-and-wrong",
+                )
+            )
+        if built_in(config.last_layer_model_type) != TRANSFORMER:
+            default = Config()
+            for key in ("copy_from_bert_layer_num", "num_interaction_layers"):
+                if getattr(config, key) != getattr(default, key):
+                    message = f"has no effect with {KEY} '{config.last_layer_model_type}'"
+                    found.append(
+                        Problem(
+                            f"{self.block}.{key}",
+                            message,
+                            severity="warning",
+                            code="dc-bert.knob-without-effect",
+                        )
+                    )
+        return found
+
+    @property
+    def _binary(self) -> bool:
+        outputs = int(self.student.config.num_labels or 2)
+        return self.objective == "sigmoid" or (self.objective == "cross_entropy" and outputs == 2)
+
+    def phases(self) -> list[Phase]:
+        run = self.run
+        return [
+            Phase(
+                "joint",
+                run.num_train_epochs,
+                run.learning_rate,
+                max_steps=run.max_steps,
+                train="encoders and interaction",
+            )
+        ]
+
+    def needs(self, phase: Phase) -> Mapping[str, Needs]:
+        teacher = Needs(logits=self.config.weight_soft > 0)
+        return {"student": Needs(logits=True), "teacher": teacher}
+
+    def begin(self, phase: Phase) -> nn.Module:
+        self.student.requires_grad_(True)
+        return self.student
+
+    def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
+        from ..losses import hard_label_count, soft_label_count
+
+        config, outputs = self.config, int(self.student.config.num_labels or 1)
+        labels, found = batch.get("labels"), {}
+        if config.weight_hard:
+            found["task"] = hard_label_count(labels, outputs, self.objective)
+        if config.weight_soft:
+            rows = len(batch["input_ids"])
+            found["soft"] = soft_label_count(rows, outputs, self.objective, reduction="batchmean")
+        if config.two_tower:
+            found["two_tower"] = hard_label_count(labels, 1, self.objective)
+        return found
+
+    def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
+        """The network on the student's view, with the [CLS] vectors of its sides."""
+        network = cast("DcBertForSequenceClassification", module)
+        found = network.towers(
+            batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids")
+        )
+        return TowerFeatures(logits=found.logits, query=found.query, document=found.document)
+
+    def terms(
+        self, batch: Mapping[str, Tensor], student: Features, teacher: Features | None, ctx: Context
+    ) -> dict[str, Term]:
+        from ..losses import Term, hard_label_loss, soft_label_loss
+
+        assert isinstance(student, TowerFeatures) and student.logits is not None
+        config, counts, sums = self.config, self.counts(batch, ctx), {}
+        weights = batch.get("row_weights")
+        if config.weight_hard:
+            sums["task"] = hard_label_loss(student.logits, batch["labels"], self.objective, weights)
+        if config.weight_soft:
+            assert teacher is not None and teacher.logits is not None
+            sums["soft"] = soft_label_loss(
+                student.logits, teacher.logits, self.objective, temperature=config.temperature
+            )
+        if config.two_tower:
+            scores = student.query * student.document
+            scores = scores.sum(-1, keepdim=True) * scores.shape[-1] ** -0.5
+            right = self._right(batch["labels"])
+            sums["two_tower"] = hard_label_loss(scores, right, "sigmoid", weights)
+        weight_of = {
+            "task": config.weight_hard,
+            "soft": config.weight_soft,
+            "two_tower": config.two_tower,
+        }
+        return {name: Term(value, counts[name], weight_of[name]) for name, value in sums.items()}
+
+    def _right(self, labels: Tensor) -> Tensor:
+        """(B,) 1 for rows of the class that counts, 0 for the others, NaN for rows without a label."""
+        from ..losses.hard import has_label
+
+        right = labels if self.objective == "sigmoid" else labels == self.run.positive
+        return right.float().masked_fill(~has_label(labels), float("nan"))
+
+    def plan(self, phase: Phase, num_steps: int) -> tuple[list[tuple[str, str]], list[str]]:
+        config, rows = self.config, []
+        if config.weight_soft:
+            of = f"weight {config.weight_soft:g}, temperature {config.temperature:g}"
+            rows.append(("soft labels of the teacher", of))
+        if config.two_tower:
+            rows.append(("two towers", f"weight {config.two_tower:g}"))
+        return rows, []
+
+
+class TowerFeatures(Features):
+    """Logits, and the [CLS] vectors (B, H) of both sides."""
+
+    def __init__(
+        self, *, logits: torch.Tensor, query: torch.Tensor, document: torch.Tensor
+    ) -> None:
+        super().__init__(logits=logits)
+        self.query, self.document = query, document
