@@ -1,6 +1,7 @@
 """Static students: word vectors, their mean and a small classifier, beside their teacher and a plain rival.
 
-SST-2 (20,000 rows), LCQMC and THUCNews titles, test rows apart from dev. TF-IDF with logistic regression over
+SST-2 (20,000 rows; and 1,000 labelled ones of them, the rest without), LCQMC and THUCNews titles, test rows
+apart from dev. TF-IDF with logistic regression over
 the same words (and pairs of neighbouring ones), its C chosen on dev; the static network alone, on gold
 labels, and distilled, each from random vectors and from vectors that the teacher made without data. Score
 with paired intervals against the network alone, megabytes, and latency at batch 1 with the cutting of words
@@ -26,7 +27,7 @@ import small_chinese
 import tested_cells
 from minilm import model_folder
 
-NAMES = ("sst2", "lcqmc", "thucnews")
+NAMES = ("sst2", "sst2-few", "lcqmc", "thucnews")
 MOST_ROWS = 20_000
 ARMS = {
     "alone": "static, alone (random vectors, gold labels)",
@@ -36,7 +37,8 @@ ARMS = {
     "distilled more": "static, distilled with the other rows without labels (random vectors)",
     "vectors distilled more": "the same, from the teacher's vectors",
 }
-WITH_MORE = ("sst2",)  # the set whose teacher is better than a static network, and has rows left
+WITH_MORE = ("sst2", "sst2-few")  # their teacher is better than a static network, and rows are left
+FEW = 1000  # labelled rows of sst2-few; 19,000 others have none
 CHINESE_WIDTH = 256
 SEGMENTERS = {"sst2": "words", "lcqmc": "jieba", "thucnews": "jieba"}
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C of the logistic regression
@@ -68,8 +70,8 @@ def plan(options: argparse.Namespace) -> Iterator[Cell]:
 
 def _cell(options: argparse.Namespace, name: str, arm: str, teacher: Cell | None) -> Cell:
     config: dict[str, Any] = {
-        "data": sets.data_block(name, options.work / "data" / name),
-        "max_seq_length": sets.SETS[name].max_seq_length,
+        "data": sets.data_block(whole(name), options.work / "data" / name),
+        "max_seq_length": sets.SETS[whole(name)].max_seq_length,
         "per_gpu_train_batch_size": 32,
         "allow_weak_teacher": True,
         "label_noise": [],
@@ -82,7 +84,7 @@ def _cell(options: argparse.Namespace, name: str, arm: str, teacher: Cell | None
         config["model_type"] = "StaticDistill"
         config["teacher_architectures"] = {"model_name_or_path": str(teacher.folder / "teacher")}
         vectors = "teacher" if arm.startswith("vectors") else "random"
-        network = {"segmenter": SEGMENTERS[name], "vectors": vectors}
+        network = {"segmenter": SEGMENTERS[whole(name)], "vectors": vectors}
         config["student_architectures"] = {"network": network}
         if arm.endswith("more"):
             config["data"]["unlabeled"] = str(others(options, name))
@@ -95,6 +97,11 @@ def _cell(options: argparse.Namespace, name: str, arm: str, teacher: Cell | None
     return Cell(name, arm, 1, verb, config, folder, teacher)
 
 
+def whole(name: str) -> str:
+    """The set that a name's rows are of."""
+    return name.removesuffix("-few")
+
+
 def others(options: argparse.Namespace, name: str) -> Path:
     """The rows of a set that are neither trained on nor held out, without their labels."""
     return options.work / "data" / name / "unlabeled.jsonl"
@@ -104,6 +111,11 @@ def write_others(options: argparse.Namespace, name: str) -> None:
     """Writes them, in the order of the file they come from."""
     file = others(options, name)
     if file.is_file():
+        return
+    if name.endswith("-few"):
+        rest = few_of(options, name)
+        text = "".join(json.dumps({"text": row["text"]}, ensure_ascii=False) + "\n" for row in rest)
+        file.write_text(text, encoding="utf-8")
         return
     used = set()
     for part in ("train", "dev", "test"):
@@ -115,9 +127,21 @@ def write_others(options: argparse.Namespace, name: str) -> None:
     file.write_text(text, encoding="utf-8")
 
 
+def few_of(options: argparse.Namespace, name: str) -> list[dict[str, Any]]:
+    """Writes the parts of a set with few labels; gives the training rows that are left without theirs."""
+    source, target = (options.work / "data" / one for one in (whole(name), name))
+    target.mkdir(parents=True, exist_ok=True)
+    lines = (source / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (target / "train.jsonl").write_text("".join(lines[:FEW]), encoding="utf-8")
+    for part in ("dev", "test"):
+        copied = (source / f"{part}.jsonl").read_text(encoding="utf-8")
+        (target / f"{part}.jsonl").write_text(copied, encoding="utf-8")
+    return [json.loads(line) for line in lines[FEW:]]
+
+
 def start_of(options: argparse.Namespace, name: str) -> Path:
     """The network that a set's teacher starts from."""
-    if not sets.SETS[name].chinese:
+    if not sets.SETS[whole(name)].chinese:
         return model_folder()
     return options.work / f"{name}-bert-4x{CHINESE_WIDTH}" / "model"
 
@@ -126,10 +150,10 @@ def prepare(options: argparse.Namespace) -> None:
     """Data, and networks to start from."""
     for name in options.sets:
         folder = options.work / "data" / name
-        sets.build(name, options.data, folder, MOST_ROWS)
+        sets.build(whole(name), options.data, options.work / "data" / whole(name), MOST_ROWS)
         if name in WITH_MORE:
             write_others(options, name)
-        if sets.SETS[name].chinese:
+        if sets.SETS[whole(name)].chinese:
             lines = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()
             texts = (str(value) for line in lines for value in json.loads(line).values())
             small_chinese.build(start_of(options, name).parent, texts, width=CHINESE_WIDTH)
@@ -155,7 +179,7 @@ def tf_idf(options: argparse.Namespace, name: str) -> dict[str, Any]:
 
     from chatstill.text.segment import load_segmenter
 
-    cutter = load_segmenter(SEGMENTERS[name])
+    cutter = load_segmenter(SEGMENTERS[whole(name)])
     parts = {
         part: [
             json.loads(line)
@@ -294,7 +318,12 @@ def as_markdown(results: dict[str, Any]) -> str:
         low, high = row["interval"]
         gap = f"{100 * row['over alone']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
         ms = f"{row['ms']['ids']:.2f} + {row['ms']['network']:.2f}" if "ms" in row else "–"
-        parts = [sets.SETS[row["set"]].title, titles[row["arm"]], f"{100 * row['score']:.1f}"]
+        few = f" ({FEW:,} labels)" if row["set"].endswith("-few") else ""
+        parts = [
+            sets.SETS[whole(row["set"])].title + few,
+            titles[row["arm"]],
+            f"{100 * row['score']:.1f}",
+        ]
         parts += ["" if row["arm"] == "alone" else gap, f"{row['megabytes']:.1f}", ms]
         lines.append(f"| {' | '.join(parts)} |")
     return "\n".join([*lines, "", f"{machine.as_line(results['machine'])}.", ""])

@@ -34,10 +34,31 @@ def finish(cell, right: list[int]) -> None:
 
 def test_cells_differ_in_vectors_and_terms_alone(options):
     cells = {cell.arm: cell.config for cell in static_students.plan(options)}
-    assert set(cells) == {"teacher", *static_students.ARMS}
+    plain = {arm for arm in static_students.ARMS if not arm.endswith("more")}
+    assert set(cells) == {"teacher", *plain} and len(plain) == 4
     alone, taught = cells["vectors alone"], cells["vectors distilled"]
     assert alone.pop("distillation") == {"terms": {"soft": {"weight": 0}, "hard": {"weight": 1}}}
     assert {key for key in taught if taught[key] != alone[key]} == {"output_dir"}
+
+
+def test_few_labels_are_the_first_rows_and_the_others_lose_theirs(tmp_path, monkeypatch):
+    monkeypatch.setattr(static_students, "FEW", 3)
+    words = ["--sets", "sst2-few", "--work", str(tmp_path), "--data", str(tmp_path)]
+    found = static_students.parse(words)
+    whole, few = tmp_path / "data" / "sst2", tmp_path / "data" / "sst2-few"
+    whole.mkdir(parents=True)
+    rows = [json.dumps({"text": f"row {number}", "label": "a"}) + "\n" for number in range(5)]
+    for part in ("train", "dev", "test"):
+        (whole / f"{part}.jsonl").write_text("".join(rows))
+    static_students.write_others(found, "sst2-few")
+    assert (few / "train.jsonl").read_text() == "".join(rows[:3])
+    assert (few / "test.jsonl").read_text() == "".join(rows)
+    left = [json.loads(line) for line in (few / "unlabeled.jsonl").read_text().splitlines()]
+    assert left == [{"text": "row 3"}, {"text": "row 4"}]
+    cells = {cell.arm: cell.config for cell in static_students.plan(found)}
+    assert set(cells) == {"teacher", *static_students.ARMS}
+    assert cells["distilled more"]["data"]["unlabeled"] == str(few / "unlabeled.jsonl")
+    assert "unlabeled" not in cells["distilled"]["data"]
 
 
 def test_the_rival_learns_from_the_same_words(options):
