@@ -10,6 +10,7 @@ from tests.dc_bert_by_hand import dc_bert, jittered, numbers, reading_of, teache
 from tests.path import world
 
 from chatstill.errors import UserError
+from chatstill.models.custom import code_of
 from chatstill.models.networks.dc_bert import use_plugins
 from chatstill.models.networks.dc_bert.build import (
     Interaction,
@@ -329,6 +330,15 @@ def test_another_file_than_that_of_training_is_told(folder, caplog):
     config.interaction_code = "0" * 64
     DcBertForSequenceClassification(config)
     assert "models/dc_bert.py is not as it was when this network was trained" in caplog.text
+
+
+def test_what_is_stored_of_a_teacher_depends_on_the_class_that_it_is_made_with(folder):
+    folder(OWN)
+    first = code_of(dc_bert(kind="Dots").model)
+    assert re.fullmatch("[0-9a-f]{64}", first)
+    folder(OWN + "\n# another one\n")
+    assert code_of(dc_bert(kind="Dots").model) != first
+    assert code_of(dc_bert(kind="linear").model) == ""
 
 
 @torch.no_grad()

@@ -53,6 +53,14 @@ def test_files_that_older_runs_did_not_record_do_not_make_them_other_runs(tmp_pa
         later.state(new)
 
 
+def test_keys_that_a_later_version_knows_and_nobody_sets_do_not_make_another_run(tmp_path):
+    old = RunFolder(tmp_path)
+    old.open(PRINT)
+    assert old.state({**PRINT, "method.terms.soft.pooling": None}) == "resume"
+    with pytest.raises(UserError, match="pooling"):
+        old.state({**PRINT, "method.terms.soft.pooling": "cls"})
+
+
 def test_files_that_changed_are_named_without_their_hashes(tmp_path):
     before = {"data.train": "a" * 64, "teacher": {"model.safetensors": "b" * 64}}
     after = {"data.train": f"{'a' * 64}-{'c' * 64}", "teacher": {"model.safetensors": "d" * 64}}

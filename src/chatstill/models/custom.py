@@ -15,7 +15,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from ..errors import Problem, UserError
 from ..registry.model_types import OwnModel, own_models, plain
 from ..registry.plugins import faults, line_of
-from .networks import networks
+from .networks import network, networks
 
 # What is asked of every network; what else it may have is asked for before it is called.
 METHODS = ("_from_config", "from_pretrained", "save_pretrained", "forward")
@@ -70,8 +70,10 @@ def is_own(model: torch.nn.Module) -> bool:
     return type(model).__module__.split(".")[0] not in ("transformers", __name__.split(".")[0])
 
 
-def code_of(model: torch.nn.Module) -> str:
-    """Hex digest of the file that holds a user's own model; empty for transformers' models."""
+def code_of(model: PreTrainedModel) -> str:
+    """Hex digest of a user's file that a network's code is in, or a part of it; empty where it is in none."""
+    if (ours := network(model.config.model_type)) is not None:
+        return ours.code(model.config)
     file = inspect.getsourcefile(type(model)) if is_own(model) else None
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 

@@ -111,6 +111,11 @@ class Network:
         """Where parts of a user's own are looked for, before a network is built or loaded."""
 
     @classmethod
+    def code(cls, config: PretrainedConfig) -> str:
+        """sha256 of a user's file that takes part in a network; empty without one."""
+        return ""
+
+    @classmethod
     def fill(cls, model: PreTrainedModel, block: NetworkBlock, start: Start) -> list[str]:
         """Gives a network of random weights what it starts from; lines for the plan.
 

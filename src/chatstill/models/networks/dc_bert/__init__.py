@@ -9,10 +9,13 @@ are what its last layers can be, ``own`` finds a user's class, ``build`` makes t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..base import Network
-from .names import use_plugins
+from .names import built_in, use_plugins
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 class DcBert(Network):
@@ -31,6 +34,13 @@ class DcBert(Network):
         from .model import DcBertForSequenceClassification
 
         return DcBertConfig, DcBertForSequenceClassification
+
+    @classmethod
+    def code(cls, config: PretrainedConfig) -> str:
+        from .own import own_interaction
+
+        kind: str = config.last_layer_model_type
+        return "" if built_in(kind) is not None else own_interaction(kind).code
 
     @classmethod
     def use_plugins(cls, plugins: Sequence[str]) -> None:
