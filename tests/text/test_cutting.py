@@ -233,7 +233,7 @@ def test_ctrl_c_and_a_kill_end_the_processes_too(tmp_path, my_module, number):
     started = [int(one) for one in begun.stdout.readline().split()]
     assert started
     begun.send_signal(number)
-    begun.wait(20)
+    begun.wait(90)
     begun.stdout.close()
     until = time.monotonic() + 20
     while any(is_running(one) for one in started) and time.monotonic() < until:

@@ -264,6 +264,7 @@ def test_best_weights_damaged_before_the_end_are_not_shipped(tmp_path):
 
 
 def test_a_damaged_phase_is_trained_again(tmp_path, caplog):
+    caplog.set_level("INFO")
     unbroken = build_method("theseus", successor_num_train_epochs=1)
     train(tmp_path / "a", unbroken)
     method = build_method("theseus", successor_num_train_epochs=1)
