@@ -269,3 +269,14 @@ def test_the_vector_is_the_state_of_cls():
     made = dc_bert()
     found = made.model.encode_queries(*made.model.query_ids(QUERIES, made.tokenizer)[:2])
     assert torch.equal(found.vector, found.states[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["transformer", "linear", "lstm"])
+def test_every_form_computes_in_bf16_too(kind):
+    made = dc_bert(kind=kind)
+    rows = made.tokenizer(["where is the box"], ["sure"], return_tensors="pt")
+    plain = made.model.eval()(**rows).logits
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = made.model(**rows).logits
+    found.float().sum().backward()
+    torch.testing.assert_close(found.float(), plain, rtol=0.05, atol=0.05)

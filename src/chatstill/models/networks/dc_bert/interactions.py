@@ -97,7 +97,11 @@ class LstmInteraction(PooledInteraction):
 
     def pooled(self, query: Tensor, document: Tensor) -> Tensor:
         query, document = torch.broadcast_tensors(self.dropout(query), self.dropout(document))
-        logits: Tensor = self.classifier(query.contiguous(), document.contiguous())
+        # Autocast leaves a bilinear form as it is, whatever its inputs were computed in.
+        kind = self.classifier.weight.dtype
+        logits: Tensor = self.classifier(
+            query.contiguous().to(kind), document.contiguous().to(kind)
+        )
         return logits
 
 
