@@ -4,7 +4,6 @@ import json
 import random
 import re
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,7 @@ from tests.draws import reseeded
 from ..pages import fences
 from ..processes import run_processes
 from . import by_hand, world
-from .children import count_changes, die, fork, wait
-from .test_killed_runs import metrics
+from .broken import Broken
 
 DC = {
     "model_type": "dc-bert",
@@ -94,6 +92,33 @@ def test_its_folder_is_evaluated_and_predicts_unasked(made, tmp_path, capsys):
         scores.append(target.read_text("utf-8"))
     assert scores[0].count("\n") == 5
     assert scores[0] == scores[1]
+
+
+def test_the_code_of_the_card_gives_the_scores_of_the_run_for_long_texts_too(
+    made, tmp_path, capsys
+):
+    folder, _ = made
+    code = (
+        (folder / "student" / "README.md")
+        .read_text("utf-8")
+        .split("```python\n")[1]
+        .split("```")[0]
+    )
+    code = code.replace("path/to/this/folder", str(folder / "student"))
+    texts = " ".join(["where is the red box"] * 4), " ".join(["sure it is here"] * 9)
+    code = code.replace('"…", "…"', ", ".join(map(repr, texts)))
+    exec(code, {})
+    printed = numbers_in(capsys.readouterr().out)
+    rows, target = tmp_path / "rows.tsv", tmp_path / "scores.tsv"
+    rows.write_text("\t".join(texts) + "\n", encoding="utf-8")
+    assert cli.main(["predict", str(folder), str(rows), "--output", str(target)]) == 0
+    head, row = (line.split("\t") for line in target.read_text("utf-8").splitlines())
+    scores = [float(cell) for name, cell in zip(head, row, strict=True) if "score" in name]
+    assert scores == pytest.approx(printed[: len(scores)], abs=2e-4)
+
+
+def test_a_student_larger_than_its_teacher_is_told(made):
+    assert "it is larger than what it learns from" in made[1]
 
 
 def test_the_code_of_the_page_encodes_each_side_by_itself(made, tmp_path, monkeypatch, capsys):
@@ -229,34 +254,8 @@ def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, tmp_pa
     changes = {**DC, **knobs(weight_soft=1, two_tower=0.5), "num_train_epochs": 3, "save_steps": 3}
     changes |= {"teacher_cache": True}
 
-    def loaded(name):
-        values = world.values_for(shared / "data", tmp_path / name, teacher_of(), **changes)
-        return world.loaded(values, tmp_path / f"configs-{name}")
-
-    whole, sizes = loaded("whole"), tmp_path / "count"
-
-    def counting():
-        counted = count_changes(tmp_path / "whole", lambda number, what: None)
-        pipeline.distill(whole, console=world.console())
-        sizes.write_text(str(counted()), encoding="utf-8")
-
-    assert wait(fork(counting, tmp_path / "said.txt")) == 0
-    generator, total = random.Random(reseeded(2)), int(sizes.read_text("utf-8"))
-    again, killed = loaded("again"), 0
-    for _ in range(4):
-        at = generator.randint(total // 4, total // 2)
-
-        def dying(at=at):
-            count_changes(tmp_path / "again", lambda number, what: die() if number == at else None)
-            pipeline.distill(again, console=world.console())
-
-        killed += wait(fork(dying, tmp_path / "said.txt")) == -signal.SIGKILL
-    assert killed > 0
-    pipeline.distill(again, console=world.console())
-    left, right = (world.weights_of(tmp_path / name / "student") for name in ("whole", "again"))
-    assert left.keys() == right.keys()
-    assert all(torch.equal(left[key], right[key]) for key in left)
-    assert metrics(tmp_path / "whole") == metrics(tmp_path / "again")
+    run = Broken(shared, teacher_of(), tmp_path, changes)
+    run.kill_again_and_again("again", random.Random(reseeded(2)), times=4, least=1)
 
 
 EXACT = {

@@ -1,6 +1,5 @@
 """Runs that are killed, stopped, damaged or started twice end as an unbroken one does, bit for bit."""
 
-import json
 import multiprocessing
 import os
 import random
@@ -8,15 +7,13 @@ import signal
 from functools import cache
 
 import pytest
-import torch
 
 from chatstill import cli
 from chatstill.errors import UserError
-from chatstill.run import run as pipeline
 from tests.draws import reseeded
 
-from . import world
-from .children import count_changes, die, fork, wait
+from .broken import Broken, distill
+from .children import fork, wait
 
 TWO_PHASES = {
     "theseus_scheduler": {"replacing_rate": 0.5, "scheduler_type": "constant"},
@@ -28,86 +25,6 @@ TWO_PHASES = {
 }
 BEST = {"keep": "best", "eval_steps": 2, "save_steps": 3, "patience": 9}
 CASES = {"two phases": TWO_PHASES, "best": BEST}
-
-
-def distill(loaded):
-    """In a child: one attempt."""
-    pipeline.distill(loaded, console=world.console())
-
-
-class Broken:
-    """An unbroken run, and the means to break others of the same configuration."""
-
-    def __init__(self, shared, teacher, folder, changes):
-        self.folder, self.shared, self.teacher, self.changes = folder, shared, teacher, changes
-        self.output = folder / "child.txt"
-        self.unbroken = self.load("unbroken")
-        sizes = folder / "count"
-
-        def counting():
-            counted = count_changes(folder / "unbroken", lambda number, what: None)
-            distill(self.unbroken)
-            total = counted()
-            sizes.write_text(str(total), encoding="utf-8")
-
-        assert wait(fork(counting, self.output)) == 0, self.said()
-        self.changes_made = int(sizes.read_text(encoding="utf-8"))
-
-    def load(self, name):
-        values = world.values_for(
-            self.shared / "data", self.folder / name, self.teacher, **self.changes
-        )
-        return world.loaded(values, self.folder / f"configs-{name}")
-
-    def said(self):
-        return self.output.read_text(encoding="utf-8")
-
-    def attempt(self, name, kill_at=None):
-        """Exit code of one attempt; killed before its ``kill_at``-th change of a file."""
-        loaded = self.load(name)
-
-        def dying():
-            if kill_at is not None:
-                count_changes(
-                    self.folder / name, lambda number, what: die() if number == kill_at else None
-                )
-            distill(loaded)
-
-        return wait(fork(dying, self.output))
-
-    def assert_equal(self, name):
-        left = world.weights_of(self.folder / "unbroken" / "student")
-        right = world.weights_of(self.folder / name / "student")
-        assert left.keys() == right.keys()
-        different = [key for key in left if not torch.equal(left[key], right[key])]
-        assert not different, different
-        for file in ("predictions.tsv", "eval_results.txt"):
-            one, other = (self.folder / n / file for n in ("unbroken", name))
-            assert one.read_bytes() == other.read_bytes()
-        assert metrics(self.folder / "unbroken") == metrics(self.folder / name)
-        assert steps(self.folder / "unbroken") == steps(self.folder / name)
-        leftovers = [
-            p.name
-            for p in (self.folder / name).rglob("*")
-            if p.name.startswith((".staging", ".student", ".ready")) or p.suffix == ".part"
-        ]
-        assert not leftovers
-
-
-def metrics(folder):
-    """Without what depends on the clock."""
-    found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    del found["finished"], found["training"]["seconds"]
-    return found
-
-
-def steps(folder):
-    """What was logged at which step."""
-    records = [
-        json.loads(line)
-        for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
-    return [(r["phase"], r["step"], r.get("dev/auc")) for r in records]
 
 
 @pytest.fixture(scope="module")
@@ -130,19 +47,8 @@ def broken(broken_of):
 def test_killed_again_and_again(broken_of, case):
     """SIGKILL before one file operation after another, over the whole life of a run."""
     broken = broken_of(case)
-    generator = random.Random(reseeded(4))
-    total = broken.changes_made
-    assert total > 60, "the hook sees the saves"
-    kills = 0
-    for _ in range(7):
-        code = broken.attempt("again", kill_at=generator.randint(1, total // 2))
-        assert code in (-signal.SIGKILL, 0), broken.said()[-3000:]
-        if code == 0:  # no more than that was left to do
-            break
-        kills += 1
-    assert kills >= 2
-    assert broken.attempt("again") == 0, broken.said()[-3000:]
-    broken.assert_equal("again")
+    assert broken.changes_made > 60, "the hook sees the saves"
+    broken.kill_again_and_again("again", random.Random(reseeded(4)), times=7, least=2)
 
 
 @pytest.mark.parametrize("back", [1, 4, 9, 16])

@@ -3,7 +3,6 @@
 import json
 import random
 import shutil
-import signal
 
 import pytest
 import torch
@@ -18,8 +17,7 @@ from tests.found import refused
 
 from ..processes import run_processes
 from . import world
-from .children import count_changes, die, fork, wait
-from .test_killed_runs import metrics
+from .broken import Broken
 
 STATIC = {
     "model_type": "StaticDistill",
@@ -104,7 +102,7 @@ def test_vectors_of_the_teacher_and_terms_of_vectors(run):
 
 def test_terms_of_layers_are_refused_by_name(run):
     terms = {"terms": {"states": {"feature": "hidden_states", "loss": "mse", "weight": 1}}}
-    with refused("terms.no-layers-counted", "student", "hidden_states"):
+    with refused("terms.not-given", "student", "hidden_states"):
         run("check", **{**STATIC, "distillation": terms})
 
 
@@ -167,36 +165,10 @@ def test_a_segmenter_that_cuts_otherwise_than_in_training_is_refused(made, tmp_p
 def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, made, tmp_path):
     changes = {**STATIC, "num_train_epochs": 3, "save_steps": 3}
 
-    def loaded(name):
-        values = world.values_for(shared / "data", tmp_path / name, teacher_of(), **changes)
-        return world.loaded(values, tmp_path / f"configs-{name}")
-
-    whole, sizes = loaded("whole"), tmp_path / "count"
-
-    def counting():
-        counted = count_changes(tmp_path / "whole", lambda number, what: None)
-        pipeline.distill(whole, console=world.console())
-        sizes.write_text(str(counted()), encoding="utf-8")
-
-    assert wait(fork(counting, tmp_path / "said.txt")) == 0
-    generator, total = random.Random(reseeded(2)), int(sizes.read_text("utf-8"))
-    again, killed = loaded("again"), 0
-    for _ in range(4):
-        at = generator.randint(total // 4, total // 2)
-
-        def dying(at=at):
-            count_changes(tmp_path / "again", lambda number, what: die() if number == at else None)
-            pipeline.distill(again, console=world.console())
-
-        killed += wait(fork(dying, tmp_path / "said.txt")) == -signal.SIGKILL
-    assert killed > 0
-    pipeline.distill(again, console=world.console())
-    left, right = (world.weights_of(tmp_path / name / "student") for name in ("whole", "again"))
-    assert left.keys() == right.keys()
-    assert all(torch.equal(left[key], right[key]) for key in left)
-    assert metrics(tmp_path / "whole") == metrics(tmp_path / "again")
+    run = Broken(shared, teacher_of(), tmp_path, changes)
+    run.kill_again_and_again("again", random.Random(reseeded(2)), times=4, least=1)
     words = [
-        (tmp_path / name / "student" / "words.json").read_bytes() for name in ("whole", "again")
+        (tmp_path / name / "student" / "words.json").read_bytes() for name in ("unbroken", "again")
     ]
     assert words[0] == words[1]
 

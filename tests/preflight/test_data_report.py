@@ -179,7 +179,7 @@ def test_clean_data_have_no_warnings(tokenizer):
     report = report_of(clean(60), clean(20, start=100), tokenizer)
     assert words_of(report) == ""
     assert report["warnings"] == []
-    shown = dict(plan_rows(report, 8))
+    shown = dict(plan_rows(report, Lengths(8)))
     assert shown["repeated"].startswith("train 0 rows (0), 0 texts")
     assert shown["characters"] == "train plain; dev plain"
 
@@ -202,8 +202,15 @@ def test_what_is_likely_wrong_is_a_warning(tokenizer):
     assert "contradict each other" in done and "nfkc" not in done, "it is applied already"
 
 
+def test_the_plan_names_every_length_that_cuts(tokenizer):
+    report = report_of(clean(9), clean(3, start=100), tokenizer)
+    assert dict(plan_rows(report, Lengths(8)))["lengths"].endswith("cut to 8")
+    shown = dict(plan_rows(report, Lengths(8, 3, 2)))["lengths"]
+    assert shown.endswith("cut to 8, 3 of the first text, 2 of the second text")
+
+
 def test_rows_without_label_are_in_the_plan(tokenizer):
-    shown = dict(plan_rows(report_of(TRAIN, TRAIN[:2], tokenizer), 8))
+    shown = dict(plan_rows(report_of(TRAIN, TRAIN[:2], tokenizer), Lengths(8)))
     assert shown["train"] == "7 rows of t.txt (0: 2, 1: 3), 2 without label"
     assert shown["dev"] == "2 rows of d.txt (1: 2)"
 

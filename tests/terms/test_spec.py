@@ -100,3 +100,11 @@ def test_vectors_of_one_run_are_made_in_one_way():
     (problem,) = several_poolings(specs)
     assert (problem.code, problem.place) == ("terms.several-poolings", "distillation.terms.three")
     assert "'one'" in problem.message and "'three'" in problem.message
+
+
+def test_a_network_that_hands_out_its_own_features_is_refused_by_what_it_gives():
+    static = Shape(0, 8, 0, 2, vector=True, gives=("logits", "vector"))
+    row = Row(feature="hidden_states", loss="mse")
+    spec, (problem,) = resolve("inner", row, static, TEACHER)
+    assert spec is None and problem.code == "terms.not-given"
+    assert "no hidden_states" in problem.message and "logits and vector" in problem.message

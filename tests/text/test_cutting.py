@@ -191,14 +191,14 @@ def test_an_interrupt_ends_processes_in_the_middle_of_a_text(few, my_module):
 
     cutting._words_of = interrupted
     try:
-        began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             list(
                 cutter([f"{'short' if number < 50 else 'long'} {number}" for number in range(500)])
             )
     finally:
         cutting._words_of = original
-    assert time.monotonic() - began < 20  # the text that is being cut takes 30 s
+    # Nobody waited for the text that was being cut, which takes 30 s: its process was ended.
+    assert any(process.exitcode for process in running)
     assert running and all(process.exitcode is not None for process in running)
     assert cutter._pool is None
 

@@ -1,6 +1,7 @@
 """What the run that made a network says of its task, its data and how it read its rows."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..disk.json_file import known_object
@@ -56,6 +57,20 @@ def of_run(model: Path, plugins: list[str] | None) -> dict[str, str]:
         )
         raise UserError(Problem("", message, hint, code="run.not-ended"))
     return {}
+
+
+def data_of_run(model: Path, known: Mapping[str, str]) -> str | None:
+    """The folder that the run read its rows from; None for other networks.
+
+    Raises:
+        UserError: it is not there, as paths of a run count from where it was started.
+    """
+    folder = known.get("data_dir")
+    if folder is not None and not Path(folder).exists():
+        message = f"the run that made {model} read its rows from {folder}, which is not here"
+        hint = "Name the folder of the rows: --data-dir FOLDER."
+        raise UserError(Problem("", message, hint, code="run.data-not-here"))
+    return folder
 
 
 def _is_unfinished(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from .. import __version__
 from ..errors import Problem, UserError
 from ..run.log_file import say
 from .caches import cache
-from .of_run import block_of_run, of_run
+from .of_run import block_of_run, data_of_run, of_run
 from .terminal import standard_output, write
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def evaluate(
     known = {} if config is not None else of_run(model, plugins)
     block = [] if config is not None or task_name is not None else block_of_run(model)
     if not any(item.startswith("data.") for item in block):
-        data_dir = data_dir or known.get("data_dir")
+        data_dir = data_dir or data_of_run(model, known)
     task_name = task_name or known.get("task_name")
     if config is None and task_name is None and not model.exists():
         hint = "If it is a name on the hub, say its task: --task-name or --config."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..data.encoded import Lengths
 from ..errors import Problem, shown
 from ..figures import percent
 from ..tasks.base import Task
@@ -175,8 +176,8 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
     return found
 
 
-def plan_rows(report: dict[str, Any], max_seq_length: int) -> list[Row]:
-    """The report in short, for the plan."""
+def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
+    """The report in short, for the plan; ``lengths`` are what rows are cut to."""
     train, dev = report["train"], report["dev"]
     rows = [("task", report["task"])]
     for name in ("train", "dev"):
@@ -193,7 +194,7 @@ def plan_rows(report: dict[str, Any], max_seq_length: int) -> list[Row]:
         (
             "lengths",
             f"median {row['median']}, 95 % up to {row['percentile_95']}, longest {row['longest']:,} "
-            f"tokens; {percent(tokens['share_of_rows_cut'])} of train's rows cut to {max_seq_length}",
+            f"tokens; {percent(tokens['share_of_rows_cut'])} of train's rows cut to {_limits(lengths)}",
         )
     )
     rows.append(("repeated", _both(train, dev, _repeated)))
@@ -211,6 +212,12 @@ def plan_rows(report: dict[str, Any], max_seq_length: int) -> list[Row]:
         rows.append(("", ", ".join(f"{item['text']!r} {item['count']:,}" for item in common[:8])))
     rows.append(("characters", _both(train, dev, _kinds)))
     return rows
+
+
+def _limits(lengths: Lengths) -> str:
+    sides = (("first", lengths.max_query_length), ("second", lengths.max_reply_length))
+    named = [f"{most} of the {name} text" for name, most in sides if most is not None]
+    return ", ".join([str(lengths.max_seq_length), *named])
 
 
 def _both(train: dict[str, Any], dev: dict[str, Any], words: Any) -> str:

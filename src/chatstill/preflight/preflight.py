@@ -20,6 +20,8 @@ from ..disk.json_file import fault_of
 from ..disk.scratch import scratch_folder
 from ..disk.write import write_json
 from ..errors import Problem, UserError, errors_of, shown
+from ..evaluate.speed import count_parameters
+from ..figures import parameter_count
 from ..methods.base import Method, Phase
 from ..models.label_columns import check_label_values
 from ..models.layers import count_layers
@@ -111,7 +113,7 @@ def preflight(job: Job) -> Plan:
     if len(surveys) < len(SPLITS):
         raise UserError(errors_of(problems))
     train, dev = surveys
-    problems += [*_unread(job), *_without_labels(job, train)]
+    problems += [*_unread(job), *_without_labels(job, train), *_larger(job)]
     if train.num_rows < world_size():
         message = f"{train.num_rows} training rows for {world_size()} processes"
         problems.append(Problem("data", message, code="data.fewer-rows-than-processes"))
@@ -153,7 +155,7 @@ def preflight(job: Job) -> Plan:
         raise UserError(errors)
     report = _report(job, train, dev)
     problems += report_warnings(report, job.task, normalizes=normalizes(job.tokenizer))
-    data = Section("data", plan_rows(report, job.config.max_seq_length))
+    data = Section("data", plan_rows(report, lengths_of(job.config)))
     sections = [_networks(job, check), data]
     for phase in job.method.phases():
         section, warnings = _phase_section(job, phase, train.num_rows, decisions)
@@ -209,6 +211,19 @@ def _without_labels(job: Job, train: Survey) -> list[Problem]:
         Problem(f"term {name}", message, hint, "warning", code="terms.no-row-has-a-label")
         for name in names
     ]
+
+
+def _larger(job: Job) -> list[Problem]:
+    """A warning where the student has more parameters than its teacher."""
+    if job.teacher is None:
+        return []
+    student, teacher = (count_parameters(model).total for model in (job.student, job.teacher))
+    if student <= teacher:
+        return []
+    sizes = f"{parameter_count(student)} parameters, the teacher {parameter_count(teacher)}"
+    message = f"the student has {sizes}: it is larger than what it learns from"
+    place = "student_architectures"
+    return [Problem(place, message, severity="warning", code="student.larger-than-the-teacher")]
 
 
 def _networks(job: Job, check: TeacherCheck | None) -> Section:

@@ -17,6 +17,7 @@ import numpy as np
 from ..data.encoded import Column, Encoded, Lengths
 from ..errors import Problem, UserError
 from ..text.longest_first import longest_first
+from ..text.plain_ids import plain_ids
 from ..text.tokenizers import tokenizer_fingerprint
 
 if TYPE_CHECKING:
@@ -149,15 +150,7 @@ class RowEncoder:
             backend.no_padding()
             backend.encode_special_tokens = bool(self.tokenizer.split_special_tokens)
             return [one.ids for one in backend.encode_batch_fast(texts, add_special_tokens=False)]
-        return self.tokenizer(
-            texts,
-            add_special_tokens=False,
-            truncation=False,
-            padding=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
+        return plain_ids(self.tokenizer, texts)
 
     def _put_before(self, rows: list[list[int]], contexts: Sequence[tuple[str, ...]]) -> None:
         """Puts the turns of each context before its row, in place."""

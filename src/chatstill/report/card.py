@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..figures import fitted
 from .run import NAMES, NOT_SHOWN
 
 PREPROCESS = {
@@ -27,6 +28,9 @@ class CardFacts:
         pairs: Whether rows have two texts.
         labels: Names of the outputs.
         max_seq_length: Tokens that rows were cut to.
+        side_lengths: Tokens that first and second texts were cut to before; None for a side that was not.
+        truncation_side: Where longer texts were cut.
+        cuts_texts: The network cuts each text itself, so that rows go in whole.
         normalize: Whether the tokenizer applies NFKC.
         preprocess: What was done to texts before the tokenizer, or None.
         extras: The block ``chatstill`` of its config.
@@ -42,6 +46,9 @@ class CardFacts:
     pairs: bool
     labels: Sequence[str]
     max_seq_length: int
+    side_lengths: tuple[int | None, int | None] = (None, None)
+    truncation_side: str = "right"
+    cuts_texts: bool = False
     normalize: bool = False
     preprocess: str | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
@@ -107,10 +114,7 @@ def _number(value: float | None) -> str:
 
 
 def _texts(facts: CardFacts) -> str:
-    lines = [
-        "## Texts\n",
-        f"Rows were cut to {facts.max_seq_length} tokens, special ones included.",
-    ]
+    lines = ["## Texts\n", *_cut(facts)]
     if facts.normalize:
         lines.append("The tokenizer applies Unicode NFKC itself; nothing is to be done.")
     if facts.preprocess:
@@ -120,6 +124,30 @@ def _texts(facts: CardFacts) -> str:
             "training. The code below does it; `chatstill predict` does it by itself."
         )
     return "\n".join(lines) + "\n"
+
+
+def _cut(facts: CardFacts) -> list[str]:
+    """How texts were cut in training, and where the code below cuts otherwise."""
+    sides = [
+        f"the {name} text to {most}"
+        for name, most in zip(("first", "second"), facts.side_lengths, strict=True)
+        if most is not None
+    ]
+    beginning = ", at their beginning" if facts.truncation_side == "left" else ""
+    if facts.cuts_texts:
+        return [
+            f"The network cuts each text by itself, {' and '.join(sides)} tokens{beginning}. Rows go in "
+            "whole: a tokenizer that cuts the row as well leaves other tokens."
+        ]
+    row = f"Rows were cut to {facts.max_seq_length} tokens, special ones included{beginning}."
+    if not sides:
+        return [row]
+    return [
+        row,
+        f"Before that {' and '.join(sides)} tokens were kept. **The code below does not cut texts to "
+        "those**: of longer ones it reads more than the network was trained on. `chatstill predict` does "
+        "as in training.",
+    ]
 
 
 def _use(facts: CardFacts) -> str:
@@ -144,14 +172,18 @@ def _use(facts: CardFacts) -> str:
             f"AutoTokenizer\n\nfrom {facts.file.removesuffix('.py')} import {facts.class_name}"
         )
         inputs = 'inputs["input_ids"], inputs["attention_mask"]'
+    cut = "" if facts.cuts_texts else f"truncation=True, max_length={facts.max_seq_length}, "
+    side = ""
+    if facts.truncation_side == "left" and not facts.cuts_texts:
+        side = 'tokenizer.truncation_side = "left"\n'
     return (
         f"## Use\n\n{needed}```python\n"
         f"{imports}import torch\n"
         f"from transformers import {classes}\n\n"
         'folder = "path/to/this/folder"\n'
-        "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+        f"tokenizer = AutoTokenizer.from_pretrained(folder)\n{side}"
         f"model = {facts.class_name}.from_pretrained(folder)\n"
-        f"inputs = tokenizer({', '.join(texts)}, truncation=True, max_length={facts.max_seq_length}, "
+        f"inputs = tokenizer({', '.join(texts)}, {cut}"
         'return_tensors="pt")\n'
         f"with torch.no_grad():\n    print(model({inputs}).logits)\n```\n"
     )
@@ -169,8 +201,8 @@ def _calibration(extras: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     )
     text = (
         "## Probabilities\n\nDivided by the temperature "
-        f"{extras['temperature']:.4g}, the logits give the probabilities with the smallest log-loss on "
-        f"dev{errors}: "
+        f"{extras['temperature']:.4g} ({fitted(extras['temperature'], 'dev rows')}), the logits give the "
+        f"probabilities with the smallest log-loss on dev{errors}: "
         '`(logits / model.config.chatstill["temperature"]).softmax(-1)`, or '
         "`.sigmoid()` of a single logit. Which class is the likeliest does not change.\n"
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..disk.run_files import ALONE, COMPARED, DIRECT, resolved_entries
+from ..figures import parameter_count
 from .history import read_history
 from .model import Report, ResultRow, Series
 from .run import NAMES, build_of, measures, read_json, versions
@@ -70,6 +71,7 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{link['name']}: {link['method']}{after}, {link['steps']:,} steps{ended}; {link['network']}"
         )
+    sizes = {link["name"]: link["parameters"] for link in metrics["links"]}
     for key, words in ((DIRECT, "taught directly"), (ALONE, "fine-tuned alone")):
         found = metrics.get(key)
         if found is None:
@@ -77,6 +79,11 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
         low, high = found["interval"]
         name = NAMES.get(found["main"], found["main"])
         verdict = "" if low > 0 else "; the interval holds 0" if high >= 0 else "; it is below"
+        other, own = sizes.get(key), sizes.get(found["student"])
+        if (
+            other is not None and own is not None and other != own
+        ):  # such as words of its rows alone
+            words += f" ({parameter_count(other)} parameters, not {parameter_count(own)})"
         lines.append(
             f"{found['student']} less the same student {words}: {name} "
             f"{found['difference']:+.3f} [{low:+.3f}, {high:+.3f}], paired 95 % bootstrap interval "

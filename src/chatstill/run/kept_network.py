@@ -74,14 +74,17 @@ def write_card(
     known: dict[str, Any] = (
         {"file": Path(custom.plugin).name, "class_name": custom.model.__name__} if custom else {}
     )
-    known |= {"ours": network(job.method.kept().config.model_type) is not None}
+    ours, config = network(job.method.kept().config.model_type), job.config
+    known |= {"ours": ours is not None, "cuts_texts": ours is not None and ours.cuts_texts}
     facts = CardFacts(
         task=job.task.name,
         method=str(job.config.model_type) if job.verb == "distill" else "finetune",
         teacher="/".join(parts[-2:]) or teacher,  # of a local path no more than its end
         pairs=next(iter(job.rows.as_written("dev"))).text_b is not None,
         labels=job.names,
-        max_seq_length=job.config.max_seq_length,
+        max_seq_length=config.max_seq_length,
+        side_lengths=(config.max_query_length, config.max_reply_length),
+        truncation_side=config.truncation_side,
         normalize=normalizes(job.tokenizer),
         preprocess=job.config.preprocess,
         extras=extras,

@@ -33,6 +33,7 @@ class Shape:
         outputs: Logits.
         causal: A token's attention meets none behind it, as in decoders.
         vector: It gives a sentence vector: the mean of its last layer, or one of its own making.
+        gives: What a network of the package hands out itself, by name; empty for others.
     """
 
     layers: int
@@ -41,6 +42,7 @@ class Shape:
     outputs: int
     causal: bool = False
     vector: bool = True
+    gives: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, model: Any) -> Shape:
@@ -54,6 +56,7 @@ class Shape:
             int(config.num_labels),
             any(getattr(part, "is_causal", False) is True for part in model.modules()),
             layers > 0 or "vector" in given_by(model),
+            tuple(sorted(given_by(model))),
         )
 
 
@@ -105,14 +108,8 @@ def resolve(
     problems: list[Problem] = []
     pairs: tuple[Pair, ...] = ()
     for role, shape in (("student", student), ("teacher", teacher)):
-        has = shape.vector if row.feature == "vector" else shape.layers
-        if row.feature != "logits" and not has:
-            lost = f"its {row.feature} cannot be read"
-            if row.feature == "vector":
-                lost = "no layer can be pooled into a sentence vector"
-            message = f"the {role}'s config.num_hidden_layers is missing, so {lost}"
-            hint = "Terms of logits take any network."
-            return None, [Problem(place, message, hint, code="terms.no-layers-counted")]
+        if (lacking := _not_given(place, row.feature, role, shape)) is not None:
+            return None, [lacking]
     if row.feature == "vector":
         pairs = (Pair(0, 0),)
     found = True
@@ -151,6 +148,24 @@ def resolve(
             keys[pair] = apart if row.projection == "per_layer" else SHARED
     causal = student.causal or teacher.causal
     return TermSpec(name, row, pairs, keys, causal) if found else None, problems
+
+
+def _not_given(place: str, feature: str, role: str, shape: Shape) -> Problem | None:
+    """A feature that cannot be had of a network at all."""
+    if feature == "logits" or (shape.vector if feature == "vector" else shape.layers):
+        return None
+    if shape.gives:
+        given = list(shape.gives)
+        message = f"the {role} has no {feature}: it gives {' and '.join(given)} alone"
+        hint = f"Compare {' or '.join(given)}, or take the term out (weight 0)."
+        return Problem(place, message, hint, code="terms.not-given")
+    lost = f"its {feature} cannot be read"
+    if feature == "vector":
+        lost = "no layer can be pooled into a sentence vector"
+    message = f"the {role}'s config.num_hidden_layers is missing, so {lost}"
+    return Problem(
+        place, message, "Terms of logits take any network.", code="terms.no-layers-counted"
+    )
 
 
 def _pairs(row: Row, student: Shape, teacher: Shape) -> tuple[Pair, ...]:

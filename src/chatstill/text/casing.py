@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import Problem, UserError
+from .plain_ids import plain_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,15 +23,7 @@ def unk_share(tokenizer: Tokenizer, texts: Sequence[str]) -> float:
     unknown = tokenizer.unk_token_id
     if unknown is None or not texts:
         return 0.0
-    rows = tokenizer(
-        list(texts),
-        add_special_tokens=False,
-        truncation=False,
-        padding=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,
-    )["input_ids"]
+    rows = plain_ids(tokenizer, texts)
     total = sum(len(row) for row in rows)
     return sum(row.count(unknown) for row in rows) / total if total else 0.0
 

@@ -75,6 +75,7 @@ class Network:
         Block: The keys of ``network`` in the user's file.
         made_by: The one method that makes it, out of its own block; empty where any method trains it.
         texts: How many texts a row may have.
+        cuts_texts: Whether it cuts each text to a length of its config by itself.
     """
 
     model_type: ClassVar[str]
@@ -82,6 +83,7 @@ class Network:
     Block: ClassVar[type[NetworkBlock]] = NetworkBlock
     made_by: ClassVar[str] = ""
     texts: ClassVar[tuple[int, ...]] = (1, 2)
+    cuts_texts: ClassVar[bool] = False
 
     @classmethod
     def classes(cls) -> tuple[type[Any], type[Any]]:

@@ -27,6 +27,7 @@ class DcBert(Network):
     )
     made_by = "dc-bert"
     texts = (2,)
+    cuts_texts = True
 
     @classmethod
     def classes(cls) -> tuple[type[Any], type[Any]]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from ....text.plain_ids import plain_ids
 from .config import DcBertConfig
 
 
@@ -120,15 +121,7 @@ def _ids_of(
 ) -> Texts:
     if not texts:
         raise ValueError("no texts were given")
-    plain = tokenizer(
-        list(texts),
-        add_special_tokens=False,
-        truncation=False,
-        padding=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,
-    )["input_ids"]
+    plain = plain_ids(tokenizer, texts)
     left = config.truncation_side == "left"
     kept = [ids[max(0, len(ids) - most) :] if left else ids[:most] for ids in plain]
     width = max(map(len, kept)) + 2
