@@ -34,10 +34,12 @@ ARMS = {
     "distilled": "static, distilled (random vectors)",
     "vectors alone": "static, alone, from the teacher's vectors",
     "vectors distilled": "static, distilled, from the teacher's vectors",
+    "long alone": "static, alone, as many steps as with the other rows (random vectors)",
     "distilled more": "static, distilled with the other rows without labels (random vectors)",
     "vectors distilled more": "the same, from the teacher's vectors",
 }
 WITH_MORE = ("sst2", "sst2-few")  # their teacher is better than a static network, and rows are left
+STEPS_WITH_OTHERS = 2500  # 4 epochs of 20,000 rows, which is usual for them
 FEW = 1000  # labelled rows of sst2-few; 19,000 others have none
 CHINESE_WIDTH = 256
 SEGMENTERS = {"sst2": "words", "lcqmc": "jieba", "thucnews": "jieba"}
@@ -63,7 +65,9 @@ def plan(options: argparse.Namespace) -> Iterator[Cell]:
         teacher = _cell(options, name, "teacher", None)
         yield teacher
         for arm in ARMS:
-            if arm.endswith("more") and name not in WITH_MORE:
+            if (arm.endswith("more") and name not in WITH_MORE) or (
+                arm.startswith("long") and not name.endswith("-few")
+            ):
                 continue
             yield _cell(options, name, arm, teacher)
 
@@ -88,6 +92,8 @@ def _cell(options: argparse.Namespace, name: str, arm: str, teacher: Cell | None
         config["student_architectures"] = {"network": network}
         if arm.endswith("more"):
             config["data"]["unlabeled"] = str(others(options, name))
+        if arm.startswith("long"):
+            config["max_steps"] = STEPS_WITH_OTHERS
         if arm.endswith("alone"):
             config["distillation"] = {"terms": {"soft": {"weight": 0}, "hard": {"weight": 1}}}
     digest = tested_cells.digest_of(config, options.work)
