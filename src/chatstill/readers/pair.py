@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,13 +70,13 @@ class PairReader:
             found.append(self.encoder(self.teacher))
         return found
 
-    @property
+    @cached_property
     def of_teacher(self) -> Reader:
         """How the teacher reads rows of a view."""
         assert self.teacher is not None
         return self.of(self.teacher)
 
-    @property
+    @cached_property
     def of_both(self) -> Reader:
         """How rows are read for both networks: with token types if either takes them."""
         student = self.of(self.student)
