@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, *, default: Path = EXAMPLE) -> 
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its notices; ours say what matters
     try:
         with _ending_at_once():
-            from . import looking  # noqa: F401 (its verbs)
+            from . import looking, serving  # noqa: F401 (their verbs)
             from .guard import guarded
             from .terminal import take_any_sign
             from .usage import call

@@ -66,6 +66,9 @@ def _words(error: Any, context: Any) -> tuple[str, str]:
         return f"more than the verb takes: {found}.", ""
     if kind == "BadOptionUsage" and "requires an argument" in text:
         return f"{error.option_name} lacks its value.", ""
+    if kind == "BadParameter" and getattr(error, "param", None) is not None:
+        told = text.replace("Input should be", "must be", 1).rstrip(".")
+        return f"{_name(error)}{' ' if told.startswith('must') else ': '}{told}.", ""
     return text.rstrip(".") + ".", ""
 
 

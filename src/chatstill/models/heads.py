@@ -34,7 +34,7 @@ def wanted_outputs(
 
 
 def check_head(
-    architecture: Any, outputs: int, role: str, num_labels: int | None, problem: str
+    architecture: Any, outputs: int, role: str, num_labels: int | None, problem: str | None
 ) -> None:
     """A ``qa`` network scores replies of a task with two labels.
 

@@ -38,7 +38,7 @@ def load_classifier(
     role: str,
     num_labels: int | None,
     label_names: Sequence[str] | None,
-    problem: LabelKind,
+    problem: LabelKind | None,
     cache_dir: str | None = None,
     strict_head: bool = False,
     seed: int = 42,
@@ -54,7 +54,7 @@ def load_classifier(
         role: ``teacher`` or ``student``, for messages.
         num_labels: Outputs of the head; None keeps the config's.
         label_names: Names in the order of the outputs; None keeps the config's.
-        problem: Sets ``problem_type``.
+        problem: Sets ``problem_type``; None keeps the one of its config.
         cache_dir: Where files of the hub are kept.
         strict_head: The network is used as it is (a teacher, what is evaluated): whatever of it is not
             in the weights is an error, and so are layers there that the config does not count. Else it

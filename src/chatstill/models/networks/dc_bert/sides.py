@@ -109,6 +109,19 @@ def query_ids(
     return _ids_of(texts, tokenizer, config.max_query_length, config)
 
 
+def dialogue_ids(
+    turns: Sequence[str], tokenizer: PreTrainedTokenizerBase, config: DcBertConfig
+) -> Texts:
+    """Ids (1, L) of one query of several turns, as rows have them: a separator between, oldest cut first."""
+    if len(turns) == 1:
+        return query_ids(turns, tokenizer, config)
+    plain = plain_ids(tokenizer, turns)
+    joined = [token for ids in plain for token in (*ids, config.sep_token_id)][:-1]
+    kept = joined[max(0, len(joined) - config.max_query_length) :]
+    ids = torch.tensor([[config.cls_token_id, *kept, config.sep_token_id]])
+    return Texts(ids, torch.ones_like(ids), int(len(kept) < len(joined)))
+
+
 def document_ids(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, config: DcBertConfig
 ) -> Texts:

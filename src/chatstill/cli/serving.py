@@ -1,0 +1,217 @@
+"""The verbs of a DC-BERT that serves: ``index`` keeps replies encoded, ``rank`` ranks them for queries."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ..disk.write import replacing
+from ..errors import Problem, UserError
+from ..run.log_file import say
+from .terminal import Terminal, standard_error, standard_output, write
+from .verbs import Model, Plugins, app
+
+if TYPE_CHECKING:
+    from ..deploy.change import Desk
+    from ..deploy.ranker import Ranked, Ranker
+
+Label = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The label of a relevant reply, where no name says it."),
+]
+Queries = Annotated[
+    Path | None, typer.Option("--queries", metavar="FILE", help="Queries, one a line.")
+]
+HEAD = ("query", "rank", "score", "id", "reply")
+
+
+@app.command()
+def index(
+    model: Model,
+    replies: Annotated[
+        Path | None,
+        typer.Argument(metavar="[REPLIES]", help="A file: a reply a line, or id TAB reply."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="INDEX", help="The index's folder.")] = Path(
+        "index"
+    ),
+    add: Annotated[Path | None, typer.Option(metavar="FILE", help="Add its replies.")] = None,
+    remove: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Remove its ids, or replies without ids.")
+    ] = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Give back the room of what was removed.")
+    ] = False,
+    hold: Annotated[
+        Literal["keys", "states", "vectors"] | None,
+        typer.Option(help="What is kept of a reply; default: by the network."),
+    ] = None,
+    dtype: Annotated[
+        Literal["fp16", "bf16", "int8"], typer.Option(help="In which numbers.")
+    ] = "fp16",
+    pool: Annotated[
+        int, typer.Option(min=1, max=16, help="Average so many neighbouring states.")
+    ] = 1,
+    first_stage: Annotated[
+        int | None,
+        typer.Option(min=10, metavar="N", help="Keep neighbours too, to find N candidates by."),
+    ] = None,
+    queries: Queries = None,
+    label: Label = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Build it anew where another index is.")
+    ] = False,
+    plugins: Plugins = None,
+) -> None:
+    """Encode replies once and keep them, for `rank`; or change such an index."""
+    wanted = [value for value in (replies, add, remove) if value is not None]
+    if len(wanted) + compact != 1:
+        message = "one of REPLIES, --add, --remove and --compact is expected, found "
+        raise UserError(
+            Problem(
+                "",
+                message + ("none" if not wanted and not compact else "several"),
+                code="index.one-thing-at-a-time",
+            )
+        )
+    from ..deploy import change
+    from ..deploy.network import open_network
+    from ..deploy.reply_file import read_names, read_queries, read_replies
+
+    console = standard_output()
+    asked = read_queries(queries) if queries is not None else None
+    desk = _desk(console, asked, label)
+    if compact:
+        manifest = change.compact(out, desk)
+    elif remove is not None:
+        from ..deploy.manifest import read_manifest
+
+        names = read_names(remove, read_manifest(out, "--out").named)
+        manifest = change.remove(out, names, desk)
+    else:
+        file = read_replies(wanted[0])
+        for warning in file.warnings:
+            desk.warn(warning)
+        if add is not None:
+            served = open_network(_network_of(model), plugins or ())
+            manifest = change.add(served, file, out, desk)
+        else:
+            form = change.Form(hold, dtype, pool, first_stage)
+            change.require_ours(out)
+            served = open_network(_network_of(model), plugins or ())
+            manifest = change.build(served, file, out, form, desk, fresh=fresh)
+    say(
+        console,
+        f"index: {out} ({manifest.held}, {manifest.dtype}, network {manifest.network[:16]})",
+    )
+
+
+@app.command()
+def rank(
+    model: Model,
+    index: Annotated[
+        Path, typer.Argument(metavar="INDEX", help="Folder of an index that MODEL made.")
+    ],
+    query: Annotated[str | None, typer.Option(help="A query.")] = None,
+    queries: Queries = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file to write, for --queries.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many replies.")] = 10,
+    first_stage: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Score the N nearest alone where there are more."),
+    ] = None,
+    label: Label = None,
+    plugins: Plugins = None,
+) -> None:
+    """Rank the replies of an index for a query, or for a file of them."""
+    from ..deploy.ranker import Ranker
+    from ..deploy.reply_file import read_queries
+
+    _require_one_source(query, queries, output)
+    console = standard_output()
+    asked = [query] if query is not None else read_queries(queries or Path())
+    ranker = Ranker(
+        _network_of(model), index, label=label, first_stage=first_stage, plugins=plugins or ()
+    )
+    _about(ranker, top)
+    if query is not None:
+        _show(console, ranker.rank(query, top))
+        return
+    assert output is not None
+    with replacing(output) as stream, _rows(len(asked), "queries") as done:
+        stream.write("\t".join(HEAD) + "\n")
+        for number, one in enumerate(asked, 1):
+            for found in ranker.rank(one, top):
+                for name in found.ids:
+                    stream.write(
+                        f"{number}\t{found.rank}\t{found.score:.6g}\t{name}\t{found.reply}\n"
+                    )
+            done(1)
+    say(console, f"rankings: {output} ({len(asked):,} queries)")
+
+
+def _require_one_source(query: str | None, queries: Path | None, output: Path | None) -> None:
+    if (query is None) == (queries is None):
+        message = "either --query TEXT or --queries FILE is expected"
+        raise UserError(Problem("", message, code="rank.one-source"))
+    if (queries is None) != (output is None):
+        message = "--queries FILE and --output FILE belong together"
+        raise UserError(Problem("--output", message, code="rank.output-missing"))
+
+
+def _about(ranker: "Ranker", top: int) -> None:
+    from .messages import show_problems
+
+    count = len(ranker.index)
+    said = f"score: {ranker.relevance.meaning}; {count:,} replies"
+    standard_error().print(said, style="dim")
+    if top > count:
+        message = f"is {top}, and the index holds {count:,} replies: all are ranked"
+        show_problems([Problem("--top", message, "", "warning", code="rank.top-above-size")])
+
+
+def _show(console: Terminal, found: list["Ranked"]) -> None:
+    if not console.is_terminal:
+        write("\t".join(HEAD[1:]))
+        for one in found:
+            for name in one.ids:
+                write(f"{one.rank}\t{one.score:.6g}\t{name}\t{one.reply}")
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for head in HEAD[1:]:
+        table.add_column(head, justify="right" if head in ("rank", "score") else "left")
+    for one in found:
+        table.add_row(str(one.rank), f"{one.score:.4f}", ", ".join(one.ids), one.reply)
+    console.print(table)
+
+
+def _network_of(model: Path) -> Path:
+    """The network of a run's folder, or the folder itself."""
+    from ..run.results import kept_folder
+
+    return kept_folder(model) or model
+
+
+def _desk(console: Terminal, queries: list[str] | None, label: str | None) -> "Desk":
+    from ..deploy.change import Desk
+    from .messages import show_problems
+
+    def tell(line: str) -> None:
+        say(console, line)
+
+    def warn(problem: Problem) -> None:
+        show_problems([problem])
+
+    return Desk(tell, warn, _rows, queries, label)
+
+
+def _rows(total: int, what: str = "replies") -> "AbstractContextManager[Callable[[int], None]]":
+    from .rows_display import rows_display
+
+    return rows_display(standard_error(), what, total)

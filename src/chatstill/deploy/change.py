@@ -1,0 +1,303 @@
+"""The changes of an index: built, added to, taken from, compacted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..data.fingerprint import fingerprint
+from ..disk.fresh import is_fresh_name
+from ..errors import Problem, UserError
+from ..figures import counted
+from .build import Encoding, Moving, Writer, clear, size_of
+from .entries import new_replies, numbers_of
+from .held import Held, Hold, held_by
+from .index import Index
+from .manifest import (
+    BUILDING,
+    FILE,
+    LOCK,
+    ColumnEntry,
+    Manifest,
+    Nearest,
+    is_index,
+    read_manifest,
+    writing_to,
+)
+from .measure import effect_of_form, first_stage_recall, sample_queries
+from .nearest import LOWEST_RECALL, require_library
+from .network import Relevance, Served, relevance_of
+from .numbers import Dtype
+from .reply_file import Reply, ReplyFile
+
+Tell = Callable[[str], None]
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+
+
+class Form(NamedTuple):
+    """What is kept of replies, and how.
+
+    Attributes:
+        hold: ``keys``, ``states`` or ``vectors``; None: the network's default.
+        dtype: In which numbers.
+        pool: Neighbouring states that are averaged.
+        first_stage: Candidates of the first stage; None: without one.
+    """
+
+    hold: Hold | None = None
+    dtype: Dtype = "fp16"
+    pool: int = 1
+    first_stage: int | None = None
+
+
+class Desk(NamedTuple):
+    """Who is told what.
+
+    Attributes:
+        tell: Takes a line.
+        warn: Takes a warning.
+        progress: Given a number of replies, a context that is told how many more were written.
+        queries: For what is measured; None: the replies themselves.
+        label: The label of a relevant reply.
+    """
+
+    tell: Tell
+    warn: Callable[[Problem], None]
+    progress: Progress
+    queries: Sequence[str] | None = None
+    label: str | None = None
+
+
+def build(
+    served: Served, file: ReplyFile, folder: Path, form: Form, desk: Desk, *, fresh: bool = False
+) -> Manifest:
+    """Builds an index in a folder that is absent, empty, or an index's that was interrupted.
+
+    Raises:
+        UserError: the folder holds something else, or a complete index of something else and not ``fresh``;
+            the disk is too small; the network does not allow the form.
+    """
+    require_ours(folder)
+    held = held_by(served.model, form.hold, form.pool)
+    if form.first_stage is not None:
+        require_library()
+    empty = Manifest(
+        network=served.fingerprint,
+        held=held.name,
+        columns=[ColumnEntry(**column._asdict()) for column in held.columns],
+        dtype=form.dtype,
+        pool=form.pool,
+        named=file.named,
+    )
+    with writing_to(folder):
+        parts = {"replies": _digest(file.replies), "first stage": form.first_stage}
+        writer = Writer(folder, empty, parts)
+        if (folder / FILE).is_file() and not fresh:
+            _require_same(folder, writer.build)
+            desk.tell(f"{folder} is this index already: nothing to do")
+            return _as_it_is(folder)
+        writer.begin()
+        _add_rows(writer, served, held, file.replies, {}, desk)
+        return _finish(writer, served, form.first_stage, desk)
+
+
+def add(served: Served, file: ReplyFile, folder: Path, desk: Desk) -> Manifest:
+    """Adds replies; those that are there already are passed over.
+
+    Raises:
+        UserError: an id is there with another reply; ids where the index has none, or the other way round;
+            another network's index; the disk is too small.
+    """
+    with writing_to(_existing(folder)):
+        index = Index(folder)
+        index.require(served.fingerprint)
+        if index.manifest.named != file.named:
+            kinds = {True: "id TAB reply", False: "replies without ids"}
+            message = (
+                f"the index has {kinds[index.manifest.named]}, and the file {kinds[file.named]}"
+            )
+            raise UserError(Problem("--add", message, code="index.other-kind-of-file"))
+        new = new_replies(index, file.replies)
+        if passed := len(file.replies) - len(new):
+            desk.tell(f"{passed:,} of {len(file.replies):,} replies are there already")
+        if not new:
+            return _as_it_is(folder)
+        known = {text: row for row, text in enumerate(index.texts())}
+        held = held_by(served.model, index.manifest.held, index.manifest.pool)
+        writer = Writer(folder, index.manifest, {"add": _digest(new)})
+        writer.begin()
+        _add_rows(writer, served, held, new, known, desk)
+        nearest = index.manifest.nearest
+        return _finish(writer, served, nearest.candidates if nearest else None, desk)
+
+
+def remove(folder: Path, names: Sequence[str], desk: Desk) -> Manifest:
+    """Removes names (replies, where these have no ids); their rows stay until ``compact``.
+
+    Raises:
+        UserError: names that are not there; then nothing is removed.
+    """
+    with writing_to(_existing(folder)):
+        index = Index(folder)
+        numbers = numbers_of(index, names)
+        writer = Writer(folder, index.manifest, {"remove": list(names)})
+        writer.begin()
+        writer.removed(np.concatenate([np.flatnonzero(index.removed), numbers]))
+        manifest = writer.finish()
+        left = counted(len(Index(folder)), "reply", "replies")
+        desk.tell(f"removed: {len(names):,}; left: {left} (--compact gives their room back)")
+        return manifest
+
+
+def compact(folder: Path, desk: Desk) -> Manifest:
+    """Writes what is left into new files, without encoding anything, and gives the room of the rest back."""
+    with writing_to(_existing(folder)):
+        index = Index(folder)
+        old = index.manifest
+        if not index.removed.any() and len(old.names) <= 1:
+            desk.tell("nothing was added or removed: there is nothing to compact")
+            return _as_it_is(folder)
+        rows = np.flatnonzero(index.alive)
+        source = Moving(index, rows)
+        empty = old.model_copy(update={"shards": [], "names": [], "removed": None, "nearest": None})
+        desk.tell(size_of(source.tokens, old.columns, old.dtype).said)
+        writer = Writer(folder, empty, {"compact": old.digest})
+        writer.begin()
+        with desk.progress(len(rows)) as done:
+            found = writer.shards(source, done)
+        new_row = dict(zip(rows.tolist(), found.tolist(), strict=True))
+        kept = np.flatnonzero(~index.removed)
+        writer.names(
+            [index.names[n] for n in kept],
+            np.array([new_row[int(index.row_of_name[n])] for n in kept], np.int64),
+        )
+        if old.nearest is not None:
+            writer.graph(old.nearest)
+        return writer.finish()
+
+
+def _add_rows(
+    writer: Writer,
+    served: Served,
+    held: Held,
+    replies: Sequence[Reply],
+    known: dict[str, int],
+    desk: Desk,
+) -> None:
+    """Encodes the texts that are not known, and writes the names of all."""
+    manifest = writer.manifest
+    texts = [text for text in dict.fromkeys(reply.text for reply in replies) if text not in known]
+    source = Encoding(served, held, manifest.dtype, texts)
+    desk.tell(
+        f"{size_of(source.tokens, held.columns, manifest.dtype).said} ({held.name}, {manifest.dtype})"
+    )
+    if source.cut:
+        most = served.model.config.max_reply_length
+        message = (
+            f"{source.cut:,} of {len(texts):,} replies are longer than {most} tokens: they are cut"
+        )
+        hint = "A network trained with a larger max_reply_length reads more of them."
+        desk.warn(Problem("", message, hint, "warning", code="index.replies-cut"))
+    with desk.progress(len(texts)) as done:
+        new = writer.shards(source, done)
+    rows = {**known, **dict(zip(texts, new.tolist(), strict=True))}
+    first = manifest.next_number
+    names = [
+        reply.id if reply.id is not None else str(first + number)
+        for number, reply in enumerate(replies)
+    ]
+    writer.names(names, np.array([rows[reply.text] for reply in replies], np.int64))
+    writer.change(next_number=first + len(replies))
+
+
+def _finish(writer: Writer, served: Served, candidates: int | None, desk: Desk) -> Manifest:
+    """Measures what a smaller form and a first stage cost, and makes all of it the index."""
+    index = Index(writer.folder, writer.manifest)
+    relevance = _measured_by(served, desk.label)
+    remarks = []
+    if index.manifest.dtype == "int8" or index.manifest.pool > 1:
+        sample = sample_queries(index, desk.queries)
+        remarks.append(effect_of_form(served, index, relevance, sample))
+    if candidates is not None:
+        sample = sample_queries(index, desk.queries)
+        nearest = writer.graph(Nearest(candidates=candidates))
+        index = Index(writer.folder, writer.manifest)
+        recall = first_stage_recall(served, index, relevance, sample, candidates)
+        said = f"first stage: {candidates:,} nearest replies hold {100 * recall:.1f} % of the true top 10"
+        remarks.append(f"{said} ({sample.said})")
+        writer.change(nearest=nearest.model_copy(update={"recall": recall}))
+        if recall < LOWEST_RECALL:
+            message = f"its recall of the true top 10 is {recall:.3f}, below {LOWEST_RECALL}"
+            hint = "Take more candidates, or train with two_tower (docs/dc_bert.md)."
+            desk.warn(Problem("--first-stage", message, hint, "warning", code="index.low-recall"))
+        if not getattr(served.model.config, "two_tower", 0):
+            message = (
+                "the network was trained without two_tower: its vectors were not made to be near"
+            )
+            desk.warn(Problem("--first-stage", message, "", "warning", code="index.no-two-tower"))
+    writer.change(remarks=remarks)
+    for remark in remarks:
+        desk.tell(remark)
+    return writer.finish()
+
+
+def _measured_by(served: Served, label: str | None) -> Relevance:
+    """What replies are ranked by; the last output where nothing says it: the effect is alike for each."""
+    try:
+        return relevance_of(served.model, label)
+    except UserError:
+        if label is not None:
+            raise
+        last = int(served.model.config.num_labels or 1) - 1
+        return Relevance(last, False, False, "the last output")
+
+
+def _as_it_is(folder: Path) -> Manifest:
+    """An index that needs no change, without what an interrupted writer may have left."""
+    manifest = Index(folder).manifest
+    clear(folder, manifest)
+    return manifest
+
+
+def require_ours(folder: Path) -> None:
+    """Refuses a folder that holds something else, before a network is opened.
+
+    Raises:
+        UserError: it does, or is a file.
+    """
+    if not folder.exists() or is_index(folder):
+        return
+    if not folder.is_dir():
+        message = f"{folder} is a file, expected a folder"
+        raise UserError(Problem("--out", message, code="index.out-is-a-file"))
+    # A process that was killed at once leaves the lock, and the marker under its fresh name.
+    ours = [path for path in folder.iterdir() if path.name == LOCK]
+    ours += [path for path in folder.iterdir() if is_fresh_name(path.name, BUILDING)]
+    if len(ours) < len(list(folder.iterdir())):
+        message = f"{folder} holds something that is no index; nothing was written"
+        raise UserError(
+            Problem("--out", message, "Name another folder.", code="index.folder-of-others")
+        )
+
+
+def _existing(folder: Path) -> Path:
+    """The folder of an index that is complete."""
+    read_manifest(folder, "--out")
+    return folder
+
+
+def _require_same(folder: Path, build: str) -> None:
+    names = read_manifest(folder, "--out").names
+    if len(names) == 1 and names[0].file == f"names-{build}.safetensors":
+        return
+    message = f"{folder} is an index already, of other replies, another form or another network"
+    hint = "--add FILE adds to it, --fresh builds it anew."
+    raise UserError(Problem("--out", message, hint, code="index.there-already"))
+
+
+def _digest(replies: Sequence[Reply]) -> str:
+    return fingerprint([[reply.id, reply.text] for reply in replies])

@@ -1,0 +1,196 @@
+"""What of a reply is kept, so that a query need not encode it again, and how it is scored.
+
+- ``keys``: of a transformer with K = 1, the keys and values of the interaction layer and the reply's [CLS]
+  row. Only the two [CLS] rows of that layer are then computed.
+- ``states``: the encoder's states; any network, any K.
+- ``vectors``: of ``linear`` and ``lstm``, one vector.
+
+Each keeps the [CLS] vector as well, by which candidates may be found (``nearest``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+from torch import Tensor
+
+from ..errors import Problem, UserError
+from ..models.networks.dc_bert.names import LINEAR, LSTM, TRANSFORMER, built_in
+
+if TYPE_CHECKING:
+    from ..models.networks.dc_bert.model import DcBertForSequenceClassification, Encoded
+
+Hold = Literal["keys", "states", "vectors"]
+HOLDS: tuple[Hold, ...] = get_args(Hold)
+VECTOR = "vector"
+VERSION = 1  # of what is computed here: raised when an index made before would give other scores
+
+
+class Column(NamedTuple):
+    """An array: numbers of each token, or of each reply."""
+
+    name: str
+    width: int
+    per_token: bool
+
+
+class Kept(NamedTuple):
+    """Arrays of replies, (B, L, W) of tokens or (B, W), and which tokens count (B, L)."""
+
+    arrays: Mapping[str, Tensor]
+    mask: Tensor
+
+
+class Held:
+    """One way of keeping replies.
+
+    Args:
+        model: The network.
+        pool: How many neighbouring states of a reply are averaged; 1: none are.
+    """
+
+    name: Hold
+    columns: tuple[Column, ...]
+
+    def __init__(self, model: DcBertForSequenceClassification, pool: int = 1) -> None:
+        self.model, self.pool = model, pool
+        self.width = int(model.config.hidden_size)
+        self.columns = (*self._columns(), Column(VECTOR, self.width, False))
+
+    def _columns(self) -> tuple[Column, ...]:
+        raise NotImplementedError
+
+    def of(self, replies: Encoded) -> Kept:
+        """What is kept of encoded replies."""
+        raise NotImplementedError
+
+    def asked(self, query: Encoded) -> Any:
+        """What is needed of a query, computed once; given to ``logits``."""
+        raise NotImplementedError
+
+    def logits(self, asked: Any, kept: Kept) -> Tensor:
+        """(B, C) of one query and B replies."""
+        raise NotImplementedError
+
+    def tokens(self, count: int) -> int:
+        """Tokens that are kept of a reply of ``count``, special ones included."""
+        return 1 + -(-(count - 1) // self.pool)
+
+
+class States(Held):
+    """See the module."""
+
+    name: Hold = "states"
+
+    def _columns(self) -> tuple[Column, ...]:
+        narrow = getattr(self.model.config, "document_width", None)
+        return (Column("states", narrow or self.width, True),)
+
+    def of(self, replies: Encoded) -> Kept:
+        stored, mask = _pooled(self.model, replies, self.pool)
+        return Kept({"states": stored, VECTOR: replies.vector}, mask)
+
+    def asked(self, query: Encoded) -> Encoded:
+        return query
+
+    def logits(self, asked: Encoded, kept: Kept) -> Tensor:
+        states = self.model.widen(kept.arrays["states"])
+        rows = len(states)
+        query, mask = asked.states.expand(rows, -1, -1), asked.mask.expand(rows, -1)
+        return self.model.interact(query, mask, states, kept.mask, pool=self.pool)
+
+
+class Keys(Held):
+    """See the module."""
+
+    name: Hold = "keys"
+
+    def _columns(self) -> tuple[Column, ...]:
+        tokens = (Column(name, self.width, True) for name in ("keys", "values"))
+        return (*tokens, Column("cls", self.width, False))
+
+    def of(self, replies: Encoded) -> Kept:
+        stored, mask = _pooled(self.model, replies, self.pool)
+        states = self.model.widen(stored)
+        keys, values, cls = self.model.document_keys_values(states, mask, pool=self.pool)
+        found = {"keys": _joined(keys), "values": _joined(values), "cls": cls}
+        return Kept({**found, VECTOR: replies.vector}, mask)
+
+    def asked(self, query: Encoded) -> Encoded:
+        return query
+
+    def logits(self, asked: Encoded, kept: Kept) -> Tensor:
+        heads = (self.model.config.num_attention_heads, -1)
+        keys, values = (
+            kept.arrays[name].unflatten(-1, heads).transpose(1, 2) for name in ("keys", "values")
+        )
+        return self.model.interact_cached(
+            asked.states, asked.mask, keys, values, kept.mask, kept.arrays["cls"]
+        )
+
+
+class Vectors(Held):
+    """See the module."""
+
+    name: Hold = "vectors"
+
+    def _columns(self) -> tuple[Column, ...]:
+        if built_in(self.model.config.last_layer_model_type) == LSTM:
+            return (Column("pooled", 2 * max(self.width // 2, 1), False),)
+        return (Column("pooled", self.width, False),)
+
+    def of(self, replies: Encoded) -> Kept:
+        pooled = self.model.pool_document(replies.states, replies.mask)
+        return Kept({"pooled": pooled, VECTOR: replies.vector}, replies.mask)
+
+    def asked(self, query: Encoded) -> Tensor:
+        return self.model.pool_query(query.states, query.mask)
+
+    def logits(self, asked: Tensor, kept: Kept) -> Tensor:
+        return self.model.interact_pooled(asked, kept.arrays["pooled"])
+
+
+KINDS: dict[Hold, type[Held]] = {"keys": Keys, "states": States, "vectors": Vectors}
+
+
+def possible(config: Any) -> tuple[Hold, ...]:
+    """What may be kept for a network, the default first."""
+    kind = built_in(config.last_layer_model_type)
+    if kind in (LINEAR, LSTM):
+        return ("vectors", "states")
+    if kind == TRANSFORMER and config.num_interaction_layers == 1:
+        return ("keys", "states")
+    return ("states",)
+
+
+def held_by(model: DcBertForSequenceClassification, hold: Hold | None, pool: int = 1) -> Held:
+    """The way of keeping replies that is asked for, or the network's default.
+
+    Raises:
+        UserError: the network does not allow it.
+    """
+    allowed = possible(model.config)
+    kind = hold or allowed[0]
+    if kind not in allowed:
+        form = model.config.last_layer_model_type
+        layers = f" of {model.config.num_interaction_layers} layers" if form == TRANSFORMER else ""
+        message = f"'{kind}' cannot be kept for this network, a '{form}'{layers}"
+        hint = f"Take {' or '.join(allowed)}."
+        raise UserError(Problem("--hold", message, hint, code="index.cannot-be-held"))
+    if pool > 1 and (kind == "vectors" or built_in(model.config.last_layer_model_type) is None):
+        message = "averages neighbouring states for a transformer, and this network is another kind"
+        raise UserError(Problem("--pool", message, "Leave it out.", code="index.cannot-pool"))
+    return KINDS[kind](model, pool)
+
+
+def _pooled(model: Any, replies: Encoded, pool: int) -> tuple[Tensor, Tensor]:
+    if pool == 1:
+        return replies.stored, replies.mask
+    stored, mask = model.pool_documents(replies.stored, replies.mask, pool)
+    return stored, mask
+
+
+def _joined(heads: Tensor) -> Tensor:
+    """(B, heads, L, d) as (B, L, H)."""
+    return heads.transpose(1, 2).flatten(2)

@@ -1,0 +1,218 @@
+"""An index opened for reading. What it has opened stays readable, whatever a writer does meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import Problem, UserError
+from .held import VECTOR, Column, Held, Kept
+from .manifest import FILE, ColumnEntry, Manifest, read_manifest
+from .numbers import SCALE, unpacked
+from .tensor_file import REBUILD, TensorFile, Texts
+
+TOKENS, TEXT, NAME, ROWS = "tokens", "text", "name", "rows"
+BATCH_TOKENS = 1 << 13  # so that a batch's numbers stay near the processor
+BATCH_ROWS = 1 << 12
+ATTEMPTS = 3
+
+
+class Shard:
+    """One file of replies, shortest first."""
+
+    def __init__(self, file: TensorFile) -> None:
+        self.tensors = file.tensors
+        self.texts = Texts(file.tensors, TEXT)
+        self.tokens = file.tensors[TOKENS].numpy().astype(np.int64)
+        self.starts = np.cumsum(self.tokens) - self.tokens
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def stored(self, column: Column | ColumnEntry, rows: np.ndarray) -> dict[str, Tensor]:
+        """The numbers of rows as they are stored: of a token column those of all their tokens on end."""
+        if column.per_token:
+            counts = self.tokens[rows]
+            inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            rows = np.repeat(self.starts[rows], counts) + inside
+        places = torch.from_numpy(rows)
+        names = [name for name in (column.name, column.name + SCALE) if name in self.tensors]
+        return {name: self.tensors[name][places] for name in names}
+
+    def kept(self, columns: Sequence[Column], rows: np.ndarray, device: torch.device) -> Kept:
+        """What is kept of rows, as float32; tokens are padded to the longest of them."""
+        counts = self.tokens[rows]
+        length = int(counts.max())
+        places = np.arange(length)
+        mask = torch.from_numpy((places < counts[:, None]).astype(np.int64))
+        found = {}
+        for column in columns:
+            if not column.per_token:
+                found[column.name] = self._rows(column.name, rows, device)
+                continue
+            if (counts == length).all() and (np.diff(rows) == 1).all():  # neighbours: no copy
+                start = int(self.starts[rows[0]])
+                between = slice(start, start + length * len(rows))
+                values = self._between(column.name, between, device)
+                found[column.name] = values.unflatten(0, (len(rows), length))
+                continue
+            last = self.starts[rows] + counts - 1
+            tokens = np.minimum(self.starts[rows][:, None] + places, last[:, None])
+            found[column.name] = self._rows(column.name, tokens, device)
+        return Kept(found, mask.to(device))
+
+    def _rows(self, name: str, rows: np.ndarray, device: torch.device) -> Tensor:
+        places = torch.from_numpy(rows)
+        scale = self.tensors.get(name + SCALE)
+        taken = self.tensors[name][places].to(device)
+        return unpacked(taken, None if scale is None else scale[places].to(device))
+
+    def _between(self, name: str, rows: slice, device: torch.device) -> Tensor:
+        scale = self.tensors.get(name + SCALE)
+        taken = self.tensors[name][rows].to(device)
+        return unpacked(taken, None if scale is None else scale[rows].to(device))
+
+
+class Batch(NamedTuple):
+    """Rows of one shard that are read together."""
+
+    shard: int
+    rows: np.ndarray  # within the shard
+
+
+class Index:
+    """An index and all of its files, open.
+
+    Args:
+        folder: Its folder.
+        manifest: One that is not written yet; default: that of the folder.
+
+    Raises:
+        UserError: there is no index, building it was interrupted, or one of its files is not as it was.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest | None = None) -> None:
+        self.folder = folder
+        for attempt in range(ATTEMPTS):
+            self.manifest = manifest or read_manifest(folder)
+            try:
+                self._open()
+                break
+            except FileNotFoundError as error:  # a writer has put another state in its place
+                if attempt == ATTEMPTS - 1 or manifest is not None:
+                    message = "is missing, and the index needs it"
+                    place = str(error.filename)
+                    raise UserError(
+                        Problem(place, message, REBUILD, code="index.file-missing")
+                    ) from None
+        sizes = [len(shard) for shard in self.shards]
+        self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    def _open(self) -> None:
+        self.shards = [Shard(entry.open(self.folder)) for entry in self.manifest.shards]
+        names = [entry.open(self.folder).tensors for entry in self.manifest.names]
+        self._names = [Texts(tensors, NAME) for tensors in names]
+        rows = [tensors[ROWS].numpy() for tensors in names]
+        self.row_of_name = np.concatenate(rows) if rows else np.empty(0, np.int64)
+        gone = self.manifest.removed
+        self.removed = np.zeros(len(self.row_of_name), np.bool_)
+        if gone is not None:
+            self.removed[gone.open(self.folder).tensors[ROWS].numpy()] = True
+
+    @property
+    def num_rows(self) -> int:
+        """All rows, those that were removed too."""
+        return int(self.first[-1])
+
+    @cached_property
+    def alive(self) -> np.ndarray:
+        """(rows,) which of them still have a name."""
+        found = np.zeros(self.num_rows, np.bool_)
+        found[self.row_of_name[~self.removed]] = True
+        return found
+
+    def __len__(self) -> int:
+        """Replies that can be ranked; equal ones count once."""
+        return int(self.alive.sum())
+
+    @cached_property
+    def names(self) -> list[str]:
+        """All names, those that were removed too."""
+        return [name for texts in self._names for name in texts]
+
+    @cached_property
+    def number_of(self) -> dict[str, int]:
+        """Name to its number, of those that were not removed."""
+        kept = np.flatnonzero(~self.removed)
+        return {self.names[number]: int(number) for number in kept}
+
+    @cached_property
+    def _numbers_of_rows(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for number in np.flatnonzero(~self.removed):
+            found.setdefault(int(self.row_of_name[number]), []).append(int(number))
+        return found
+
+    def names_of(self, row: int) -> tuple[str, ...]:
+        """The names of a reply, in the order in which they came."""
+        return tuple(self.names[number] for number in self._numbers_of_rows.get(row, ()))
+
+    def text(self, row: int) -> str:
+        """A reply."""
+        shard = int(np.searchsorted(self.first, row, side="right")) - 1
+        found: str = self.shards[shard].texts[row - int(self.first[shard])]
+        return found
+
+    def texts(self) -> Iterator[str]:
+        """All replies in the order of their rows, those that were removed too."""
+        for shard in self.shards:
+            yield from shard.texts
+
+    def batches(self, rows: np.ndarray | None = None) -> Iterator[Batch]:
+        """Rows in batches of one shard and of about one length; by default all that can be ranked.
+
+        Args:
+            rows: Row numbers, ascending.
+        """
+        wanted = np.flatnonzero(self.alive) if rows is None else rows
+        bounds = np.searchsorted(wanted, self.first)
+        for number, shard in enumerate(self.shards):
+            inside = wanted[bounds[number] : bounds[number + 1]] - self.first[number]
+            start = 0
+            while start < len(inside):
+                end = _end(shard.tokens[inside], start)
+                yield Batch(number, inside[start:end])
+                start = end
+
+    def kept(self, held: Held, batch: Batch, device: torch.device) -> Kept:
+        """What is kept of a batch's replies."""
+        columns = [column for column in held.columns if column.name != VECTOR]
+        return self.shards[batch.shard].kept(columns, batch.rows, device)
+
+    def require(self, network: str) -> None:
+        """Refuses a network that did not make the index.
+
+        Raises:
+            UserError: with both fingerprints.
+        """
+        if network == self.manifest.network:
+            return
+        message = (
+            f"{self.folder / FILE} was made by another network, of fingerprint "
+            f"{self.manifest.network[:16]}; this one's is {network[:16]}"
+        )
+        hint = "Take the network that made it, or build the index again: chatstill index … --fresh."
+        raise UserError(Problem("MODEL", message, hint, code="index.of-another-network"))
+
+
+def _end(tokens: np.ndarray, start: int) -> int:
+    """Where a batch ends that begins at ``start``: lengths ascend, so the last of it is the longest."""
+    counts = np.arange(1, len(tokens) - start + 1)
+    fits = (tokens[start:] * counts <= BATCH_TOKENS) & (counts <= BATCH_ROWS)
+    return start + max(1, int(np.searchsorted(~fits, True)))
