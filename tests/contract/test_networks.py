@@ -38,6 +38,8 @@ FORMS = {
         {"kind": "lstm", "teacher": "distilbert"},
         {"layers": 2, "teacher": "roberta"},
         {"teacher": "electra"},
+        {"attends": "one_way"},
+        {"attends": "one_way", "layers": 2, "teacher": "distilbert"},
     ],
 }
 CASES = [

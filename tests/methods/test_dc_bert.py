@@ -96,12 +96,14 @@ def test_two_towers_needs_rows_that_are_right_or_wrong(objective, outputs):
 
 
 def test_knobs_that_another_form_would_read_are_told():
-    own = method(
-        last_layer_model_type="Linear", num_interaction_layers=2, copy_from_bert_layer_num=0
-    )
+    knobs = {
+        "copy_from_bert_layer_num": 0,
+        "num_interaction_layers": 2,
+        "interaction": "one_way",
+    }
+    own = method(last_layer_model_type="Linear", **knobs)
     assert [(p.place, p.severity) for p in own.problems()] == [
-        ("dc_bert_model_config.copy_from_bert_layer_num", "warning"),
-        ("dc_bert_model_config.num_interaction_layers", "warning"),
+        (f"dc_bert_model_config.{key}", "warning") for key in knobs
     ]
     assert not method(last_layer_model_type="Linear").problems()
 

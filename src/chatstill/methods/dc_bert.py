@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
 from ..errors import Problem
-from ..models.networks.dc_bert.names import KEY, TRANSFORMER, built_in, files
+from ..models.networks.dc_bert.names import BOTH_WAYS, KEY, TRANSFORMER, built_in, files
 from .base import Context, Features, Method, MethodConfig, Needs, Phase, StudentSpec
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Config(MethodConfig):
             with; ``transformer`` alone.
         num_interaction_layers: K, the number of interaction layers; ``transformer`` alone.
         shared_encoder: One encoder for both texts in place of the paper's two.
+        interaction: ``one_way``: its layers change the query's states alone; ours; of ``transformer``.
         weight_hard: Of the task's loss.
         weight_soft: Of the teacher's soft labels; ours.
         temperature: Of the soft labels.
@@ -58,6 +59,7 @@ class Config(MethodConfig):
     copy_from_bert_layer_num: int = -1
     num_interaction_layers: int = Field(default=1, ge=1, le=1000)
     shared_encoder: bool = False
+    interaction: Literal["both_ways", "one_way"] = BOTH_WAYS
     weight_hard: float = Field(default=1.0, ge=0)
     weight_soft: float = Field(default=0.0, ge=0)
     temperature: float = Field(default=2.0, gt=0)
@@ -117,6 +119,7 @@ class DcBert(Method):
             layers=config.num_interaction_layers,
             copy_from=config.copy_from_bert_layer_num,
             shared=config.shared_encoder,
+            attends=config.interaction,
         )
         return build_dc_bert(teacher, wanted, spec)
 
@@ -152,7 +155,7 @@ class DcBert(Method):
             )
         if built_in(config.last_layer_model_type) != TRANSFORMER:
             default = Config()
-            for key in ("copy_from_bert_layer_num", "num_interaction_layers"):
+            for key in ("copy_from_bert_layer_num", "num_interaction_layers", "interaction"):
                 if getattr(config, key) != getattr(default, key):
                     message = f"has no effect with {KEY} '{config.last_layer_model_type}'"
                     found.append(

@@ -152,23 +152,35 @@ class DcBertForSequenceClassification(PreTrainedModel):
         query_mask: Tensor,
         document_states: Tensor,
         document_mask: Tensor,
+        pool: int = 1,
     ) -> Tensor:
-        """Logits (B, C) of states (B, Lq, H) and (B, Ld, H) and their masks, all interaction layers."""
-        logits: Tensor = self.interaction(query_states, query_mask, document_states, document_mask)
+        """Logits (B, C) of states (B, Lq, H) and (B, Ld, H) and their masks, all interaction layers.
+
+        ``pool`` is the ``size`` with which ``pool_documents`` made the documents' states.
+
+        Raises:
+            ValueError: ``pool`` is not 1, and the form is not ``transformer``.
+        """
+        sides = (query_states, query_mask, document_states, document_mask)
+        if pool != 1:
+            return self._transformer("places to be pooled").forward(*sides, pool)
+        logits: Tensor = self.interaction(*sides)
         return logits
 
     # -- K = 1: a document's keys and values -----------------------------------------------------------
 
-    def document_keys_values(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def document_keys_values(
+        self, states: Tensor, mask: Tensor, pool: int = 1
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Keys and values (B, heads, Ld, d) of the interaction layer, and the [CLS] row (B, H) that goes in.
 
         They hold the document's position and type embeddings, which are fixed because every query takes up
-        ``config.query_places`` places. Padded places (``mask`` 0) hold anything.
+        ``config.query_places`` places. Padded places (``mask`` 0) hold anything. ``pool`` as in ``interact``.
 
         Raises:
             ValueError: the network has another form than one transformer layer.
         """
-        return self._transformer().keys_values(states)
+        return self._transformer().keys_values(states, pool)
 
     def interact_cached(
         self,
@@ -179,7 +191,8 @@ class DcBertForSequenceClassification(PreTrainedModel):
         document_mask: Tensor,
         cls_row: Tensor,
     ) -> Tensor:
-        """Logits (B, C) as ``interact`` gives, with the two [CLS] rows of the layer computed alone.
+        """Logits (B, C) as ``interact`` gives, with the [CLS] rows of the layer computed alone: both, or of
+        ``one_way`` the query's.
 
         Args:
             query_states: (B, Lq, H), or (1, Lq, H) for one query against all documents.
@@ -209,9 +222,9 @@ class DcBertForSequenceClassification(PreTrainedModel):
         """Logits (B, C) of pooled vectors (B, D); one query (1, D) serves many documents."""
         return self._pooled().pooled(query, document)
 
-    def _transformer(self) -> TransformerInteraction:
+    def _transformer(self, wanted: str = "keys and values") -> TransformerInteraction:
         if not isinstance(self.interaction, TransformerInteraction):
-            raise ValueError(f"a '{self.config.last_layer_model_type}' has no keys and values")
+            raise ValueError(f"a '{self.config.last_layer_model_type}' has no {wanted}")
         return self.interaction
 
     def _pooled(self) -> PooledInteraction:

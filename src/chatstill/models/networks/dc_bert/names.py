@@ -14,6 +14,7 @@ TRANSFORMER, LINEAR, LSTM = "transformer", "linear", "lstm"
 BUILT_IN = (TRANSFORMER, LINEAR, LSTM)
 FILE = Path("models") / "dc_bert.py"  # in the working directory, as in a clone
 KEY = "last_layer_model_type"
+BOTH_WAYS, ONE_WAY = "both_ways", "one_way"  # which states the interaction layers change
 
 _plugins: list[str] = []
 
