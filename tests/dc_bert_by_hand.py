@@ -30,8 +30,10 @@ def teacher_of(kind="bert", layers=3, outputs=2, dropout=0.0):
     return jittered(model), tokenizer
 
 
-def reading_of(tokenizer, row=24, query=None, reply=None, side="right", pairs=True):
-    return RowReading(tokenizer, row, query, reply, side, lambda: pairs)
+def reading_of(tokenizer, row=24, query=None, reply=None, side="right", pairs=True, replies=()):
+    return RowReading(
+        tokenizer, row, query, reply, side, lambda: pairs, lambda most: list(replies)[:most]
+    )
 
 
 def dc_bert(
@@ -42,6 +44,7 @@ def dc_bert(
     copy_from=-1,
     shared=False,
     attends="both_ways",
+    width=None,
     depth=None,
     outputs=2,
     dropout=0.0,
@@ -60,7 +63,7 @@ def dc_bert(
         copy_layers=copy_layers,
         reading=reading_of(tokenizer, **{"query": 6, **reading}),
     )
-    wanted = Interaction(kind, layers, copy_from, shared, attends)
+    wanted = Interaction(kind, layers, copy_from, shared, attends, width)
     model, lines = build_dc_bert(theirs, wanted, spec)
     return SimpleNamespace(model=model, teacher=theirs, tokenizer=tokenizer, lines=lines)
 
@@ -91,6 +94,15 @@ def gelu(x):
 def softmax(x):
     e = np.exp(x - x.max())
     return e / e.sum()
+
+
+def attention_rows(layer, x, seen, places):
+    """(heads, rows, L) scores before the softmax of the rows of ``x`` at some places."""
+    own, heads = layer.attention.self, layer.attention.self.num_attention_heads
+    queries, keys = linear(own.query, x[places]), linear(own.key, seen)
+    size = x.shape[1] // heads
+    of = [slice(head * size, (head + 1) * size) for head in range(heads)]
+    return np.array([queries[:, at] @ keys[:, at].T / np.sqrt(size) for at in of])
 
 
 def bert_layer(layer, x, seen=None):

@@ -39,6 +39,8 @@ FORMS = {
         {"layers": 2, "teacher": "roberta"},
         {"teacher": "electra"},
         {"attends": "one_way"},
+        {"width": 5},
+        {"attends": "one_way", "width": 4, "layers": 2, "shared": True},
         {"attends": "one_way", "layers": 2, "teacher": "distilbert"},
     ],
 }

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tests.dc_bert_by_hand import dc_bert, jittered, numbers, one_way_form, placed
+from tests.dc_bert_by_hand import attention_rows, dc_bert, jittered, numbers, one_way_form, placed
 from tests.draws import reseeded
 
+from chatstill.errors import UserError
 from chatstill.models.networks.dc_bert.config import DcBertConfig
 from chatstill.models.networks.dc_bert.pooling import pool_documents, pooled_positions
 
@@ -131,16 +132,16 @@ def test_other_forms_have_one_way_only_as_a_word():
 
 
 def test_cls_stays_and_neighbours_are_averaged_the_last_group_over_those_that_are_there():
-    rows = [[9.0], [1.0], [3.0], [5.0], [7.0], [11.0]], [[8.0], [2.0], [4.0], [6.0], [0.0], [0.0]]
+    rows = [[9.0], [1.0], [3.0], [5.0], [7.0], [14.0]], [[8.0], [2.0], [4.0], [6.0], [0.0], [0.0]]
     mask = torch.tensor([[1] * 6, [1, 1, 1, 1, 0, 0]])
     pooled, seen = pool_documents(torch.tensor(rows), mask, 2)
-    assert pooled[..., 0].tolist() == [[9, 2, 6, 11], [8, 3, 6, 0]]
+    assert pooled[..., 0].tolist() == [[9, 2, 6, 14], [8, 3, 6, 0]]
     assert seen.tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
     assert seen.dtype == mask.dtype
     pooled, seen = pool_documents(torch.tensor(rows), mask, 3)
-    assert pooled[..., 0].tolist() == [[9, 3, 9], [8, 4, 0]]
+    assert pooled[..., 0].tolist() == [[9, 3, 10.5], [8, 4, 0]]
     assert seen.tolist() == [[1, 1, 1], [1, 1, 0]]
-    assert pool_documents(torch.tensor(rows), mask, 50)[0][..., 0].tolist() == [[9, 5.4], [8, 4]]
+    assert pool_documents(torch.tensor(rows), mask, 50)[0][..., 0].tolist() == [[9, 6], [8, 4]]
 
 
 def test_a_group_of_one_changes_nothing_and_none_is_below():
@@ -218,3 +219,158 @@ def test_a_form_without_positions_cannot_be_pooled():
     sides = states(1, 5), masks(5), states(1, 3), masks(3)
     with pytest.raises(ValueError, match="'linear' has no places"):
         dc_bert(kind="linear").model.interact(*sides, pool=2)
+
+
+# -- narrow ----------------------------------------------------------------------------------------
+
+FOUND = [f"{one} {other}" for one in ("sure", "not", "a red cat") for other in ("box", "go home")]
+
+
+def encoded(made, texts=REPLIES):
+    return made.model.encode_documents(*made.model.document_ids(texts, made.tokenizer)[:2])
+
+
+@torch.no_grad()
+def test_what_is_stored_is_narrow_and_widened_it_is_what_the_interaction_reads():
+    made = dc_bert(width=5)
+    jittered(made.model)
+    found, plain = encoded(made), made.model.projection
+    assert found.stored.shape == (*found.mask.shape, 5)
+    assert torch.equal(made.model.widen(found.stored), found.states)
+    assert torch.equal(found.vector, found.states[:, 0])
+    ids, mask, _ = made.model.document_ids(REPLIES, made.tokenizer)
+    states_ = made.model.dc_bert.document_encoder(ids, mask).last_hidden_state
+    by_hand = numbers(states_) @ numbers(plain.down.weight).T + numbers(plain.down.bias)
+    np.testing.assert_allclose(found.stored, by_hand, atol=1e-5)
+    by_hand = by_hand @ numbers(plain.up.weight).T + numbers(plain.up.bias)
+    np.testing.assert_allclose(found.states, by_hand, atol=1e-5)
+    asked = made.model.encode_queries(*made.model.query_ids(QUERIES, made.tokenizer)[:2])
+    assert asked.stored is asked.states
+
+
+@torch.no_grad()
+def test_without_a_width_the_states_themselves_are_stored():
+    found = encoded(made := dc_bert())
+    assert found.stored is found.states and made.model.widen(found.stored) is found.stored
+    assert not [name for name in made.model.state_dict() if "projection" in name]
+
+
+@torch.no_grad()
+def test_half_precision_is_widened_in_the_networks_own():
+    found = encoded(made := dc_bert(width=8))
+    wide = made.model.widen(found.stored.half())
+    assert wide.dtype == torch.float32
+    torch.testing.assert_close(wide, found.states, atol=1e-2, rtol=1e-2)
+
+
+@torch.no_grad()
+def test_the_projection_starts_as_the_main_axes_of_training_replies():
+    made = dc_bert(width=6, replies=FOUND)
+    down, up = made.model.projection.down, made.model.projection.up
+    torch.testing.assert_close(down.weight @ down.weight.T, torch.eye(6), atol=1e-5, rtol=0)
+    assert torch.equal(up.weight, down.weight.T)
+    every = []
+    for text in ["", *FOUND]:
+        ids, mask, _ = made.model.document_ids([text], made.tokenizer)
+        every.append(numbers(made.model.dc_bert.document_encoder(ids, mask).last_hidden_state[0]))
+    x = np.concatenate(every)
+    _, sizes, axes = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    expected = x.mean(0) + (x - x.mean(0)) @ axes[:6].T @ axes[:6]
+    found = up(down(torch.tensor(x).float()))
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+    kept = 100 * (sizes[:6] ** 2).sum() / (sizes**2).sum()
+    assert f"stored as 6: the main axes of {len(x)} states" in made.lines[2]
+    assert f"hold {kept:.1f} % of their variance" in made.lines[2]
+
+
+@torch.no_grad()
+def test_with_all_axes_but_the_one_that_a_norm_takes_nothing_is_lost():
+    """States behind a LayerNorm lie in a plane: 15 numbers tell the 16 of each."""
+    made = dc_bert(replies=FOUND, width=15)
+    rows = made.tokenizer(QUERIES, REPLIES, padding=True, return_tensors="pt")
+    found = made.model.both_forms(**rows)
+    torch.testing.assert_close(found.logits, found.unprojected.logits, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("width", [16, 17, 0])
+def test_a_width_that_makes_nothing_smaller_names_both_numbers(width):
+    with pytest.raises(UserError) as caught:
+        dc_bert(width=width)
+    (problem,) = caught.value.problems
+    assert problem.code == "dc-bert.width-not-smaller"
+    assert problem.place == "dc_bert_model_config.document_width"
+    assert f"is {width}," in problem.message and "have 16 numbers" in problem.message
+    assert dc_bert(kind="linear", width=width).model.config.document_width is None
+
+
+def test_a_configuration_of_before_projects_nothing():
+    written = dc_bert(width=3).model.config.to_dict()
+    assert DcBertConfig.from_dict(written).document_width == 3
+    del written["document_width"]
+    assert DcBertConfig.from_dict(written).document_width is None
+
+
+@torch.no_grad()
+def test_pooled_before_it_is_widened_is_pooled_behind():
+    found = encoded(made := dc_bert(width=5))
+    narrow, mask = pool_documents(found.stored, found.mask, 2)
+    wide, seen = pool_documents(found.states, found.mask, 2)
+    assert torch.equal(mask, seen)
+    inside = mask.bool()
+    torch.testing.assert_close(made.model.widen(narrow)[inside], wide[inside], atol=1e-5, rtol=1e-5)
+
+
+def by_hand_scores(form, query, document, one_way):
+    """(heads, rows, L) of the first layer's [CLS] rows, of states (Lq, H) and (Ld, H)."""
+    asked, replied = placed(form, query, document, 8)
+    both = np.concatenate([asked, replied])
+    places = [0] if one_way else [0, len(asked)]
+    return attention_rows(form.layers[0], both, both, places)
+
+
+@pytest.mark.parametrize("attends", ["both_ways", "one_way"])
+@torch.no_grad()
+def test_both_forms_are_the_projected_one_and_the_one_without(attends):
+    made = dc_bert(width=5, attends=attends, layers=2)
+    model, one_way = jittered(made.model), attends == "one_way"
+    rows = made.tokenizer(QUERIES, REPLIES, padding=True, return_tensors="pt")
+    found = model.both_forms(**rows)
+    assert torch.equal(found.logits, model(**rows).logits)
+    beside, heads = found.unprojected, model.config.num_attention_heads
+    for row, (query, reply) in enumerate(zip(QUERIES, REPLIES, strict=True)):
+        asked = model.encode_queries(*model.query_ids([query], made.tokenizer)[:2])
+        ids, mask, _ = model.document_ids([reply], made.tokenizer)
+        states_ = model.dc_bert.document_encoder(ids, mask).last_hidden_state
+        whole = model.interact(asked.states, asked.mask, states_, mask)
+        torch.testing.assert_close(beside.logits[row], whole[0], atol=1e-5, rtol=1e-5)
+        inside = beside.mask[row].bool()
+        for scores, document in (
+            (beside.targets, states_),
+            (beside.scores, encoded(made, [reply]).states),
+        ):
+            assert scores.shape[:4] == (2, 4, heads, 1 if one_way else 2)
+            sides = numbers(asked.states[0]), numbers(document[0])
+            expected = by_hand_scores(model.interaction, *sides, one_way)
+            np.testing.assert_allclose(scores[0, row][:, :, inside], expected, atol=1e-4)
+
+
+def test_targets_have_no_graph_and_both_forms_train_the_encoders():
+    made = dc_bert(width=5)
+    rows = made.tokenizer(QUERIES, REPLIES, padding=True, return_tensors="pt")
+    found = made.model.train().both_forms(**rows)
+    assert not found.unprojected.targets.requires_grad
+    word = made.model.dc_bert.document_encoder.embeddings.word_embeddings.weight
+    for part in (found.logits, found.unprojected.logits, found.unprojected.scores):
+        (gradient,) = torch.autograd.grad(part.square().sum(), word, retain_graph=True)
+        assert gradient.any()
+
+
+def test_in_evaluation_only_the_projected_form_is_computed():
+    made = dc_bert(width=5)
+    passes = []
+    made.model.interaction.layers[0].register_forward_hook(lambda *_: passes.append(1))
+    rows = made.tokenizer(QUERIES, REPLIES, padding=True, return_tensors="pt")
+    made.model(**rows)
+    assert len(passes) == 1
+    made.model.both_forms(**rows)
+    assert len(passes) == 3

@@ -32,7 +32,8 @@ LEARNS = {**DC, "learning_rate": 0.005, "num_train_epochs": 6}
 OURS = [
     {},
     {"interaction": "one_way", "num_interaction_layers": 2},
-]  # knobs that are not the paper's
+    {"document_width": 6},
+]
 
 
 def knobs(**more):

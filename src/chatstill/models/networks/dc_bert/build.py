@@ -21,6 +21,7 @@ from .fitting import (
     Interaction,
     about_rows,
     about_student,
+    about_width,
     deeper,
     interaction_layers,
     unknown_teacher,
@@ -30,6 +31,7 @@ from .lengths import Lengths, fitting_lengths
 from .model import DcBertForSequenceClassification
 from .names import BOTH_WAYS, ONE_WAY, TRANSFORMER, built_in
 from .own import own_interaction
+from .projection import TEXTS, start_projection
 
 NOT_THE_ENCODERS = ("architectures", "id2label", "label2id", "problem_type", "transformers_version")
 
@@ -58,7 +60,7 @@ def build_dc_bert(
     lower: list[int] = []
     if joint:
         lower, found = interaction_layers(wanted, num_layers_of(teacher.config))
-        problems += found
+        problems += [*found, *about_width(wanted, teacher.config.hidden_size)]
     lengths, found = fitting_lengths(reading, usable_positions(teacher.config, teacher), joint)
     problems += [*found, *about_rows(reading)]
     code = ""
@@ -73,6 +75,8 @@ def build_dc_bert(
     config = _config(teacher, encoder, wanted, lengths, reading, code)
     model = _new(config, spec.seed)
     lines = _fill(model, teacher, encoder, lower)
+    if model.projection is not None:
+        lines.append(start_projection(model, reading.tokenizer, reading.replies(TEXTS)))
     _try(model)
     start = f"encoders start as the teacher's layers {indices} (0-based)"
     cut = f"queries are cut to {lengths.query} tokens, replies to {lengths.reply}"
@@ -92,12 +96,14 @@ def _config(
     code: str,
 ) -> DcBertConfig:
     described = {k: v for k, v in encoder.config.to_dict().items() if k not in NOT_THE_ENCODERS}
+    joint = built_in(wanted.kind) == TRANSFORMER
     return DcBertConfig(
         encoder_config={key: v for key, v in described.items() if not key.startswith("_")},
         last_layer_model_type=built_in(wanted.kind) or wanted.kind,
         interaction_code=code,
         num_interaction_layers=wanted.layers,
-        interaction=wanted.attends if built_in(wanted.kind) == TRANSFORMER else BOTH_WAYS,
+        interaction=wanted.attends if joint else BOTH_WAYS,
+        document_width=wanted.width if joint else None,
         shared_encoder=wanted.shared,
         max_query_length=lengths.query,
         max_reply_length=lengths.reply,

@@ -33,6 +33,7 @@ class DcBertConfig(PretrainedConfig):
         num_positions: Rows of the table of global positions.
         cls_token_id: Stands before each text.
         sep_token_id: Stands behind each text.
+        document_width: Numbers that are stored of each state of a reply; None: all of them.
         separators: How many of them stand between the two texts of a row (RoBERTa: 2).
     """
 
@@ -53,6 +54,7 @@ class DcBertConfig(PretrainedConfig):
         sep_token_id: int = 102,
         separators: int = 1,
         interaction: str = BOTH_WAYS,
+        document_width: int | None = None,
         **more: Any,
     ) -> None:
         self.encoder_config = dict(encoder_config or {"model_type": "bert"})
@@ -60,6 +62,7 @@ class DcBertConfig(PretrainedConfig):
         self.interaction_code = interaction_code
         self.num_interaction_layers = num_interaction_layers
         self.interaction = interaction
+        self.document_width = document_width
         self.shared_encoder = shared_encoder
         self.max_query_length, self.max_reply_length = max_query_length, max_reply_length
         self.truncation_side = truncation_side

@@ -25,6 +25,7 @@ class Interaction:
         copy_from: ``copy_from_bert_layer_num``.
         shared: ``shared_encoder``.
         attends: ``interaction``.
+        width: ``document_width``.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Interaction:
     copy_from: int
     shared: bool
     attends: str = BOTH_WAYS
+    width: int | None = None
 
 
 def interaction_layers(wanted: Interaction, total: int) -> tuple[list[int], list[Problem]]:
@@ -61,6 +63,17 @@ def interaction_layers(wanted: Interaction, total: int) -> tuple[list[int], list
         hint = f"Write {wanted.layers - 1} to {total - 1}, or -1 (the last) to {wanted.layers - 1 - total}."
         return [], [Problem(place, message, hint, code="dc-bert.too-few-layers-below")]
     return list(range(end + 1 - wanted.layers, end + 1)), []
+
+
+def about_width(wanted: Interaction, width: int) -> list[Problem]:
+    """States of documents can be stored narrower than the ``width`` that they have, and not otherwise."""
+    narrow = wanted.width
+    if narrow is None or 1 <= narrow < width:
+        return []
+    message = f"is {narrow}, and the teacher's states have {width} numbers: it must be below that"
+    hint = f"Ask for 1 to {width - 1}, or leave it out."
+    place = f"{BLOCK}.document_width"
+    return [Problem(place, message, hint, code="dc-bert.width-not-smaller")]
 
 
 def unknown_teacher(teacher: PreTrainedModel) -> Problem | None:

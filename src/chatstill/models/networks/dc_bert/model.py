@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,24 +15,10 @@ from ....features.base import Features, Needs
 from .config import DcBertConfig
 from .encoders import new_encoder
 from .interactions import PooledInteraction, new_interaction
+from .outputs import Encoded, Towers, Unprojected
+from .projection import Projection
 from .sides import Texts, document_ids, part_rows, query_ids
 from .transformer import TransformerInteraction
-
-
-class Encoded(NamedTuple):
-    """One side: states (B, L, H), mask (B, L), and the [CLS] vector (B, H)."""
-
-    states: Tensor
-    mask: Tensor
-    vector: Tensor
-
-
-class Towers(NamedTuple):
-    """Logits (B, C) of rows, and the [CLS] vectors (B, H) of their sides."""
-
-    logits: Tensor
-    query: Tensor
-    document: Tensor
 
 
 class Encoders(nn.Module):
@@ -70,6 +56,8 @@ class DcBertForSequenceClassification(PreTrainedModel):
         encoder_config._attn_implementation = config._attn_implementation
         self.dc_bert = Encoders(config, encoder_config)
         self.interaction = new_interaction(config, encoder_config)
+        narrow = config.document_width
+        self.projection = None if narrow is None else Projection(config.hidden_size, narrow)
         self.post_init()
 
     @torch.no_grad()
@@ -118,6 +106,26 @@ class DcBertForSequenceClassification(PreTrainedModel):
         logits = self.interact(query.states, query.mask, document.states, document.mask)
         return Towers(logits, query.vector, document.vector)
 
+    def both_forms(
+        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None
+    ) -> Towers:
+        """What ``towers`` gives, with the form without a projection beside it; for training.
+
+        Raises:
+            ValueError: the network has another form than ``transformer``.
+        """
+        asked, replied = part_rows(input_ids, attention_mask, token_type_ids, self.config)
+        query = self.encode_queries(*asked)
+        whole = _encoded(self.dc_bert.of_documents, *replied)
+        document, form = self._narrowed(whole), self._transformer("form without a projection")
+        mask, length = torch.cat([query.mask, whole.mask], 1), query.states.shape[1]
+        logits, read = form.passed(query.states, document.states, mask)
+        target, read_whole = form.passed(query.states, whole.states, mask)
+        # Not under no_grad: autocast would keep its copies of the weights, without a graph, for what follows.
+        targets = form.cls_scores(read_whole, length).detach()
+        beside = Unprojected(target, targets, form.cls_scores(read, length), mask)
+        return Towers(logits, query.vector, document.vector, beside)
+
     def read_features(self, batch: Mapping[str, Tensor], needs: Needs) -> Features:
         """Logits (B, C), where they are needed."""
         if not needs.logits:
@@ -136,15 +144,29 @@ class DcBertForSequenceClassification(PreTrainedModel):
         return document_ids(texts, tokenizer, self.config)
 
     def encode_queries(self, input_ids: Tensor, attention_mask: Tensor) -> Encoded:
-        """States (B, Lq, H), mask (B, Lq) and [CLS] vectors (B, H) of ids of ``[CLS] query [SEP]``.
+        """What the encoder makes of ids (B, Lq) of ``[CLS] query [SEP]`` and their mask.
 
         Lq is at most ``config.query_places``; padding on the right may be there or not.
         """
         return _encoded(self.dc_bert.query_encoder, input_ids, attention_mask)
 
     def encode_documents(self, input_ids: Tensor, attention_mask: Tensor) -> Encoded:
-        """States (B, Ld, H), mask (B, Ld) and [CLS] vectors (B, H) of ids of ``[CLS] reply [SEP]``."""
-        return _encoded(self.dc_bert.of_documents, input_ids, attention_mask)
+        """What the encoder makes of ids (B, Ld) of ``[CLS] reply [SEP]`` and their mask."""
+        return self._narrowed(_encoded(self.dc_bert.of_documents, input_ids, attention_mask))
+
+    def widen(self, stored: Tensor) -> Tensor:
+        """(B, L, H) the states that ``interact`` reads, of what is stored of documents."""
+        if self.projection is None:
+            return stored
+        wide: Tensor = self.projection.up(stored.to(self.projection.up.weight.dtype))
+        return wide
+
+    def _narrowed(self, document: Encoded) -> Encoded:
+        if self.projection is None:
+            return document
+        stored = self.projection.down(document.states)
+        states = self.widen(stored)
+        return Encoded(states, document.mask, states[:, 0], stored)
 
     def interact(
         self,
@@ -235,4 +257,4 @@ class DcBertForSequenceClassification(PreTrainedModel):
 
 def _encoded(encoder: Any, ids: Tensor, mask: Tensor) -> Encoded:
     states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-    return Encoded(states, mask, states[:, 0])
+    return Encoded(states, mask, states[:, 0], states)

@@ -14,6 +14,9 @@ from .encoders import new_layer, parts_of
 from .names import ONE_WAY
 from .pooling import embedded, pooled_positions
 
+# The two [CLS] rows (B, H) behind the layers, and what each layer's attention reads, (B, L, H).
+Passed = tuple[tuple[Tensor, Tensor], list[Tensor]]
+
 
 class TransformerInteraction(nn.Module):
     """logits = W₂ tanh(W₁ [o ; o′]), o and o′ the two [CLS] rows of K layers over all states.
@@ -51,26 +54,50 @@ class TransformerInteraction(nn.Module):
 
         ``pool`` is the number of tokens that each of the document's states behind [CLS] is the mean of.
         """
-        asked, replied = self.placed_query(query), self.placed_document(document, pool)
-        mask = torch.cat([query_mask, document_mask], 1)
-        form = self._one_way if self.one_way else self._both_ways
-        return self.head(*form(asked, replied, mask))
+        return self.passed(query, document, torch.cat([query_mask, document_mask], 1), pool)[0]
 
-    def _both_ways(self, query: Tensor, document: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The two [CLS] rows (B, H) behind the layers, of placed states and the mask (B, Lq + Ld) of both."""
+    def passed(
+        self, query: Tensor, document: Tensor, mask: Tensor, pool: int = 1
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Logits (B, C), and what each layer's attention reads, (B, Lq + Ld, H); mask (B, Lq + Ld)."""
+        asked, replied = self.placed_query(query), self.placed_document(document, pool)
+        form = self._one_way if self.one_way else self._both_ways
+        rows, read = form(asked, replied, mask)
+        return self.head(*rows), read
+
+    def cls_scores(self, read: list[Tensor], query_length: int) -> Tensor:
+        """(K, B, heads, R, Lq + Ld) raw attention scores of the [CLS] rows of which ``passed`` told.
+
+        R is 2, the query's and the document's; 1 where the layers have the query's alone.
+        """
+        places = [0] if self.one_way else [0, query_length]
+        found = []
+        for layer, states in zip(self.layers, read, strict=True):
+            parts = parts_of(layer)
+            asked = _split(parts.query(states[:, places]), parts.heads).float()
+            keys = _split(parts.key(states), parts.heads).float()
+            with torch.autocast(states.device.type, enabled=False):
+                found.append(asked @ keys.transpose(-1, -2) * asked.shape[-1] ** -0.5)
+        return torch.stack(found)
+
+    def _both_ways(self, query: Tensor, document: Tensor, mask: Tensor) -> Passed:
+        """The [CLS] rows behind the layers, of placed states."""
         states = torch.cat([query, document], 1)
         seen = create_bidirectional_mask(
             config=self.config, inputs_embeds=states, attention_mask=mask
         )
+        read = []
         for layer in self.layers:
+            read.append(states)
             states = layer(states, seen)
-        return states[:, 0], states[:, query.shape[1]]
+        return (states[:, 0], states[:, query.shape[1]]), read
 
-    def _one_way(self, query: Tensor, document: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _one_way(self, query: Tensor, document: Tensor, mask: Tensor) -> Passed:
         """The same where the document's rows stay as they are."""
-        seen = mask.bool()[:, None, None, :]
+        seen, read = mask.bool()[:, None, None, :], []
         for layer in self.layers:
             parts, states = parts_of(layer), torch.cat([query, document], 1)
+            read.append(states)
             asked, keys, values = (
                 _split(make(rows), parts.heads)
                 for make, rows in ((parts.query, query), (parts.key, states), (parts.value, states))
@@ -78,7 +105,7 @@ class TransformerInteraction(nn.Module):
             dropout = parts.dropout.p if parts.dropout.training else 0.0
             context = F.scaled_dot_product_attention(asked, keys, values, seen, dropout)
             query = parts.finish(context.transpose(1, 2).flatten(2), query)
-        return query[:, 0], document[:, 0]
+        return (query[:, 0], document[:, 0]), read
 
     def placed_query(self, states: Tensor) -> Tensor:
         """(B, Lq, H) the layers' input for states of queries."""
