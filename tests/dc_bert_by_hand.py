@@ -6,7 +6,8 @@ import numpy as np
 import torch
 import transformers as tf
 
-from chatstill.models.networks.dc_bert.build import Interaction, build_dc_bert
+from chatstill.models.networks.dc_bert.build import build_dc_bert
+from chatstill.models.networks.dc_bert.fitting import Interaction
 from chatstill.models.student_spec import RowReading, StudentSpec
 from tests.draws import reseeded
 from tests.path import world
@@ -29,8 +30,10 @@ def teacher_of(kind="bert", layers=3, outputs=2, dropout=0.0):
     return jittered(model), tokenizer
 
 
-def reading_of(tokenizer, row=24, query=None, reply=None, side="right", pairs=True):
-    return RowReading(tokenizer, row, query, reply, side, lambda: pairs)
+def reading_of(tokenizer, row=24, query=None, reply=None, side="right", pairs=True, replies=()):
+    return RowReading(
+        tokenizer, row, query, reply, side, lambda: pairs, lambda most: list(replies)[:most]
+    )
 
 
 def dc_bert(
@@ -40,6 +43,8 @@ def dc_bert(
     layers=1,
     copy_from=-1,
     shared=False,
+    attends="both_ways",
+    width=None,
     depth=None,
     outputs=2,
     dropout=0.0,
@@ -58,7 +63,8 @@ def dc_bert(
         copy_layers=copy_layers,
         reading=reading_of(tokenizer, **{"query": 6, **reading}),
     )
-    model, lines = build_dc_bert(theirs, Interaction(kind, layers, copy_from, shared), spec)
+    wanted = Interaction(kind, layers, copy_from, shared, attends, width)
+    model, lines = build_dc_bert(theirs, wanted, spec)
     return SimpleNamespace(model=model, teacher=theirs, tokenizer=tokenizer, lines=lines)
 
 
@@ -90,10 +96,23 @@ def softmax(x):
     return e / e.sum()
 
 
-def bert_layer(layer, x):
-    """Vaswani et al., section 3: attention of each head, then the feed-forward part, a norm behind each."""
+def attention_rows(layer, x, seen, places):
+    """(heads, rows, L) scores before the softmax of the rows of ``x`` at some places."""
     own, heads = layer.attention.self, layer.attention.self.num_attention_heads
-    queries, keys, values = (linear(part, x) for part in (own.query, own.key, own.value))
+    queries, keys = linear(own.query, x[places]), linear(own.key, seen)
+    size = x.shape[1] // heads
+    of = [slice(head * size, (head + 1) * size) for head in range(heads)]
+    return np.array([queries[:, at] @ keys[:, at].T / np.sqrt(size) for at in of])
+
+
+def bert_layer(layer, x, seen=None):
+    """Vaswani et al., section 3: attention of each head, then the feed-forward part, a norm behind each.
+
+    ``seen`` are the rows that those of ``x`` attend to, where these are others than ``x``.
+    """
+    own, heads = layer.attention.self, layer.attention.self.num_attention_heads
+    seen = x if seen is None else seen
+    queries, keys, values = linear(own.query, x), linear(own.key, seen), linear(own.value, seen)
     size = x.shape[1] // heads
     context = np.zeros_like(x)
     for head in range(heads):
@@ -108,16 +127,32 @@ def bert_layer(layer, x):
     return norm(layer.output.LayerNorm, linear(layer.output.dense, inner) + attended)
 
 
+def placed(form, query, document, places):
+    positions, types = numbers(form.positions.weight), numbers(form.types.weight)
+    asked = [state + positions[n] + types[0] for n, state in enumerate(query)]
+    replied = [state + positions[places + n] + types[1] for n, state in enumerate(document)]
+    return np.array(asked), np.array(replied)
+
+
+def joint_head(form, query, document):
+    joined = np.concatenate([query, document])
+    return linear(form.classifier, np.tanh(linear(form.dense, joined)))
+
+
 def transformer_form(form, query, document, places):
     """Logits of the states (Lq, H) and (Ld, H) of one pair, nothing padded."""
-    positions, types = numbers(form.positions.weight), numbers(form.types.weight)
-    rows = [state + positions[n] + types[0] for n, state in enumerate(query)]
-    rows += [state + positions[places + n] + types[1] for n, state in enumerate(document)]
-    x = np.array(rows)
+    x = np.concatenate(placed(form, query, document, places))
     for layer in form.layers:
         x = bert_layer(layer, x)
-    joined = np.concatenate([x[0], x[len(query)]])
-    return linear(form.classifier, np.tanh(linear(form.dense, joined)))
+    return joint_head(form, x[0], x[len(query)])
+
+
+def one_way_form(form, query, document, places):
+    """The same where the query's rows see all and the document's stay as they were placed."""
+    x, replied = placed(form, query, document, places)
+    for layer in form.layers:
+        x = bert_layer(layer, x, np.concatenate([x, replied]))
+    return joint_head(form, x[0], replied[0])
 
 
 def linear_form(form, query, document):

@@ -62,6 +62,8 @@ def test_all_faults_of_the_block_come_at_once(dc):
         "temperature": 0,
         "weight_soft": -1,
         "two_towers": 1,
+        "interaction": "both",
+        "document_width": 0,
         "last_layer_model_type": 3,
     }
     report = dc.report()
@@ -70,6 +72,8 @@ def test_all_faults_of_the_block_come_at_once(dc):
         "'dc_bert_model_config.shared_encoder' must be true or false, found the text \"yes\".",
         "'dc_bert_model_config.temperature' must be above 0, found the number 0.",
         "'dc_bert_model_config.weight_soft' must be at least 0, found the number -1.",
+        '\'dc_bert_model_config.interaction\' must be "both_ways" or "one_way", found the text "both".',
+        "'dc_bert_model_config.document_width' must be at least 1, found the number 0.",
         "unknown key 'two_towers' in dc_bert_model_config.",
         "Did you mean 'two_tower'?",
         "'dc_bert_model_config.last_layer_model_type' must be text in quotes, found the number 3.",

@@ -27,6 +27,13 @@ TERMS = [name for name, file in FILES.items() if file.method == lookup.TERMS]
 METHODS = sorted(
     path.stem for path in FOLDER.glob("*.py") if path.stem not in {*NOT_METHODS, lookup.TERMS}
 ) + sorted(TERMS)
+# A method's knobs that train something else than its usual ones: it keeps the contract with them too.
+KNOBS = {
+    "dc_bert-one_way": {"interaction": "one_way", "num_interaction_layers": 2},
+    "dc_bert-width": {"document_width": 6, "weight_soft": 0.5},
+    "dc_bert-one_way-width": {"interaction": "one_way", "document_width": 6},
+}
+METHODS += sorted(KNOBS)
 OBJECTIVES = ("cross_entropy", "sigmoid", "regression")
 
 
@@ -103,6 +110,9 @@ def build(teacher_weights):
 
 def method_of(name: str):
     """The class of a method and its knobs as its file sets them."""
+    if name in KNOBS:
+        method_class = lookup.method(name.partition("-")[0])
+        return method_class, method_class.Config(**KNOBS[name])
     if name not in FILES:
         return lookup.method(name), lookup.method(name).Config()
     method_class = lookup.method(FILES[name].method)

@@ -38,6 +38,10 @@ FORMS = {
         {"kind": "lstm", "teacher": "distilbert"},
         {"layers": 2, "teacher": "roberta"},
         {"teacher": "electra"},
+        {"attends": "one_way"},
+        {"width": 5},
+        {"attends": "one_way", "width": 4, "layers": 2, "shared": True},
+        {"attends": "one_way", "layers": 2, "teacher": "distilbert"},
     ],
 }
 CASES = [

@@ -8,6 +8,7 @@ import torch
 from chatstill.losses import (
     attention_cosine,
     attention_count,
+    attention_kl,
     attention_mse,
     attention_mse_of,
     raw_scores,
@@ -119,6 +120,39 @@ def test_more_padding_leaves_loss_and_count(loss):
     mask = pad(MASK, (0, 2))
     assert loss(*longer, mask).item() == pytest.approx(loss(STUDENT, TEACHER, MASK).item())
     assert attention_count(mask, 1) == attention_count(MASK, 1)
+
+
+def test_divergence_of_attention_from_the_teachers_over_valid_keys():
+    """Rows of the first text meet 2 keys; all rows given count, whatever the mask says of keys."""
+    expected = 0.0
+    for b, length in enumerate((2, 3)):
+        for row in range(3):
+            scores = (side[b, 0, row, :length].tolist() for side in (TEACHER, STUDENT))
+            p, q = ([math.exp(s) for s in side] for side in scores)
+            p, q = ([w / sum(side) for w in side] for side in (p, q))
+            expected += sum(a * math.log(a / c) for a, c in zip(p, q, strict=True) if a)
+    found = attention_kl(STUDENT, TEACHER, MASK)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    layers = attention_kl(
+        STUDENT.expand(4, -1, -1, -1, -1), TEACHER.expand(4, -1, -1, -1, -1), MASK
+    )
+    assert float(layers) == pytest.approx(4 * expected, rel=1e-5)
+    assert float(attention_kl(TEACHER, TEACHER, MASK)) == 0
+
+
+@pytest.mark.parametrize("garbage", [math.nan, math.inf, -math.inf, 1e30])
+def test_keys_of_padding_never_enter_the_divergence(garbage):
+    sides = STUDENT.clone(), TEACHER.clone()
+    for side in sides:
+        side[0, :, :, 2] = garbage
+    student = sides[0].requires_grad_()
+    loss = attention_kl(student, sides[1], MASK)
+    torch.testing.assert_close(loss, attention_kl(STUDENT, TEACHER, MASK))
+    loss.backward()
+    assert torch.isfinite(student.grad).all() and not student.grad[0, :, :, 2].any()
+    longer = (torch.nn.functional.pad(side, (0, 4), value=garbage) for side in sides)
+    more = attention_kl(*longer, torch.nn.functional.pad(MASK, (0, 4)))
+    torch.testing.assert_close(more, loss)
 
 
 def test_an_unmasked_mean_is_another_number():

@@ -12,12 +12,9 @@ from tests.path import world
 from chatstill.errors import UserError
 from chatstill.models.custom import code_of
 from chatstill.models.networks.dc_bert import use_plugins
-from chatstill.models.networks.dc_bert.build import (
-    Interaction,
-    build_dc_bert,
-    interaction_layers,
-)
+from chatstill.models.networks.dc_bert.build import build_dc_bert
 from chatstill.models.networks.dc_bert.encoders import layers_of
+from chatstill.models.networks.dc_bert.fitting import Interaction, interaction_layers
 from chatstill.models.networks.dc_bert.lengths import fitting_lengths
 from chatstill.models.student_spec import StudentSpec
 

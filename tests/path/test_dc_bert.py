@@ -29,6 +29,11 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "models" / "dc_bert.py"
 PAGE = "docs/dc_bert.md"
 PAIRS = (["can we go home now"] * 2, ["sure", "not today"])
 LEARNS = {**DC, "learning_rate": 0.005, "num_train_epochs": 6}
+OURS = [
+    {},
+    {"interaction": "one_way", "num_interaction_layers": 2},
+    {"document_width": 6},
+]
 
 
 def knobs(**more):
@@ -150,6 +155,14 @@ def test_a_decoder_is_refused_by_name_and_nothing_is_written(run, teacher_of, tm
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("more", OURS[1:], ids=str)
+def test_a_smaller_index_learns_too_and_the_folder_knows_its_knobs(run, more):
+    done = run(**{**LEARNS, **knobs(**more)})
+    assert told(done.folder)["dev"]["metrics"]["auc"] > 0.9
+    config = told(done.folder / "student", "config.json")
+    assert {key: config[key] for key in more} == more
+
+
 @pytest.mark.parametrize("form", ["LINEAR", "lstm"])
 def test_other_forms(run, form):
     done = run(**{**LEARNS, **knobs(last_layer_model_type=form, shared_encoder=True)})
@@ -249,9 +262,11 @@ def test_a_class_of_ones_own_is_found_again_or_named(run, tmp_path, monkeypatch,
     assert "--plugin" in printed and "Traceback" not in printed
 
 
-def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, tmp_path):
+@pytest.mark.parametrize("more", OURS, ids=str)
+def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, tmp_path, more):
     """With soft labels: the teacher's logits are stored, and read again after the kill."""
-    changes = {**DC, **knobs(weight_soft=1, two_tower=0.5), "num_train_epochs": 3, "save_steps": 3}
+    terms = knobs(weight_soft=1, two_tower=0.5, **more)
+    changes = {**DC, **terms, "num_train_epochs": 3, "save_steps": 3}
     changes |= {"teacher_cache": True}
 
     run = Broken(shared, teacher_of(), tmp_path, changes)
@@ -265,7 +280,8 @@ EXACT = {
 }
 
 
-def test_two_processes_make_the_student_of_one(shared, tmp_path):
+@pytest.mark.parametrize("more", OURS, ids=str)
+def test_two_processes_make_the_student_of_one(shared, tmp_path, more):
     teacher = world.build_network(tmp_path / "teacher", dropout=0.0)
     by_hand.make_right(teacher)
     config = json.loads((teacher / "config.json").read_text("utf-8"))
@@ -274,7 +290,7 @@ def test_two_processes_make_the_student_of_one(shared, tmp_path):
     def loaded(name, batch):
         changes = {
             **EXACT,
-            **knobs(weight_soft=1, two_tower=0.5),
+            **knobs(weight_soft=1, two_tower=0.5, **more),
             "per_gpu_train_batch_size": batch,
         }
         values = world.values_for(shared / "data", tmp_path / name, teacher, **changes)

@@ -10,6 +10,7 @@ computed in float64, states and scores in float32 with sums that lose nothing (`
 from .attention import (
     attention_cosine,
     attention_count,
+    attention_kl,
     attention_mse,
     attention_mse_of,
     raw_scores,
@@ -30,6 +31,7 @@ __all__ = [
     "Term",
     "attention_cosine",
     "attention_count",
+    "attention_kl",
     "attention_mse",
     "attention_mse_of",
     "cosine_distance",

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from .hidden import cosine_distances
 from .squares import squared_difference, squared_difference_of_products
+from .sums import wide
 
 
 def raw_scores(query: Tensor, key: Tensor, scaling: float) -> Tensor:
@@ -57,6 +58,25 @@ def attention_mse_of(
         causal: See ``attention_mse``.
     """
     return squared_difference_of_products(student, teacher, _seen(mask, "valid", causal=causal))
+
+
+def attention_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """KL(softmax(teacher) ‖ softmax(student)) of each row over the valid keys, summed over all rows.
+
+    What MiniLM (arXiv 2002.10957) transfers of attention. Count: rows x heads.
+
+    Args:
+        student: (..., B, H, R, L) scores, of R rows of each text.
+        teacher: Of the same shape.
+        mask: (B, L), nonzero where a key is inside the text.
+    """
+    out = ~mask.bool()[:, None, None, :]
+    student_log, teacher_log = (
+        side.float().masked_fill(out, float("-inf")).log_softmax(-1).masked_fill(out, 0.0)
+        for side in (student, teacher)
+    )
+    each = (teacher_log.exp() * (teacher_log - student_log)).sum(-1)
+    return wide(each).sum().float()
 
 
 def attention_cosine(

@@ -9,7 +9,15 @@ rows o and o' give the logits: W₂ tanh(W₁ [o ; o']). The loss is the task's 
 
 The second and third term are ours, not the paper's, and off: soft labels of the cross-encoder that the
 encoders start from, and a loss that makes the [CLS] vectors q and d of the two encoders fit for finding
-candidates. No term compares rows with each other, so several processes train what one trains.
+candidates. With ``document_width``, ours too, these terms train the network that reads projected states of
+documents, and the first two also one beside it that reads them unprojected, whose attention and logits are
+targets of the projected one:
+
+    + weight_hard · task_unprojected + weight_soft · soft_unprojected
+    + attention: KL(unprojected ‖ projected) of the [CLS] rows' attention, mean over layers, heads and rows
+    + logits: temperature² · KL(unprojected ‖ projected)
+
+No term compares rows with each other, so several processes train what one trains.
 
 Needs a fine-tuned teacher of the kinds BERT, RoBERTa, ELECTRA or DistilBERT, its tokenizer, and rows of two
 texts. Example: ``"model_type": "dc-bert"`` with the block ``dc_bert_model_config``.
@@ -19,22 +27,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
 from ..errors import Problem
-from ..models.networks.dc_bert.names import KEY, TRANSFORMER, built_in, files
+from ..models.networks.dc_bert.names import BOTH_WAYS, KEY, ONE_WAY, TRANSFORMER, built_in, files
 from .base import Context, Features, Method, MethodConfig, Needs, Phase, StudentSpec
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
     from transformers import PreTrainedModel
 
     from ..losses import Term
     from ..models.networks.dc_bert.model import DcBertForSequenceClassification
 
+# Where states are projected, the terms that train the form beside it too, and what their names end with.
+TWICE, BESIDE = ("task", "soft"), "_unprojected"
+OF_TRANSFORMER = (
+    *("copy_from_bert_layer_num", "num_interaction_layers", "interaction", "document_width"),
+)
 LAYER = "a whole number: a layer of the teacher from 0, or -1 for its last back to -N of N layers"
 
 
@@ -48,9 +60,12 @@ class Config(MethodConfig):
             with; ``transformer`` alone.
         num_interaction_layers: K, the number of interaction layers; ``transformer`` alone.
         shared_encoder: One encoder for both texts in place of the paper's two.
+        interaction: ``one_way``: its layers change the query's states alone; ours; of ``transformer``.
+        document_width: W: what is stored of a reply's states is projected to so many numbers; ours; of
+            ``transformer``.
         weight_hard: Of the task's loss.
         weight_soft: Of the teacher's soft labels; ours.
-        temperature: Of the soft labels.
+        temperature: Of the soft labels, and of the logits that are targets under ``document_width``.
         two_tower: Weight of the logistic loss on the two [CLS] vectors; ours.
     """
 
@@ -58,6 +73,8 @@ class Config(MethodConfig):
     copy_from_bert_layer_num: int = -1
     num_interaction_layers: int = Field(default=1, ge=1, le=1000)
     shared_encoder: bool = False
+    interaction: Literal["both_ways", "one_way"] = BOTH_WAYS
+    document_width: int | None = Field(default=None, ge=1)
     weight_hard: float = Field(default=1.0, ge=0)
     weight_soft: float = Field(default=0.0, ge=0)
     temperature: float = Field(default=2.0, gt=0)
@@ -75,6 +92,12 @@ class Config(MethodConfig):
         if self.weight_hard == 0 and self.weight_soft == 0:
             raise ValueError("weight_hard and weight_soft are both 0: nothing trains the logits.")
         return self
+
+    @property
+    def projects(self) -> bool:
+        """Whether documents' states are stored projected."""
+        of_states = built_in(self.last_layer_model_type) == TRANSFORMER
+        return of_states and self.document_width is not None
 
 
 DcBertKnobs = Config  # inside the class, Config is its own attribute
@@ -117,6 +140,8 @@ class DcBert(Method):
             layers=config.num_interaction_layers,
             copy_from=config.copy_from_bert_layer_num,
             shared=config.shared_encoder,
+            attends=config.interaction,
+            width=config.document_width,
         )
         return build_dc_bert(teacher, wanted, spec)
 
@@ -134,7 +159,10 @@ class DcBert(Method):
 
     @property
     def label_terms(self) -> tuple[str, ...]:
-        weights = {"task": self.config.weight_hard, "two_tower": self.config.two_tower}
+        config = self.config
+        weights = {"task": config.weight_hard, "two_tower": config.two_tower}
+        if config.projects:
+            weights["task_unprojected"] = config.weight_hard
         return tuple(name for name, weight in weights.items() if weight)
 
     def problems(self) -> list[Problem]:
@@ -152,7 +180,7 @@ class DcBert(Method):
             )
         if built_in(config.last_layer_model_type) != TRANSFORMER:
             default = Config()
-            for key in ("copy_from_bert_layer_num", "num_interaction_layers"):
+            for key in OF_TRANSFORMER:
                 if getattr(config, key) != getattr(default, key):
                     message = f"has no effect with {KEY} '{config.last_layer_model_type}'"
                     found.append(
@@ -202,49 +230,46 @@ class DcBert(Method):
             found["soft"] = soft_label_count(rows, outputs, self.objective, reduction="batchmean")
         if config.two_tower:
             found["two_tower"] = hard_label_count(labels, 1, self.objective)
+        if config.projects:
+            rows, of = len(batch["input_ids"]), self.student.config
+            found |= {key + BESIDE: found[key] for key in TWICE if key in found}
+            places = 1 if config.interaction == ONE_WAY else 2  # [CLS] rows that attend
+            heads = of.num_attention_heads * config.num_interaction_layers
+            found["attention"] = float(rows * heads * places)
+            found["logits"] = soft_label_count(rows, outputs, self.objective, reduction="batchmean")
         return found
 
     def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
         """The network on the student's view, with the [CLS] vectors of its sides."""
+        from ..terms.towers import TowerFeatures
+
         network = cast("DcBertForSequenceClassification", module)
-        found = network.towers(
-            batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids")
-        )
-        return TowerFeatures(logits=found.logits, query=found.query, document=found.document)
+        read = network.both_forms if self.config.projects else network.towers
+        found = read(batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"))
+        return TowerFeatures(**found._asdict())
 
     def terms(
         self, batch: Mapping[str, Tensor], student: Features, teacher: Features | None, ctx: Context
     ) -> dict[str, Term]:
-        from ..losses import Term, hard_label_loss, soft_label_loss
+        from ..losses import Term
+        from ..terms.towers import TowerFeatures, TowerTerms
 
-        assert isinstance(student, TowerFeatures) and student.logits is not None
-        config, counts, sums = self.config, self.counts(batch, ctx), {}
-        weights = batch.get("row_weights")
-        if config.weight_hard:
-            sums["task"] = hard_label_loss(student.logits, batch["labels"], self.objective, weights)
-        if config.weight_soft:
-            assert teacher is not None and teacher.logits is not None
-            sums["soft"] = soft_label_loss(
-                student.logits, teacher.logits, self.objective, temperature=config.temperature
-            )
-        if config.two_tower:
-            scores = student.query * student.document
-            scores = scores.sum(-1, keepdim=True) * scores.shape[-1] ** -0.5
-            right = self._right(batch["labels"])
-            sums["two_tower"] = hard_label_loss(scores, right, "sigmoid", weights)
-        weight_of = {
-            "task": config.weight_hard,
-            "soft": config.weight_soft,
-            "two_tower": config.two_tower,
+        assert isinstance(student, TowerFeatures)
+        config, weights = self.config, self._weights
+        names = frozenset(name for name, weight in weights.items() if weight)
+        of = TowerTerms(self.objective, names, config.temperature, self.run.positive)
+        sums = of.sums(student, batch, None if teacher is None else teacher.logits)
+        counts = self.counts(batch, ctx)
+        return {
+            name: Term(value, counts[name], weights.get(name.removesuffix(BESIDE), 1.0))
+            for name, value in sums.items()
         }
-        return {name: Term(value, counts[name], weight_of[name]) for name, value in sums.items()}
 
-    def _right(self, labels: Tensor) -> Tensor:
-        """(B,) 1 for rows of the class that counts, 0 for the others, NaN for rows without a label."""
-        from ..losses.hard import has_label
-
-        right = labels if self.objective == "sigmoid" else labels == self.run.positive
-        return right.float().masked_fill(~has_label(labels), float("nan"))
+    @property
+    def _weights(self) -> dict[str, float]:
+        config = self.config
+        hard, soft = config.weight_hard, config.weight_soft
+        return {"task": hard, "soft": soft, "two_tower": config.two_tower}
 
     def plan(self, phase: Phase, num_steps: int) -> tuple[list[tuple[str, str]], list[str]]:
         config, rows = self.config, []
@@ -253,14 +278,7 @@ class DcBert(Method):
             rows.append(("soft labels of the teacher", of))
         if config.two_tower:
             rows.append(("two towers", f"weight {config.two_tower:g}"))
+        if config.projects:
+            what = "attention and logits of the unprojected form, which is trained beside it"
+            rows.append((f"replies' states, projected to {config.document_width}", what))
         return rows, []
-
-
-class TowerFeatures(Features):
-    """Logits, and the [CLS] vectors (B, H) of both sides."""
-
-    def __init__(
-        self, *, logits: torch.Tensor, query: torch.Tensor, document: torch.Tensor
-    ) -> None:
-        super().__init__(logits=logits)
-        self.query, self.document = query, document

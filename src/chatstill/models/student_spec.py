@@ -21,6 +21,7 @@ class RowReading:
         max_reply_length: Of the second text, likewise.
         truncation_side: Where longer texts are cut.
         pairs: Whether any training row has a second text; reads the rows.
+        replies: Up to so many different second texts of the first training rows; reads them.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -29,6 +30,7 @@ class RowReading:
     max_reply_length: int | None
     truncation_side: Literal["left", "right"]
     pairs: Callable[[], bool]
+    replies: Callable[[int], list[str]] = lambda most: []
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,17 @@ class RunRows:
             config.max_reply_length,
             config.truncation_side,
             pairs=lambda: any(row.text_b is not None for row in self.as_written("train")),
+            replies=self._replies,
         )
+
+    def _replies(self, most: int) -> list[str]:
+        found: dict[str, None] = {}
+        for row in islice(self.read("train"), 100 * most):
+            if row.text_b is not None:
+                found[row.text_b] = None
+            if len(found) == most:
+                break
+        return list(found)
 
     def view(
         self,

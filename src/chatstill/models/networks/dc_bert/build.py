@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,32 +15,25 @@ from ...layers import copy_layers, num_layers_of
 from ...lengths import usable_positions
 from ...student_spec import RowReading, StudentSpec
 from .config import SPECIAL, DcBertConfig
-from .encoders import LAYERS, layers_of, pooler_of, position_table, type_table
+from .encoders import layers_of, pooler_of, position_table, type_table
+from .fitting import (
+    BLOCK,
+    Interaction,
+    about_rows,
+    about_student,
+    about_width,
+    deeper,
+    interaction_layers,
+    unknown_teacher,
+)
 from .interactions import LinearInteraction
 from .lengths import Lengths, fitting_lengths
 from .model import DcBertForSequenceClassification
-from .names import TRANSFORMER, built_in
+from .names import BOTH_WAYS, ONE_WAY, TRANSFORMER, built_in
 from .own import own_interaction
+from .projection import TEXTS, start_projection
 
-BLOCK, STUDENT = "dc_bert_model_config", "student_architectures"
 NOT_THE_ENCODERS = ("architectures", "id2label", "label2id", "problem_type", "transformers_version")
-
-
-@dataclasses.dataclass(frozen=True)
-class Interaction:
-    """What the user's block says of the interaction.
-
-    Attributes:
-        kind: ``last_layer_model_type``.
-        layers: ``num_interaction_layers``.
-        copy_from: ``copy_from_bert_layer_num``.
-        shared: ``shared_encoder``.
-    """
-
-    kind: str
-    layers: int
-    copy_from: int
-    shared: bool
 
 
 def build_dc_bert(
@@ -54,23 +46,23 @@ def build_dc_bert(
     """
     reading = spec.reading
     assert reading is not None, "a network that parts rows is made for the rows of a run"
-    if problem := _unknown_teacher(teacher):
+    if problem := unknown_teacher(teacher):
         raise UserError(problem)
-    problems = _about_student(spec)
+    problems = about_student(spec)
     try:
         indices = initial_layers(
             num_layers_of(teacher.config), spec.num_layers, _which(spec.copy_layers)
         )
     except UserError as error:
-        problems += [_deeper(p, spec, teacher) for p in error.problems]
+        problems += [deeper(p, spec, teacher) for p in error.problems]
         indices = []
     joint = built_in(wanted.kind) == TRANSFORMER
     lower: list[int] = []
     if joint:
         lower, found = interaction_layers(wanted, num_layers_of(teacher.config))
-        problems += found
+        problems += [*found, *about_width(wanted, teacher.config.hidden_size)]
     lengths, found = fitting_lengths(reading, usable_positions(teacher.config, teacher), joint)
-    problems += [*found, *_about_rows(reading)]
+    problems += [*found, *about_rows(reading)]
     code = ""
     if built_in(wanted.kind) is None:
         try:
@@ -83,107 +75,16 @@ def build_dc_bert(
     config = _config(teacher, encoder, wanted, lengths, reading, code)
     model = _new(config, spec.seed)
     lines = _fill(model, teacher, encoder, lower)
+    if model.projection is not None:
+        lines.append(start_projection(model, reading.tokenizer, reading.replies(TEXTS)))
     _try(model)
     start = f"encoders start as the teacher's layers {indices} (0-based)"
     cut = f"queries are cut to {lengths.query} tokens, replies to {lengths.reply}"
     return model, [start, *lines, cut]
 
 
-def interaction_layers(wanted: Interaction, total: int) -> tuple[list[int], list[Problem]]:
-    """The teacher's layers (0-based) that the interaction starts as, and what is wrong with the wish."""
-    place, last = f"{BLOCK}.copy_from_bert_layer_num", wanted.copy_from
-    if not -total <= last < total:
-        message = (
-            f"is {last}, and the teacher has {total} layers: 0 to {total - 1}, or -1 (the last) to "
-            f"-{total}"
-        )
-        return [], [Problem(place, message, code="dc-bert.layer-out-of-range")]
-    end = last % total
-    if end + 1 < wanted.layers:
-        message = (
-            f"is {last}, layer {end} from 0: {end + 1} of the teacher's layers end there, and "
-            f"num_interaction_layers is {wanted.layers}"
-        )
-        if wanted.layers > total:
-            return [], [
-                Problem(
-                    place,
-                    message,
-                    f"Ask for 1 to {total} interaction layers.",
-                    code="dc-bert.more-interaction-layers-than-layers",
-                )
-            ]
-        hint = f"Write {wanted.layers - 1} to {total - 1}, or -1 (the last) to {wanted.layers - 1 - total}."
-        return [], [Problem(place, message, hint, code="dc-bert.too-few-layers-below")]
-    return list(range(end + 1 - wanted.layers, end + 1)), []
-
-
-def _unknown_teacher(teacher: PreTrainedModel) -> Problem | None:
-    kind = teacher.config.model_type
-    if kind in LAYERS and not getattr(teacher.config, "is_decoder", False):
-        return None
-    message = f"a '{kind}' cannot be the start of DC-BERT's encoders"
-    if kind in LAYERS:
-        message += " as a decoder (is_decoder), whose first token sees no other"
-    hint = f"Take a teacher of one of these kinds: {', '.join(LAYERS)}."
-    return Problem("teacher_architectures", message, hint, code="dc-bert.other-teacher")
-
-
-def _about_student(spec: StudentSpec) -> list[Problem]:
-    """The encoders start as the teacher's layers and nothing else."""
-    problems = []
-    if spec.path:
-        message = f"{spec.path} would not be read: DC-BERT's encoders start as the teacher's layers"
-        problems.append(
-            Problem(
-                f"{STUDENT}.model_name_or_path",
-                message,
-                "Leave it out.",
-                code="dc-bert.weights-not-read",
-            )
-        )
-    if spec.copy_from not in (None, "teacher"):
-        message = f"is '{spec.copy_from}', and DC-BERT's encoders start as the teacher's layers"
-        problems.append(
-            Problem(f"{STUDENT}.copy_from", message, "Leave it out.", code="dc-bert.other-start")
-        )
-    return problems
-
-
 def _which(copy_layers: str | Sequence[int] | None) -> Any:
     return copy_layers or "first"
-
-
-def _deeper(problem: Problem, spec: StudentSpec, teacher: PreTrainedModel) -> Problem:
-    """More layers than there are: random ones, as the general message offers, are none of these."""
-    total = num_layers_of(teacher.config)
-    if "copy_layers" in problem.place:
-        return problem
-    message = f"encoders of {spec.num_layers} layers cannot start from a teacher of {total}"
-    return Problem(
-        problem.place,
-        message,
-        f"Ask for 1 to {total} layers.",
-        code="dc-bert.deeper-than-the-teacher",
-    )
-
-
-def _about_rows(reading: RowReading) -> list[Problem]:
-    """Rows must have two texts, between the special tokens that a text alone gets."""
-    problems = []
-    tokenizer = reading.tokenizer
-    ids = tokenizer("a", "b")["input_ids"]
-    special = (tokenizer.cls_token_id, tokenizer.sep_token_id)
-    known = None not in special and (ids[0], ids[-1]) == special
-    if not known or tokenizer.num_special_tokens_to_add(pair=True) not in (3, 4):
-        message = "the teacher's tokenizer does not put a pair as [CLS] query [SEP] reply [SEP]"
-        hint = "DC-BERT gives each text a [CLS] and a [SEP] of its own; take another tokenizer."
-        problems.append(Problem("tokenizer", message, hint, code="dc-bert.other-joint-row"))
-    if not reading.pairs():
-        message = "its rows have one text, and DC-BERT encodes a query and a reply"
-        hint = "Take another method for this task, such as theseus-bert or KD."
-        problems.append(Problem("task_name", message, hint, code="dc-bert.rows-of-one-text"))
-    return problems
 
 
 def _config(
@@ -195,11 +96,14 @@ def _config(
     code: str,
 ) -> DcBertConfig:
     described = {k: v for k, v in encoder.config.to_dict().items() if k not in NOT_THE_ENCODERS}
+    joint = built_in(wanted.kind) == TRANSFORMER
     return DcBertConfig(
         encoder_config={key: v for key, v in described.items() if not key.startswith("_")},
         last_layer_model_type=built_in(wanted.kind) or wanted.kind,
         interaction_code=code,
         num_interaction_layers=wanted.layers,
+        interaction=wanted.attends if joint else BOTH_WAYS,
+        document_width=wanted.width if joint else None,
         shared_encoder=wanted.shared,
         max_query_length=lengths.query,
         max_reply_length=lengths.reply,
@@ -251,7 +155,9 @@ def _fill(
         form.positions.weight.copy_(position_table(teacher.base_model))
         types = type_table(teacher.base_model)
         form.types.weight.copy_(torch.zeros_like(form.types.weight) if types is None else types)
-        return [f"{shared}; the interaction starts as the teacher's layers {lower} (0-based)"]
+        start = f"{shared}; the interaction starts as the teacher's layers {lower} (0-based)"
+        one_way = ", and changes the query's states alone"
+        return [start + (one_way if model.config.interaction == ONE_WAY else "")]
     pooler = pooler_of(teacher)
     if isinstance(form, LinearInteraction) and pooler is not None:
         for own in filter(None, (form.query_pooler, form.document_pooler)):

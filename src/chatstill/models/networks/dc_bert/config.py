@@ -8,7 +8,7 @@ from typing import Any
 from transformers import PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from .names import TRANSFORMER
+from .names import BOTH_WAYS, TRANSFORMER
 
 OF_ENCODER = (
     *("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "type_vocab_size"),
@@ -25,6 +25,7 @@ class DcBertConfig(PretrainedConfig):
         last_layer_model_type: ``transformer``, ``linear``, ``lstm``, or the name of a class of a user's file.
         interaction_code: sha256 of that file; empty for a built-in kind.
         num_interaction_layers: K, of ``transformer``.
+        interaction: ``both_ways``, or ``one_way``: ``transformer`` changes the query's states alone.
         shared_encoder: One encoder for both texts.
         max_query_length: Tokens of a query, special ones left out; every query takes up that many places.
         max_reply_length: Tokens of a reply, special ones left out; longer ones are cut.
@@ -32,6 +33,7 @@ class DcBertConfig(PretrainedConfig):
         num_positions: Rows of the table of global positions.
         cls_token_id: Stands before each text.
         sep_token_id: Stands behind each text.
+        document_width: Numbers that are stored of each state of a reply; None: all of them.
         separators: How many of them stand between the two texts of a row (RoBERTa: 2).
     """
 
@@ -51,12 +53,16 @@ class DcBertConfig(PretrainedConfig):
         cls_token_id: int = 101,
         sep_token_id: int = 102,
         separators: int = 1,
+        interaction: str = BOTH_WAYS,
+        document_width: int | None = None,
         **more: Any,
     ) -> None:
         self.encoder_config = dict(encoder_config or {"model_type": "bert"})
         self.last_layer_model_type = last_layer_model_type
         self.interaction_code = interaction_code
         self.num_interaction_layers = num_interaction_layers
+        self.interaction = interaction
+        self.document_width = document_width
         self.shared_encoder = shared_encoder
         self.max_query_length, self.max_reply_length = max_query_length, max_reply_length
         self.truncation_side = truncation_side

@@ -83,6 +83,7 @@ class LayerParts(NamedTuple):
         key: (H → H).
         value: (H → H).
         heads: Of the attention.
+        dropout: On the attention's weights.
         finish: (context (..., H), the layer's input rows (..., H)) → its output rows (..., H).
     """
 
@@ -90,6 +91,7 @@ class LayerParts(NamedTuple):
     key: nn.Linear
     value: nn.Linear
     heads: int
+    dropout: nn.Dropout
     finish: Callable[[Tensor, Tensor], Tensor]
 
 
@@ -103,13 +105,13 @@ def parts_of(layer: Any) -> LayerParts:
             found: Tensor = layer.output_layer_norm(layer.ffn(attended) + attended)
             return found
 
-        return LayerParts(
-            attention.q_lin, attention.k_lin, attention.v_lin, attention.n_heads, finish
-        )
+        of = (attention.q_lin, attention.k_lin, attention.v_lin)
+        return LayerParts(*of, attention.n_heads, attention.dropout, finish)
 
     def finish_bert(context: Tensor, rows: Tensor) -> Tensor:
         found: Tensor = layer.feed_forward_chunk(attention.output(context, rows))
         return found
 
     own = attention.self
-    return LayerParts(own.query, own.key, own.value, own.num_attention_heads, finish_bert)
+    of = (own.query, own.key, own.value)
+    return LayerParts(*of, own.num_attention_heads, own.dropout, finish_bert)

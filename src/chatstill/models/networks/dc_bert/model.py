@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,24 +15,10 @@ from ....features.base import Features, Needs
 from .config import DcBertConfig
 from .encoders import new_encoder
 from .interactions import PooledInteraction, new_interaction
+from .outputs import Encoded, Towers, Unprojected
+from .projection import Projection
 from .sides import Texts, document_ids, part_rows, query_ids
 from .transformer import TransformerInteraction
-
-
-class Encoded(NamedTuple):
-    """One side: states (B, L, H), mask (B, L), and the [CLS] vector (B, H)."""
-
-    states: Tensor
-    mask: Tensor
-    vector: Tensor
-
-
-class Towers(NamedTuple):
-    """Logits (B, C) of rows, and the [CLS] vectors (B, H) of their sides."""
-
-    logits: Tensor
-    query: Tensor
-    document: Tensor
 
 
 class Encoders(nn.Module):
@@ -70,6 +56,8 @@ class DcBertForSequenceClassification(PreTrainedModel):
         encoder_config._attn_implementation = config._attn_implementation
         self.dc_bert = Encoders(config, encoder_config)
         self.interaction = new_interaction(config, encoder_config)
+        narrow = config.document_width
+        self.projection = None if narrow is None else Projection(config.hidden_size, narrow)
         self.post_init()
 
     @torch.no_grad()
@@ -118,6 +106,26 @@ class DcBertForSequenceClassification(PreTrainedModel):
         logits = self.interact(query.states, query.mask, document.states, document.mask)
         return Towers(logits, query.vector, document.vector)
 
+    def both_forms(
+        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None
+    ) -> Towers:
+        """What ``towers`` gives, with the form without a projection beside it; for training.
+
+        Raises:
+            ValueError: the network has another form than ``transformer``.
+        """
+        asked, replied = part_rows(input_ids, attention_mask, token_type_ids, self.config)
+        query = self.encode_queries(*asked)
+        whole = _encoded(self.dc_bert.of_documents, *replied)
+        document, form = self._narrowed(whole), self._transformer("form without a projection")
+        mask, length = torch.cat([query.mask, whole.mask], 1), query.states.shape[1]
+        logits, read = form.passed(query.states, document.states, mask)
+        target, read_whole = form.passed(query.states, whole.states, mask)
+        # Not under no_grad: autocast would keep its copies of the weights, without a graph, for what follows.
+        targets = form.cls_scores(read_whole, length).detach()
+        beside = Unprojected(target, targets, form.cls_scores(read, length), mask)
+        return Towers(logits, query.vector, document.vector, beside)
+
     def read_features(self, batch: Mapping[str, Tensor], needs: Needs) -> Features:
         """Logits (B, C), where they are needed."""
         if not needs.logits:
@@ -136,15 +144,29 @@ class DcBertForSequenceClassification(PreTrainedModel):
         return document_ids(texts, tokenizer, self.config)
 
     def encode_queries(self, input_ids: Tensor, attention_mask: Tensor) -> Encoded:
-        """States (B, Lq, H), mask (B, Lq) and [CLS] vectors (B, H) of ids of ``[CLS] query [SEP]``.
+        """What the encoder makes of ids (B, Lq) of ``[CLS] query [SEP]`` and their mask.
 
         Lq is at most ``config.query_places``; padding on the right may be there or not.
         """
         return _encoded(self.dc_bert.query_encoder, input_ids, attention_mask)
 
     def encode_documents(self, input_ids: Tensor, attention_mask: Tensor) -> Encoded:
-        """States (B, Ld, H), mask (B, Ld) and [CLS] vectors (B, H) of ids of ``[CLS] reply [SEP]``."""
-        return _encoded(self.dc_bert.of_documents, input_ids, attention_mask)
+        """What the encoder makes of ids (B, Ld) of ``[CLS] reply [SEP]`` and their mask."""
+        return self._narrowed(_encoded(self.dc_bert.of_documents, input_ids, attention_mask))
+
+    def widen(self, stored: Tensor) -> Tensor:
+        """(B, L, H) the states that ``interact`` reads, of what is stored of documents."""
+        if self.projection is None:
+            return stored
+        wide: Tensor = self.projection.up(stored.to(self.projection.up.weight.dtype))
+        return wide
+
+    def _narrowed(self, document: Encoded) -> Encoded:
+        if self.projection is None:
+            return document
+        stored = self.projection.down(document.states)
+        states = self.widen(stored)
+        return Encoded(states, document.mask, states[:, 0], stored)
 
     def interact(
         self,
@@ -152,23 +174,35 @@ class DcBertForSequenceClassification(PreTrainedModel):
         query_mask: Tensor,
         document_states: Tensor,
         document_mask: Tensor,
+        pool: int = 1,
     ) -> Tensor:
-        """Logits (B, C) of states (B, Lq, H) and (B, Ld, H) and their masks, all interaction layers."""
-        logits: Tensor = self.interaction(query_states, query_mask, document_states, document_mask)
+        """Logits (B, C) of states (B, Lq, H) and (B, Ld, H) and their masks, all interaction layers.
+
+        ``pool`` is the ``size`` with which ``pool_documents`` made the documents' states.
+
+        Raises:
+            ValueError: ``pool`` is not 1, and the form is not ``transformer``.
+        """
+        sides = (query_states, query_mask, document_states, document_mask)
+        if pool != 1:
+            return self._transformer("places to be pooled").forward(*sides, pool)
+        logits: Tensor = self.interaction(*sides)
         return logits
 
     # -- K = 1: a document's keys and values -----------------------------------------------------------
 
-    def document_keys_values(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def document_keys_values(
+        self, states: Tensor, mask: Tensor, pool: int = 1
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Keys and values (B, heads, Ld, d) of the interaction layer, and the [CLS] row (B, H) that goes in.
 
         They hold the document's position and type embeddings, which are fixed because every query takes up
-        ``config.query_places`` places. Padded places (``mask`` 0) hold anything.
+        ``config.query_places`` places. Padded places (``mask`` 0) hold anything. ``pool`` as in ``interact``.
 
         Raises:
             ValueError: the network has another form than one transformer layer.
         """
-        return self._transformer().keys_values(states)
+        return self._transformer().keys_values(states, pool)
 
     def interact_cached(
         self,
@@ -179,7 +213,8 @@ class DcBertForSequenceClassification(PreTrainedModel):
         document_mask: Tensor,
         cls_row: Tensor,
     ) -> Tensor:
-        """Logits (B, C) as ``interact`` gives, with the two [CLS] rows of the layer computed alone.
+        """Logits (B, C) as ``interact`` gives, with the [CLS] rows of the layer computed alone: both, or of
+        ``one_way`` the query's.
 
         Args:
             query_states: (B, Lq, H), or (1, Lq, H) for one query against all documents.
@@ -209,9 +244,9 @@ class DcBertForSequenceClassification(PreTrainedModel):
         """Logits (B, C) of pooled vectors (B, D); one query (1, D) serves many documents."""
         return self._pooled().pooled(query, document)
 
-    def _transformer(self) -> TransformerInteraction:
+    def _transformer(self, wanted: str = "keys and values") -> TransformerInteraction:
         if not isinstance(self.interaction, TransformerInteraction):
-            raise ValueError(f"a '{self.config.last_layer_model_type}' has no keys and values")
+            raise ValueError(f"a '{self.config.last_layer_model_type}' has no {wanted}")
         return self.interaction
 
     def _pooled(self) -> PooledInteraction:
@@ -222,4 +257,4 @@ class DcBertForSequenceClassification(PreTrainedModel):
 
 def _encoded(encoder: Any, ids: Tensor, mask: Tensor) -> Encoded:
     states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-    return Encoded(states, mask, states[:, 0])
+    return Encoded(states, mask, states[:, 0], states)

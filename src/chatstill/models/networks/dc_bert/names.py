@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from ....registry.names import plain
 
@@ -14,6 +15,8 @@ TRANSFORMER, LINEAR, LSTM = "transformer", "linear", "lstm"
 BUILT_IN = (TRANSFORMER, LINEAR, LSTM)
 FILE = Path("models") / "dc_bert.py"  # in the working directory, as in a clone
 KEY = "last_layer_model_type"
+BOTH_WAYS: Final = "both_ways"  # the interaction layers change the states of both texts
+ONE_WAY: Final = "one_way"  # of the query alone
 
 _plugins: list[str] = []
 
