@@ -86,7 +86,15 @@ WRONG = {
     ("rank", "MODEL", "idx"): "either --query TEXT or --queries FILE",
     ("rank", "MODEL", "idx", "--queries", "queries.txt"): "belong together",
     ("rank", "MODEL", "idx", "--query", "why"): "idx is not there",
-    ("rank", "MODEL", "idx", "--query", "why", "--top", "0"): "--top must be greater than or equal to 1.",
+    (
+        "rank",
+        "MODEL",
+        "idx",
+        "--query",
+        "why",
+        "--top",
+        "0",
+    ): "--top must be greater than or equal to 1.",
     ("rank", "MODEL", "idx", "--query", "why", "--top", "x"): "--top",
 }
 

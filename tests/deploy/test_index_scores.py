@@ -21,6 +21,10 @@ FORMS = {
     "vectors of linear": ("vectors", {"kind": "linear"}),
     "vectors of lstm": ("vectors", {"kind": "lstm"}),
     "states of linear": ("states", {"kind": "linear"}),
+    "keys, one way": ("keys", {"kind": "transformer", "attends": "one_way"}),
+    "states, one way": ("states", {"kind": "transformer", "attends": "one_way", "layers": 2}),
+    "keys, narrow": ("keys", {"kind": "transformer", "width": 6}),
+    "states, narrow": ("states", {"kind": "transformer", "width": 6}),
     "one logit": ("keys", {"kind": "transformer", "outputs": 1}),
     "roberta": ("keys", {"kind": "transformer", "teacher": "roberta"}),
     "electra": ("states", {"kind": "transformer", "teacher": "electra"}),
@@ -125,6 +129,39 @@ def test_a_batch_of_neighbours_of_one_length_equals_rows_taken_one_by_one(model_
         together = torch.cat([one.arrays[column.name] for one in alone])
         assert torch.equal(kept.arrays[column.name], together), column.name
     assert shard.tokens.tolist() == sorted(shard.tokens.tolist()) == [4, 4, 4, 4, 5]
+
+
+@pytest.mark.parametrize("form", ["keys", "keys, one way", "states, narrow", "states, two layers"])
+def test_pooled_replies_score_as_averaged_states_do(form, model_of, tmp_path):
+    built = build(model_of(form), tmp_path / "index", hold=FORMS[form][0], pool=2)
+    model = built.served.model
+    for query in QUERIES[:2]:
+        asked, ours = built.served.encode_query(query), margins(built.served, built.index, query)
+        for reply in REPLIES:
+            document = built.served.encode_replies([reply])
+            rest = [part.mean(1) for part in document.stored[:, 1:].split(2, 1)]
+            states = model.widen(torch.stack([document.stored[:, 0], *rest], 1))
+            mask = torch.ones(states.shape[:2], dtype=torch.long)
+            with torch.no_grad():
+                logits = model.interact(asked.states, asked.mask, states, mask, pool=2)[0]
+            assert ours[reply] == pytest.approx(float(logits[1] - logits[0]), abs=2e-2)
+    plain = build(built.served, tmp_path / "plain", hold=FORMS[form][0]).index
+    for mine, theirs in ((built.index.shards[0].tokens, plain.shards[0].tokens),):
+        assert sorted(mine) == sorted(1 + -(-(count - 1) // 2) for count in theirs)
+    assert any("pool 2 beside float32" in line for line in built.told.lines)
+
+
+@pytest.mark.parametrize("form", ["vectors of linear", "vectors of lstm"])
+def test_vectors_are_not_pooled(form, model_of, tmp_path):
+    with refused("index.cannot-pool"):
+        build(model_of(form), tmp_path / "index", pool=2)
+
+
+def test_narrow_states_take_fewer_bytes(model_of, tmp_path):
+    built = build(model_of("states, narrow"), tmp_path / "index", hold="states", dtype="int8")
+    tokens = int(built.index.shards[0].tokens.sum())
+    assert built.index.shards[0].tensors["states"].shape == (tokens, 6)
+    assert built.index.shards[0].tensors["states"].dtype == torch.int8
 
 
 # -- numbers ----------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ LOW = {
         *("evaluate", "features", "methods", "report", "train"),
     },
     "draft": {"config", "tasks", "text", "preflight"},
-    "deploy": {"data", "models", "tasks", "config", "text"},
+    "deploy": {"figures", "data", "models", "tasks", "config", "text"},
 }
 # The story of a run puts the rooms together; only the command line may import it.
 ABOVE_ALL = {"run": {"cli"}, "cli": set(), "auto": {"run", "cli"}}
@@ -103,7 +103,7 @@ def allowed(own: str, target: str) -> bool:
 def test_imports_go_down_only(path):
     parts = path.relative_to(SOURCE).with_suffix("").parts
     if parts[0] in ("__init__", "__main__"):
-        assert imports(path) <= {"chatstill.cli.main"}
+        assert imports(path) <= {"chatstill.cli.main", "chatstill.deploy.ranker.Ranker"}
         return
     own = parts[0]
     assert own in LOW or own in ABOVE_ALL, f"no row for the room {own}"

@@ -77,6 +77,7 @@ def index(
             )
         )
     from ..deploy import change
+    from ..deploy.folder import require_ours
     from ..deploy.network import open_network
     from ..deploy.reply_file import read_names, read_queries, read_replies
 
@@ -99,7 +100,7 @@ def index(
             manifest = change.add(served, file, out, desk)
         else:
             form = change.Form(hold, dtype, pool, first_stage)
-            change.require_ours(out)
+            require_ours(out)
             served = open_network(_network_of(model), plugins or ())
             manifest = change.build(served, file, out, form, desk, fresh=fresh)
     say(

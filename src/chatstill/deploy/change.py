@@ -10,22 +10,18 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data.fingerprint import fingerprint
-from ..disk.fresh import is_fresh_name
 from ..errors import Problem, UserError
 from ..figures import counted
 from .build import Encoding, Moving, Writer, clear, size_of
 from .entries import new_replies, numbers_of
+from .folder import existing, require_ours, require_same
 from .held import Held, Hold, held_by
 from .index import Index
 from .manifest import (
-    BUILDING,
     FILE,
-    LOCK,
     ColumnEntry,
     Manifest,
     Nearest,
-    is_index,
-    read_manifest,
     writing_to,
 )
 from .measure import effect_of_form, first_stage_recall, sample_queries
@@ -97,7 +93,7 @@ def build(
         parts = {"replies": _digest(file.replies), "first stage": form.first_stage}
         writer = Writer(folder, empty, parts)
         if (folder / FILE).is_file() and not fresh:
-            _require_same(folder, writer.build)
+            require_same(folder, writer.build)
             desk.tell(f"{folder} is this index already: nothing to do")
             return _as_it_is(folder)
         writer.begin()
@@ -112,7 +108,7 @@ def add(served: Served, file: ReplyFile, folder: Path, desk: Desk) -> Manifest:
         UserError: an id is there with another reply; ids where the index has none, or the other way round;
             another network's index; the disk is too small.
     """
-    with writing_to(_existing(folder)):
+    with writing_to(existing(folder)):
         index = Index(folder)
         index.require(served.fingerprint)
         if index.manifest.named != file.named:
@@ -141,7 +137,7 @@ def remove(folder: Path, names: Sequence[str], desk: Desk) -> Manifest:
     Raises:
         UserError: names that are not there; then nothing is removed.
     """
-    with writing_to(_existing(folder)):
+    with writing_to(existing(folder)):
         index = Index(folder)
         numbers = numbers_of(index, names)
         writer = Writer(folder, index.manifest, {"remove": list(names)})
@@ -155,7 +151,7 @@ def remove(folder: Path, names: Sequence[str], desk: Desk) -> Manifest:
 
 def compact(folder: Path, desk: Desk) -> Manifest:
     """Writes what is left into new files, without encoding anything, and gives the room of the rest back."""
-    with writing_to(_existing(folder)):
+    with writing_to(existing(folder)):
         index = Index(folder)
         old = index.manifest
         if not index.removed.any() and len(old.names) <= 1:
@@ -234,7 +230,7 @@ def _finish(writer: Writer, served: Served, candidates: int | None, desk: Desk) 
             message = f"its recall of the true top 10 is {recall:.3f}, below {LOWEST_RECALL}"
             hint = "Take more candidates, or train with two_tower (docs/dc_bert.md)."
             desk.warn(Problem("--first-stage", message, hint, "warning", code="index.low-recall"))
-        if not getattr(served.model.config, "two_tower", 0):
+        if not served.model.config.two_tower:
             message = (
                 "the network was trained without two_tower: its vectors were not made to be near"
             )
@@ -261,42 +257,6 @@ def _as_it_is(folder: Path) -> Manifest:
     manifest = Index(folder).manifest
     clear(folder, manifest)
     return manifest
-
-
-def require_ours(folder: Path) -> None:
-    """Refuses a folder that holds something else, before a network is opened.
-
-    Raises:
-        UserError: it does, or is a file.
-    """
-    if not folder.exists() or is_index(folder):
-        return
-    if not folder.is_dir():
-        message = f"{folder} is a file, expected a folder"
-        raise UserError(Problem("--out", message, code="index.out-is-a-file"))
-    # A process that was killed at once leaves the lock, and the marker under its fresh name.
-    ours = [path for path in folder.iterdir() if path.name == LOCK]
-    ours += [path for path in folder.iterdir() if is_fresh_name(path.name, BUILDING)]
-    if len(ours) < len(list(folder.iterdir())):
-        message = f"{folder} holds something that is no index; nothing was written"
-        raise UserError(
-            Problem("--out", message, "Name another folder.", code="index.folder-of-others")
-        )
-
-
-def _existing(folder: Path) -> Path:
-    """The folder of an index that is complete."""
-    read_manifest(folder, "--out")
-    return folder
-
-
-def _require_same(folder: Path, build: str) -> None:
-    names = read_manifest(folder, "--out").names
-    if len(names) == 1 and names[0].file == f"names-{build}.safetensors":
-        return
-    message = f"{folder} is an index already, of other replies, another form or another network"
-    hint = "--add FILE adds to it, --fresh builds it anew."
-    raise UserError(Problem("--out", message, hint, code="index.there-already"))
 
 
 def _digest(replies: Sequence[Reply]) -> str:

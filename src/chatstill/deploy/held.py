@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import Problem, UserError
 from ..models.networks.dc_bert.names import LINEAR, LSTM, TRANSFORMER, built_in
+from ..models.networks.dc_bert.pooling import pool_documents
 
 if TYPE_CHECKING:
     from ..models.networks.dc_bert.model import DcBertForSequenceClassification, Encoded
@@ -88,7 +89,7 @@ class States(Held):
         return (Column("states", narrow or self.width, True),)
 
     def of(self, replies: Encoded) -> Kept:
-        stored, mask = _pooled(self.model, replies, self.pool)
+        stored, mask = _pooled(replies, self.pool)
         return Kept({"states": stored, VECTOR: replies.vector}, mask)
 
     def asked(self, query: Encoded) -> Encoded:
@@ -111,7 +112,7 @@ class Keys(Held):
         return (*tokens, Column("cls", self.width, False))
 
     def of(self, replies: Encoded) -> Kept:
-        stored, mask = _pooled(self.model, replies, self.pool)
+        stored, mask = _pooled(replies, self.pool)
         states = self.model.widen(stored)
         keys, values, cls = self.model.document_keys_values(states, mask, pool=self.pool)
         found = {"keys": _joined(keys), "values": _joined(values), "cls": cls}
@@ -184,11 +185,10 @@ def held_by(model: DcBertForSequenceClassification, hold: Hold | None, pool: int
     return KINDS[kind](model, pool)
 
 
-def _pooled(model: Any, replies: Encoded, pool: int) -> tuple[Tensor, Tensor]:
+def _pooled(replies: Encoded, pool: int) -> tuple[Tensor, Tensor]:
     if pool == 1:
         return replies.stored, replies.mask
-    stored, mask = model.pool_documents(replies.stored, replies.mask, pool)
-    return stored, mask
+    return pool_documents(replies.stored, replies.mask, pool)
 
 
 def _joined(heads: Tensor) -> Tensor:

@@ -143,7 +143,9 @@ class DcBert(Method):
             attends=config.interaction,
             width=config.document_width,
         )
-        return build_dc_bert(teacher, wanted, spec)
+        model, lines = build_dc_bert(teacher, wanted, spec)
+        model.config.two_tower = config.two_tower
+        return model, lines
 
     @classmethod
     def files(cls, config: MethodConfig, plugins: Sequence[str]) -> Mapping[str, str]:

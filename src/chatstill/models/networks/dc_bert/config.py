@@ -35,6 +35,7 @@ class DcBertConfig(PretrainedConfig):
         sep_token_id: Stands behind each text.
         document_width: Numbers that are stored of each state of a reply; None: all of them.
         separators: How many of them stand between the two texts of a row (RoBERTa: 2).
+        two_tower: Weight of the loss that made the [CLS] vectors fit for finding candidates; 0: none did.
     """
 
     model_type = "dc-bert"
@@ -55,6 +56,7 @@ class DcBertConfig(PretrainedConfig):
         separators: int = 1,
         interaction: str = BOTH_WAYS,
         document_width: int | None = None,
+        two_tower: float = 0.0,
         **more: Any,
     ) -> None:
         self.encoder_config = dict(encoder_config or {"model_type": "bert"})
@@ -63,6 +65,7 @@ class DcBertConfig(PretrainedConfig):
         self.num_interaction_layers = num_interaction_layers
         self.interaction = interaction
         self.document_width = document_width
+        self.two_tower = two_tower
         self.shared_encoder = shared_encoder
         self.max_query_length, self.max_reply_length = max_query_length, max_reply_length
         self.truncation_side = truncation_side

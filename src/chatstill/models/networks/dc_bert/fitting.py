@@ -77,6 +77,7 @@ def about_width(wanted: Interaction, width: int) -> list[Problem]:
 
 
 def unknown_teacher(teacher: PreTrainedModel) -> Problem | None:
+    """A teacher of a kind, or a decoder, that the encoders cannot start as; None for others."""
     kind = teacher.config.model_type
     if kind in LAYERS and not getattr(teacher.config, "is_decoder", False):
         return None
