@@ -126,8 +126,10 @@ def test_a_batch_of_neighbours_of_one_length_equals_rows_taken_one_by_one(model_
     kept = shard.kept(columns, np.arange(4), torch.device("cpu"))
     alone = [shard.kept(columns, np.array([row]), torch.device("cpu")) for row in range(4)]
     for column in columns:
-        together = torch.cat([one.arrays[column.name] for one in alone])
-        assert torch.equal(kept.arrays[column.name], together), column.name
+        together = torch.cat([one.values(column.name) for one in alone])
+        assert torch.equal(kept.values(column.name), together), column.name
+    by_head = kept.values("keys").unflatten(-1, (2, 8)).transpose(1, 2)
+    assert torch.equal(kept.heads("keys", 2), by_head) and kept.heads("keys", 2).is_contiguous()
     assert shard.tokens.tolist() == sorted(shard.tokens.tolist()) == [4, 4, 4, 4, 5]
 
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
+import torch
 from torch import Tensor
 
 from ..errors import Problem, UserError
 from ..models.networks.dc_bert.names import LINEAR, LSTM, TRANSFORMER, built_in
 from ..models.networks.dc_bert.pooling import pool_documents
+from .numbers import unpacked
 
 if TYPE_CHECKING:
     from ..models.networks.dc_bert.model import DcBertForSequenceClassification, Encoded
@@ -37,10 +39,28 @@ class Column(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """Arrays of replies, (B, L, W) of tokens or (B, W), and which tokens count (B, L)."""
+    """What is kept of replies.
+
+    Attributes:
+        arrays: (B, L, W) of tokens or (B, W), as they are stored.
+        mask: (B, L) which tokens count.
+        scales: (B, L) or (B,) of arrays that are integers.
+    """
 
     arrays: Mapping[str, Tensor]
     mask: Tensor
+    scales: Mapping[str, Tensor] = {}
+
+    def values(self, name: str) -> Tensor:
+        """An array in float32."""
+        return unpacked(self.arrays[name], self.scales.get(name))
+
+    def heads(self, name: str, heads: int) -> Tensor:
+        """(B, heads, L, d) in float32 of an array of tokens: widened and rearranged in one pass."""
+        split = self.arrays[name].unflatten(-1, (heads, -1)).transpose(1, 2)
+        found = split.to(torch.float32, memory_format=torch.contiguous_format)
+        scale = self.scales.get(name)
+        return found if scale is None else found * scale[:, None, :, None]
 
 
 class Held:
@@ -96,7 +116,7 @@ class States(Held):
         return query
 
     def logits(self, asked: Encoded, kept: Kept) -> Tensor:
-        states = self.model.widen(kept.arrays["states"])
+        states = self.model.widen(kept.values("states"))
         rows = len(states)
         query, mask = asked.states.expand(rows, -1, -1), asked.mask.expand(rows, -1)
         return self.model.interact(query, mask, states, kept.mask, pool=self.pool)
@@ -122,12 +142,10 @@ class Keys(Held):
         return query
 
     def logits(self, asked: Encoded, kept: Kept) -> Tensor:
-        heads = (self.model.config.num_attention_heads, -1)
-        keys, values = (
-            kept.arrays[name].unflatten(-1, heads).transpose(1, 2) for name in ("keys", "values")
-        )
+        number = int(self.model.config.num_attention_heads)
+        keys, values = (kept.heads(name, number) for name in ("keys", "values"))
         return self.model.interact_cached(
-            asked.states, asked.mask, keys, values, kept.mask, kept.arrays["cls"]
+            asked.states, asked.mask, keys, values, kept.mask, kept.values("cls")
         )
 
 
@@ -149,7 +167,7 @@ class Vectors(Held):
         return self.model.pool_query(query.states, query.mask)
 
     def logits(self, asked: Tensor, kept: Kept) -> Tensor:
-        return self.model.interact_pooled(asked, kept.arrays["pooled"])
+        return self.model.interact_pooled(asked, kept.values("pooled"))
 
 
 KINDS: dict[Hold, type[Held]] = {"keys": Keys, "states": States, "vectors": Vectors}

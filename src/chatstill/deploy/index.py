@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import Problem, UserError
 from .held import VECTOR, Column, Held, Kept
 from .manifest import FILE, ColumnEntry, Manifest, read_manifest
-from .numbers import SCALE, unpacked
+from .numbers import SCALE
 from .tensor_file import REBUILD, TensorFile, Texts
 
 TOKENS, TEXT, NAME, ROWS = "tokens", "text", "name", "rows"
@@ -46,37 +46,30 @@ class Shard:
         return {name: self.tensors[name][places] for name in names}
 
     def kept(self, columns: Sequence[Column], rows: np.ndarray, device: torch.device) -> Kept:
-        """What is kept of rows, as float32; tokens are padded to the longest of them."""
+        """What is kept of rows; tokens are padded to the longest of them."""
         counts = self.tokens[rows]
         length = int(counts.max())
-        places = np.arange(length)
-        mask = torch.from_numpy((places < counts[:, None]).astype(np.int64))
-        found = {}
+        inside = np.arange(length)
+        mask = torch.from_numpy((inside < counts[:, None]).astype(np.int64)).to(device)
+        arrays: dict[str, torch.Tensor] = {}
+        scales: dict[str, torch.Tensor] = {}
+        neighbours = bool((counts == length).all() and (np.diff(rows) == 1).all())
+        first, last = self.starts[rows], self.starts[rows] + counts - 1
+        tokens = torch.from_numpy(np.minimum(first[:, None] + inside, last[:, None]).reshape(-1))
         for column in columns:
-            if not column.per_token:
-                found[column.name] = self._rows(column.name, rows, device)
-                continue
-            if (counts == length).all() and (np.diff(rows) == 1).all():  # neighbours: no copy
-                start = int(self.starts[rows[0]])
-                between = slice(start, start + length * len(rows))
-                values = self._between(column.name, between, device)
-                found[column.name] = values.unflatten(0, (len(rows), length))
-                continue
-            last = self.starts[rows] + counts - 1
-            tokens = np.minimum(self.starts[rows][:, None] + places, last[:, None])
-            found[column.name] = self._rows(column.name, tokens, device)
-        return Kept(found, mask.to(device))
-
-    def _rows(self, name: str, rows: np.ndarray, device: torch.device) -> Tensor:
-        places = torch.from_numpy(rows)
-        scale = self.tensors.get(name + SCALE)
-        taken = self.tensors[name][places].to(device)
-        return unpacked(taken, None if scale is None else scale[places].to(device))
-
-    def _between(self, name: str, rows: slice, device: torch.device) -> Tensor:
-        scale = self.tensors.get(name + SCALE)
-        taken = self.tensors[name][rows].to(device)
-        return unpacked(taken, None if scale is None else scale[rows].to(device))
+            for name, found in ((column.name, arrays), (column.name + SCALE, scales)):
+                stored = self.tensors.get(name)
+                if stored is None:
+                    continue
+                if not column.per_token:
+                    taken = stored.index_select(0, torch.from_numpy(rows))
+                elif neighbours:  # no copy
+                    start = int(first[0])
+                    taken = stored[start : start + len(tokens)].unflatten(0, (-1, length))
+                else:
+                    taken = stored.index_select(0, tokens).unflatten(0, (-1, length))
+                found[column.name] = taken.to(device)
+        return Kept(arrays, mask, scales)
 
 
 class Batch(NamedTuple):

@@ -54,7 +54,7 @@ def build_graph(index: Index, path: Path) -> int:
         if graph is None:
             graph = _library()(ndim=width, metric="ip", dtype="f16")
         rows = batch.rows + index.first[batch.shard]
-        graph.add(rows.astype(np.uint64), kept.arrays[VECTOR].numpy())
+        graph.add(rows.astype(np.uint64), kept.values(VECTOR).numpy())
     if graph is None:
         graph = _library()(ndim=1, metric="ip", dtype="f16")
     data = bytes(graph.save())

@@ -1,0 +1,305 @@
+"""Time of a query over 100, 1,000 and 10,000 replies: a cross-encoder beside each form of DC-BERT's index.
+
+MiniLM (6 layers, 384 wide) with a new classifier, replies and questions of WikiQA (and
+sentences of QNLI), one thread. Weights do not
+change the time, so nothing is trained. Each arm runs in a process of its own: time of a query (median, 95th
+percentile, the query's encoding included), memory (peak of the process), bytes of the index. Cells are kept
+in --work and not run again. Run it while nothing else runs.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import machine
+from minilm import model_folder
+
+RESULTS = Path(__file__).parent / "results"
+SIZES = (100, 1_000, 10_000)
+QUERY, REPLY, ROW = 32, 93, 128
+PAIRS = 40_000  # of query and reply at most, for each cell
+
+
+class Arm(NamedTuple):
+    """A way of ranking.
+
+    Attributes:
+        title: In the table.
+        network: Knobs of the network; None: the cross-encoder.
+        form: Of the index.
+        sorted: Whether the cross-encoder's batches are of like lengths.
+    """
+
+    title: str
+    network: dict[str, Any] | None = None
+    form: dict[str, Any] | None = None
+    sorted: bool = False
+
+
+K1: dict[str, Any] = {"kind": "transformer"}
+ARMS = {
+    "cross": Arm("cross-encoder"),
+    "cross-sorted": Arm("cross-encoder, batches of like lengths", sorted=True),
+    "states": Arm("K = 1, states", K1, {"hold": "states"}),
+    "states-2": Arm("K = 2, states", {"kind": "transformer", "layers": 2}, {"hold": "states"}),
+    "one-way-2": Arm(
+        "K = 2, one way, states",
+        {"kind": "transformer", "layers": 2, "attends": "one_way"},
+        {"hold": "states"},
+    ),
+    "keys": Arm("K = 1, keys and values", K1, {"hold": "keys"}),
+    "keys-int8": Arm("K = 1, keys and values, int8", K1, {"hold": "keys", "dtype": "int8"}),
+    "keys-pool": Arm("K = 1, keys and values, pool 2", K1, {"hold": "keys", "pool": 2}),
+    "keys-one-way": Arm(
+        "K = 1, one way, keys and values",
+        {"kind": "transformer", "attends": "one_way"},
+        {"hold": "keys"},
+    ),
+    "small": Arm(
+        "K = 1, width 128, pool 2, int8",
+        {"kind": "transformer", "width": 128},
+        {"hold": "states", "dtype": "int8", "pool": 2},
+    ),
+    "linear": Arm("linear", {"kind": "linear"}, {"hold": "vectors"}),
+    "lstm": Arm("lstm", {"kind": "lstm"}, {"hold": "vectors"}),
+}
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--work", type=Path, default=Path("dc_bert_latency_work"))
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--report-only", action="store_true")
+    parser.add_argument("--cell", choices=list(ARMS), help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    options.work, options.data = options.work.resolve(), options.data.resolve()
+    return options
+
+
+def texts(data: Path) -> tuple[list[str], list[str]]:
+    """Different questions, and 10,000 different replies: WikiQA's, then sentences of QNLI."""
+    rows = [
+        line.split("\t")
+        for name in ("train", "dev")
+        for line in (data / "wikiqa/chat" / f"{name}.data.txt").read_text("utf-8").splitlines()
+    ]
+    sentences = (data / "glue/QNLI/dev.tsv").read_text("utf-8").split("\n")[1:-1]
+    replies = [*(row[1] for row in rows), *(line.split("\t")[2] for line in sentences)]
+    different = list(dict.fromkeys(reply.strip() for reply in replies))
+    return list(dict.fromkeys(row[0] for row in rows)), different[: SIZES[-1]]
+
+
+def network(arm: Arm, folder: Path) -> None:
+    """Writes the arm's network, made of MiniLM as a run makes it."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    from chatstill.models.networks.dc_bert.build import Interaction, build_dc_bert
+    from chatstill.models.student_spec import RowReading, StudentSpec
+
+    torch.manual_seed(1)
+    teacher = AutoModelForSequenceClassification.from_pretrained(model_folder(), num_labels=2)
+    tokenizer = AutoTokenizer.from_pretrained(model_folder())
+    model: Any = teacher
+    if arm.network is not None:
+        knobs = {
+            "layers": 1,
+            "copy_from": -1,
+            "shared": False,
+            "attends": "both_ways",
+            "width": None,
+        }
+        reading = RowReading(tokenizer, ROW, QUERY, REPLY, "right", lambda: True)
+        spec = StudentSpec(
+            6, None, load=lambda: None, copy_from=None, copy_layers=None, reading=reading
+        )
+        model, _ = build_dc_bert(teacher, Interaction(**{**knobs, **arm.network}), spec)
+    model.config.id2label = {0: "0", 1: "1"}
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def cell(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Figures of one arm, in this process."""
+    import torch
+
+    torch.set_num_threads(1)
+    arm = ARMS[name]
+    folder = options.work / name
+    if not (folder / "config.json").is_file():
+        network(arm, folder)
+    queries, replies = texts(options.data)
+    found: dict[str, Any] = {}
+    for size in SIZES:
+        ask, size_on_disk = (
+            cross_encoder(folder, replies[:size], arm.sorted)
+            if arm.network is None
+            else stored(arm, folder, options.work / f"{name}-{size}", replies[:size])
+        )
+        times = []
+        for query in queries[: max(4, min(100, PAIRS // size)) + 1]:
+            start = time.perf_counter()
+            ask(query)
+            times.append(time.perf_counter() - start)
+        found[str(size)] = {
+            "median": float(np.median(times[1:])),  # the first one warms up
+            "p95": float(np.quantile(times[1:], 0.95)),
+            "queries": len(times) - 1,
+            "index_bytes": size_on_disk,
+            "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+    return found
+
+
+def cross_encoder(folder: Path, replies: list[str], of_like_lengths: bool) -> tuple[Any, int]:
+    """Ranking by passes over both texts."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+
+    @torch.inference_mode()
+    def ask(query: str) -> list[int]:
+        order = (
+            sorted(range(len(replies)), key=lambda n: len(replies[n])) if of_like_lengths else None
+        )
+        scores = np.empty(len(replies), np.float32)
+        places = np.asarray(order if order is not None else range(len(replies)))
+        for start in range(0, len(replies), 32):
+            some = places[start : start + 32]
+            rows = tokenizer(
+                [query] * len(some),
+                [replies[n] for n in some],
+                truncation=True,
+                max_length=ROW,
+                padding=True,
+                return_tensors="pt",
+            )
+            logits = model(**rows).logits
+            scores[some] = (logits[:, 1] - logits[:, 0]).numpy()
+        return np.argsort(-scores, kind="stable")[:10].tolist()
+
+    return ask, 0
+
+
+def stored(arm: Arm, folder: Path, where: Path, replies: list[str]) -> tuple[Any, int]:
+    """Ranking out of an index."""
+    from contextlib import nullcontext
+
+    from chatstill import Ranker
+    from chatstill.deploy import change
+    from chatstill.deploy.network import open_network
+    from chatstill.deploy.reply_file import Reply, ReplyFile
+
+    served = open_network(folder, device="cpu")
+    desk = change.Desk(
+        lambda line: None, lambda problem: None, lambda total: nullcontext(lambda n: None)
+    )
+    file = ReplyFile([Reply(None, reply) for reply in replies], False, [])
+    form = change.Form(**(arm.form or {}))
+    change.build(served, file, where, form, desk, fresh=True)
+    ranker = Ranker(served, where)
+    size = sum(path.stat().st_size for path in where.iterdir())
+    return (lambda query: ranker.rank(query, 10)), size
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the cells that are not there."""
+    for name in options.arms:
+        path = options.work / f"{name}.json"
+        if path.is_file():
+            continue
+        done = subprocess.run(
+            [
+                sys.executable,
+                __file__,
+                "--cell",
+                name,
+                "--work",
+                str(options.work),
+                "--data",
+                str(options.data),
+            ],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"},
+        )
+        if done.returncode:
+            raise SystemExit(f"{name}: {done.stderr[-2000:]}")
+        path.write_text(done.stdout.splitlines()[-1] + "\n", encoding="utf-8")
+        print(f"{name}: {done.stdout.splitlines()[-1]}", flush=True)
+
+
+def table(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Rows of Markdown; times in milliseconds, and how many times faster than the cross-encoder."""
+    heads = [f"{size:,} replies" for size in SIZES]
+    lines = [
+        f"| | {' | '.join(heads)} | index of 10,000 | memory |",
+        "|---" * (len(SIZES) + 3) + "|",
+    ]
+    best = {
+        size: min(
+            found[name][str(size)]["median"] for name in ("cross", "cross-sorted") if name in found
+        )
+        for size in SIZES
+    }
+    for name, arm in ARMS.items():
+        if name not in found:
+            continue
+        cells = []
+        for size in SIZES:
+            one = found[name][str(size)]
+            times = best[size] / one["median"]
+            cells.append(f"{1e3 * one['median']:,.1f} ({1e3 * one['p95']:,.1f}), {times:,.1f}×")
+        last = found[name][str(SIZES[-1])]
+        size = f"{last['index_bytes'] / 1e6:,.0f} MB" if arm.network is not None else "–"
+        lines.append(
+            f"| {arm.title} | {' | '.join(cells)} | {size} | {last['peak_bytes'] / 1e6:,.0f} MB |"
+        )
+    return lines
+
+
+def report(options: argparse.Namespace) -> None:
+    """Writes the table of the cells that are there."""
+    found = {
+        name: json.loads(path.read_text("utf-8"))
+        for name in ARMS
+        if (path := options.work / f"{name}.json").is_file()
+    }
+    facts = ", ".join(f"{key} {value}" for key, value in machine.describe().items())
+    lines = [
+        "# Time of a query: cross-encoder and DC-BERT's index",
+        "",
+        "Milliseconds, median (95th percentile) of queries, one thread; × of the quicker cross-encoder.",
+        "",
+        *table(found),
+        "",
+        f"{facts}.",
+    ]
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "dc_bert_latency.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    whole = {"machine": machine.describe(), "cells": found}
+    (options.out / "dc_bert_latency.json").write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    chosen = parse()
+    if chosen.cell:
+        print(json.dumps(cell(chosen.cell, chosen)))
+    else:
+        if not chosen.report_only:
+            run(chosen)
+        report(chosen)
