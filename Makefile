@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "Name one that is:  make $(firstword $(MAKECMDGOALS) setup) PYTHON=python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(TORCH_FROM) "$(TORCH)"
-	$(BIN)/python -m pip install -c constraints.txt -e ".[dev,demo,data,words]"
+	$(BIN)/python -m pip install -c constraints.txt -e ".[dev,demo,data,words,index]"
 	@touch $@
 
 demo: $(STAMP) ## The main job on real data: a table, and report.html

@@ -24,6 +24,8 @@ LOW = {
     "terms": {"losses", "features", "tasks.base"},
     "data": {"figures", "tasks.base", "tasks.files"},
     "models": {
+        "data.text_states",
+        "data.fingerprint",
         *("text", "features", "registry"),
         *("tasks.base", "tasks.label_names", "tasks.positive"),
     },

@@ -6,7 +6,7 @@ Importing this room costs no torch: configurations are checked at once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -34,12 +34,16 @@ __all__ = [
 SLOWEST, FASTEST = 1e-9, 1.0
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import Tensor, nn
     from transformers import PreTrainedModel
 
     from ..losses import Term
     from ..terms.spec import TermSpec
+
+    RowsOf = Callable[[], Iterator[Mapping[str, Tensor]]]
 
 
 class MethodConfig(BaseModel):
@@ -210,6 +214,10 @@ class Method:
     def needs(self, phase: Phase) -> Mapping[str, Needs]:
         """What is read of ``student`` and ``teacher`` in this phase."""
         return {"student": Needs(logits=True), "teacher": Needs()}
+
+    def prepare(self, rows: RowsOf, folder: Path, device: torch.device) -> None:
+        """Called once before training, on each process: ``rows`` starts a pass over the student's view in
+        padded batches, and what is kept in ``folder`` is there for a run that goes on."""
 
     def begin(self, phase: Phase) -> nn.Module:
         """The module that holds exactly what takes part in training: student plus projections.

@@ -36,11 +36,16 @@ from ..models.networks.dc_bert.names import BOTH_WAYS, KEY, ONE_WAY, TRANSFORMER
 from .base import Context, Features, Method, MethodConfig, Needs, Phase, StudentSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
     from torch import Tensor, nn
     from transformers import PreTrainedModel
 
     from ..losses import Term
     from ..models.networks.dc_bert.model import DcBertForSequenceClassification
+    from ..models.networks.dc_bert.outputs import StatesOf
+    from .base import RowsOf
 
 # Where states are projected, the terms that train the form beside it too, and what their names end with.
 TWICE, BESIDE = ("task", "soft"), "_unprojected"
@@ -67,6 +72,7 @@ class Config(MethodConfig):
         weight_soft: Of the teacher's soft labels; ours.
         temperature: Of the soft labels, and of the logits that are targets under ``document_width``.
         two_tower: Weight of the logistic loss on the two [CLS] vectors; ours.
+        freeze_documents: Leaves the encoder of replies as it starts; its states are computed once.
     """
 
     last_layer_model_type: str = Field(default=TRANSFORMER, min_length=1)
@@ -79,6 +85,7 @@ class Config(MethodConfig):
     weight_soft: float = Field(default=0.0, ge=0)
     temperature: float = Field(default=2.0, gt=0)
     two_tower: float = Field(default=0.0, ge=0)
+    freeze_documents: bool = False
 
     @field_validator("copy_from_bert_layer_num", mode="before")
     @classmethod
@@ -91,6 +98,8 @@ class Config(MethodConfig):
     def _something_trains_the_outputs(self) -> Config:
         if self.weight_hard == 0 and self.weight_soft == 0:
             raise ValueError("weight_hard and weight_soft are both 0: nothing trains the logits.")
+        if self.freeze_documents and self.shared_encoder:
+            raise ValueError("freeze_documents and shared_encoder exclude each other.")
         return self
 
     @property
@@ -158,6 +167,7 @@ class DcBert(Method):
     def __init__(self, config: MethodConfig, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
         self.needs_labels = self.all_labelled(config)
+        self._states_of: StatesOf | None = None
 
     @property
     def label_terms(self) -> tuple[str, ...]:
@@ -208,7 +218,9 @@ class DcBert(Method):
                 run.num_train_epochs,
                 run.learning_rate,
                 max_steps=run.max_steps,
-                train="encoders and interaction",
+                train="the query's encoder and the interaction"
+                if self.config.freeze_documents
+                else "encoders and interaction",
             )
         ]
 
@@ -216,8 +228,20 @@ class DcBert(Method):
         teacher = Needs(logits=self.config.weight_soft > 0)
         return {"student": Needs(logits=True), "teacher": teacher}
 
+    def prepare(self, rows: RowsOf, folder: Path, device: torch.device) -> None:
+        """The states of replies, where their encoder is not trained."""
+        if self.config.freeze_documents:
+            from ..models.networks.dc_bert.frozen import frozen_documents
+
+            network = cast("DcBertForSequenceClassification", self.student)
+            self._states_of = frozen_documents(network, rows(), folder, device)
+
     def begin(self, phase: Phase) -> nn.Module:
         self.student.requires_grad_(True)
+        if self.config.freeze_documents:
+            cast(
+                "DcBertForSequenceClassification", self.student
+            ).dc_bert.of_documents.requires_grad_(False)
         return self.student
 
     def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
@@ -247,7 +271,8 @@ class DcBert(Method):
 
         network = cast("DcBertForSequenceClassification", module)
         read = network.both_forms if self.config.projects else network.towers
-        found = read(batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"))
+        rows = (batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"))
+        found = read(*rows, self._states_of)
         return TowerFeatures(**found._asdict())
 
     def terms(

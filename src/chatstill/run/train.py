@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,9 +108,11 @@ def train_job(
     newest, _ = store.newest()
     begun = 0 if newest is None else newest.phase + newest.done
     sources = open_sources(job, views.train, folder, console, first_phase=begun)
+    device = device_of(job.config)
+    job.method.prepare(lambda: _in_order(job, views.train), folder / "cache", device)
     records, scores = Records(folder), DevScores(job, views.dev)
     data = {"train": ViewSteps(views.train, job.reader.batch, job.config)}
-    tokens = job.reader.tokens(views.train) if device_of(job.config).type == "cpu" else None
+    tokens = job.reader.tokens(views.train) if device.type == "cpu" else None
     engine = Engine(
         config=job.config,
         folder=folder,
@@ -136,6 +139,12 @@ def train_job(
     finally:
         records.close()
         leave_group()
+
+
+def _in_order(job: Job, view: View) -> Iterator[dict[str, torch.Tensor]]:
+    """Padded batches of a view's rows in their order."""
+    for start in range(0, len(view), 64):
+        yield job.reader.batch(view, np.arange(start, min(start + 64, len(view))))
 
 
 def _open_records(records: Records, method: Method, engine: Engine) -> None:

@@ -15,9 +15,9 @@ from ....features.base import Features, Needs
 from .config import DcBertConfig
 from .encoders import new_encoder
 from .interactions import PooledInteraction, new_interaction
-from .outputs import Encoded, Towers, Unprojected
+from .outputs import Encoded, StatesOf, Towers, Unprojected
 from .projection import Projection
-from .sides import Texts, document_ids, part_rows, query_ids
+from .sides import Side, Texts, document_ids, part_rows, query_ids
 from .transformer import TransformerInteraction
 
 
@@ -98,16 +98,28 @@ class DcBertForSequenceClassification(PreTrainedModel):
         )
 
     def towers(
-        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor | None,
+        states_of: StatesOf | None = None,
     ) -> Towers:
-        """Logits of rows (B, L), with the [CLS] vectors of both sides."""
-        sides = part_rows(input_ids, attention_mask, token_type_ids, self.config)
-        query, document = self.encode_queries(*sides[0]), self.encode_documents(*sides[1])
+        """Logits of rows (B, L), with the [CLS] vectors of both sides.
+
+        ``states_of`` takes the place of the documents' encoder: ids (B, Ld) and mask to states (B, Ld, H).
+        """
+        asked, replied = part_rows(input_ids, attention_mask, token_type_ids, self.config)
+        query = self.encode_queries(*asked)
+        document = self._narrowed(self._documents(replied, states_of))
         logits = self.interact(query.states, query.mask, document.states, document.mask)
         return Towers(logits, query.vector, document.vector)
 
     def both_forms(
-        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor | None,
+        states_of: StatesOf | None = None,
     ) -> Towers:
         """What ``towers`` gives, with the form without a projection beside it; for training.
 
@@ -116,7 +128,7 @@ class DcBertForSequenceClassification(PreTrainedModel):
         """
         asked, replied = part_rows(input_ids, attention_mask, token_type_ids, self.config)
         query = self.encode_queries(*asked)
-        whole = _encoded(self.dc_bert.of_documents, *replied)
+        whole = self._documents(replied, states_of)
         document, form = self._narrowed(whole), self._transformer("form without a projection")
         mask, length = torch.cat([query.mask, whole.mask], 1), query.states.shape[1]
         logits, read = form.passed(query.states, document.states, mask)
@@ -160,6 +172,13 @@ class DcBertForSequenceClassification(PreTrainedModel):
             return stored
         wide: Tensor = self.projection.up(stored.to(self.projection.up.weight.dtype))
         return wide
+
+    def _documents(self, side: Side, states_of: StatesOf | None) -> Encoded:
+        """Documents without a projection."""
+        if states_of is None:
+            return _encoded(self.dc_bert.of_documents, *side)
+        states = states_of(*side)
+        return Encoded(states, side.attention_mask, states[:, 0], states)
 
     def _narrowed(self, document: Encoded) -> Encoded:
         if self.projection is None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
+
+StatesOf = Callable[[Tensor, Tensor], Tensor]  # ids (B, L) and mask (B, L) to states (B, L, H)
 
 
 class Encoded(NamedTuple):
