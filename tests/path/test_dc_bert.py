@@ -163,6 +163,21 @@ def test_a_smaller_index_learns_too_and_the_folder_knows_its_knobs(run, more):
     assert {key: config[key] for key in more} == more
 
 
+def test_projected_states_start_from_training_replies_and_their_terms_are_logged(run):
+    done = run(**{**DC, **knobs(document_width=6)})
+    said = " ".join(done.text.split())
+    (states,) = re.findall(r"16 numbers are stored as 6: the main axes of (\d+) states", said)
+    assert int(states) > 20  # not those of an empty reply alone
+    assert "replies' states, projected to 6 attention and logits of the unprojected form" in said
+    names = {
+        key
+        for line in (done.folder / "history.jsonl").read_text("utf-8").splitlines()
+        for key in json.loads(line)
+        if key.startswith("term/") and not key.endswith("_weighted")
+    }
+    assert names == {"term/task", "term/task_unprojected", "term/attention", "term/logits"}
+
+
 @pytest.mark.parametrize("form", ["LINEAR", "lstm"])
 def test_other_forms(run, form):
     done = run(**{**LEARNS, **knobs(last_layer_model_type=form, shared_encoder=True)})

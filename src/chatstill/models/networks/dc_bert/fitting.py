@@ -77,6 +77,7 @@ def about_width(wanted: Interaction, width: int) -> list[Problem]:
 
 
 def unknown_teacher(teacher: PreTrainedModel) -> Problem | None:
+    """A teacher of whose layers no encoder can be made."""
     kind = teacher.config.model_type
     if kind in LAYERS and not getattr(teacher.config, "is_decoder", False):
         return None
