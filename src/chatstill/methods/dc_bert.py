@@ -179,30 +179,28 @@ class DcBert(Method):
 
     def problems(self) -> list[Problem]:
         """``two_tower`` where no label says right or wrong; knobs that another form would read."""
-        config, found = self.config, []
+        config, default, found = self.config, Config(), []
         if config.two_tower and not self._binary:
-            message = "needs rows that are right or wrong, and this task has other labels"
+            key, message = (
+                "two_tower",
+                "needs rows that are right or wrong; this task has other labels",
+            )
             found.append(
                 Problem(
-                    f"{self.block}.two_tower",
+                    f"{self.block}.{key}",
                     message,
                     "Set it to 0.",
                     code="dc-bert.two-tower-without-right-and-wrong",
                 )
             )
-        if built_in(config.last_layer_model_type) != TRANSFORMER:
-            default = Config()
-            for key in OF_TRANSFORMER:
-                if getattr(config, key) != getattr(default, key):
-                    message = f"has no effect with {KEY} '{config.last_layer_model_type}'"
-                    found.append(
-                        Problem(
-                            f"{self.block}.{key}",
-                            message,
-                            severity="warning",
-                            code="dc-bert.knob-without-effect",
-                        )
-                    )
+        form = config.last_layer_model_type
+        for key in OF_TRANSFORMER if built_in(form) != TRANSFORMER else ():
+            if getattr(config, key) != getattr(default, key):
+                message = f"has no effect with {KEY} '{form}'"
+                place = f"{self.block}.{key}"
+                found.append(
+                    Problem(place, message, "", "warning", code="dc-bert.knob-without-effect")
+                )
         return found
 
     @property
