@@ -76,7 +76,8 @@ class TextStates:
                 rows = np.stack([np.frombuffer(one, np.int32) for one in self._texts[start:end]])
                 ids = torch.from_numpy(rows.astype(np.int64))
                 states = compute(ids, torch.ones_like(ids)).float().cpu().numpy()
-                stored = states.astype(np.float16)
+                with np.errstate(over="ignore"):
+                    stored = states.astype(np.float16)
                 if not np.isfinite(stored).all():
                     raise ValueError("states of replies are not finite, or beyond 16-bit floats")
                 writer.append("states", stored.reshape(-1))

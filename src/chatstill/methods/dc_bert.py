@@ -209,18 +209,9 @@ class DcBert(Method):
         return self.objective == "sigmoid" or (self.objective == "cross_entropy" and outputs == 2)
 
     def phases(self) -> list[Phase]:
-        run = self.run
-        return [
-            Phase(
-                "joint",
-                run.num_train_epochs,
-                run.learning_rate,
-                max_steps=run.max_steps,
-                train="the query's encoder and the interaction"
-                if self.config.freeze_documents
-                else "encoders and interaction",
-            )
-        ]
+        run, frozen = self.run, self.config.freeze_documents
+        train = "the queries' encoder and the interaction" if frozen else "encoders and interaction"
+        return [Phase("joint", run.num_train_epochs, run.learning_rate, run.max_steps, train)]
 
     def needs(self, phase: Phase) -> Mapping[str, Needs]:
         teacher = Needs(logits=self.config.weight_soft > 0)
