@@ -26,7 +26,9 @@ def teacher_of(kind="bert", layers=3, outputs=2, dropout=0.0):
     tokenizer = world.tokenizer_of(kind)
     config = world.config_of(kind, len(tokenizer), layers, dropout)
     config.num_labels = outputs
-    model = tf.AutoModelForSequenceClassification.from_config(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(reseeded(1))
+        model = tf.AutoModelForSequenceClassification.from_config(config)
     return jittered(model), tokenizer
 
 
