@@ -4,6 +4,7 @@ import pytest
 
 from chatstill import cli
 from tests.deploy.serving import REPLIES, saved
+from tests.pages import fences
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,14 @@ def test_an_index_is_changed(model, files, capsys):
     assert run(capsys, "index", model, "--compact", "--out", "idx")[0] == 0
     _, out, _ = run(capsys, "rank", model, "idx", "--query", "why")
     assert sorted(line.split("\t")[2] for line in out.splitlines()[1:]) == ["c", "d"]
+
+
+def test_the_code_of_the_page_ranks(model, files, capsys):
+    run(capsys, "index", model, "replies.txt", "--out", "index")
+    (files / "output_dc_bert").symlink_to(model)
+    exec(fences("docs/ranking.md", "python")[0], {})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["1", "2", "3"]
 
 
 def test_top_above_the_size_is_a_warning(model, files, capsys):
