@@ -87,6 +87,7 @@ def test_top_above_the_size_is_a_warning(model, files, capsys):
 WRONG = {
     ("index", "MODEL"): "found none",
     ("index", "MODEL", "replies.txt", "--compact"): "found several",
+    ("index", "MODEL", "--add", "faq.tsv", "--dtype", "int8"): "leave them out",
     ("index", "MODEL", "nothing.txt"): "nothing.txt: can't be read",
     ("index", "MODEL", "replies.txt", "--out", "."): "holds something that is no index",
     ("index", "nowhere", "replies.txt"): "nowhere",

@@ -13,6 +13,7 @@ from chatstill.deploy.numbers import bytes_per_row, packed, unpacked
 from chatstill.errors import UserError
 from tests.deploy.serving import QUERIES, REPLIES, Quiet, build, by_pairs, margins, plain, saved
 from tests.found import refused
+from tests.pages import ROOT
 
 FORMS = {
     "keys": ("keys", {"kind": "transformer"}),
@@ -98,6 +99,44 @@ def test_the_default_is_the_fastest_form_that_the_network_allows(model_of):
     firsts = {form: possible(open_network(model_of(form)).model.config)[0] for form in FORMS}
     assert firsts["keys"] == "keys" and firsts["states, two layers"] == "states"
     assert firsts["vectors of linear"] == firsts["vectors of lstm"] == "vectors"
+
+
+def test_an_interaction_of_ones_own_is_indexed_and_its_code_counts(tmp_path, monkeypatch):
+    from chatstill.deploy.network import open_network
+    from chatstill.models.networks.dc_bert.names import use_plugins
+
+    file = tmp_path / "mine.py"
+    file.write_text((ROOT / "models/dc_bert.py").read_text("utf-8"), encoding="utf-8")
+    use_plugins([str(file)])
+    folder = saved(tmp_path / "model", kind="MaxSim")
+    served = open_network(folder, [str(file)])
+    assert differences(build(served, tmp_path / "index")) < CLOSE["fp16"]
+    with refused("index.cannot-be-held"):
+        build(served, tmp_path / "other", hold="keys")
+    monkeypatch.setattr("chatstill.deploy.network.code_of", lambda model: "changed")
+    assert open_network(folder, [str(file)]).fingerprint != served.fingerprint
+    use_plugins([])
+
+
+def test_texts_are_prepared_as_in_training_and_stored_as_they_are(model_of, tmp_path, monkeypatch):
+    import json
+    import shutil
+
+    from chatstill.deploy.network import open_network
+
+    folder = shutil.copytree(model_of("keys"), tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "chatstill": {"preprocess": "t2s"}}))
+    monkeypatch.setattr(
+        "chatstill.deploy.network.preprocessor", lambda name: lambda text: text.replace("貓", "cat")
+    )
+    served = open_network(folder)
+    built = build(served, tmp_path / "index", ["a red 貓", "sure"])
+    ours = margins(served, built.index, "where is the 貓")
+    wanted = by_pairs(served, "where is the cat", ["a red cat", "sure"])
+    assert ours == pytest.approx(
+        {"a red 貓": wanted["a red cat"], "sure": wanted["sure"]}, abs=1e-2
+    )
 
 
 @pytest.mark.parametrize(

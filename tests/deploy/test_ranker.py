@@ -205,7 +205,10 @@ def test_removed_replies_are_no_candidates_and_added_ones_are(near, model, tmp_p
     change.remove(folder, [one.reply for one in first], Quiet().desk)
     found = Ranker(model, folder, first_stage=10).rank("why", 99)
     assert not {one.reply for one in first} & {one.reply for one in found} and len(found) == 10
+    keys = nearest._open(folder, Index(folder).manifest.nearest).keys
+    assert len(keys) == 22  # the graph itself holds no removed reply
     change.add(model, plain([one.reply for one in first]), folder, Quiet(QUERIES).desk)
+    assert len(nearest._open(folder, Index(folder).manifest.nearest)) == 25
     assert Ranker(model, folder, first_stage=10).rank("why", 3)[0].reply == first[0].reply
     change.compact(folder, Quiet().desk)
     assert Ranker(model, folder, first_stage=10).rank("why", 3)[0].reply == first[0].reply

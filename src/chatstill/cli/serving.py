@@ -16,6 +16,7 @@ from .verbs import Model, Plugins, app
 if TYPE_CHECKING:
     from ..deploy.change import Desk
     from ..deploy.ranker import Ranked, Ranker
+    from ..deploy.reply_file import ReplyFile
 
 Label = Annotated[
     str | None,
@@ -66,47 +67,60 @@ def index(
     plugins: Plugins = None,
 ) -> None:
     """Encode replies once and keep them, for `rank`; or change such an index."""
-    wanted = [value for value in (replies, add, remove) if value is not None]
-    if len(wanted) + compact != 1:
-        message = "one of REPLIES, --add, --remove and --compact is expected, found "
-        raise UserError(
-            Problem(
-                "",
-                message + ("none" if not wanted and not compact else "several"),
-                code="index.one-thing-at-a-time",
-            )
-        )
+    of_form = (hold, dtype, pool, first_stage, fresh) != (None, "fp16", 1, None, False)
+    _require_one_change(replies, add, remove, compact, of_form)
     from ..deploy import change
     from ..deploy.folder import require_ours
+    from ..deploy.manifest import read_manifest
     from ..deploy.network import open_network
-    from ..deploy.reply_file import read_names, read_queries, read_replies
+    from ..deploy.reply_file import read_names, read_queries
 
     console = standard_output()
-    asked = read_queries(queries) if queries is not None else None
-    desk = _desk(console, asked, label)
+    desk = _desk(console, read_queries(queries) if queries is not None else None, label)
     if compact:
         manifest = change.compact(out, desk)
     elif remove is not None:
-        from ..deploy.manifest import read_manifest
-
         names = read_names(remove, read_manifest(out, "--out").named)
         manifest = change.remove(out, names, desk)
+    elif add is not None:
+        read_manifest(out, "--out")
+        file = _replies(add, desk)
+        manifest = change.add(open_network(_network_of(model), plugins or ()), file, out, desk)
     else:
-        file = read_replies(wanted[0])
-        for warning in file.warnings:
-            desk.warn(warning)
-        if add is not None:
-            served = open_network(_network_of(model), plugins or ())
-            manifest = change.add(served, file, out, desk)
-        else:
-            form = change.Form(hold, dtype, pool, first_stage)
-            require_ours(out)
-            served = open_network(_network_of(model), plugins or ())
-            manifest = change.build(served, file, out, form, desk, fresh=fresh)
+        require_ours(out)
+        file = _replies(replies or Path(), desk)
+        served = open_network(_network_of(model), plugins or ())
+        form = change.Form(hold, dtype, pool, first_stage)
+        manifest = change.build(served, file, out, form, desk, fresh=fresh)
     say(
         console,
         f"index: {out} ({manifest.held}, {manifest.dtype}, network {manifest.network[:16]})",
     )
+
+
+def _require_one_change(
+    replies: Path | None, add: Path | None, remove: Path | None, compact: bool, of_form: bool
+) -> None:
+    asked = sum(value is not None for value in (replies, add, remove)) + compact
+    if asked != 1:
+        found = "none" if not asked else "several"
+        message = f"one of REPLIES, --add, --remove and --compact is expected, found {found}"
+        raise UserError(Problem("", message, code="index.one-thing-at-a-time"))
+    if replies is None and of_form:
+        message = (
+            "--hold, --dtype, --pool, --first-stage and --fresh are for an index that is built"
+        )
+        hint = "An index keeps the form that it was built with: leave them out."
+        raise UserError(Problem("", message, hint, code="index.form-of-an-index-that-is-there"))
+
+
+def _replies(path: Path, desk: "Desk") -> "ReplyFile":
+    from ..deploy.reply_file import read_replies
+
+    file = read_replies(path)
+    for warning in file.warnings:
+        desk.warn(warning)
+    return file
 
 
 @app.command()
@@ -169,6 +183,10 @@ def _about(ranker: "Ranker", top: int) -> None:
 
     count = len(ranker.index)
     said = f"score: {ranker.relevance.meaning}; {count:,} replies"
+    nearest = ranker.index.manifest.nearest
+    if ranker.first_stage is not None and nearest is not None and nearest.recall is not None:
+        measured = f"recall {nearest.recall:.3f} was measured with {nearest.candidates:,}"
+        said += f"; the {ranker.first_stage:,} nearest are scored ({measured})"
     standard_error().print(said, style="dim")
     if top > count:
         message = f"is {top}, and the index holds {count:,} replies: all are ranked"

@@ -23,7 +23,7 @@ from ..figures import byte_size
 from .held import VERSION, Column, Held, Kept
 from .index import NAME, ROWS, TEXT, TOKENS, Index
 from .manifest import BUILDING, ColumnEntry, FileEntry, Manifest, Nearest, write_manifest
-from .nearest import build_graph
+from .nearest import write_graph
 from .network import Served
 from .numbers import Dtype, bytes_per_row, packed
 from .tensor_file import is_whole, pack_texts, write_tensors
@@ -206,10 +206,10 @@ class Writer:
         entry = self._file(f"removed-{self.build}.safetensors", lambda: tensors, len(numbers))
         self._with(removed=entry)
 
-    def graph(self, nearest: Nearest) -> Nearest:
-        """Writes the graph of neighbours, and gives its entry with the file's name and size."""
+    def graph(self, nearest: Nearest, before: Nearest | None = None) -> Nearest:
+        """Writes the graph of neighbours, and gives its entry; ``before`` as in ``write_graph``."""
         path = self.folder / f"nearest-{self.build}.usearch"
-        size = build_graph(Index(self.folder, self.manifest), path)
+        size = write_graph(Index(self.folder, self.manifest), path, before)
         entry = nearest.model_copy(update={"file": path.name, "size": size})
         self._with(nearest=entry)
         return entry

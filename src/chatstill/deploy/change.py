@@ -128,7 +128,8 @@ def add(served: Served, file: ReplyFile, folder: Path, desk: Desk) -> Manifest:
         writer.begin()
         _add_rows(writer, served, held, new, known, desk)
         nearest = index.manifest.nearest
-        return _finish(writer, served, nearest.candidates if nearest else None, desk)
+        candidates = nearest.candidates if nearest else None
+        return _finish(writer, served, candidates, desk, nearest)
 
 
 def remove(folder: Path, names: Sequence[str], desk: Desk) -> Manifest:
@@ -143,6 +144,8 @@ def remove(folder: Path, names: Sequence[str], desk: Desk) -> Manifest:
         writer = Writer(folder, index.manifest, {"remove": list(names)})
         writer.begin()
         writer.removed(np.concatenate([np.flatnonzero(index.removed), numbers]))
+        if index.manifest.nearest is not None:
+            writer.graph(index.manifest.nearest, index.manifest.nearest)
         manifest = writer.finish()
         left = counted(len(Index(folder)), "reply", "replies")
         desk.tell(f"removed: {len(names):,}; left: {left} (--compact gives their room back)")
@@ -210,7 +213,13 @@ def _add_rows(
     writer.change(next_number=first + len(replies))
 
 
-def _finish(writer: Writer, served: Served, candidates: int | None, desk: Desk) -> Manifest:
+def _finish(
+    writer: Writer,
+    served: Served,
+    candidates: int | None,
+    desk: Desk,
+    before: Nearest | None = None,
+) -> Manifest:
     """Measures what a smaller form and a first stage cost, and makes all of it the index."""
     index = Index(writer.folder, writer.manifest)
     relevance = _measured_by(served, desk.label)
@@ -220,7 +229,7 @@ def _finish(writer: Writer, served: Served, candidates: int | None, desk: Desk) 
         remarks.append(effect_of_form(served, index, relevance, sample))
     if candidates is not None:
         sample = sample_queries(index, desk.queries)
-        nearest = writer.graph(Nearest(candidates=candidates))
+        nearest = writer.graph(Nearest(candidates=candidates), before)
         index = Index(writer.folder, writer.manifest)
         recall = first_stage_recall(served, index, relevance, sample, candidates)
         said = f"first stage: {candidates:,} nearest replies hold {100 * recall:.1f} % of the true top 10"

@@ -174,12 +174,14 @@ class Index:
             rows: Row numbers, ascending.
         """
         wanted = np.flatnonzero(self.alive) if rows is None else rows
+        of_tokens = any(column.per_token for column in self.manifest.columns)
         bounds = np.searchsorted(wanted, self.first)
         for number, shard in enumerate(self.shards):
             inside = wanted[bounds[number] : bounds[number + 1]] - self.first[number]
+            lengths = shard.tokens[inside] if of_tokens else np.ones(len(inside), np.int64)
             start = 0
             while start < len(inside):
-                end = _end(shard.tokens[inside], start)
+                end = _end(lengths, start)
                 yield Batch(number, inside[start:end])
                 start = end
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..disk.write import replacing
 from ..errors import Problem, UserError
@@ -41,32 +42,35 @@ def require_library() -> None:
     _library()
 
 
-def build_graph(index: Index, path: Path) -> int:
+def write_graph(index: Index, path: Path, before: Nearest | None = None) -> int:
     """Writes the graph of all replies that can be ranked, by row number; gives the file's size.
 
     A neighbour is near by the product of the vectors, as ``two_tower`` trains them.
+
+    Args:
+        index: As it will be.
+        path: The file.
+        before: The graph of the same rows before others were added or removed: it is changed, not made anew.
     """
-    graph = None
+    width = next(one.width for one in index.manifest.columns if one.name == VECTOR)
+    if before is None:
+        graph = _library()(ndim=width, metric="ip", dtype="f16")
+    else:
+        graph = _open(index.folder, before, view=False)
+        gone = np.flatnonzero(~index.alive).astype(np.uint64)
+        if len(gone := gone[graph.contains(gone)] if len(gone) else gone):
+            graph.remove(gone)
     for batch in index.batches():
-        shard = index.shards[batch.shard]
-        width = int(shard.tensors[VECTOR].shape[1])
-        kept = shard.kept([Column(VECTOR, width, False)], batch.rows, _cpu())
-        if graph is None:
-            graph = _library()(ndim=width, metric="ip", dtype="f16")
-        rows = batch.rows + index.first[batch.shard]
-        graph.add(rows.astype(np.uint64), kept.values(VECTOR).numpy())
-    if graph is None:
-        graph = _library()(ndim=1, metric="ip", dtype="f16")
+        rows = (batch.rows + index.first[batch.shard]).astype(np.uint64)
+        new = ~np.atleast_1d(graph.contains(rows))
+        if new.any():
+            column = Column(VECTOR, width, False)
+            kept = index.shards[batch.shard].kept([column], batch.rows[new], torch.device("cpu"))
+            graph.add(rows[new], kept.values(VECTOR).numpy())
     data = bytes(graph.save())
     with replacing(path, "wb") as stream:
         stream.write(data)
     return len(data)
-
-
-def _cpu() -> Any:
-    import torch
-
-    return torch.device("cpu")
 
 
 class Neighbours:
@@ -82,19 +86,17 @@ class Neighbours:
             message = f"{index.folder} was built without neighbours, so it has no first stage"
             hint = "Build it with --first-stage N, or rank without one."
             raise UserError(Problem("--first-stage", message, hint, code="rank.no-neighbours"))
-        self._index, self._graph = index, _open(index.folder, entry)
+        self._graph = _open(index.folder, entry)
 
     def rows(self, vector: np.ndarray, count: int) -> np.ndarray:
         """Row numbers of the ``count`` nearest replies of a query's vector (H,), ascending."""
         found = self._graph.search(
             vector.astype(np.float32), min(count * SEARCHED, len(self._graph))
         )
-        rows = found.keys.astype(np.int64)
-        alive = rows[self._index.alive[rows]]  # removed since the graph was written
-        return np.sort(alive[:count])
+        return np.sort(found.keys.astype(np.int64)[:count])
 
 
-def _open(folder: Path, entry: Nearest) -> Any:
+def _open(folder: Path, entry: Nearest, *, view: bool = True) -> Any:
     path = folder / entry.file
     try:
         size = path.stat().st_size
@@ -103,7 +105,7 @@ def _open(folder: Path, entry: Nearest) -> Any:
             raise UserError(
                 Problem(str(path), message, REBUILD, code="index.neighbours-of-another-size")
             )
-        graph = _library().restore(str(path), view=True)
+        graph = _library().restore(str(path), view=view)
         if graph is None:
             raise ValueError("no graph")
         return graph
