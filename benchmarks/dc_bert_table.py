@@ -23,10 +23,11 @@ def summarise(options: argparse.Namespace) -> dict[str, Any]:
     sets = {name: _of_set(options, [cell for cell in done if cell.task == name]) for name in names}
     sets = {name: found for name, found in sets.items() if found["arms"]}
     counts = {name: data.build(name, options.data, options.work / "data" / name) for name in sets}
-    for name, found in sets.items():
-        found["counts"] = counts[name]
-        found["lacking"] = _lacking(options, found["arms"])
     verdict = cells.decision(options) if "kdconv" in options.sets else None
+    for name, found in sets.items():
+        given_up = name == "kdconv" and verdict is not None and verdict["replaced"]
+        found["counts"] = counts[name]
+        found["lacking"] = [] if given_up else _lacking(options, found["arms"])
     return {"sets": sets, "missing": [cell.name for cell in missing], "decision": verdict}
 
 

@@ -118,9 +118,3 @@ def table_rows(table: Mapping[str, Any]) -> list[tuple[str, float, float]]:
     for n in table["larger"]:
         rows.append((f"PBT@{n}, PTB@{n}", model[f"pbt@{n}"], other[f"ptb@{n}"]))
     return rows
-
-
-def as_tsv(table: Mapping[str, Any]) -> str:
-    """``ranking.tsv``: a header, then a row for each figure, with all digits."""
-    rows = [f"{label}\t{model!r}\t{other!r}" for label, model, other in table_rows(table)]
-    return "\n".join(["of all questions\tmodel\tTF-IDF", *rows]) + "\n"

@@ -14,7 +14,7 @@ from ..disk.run_files import last_link
 from ..disk.write import write_json, write_text
 from ..errors import Problem, UserError, shown
 from ..evaluate.gap import gap_warning
-from ..evaluate.ranking_table import as_tsv, check_rankable, ranking_lines, ranking_table
+from ..evaluate.ranking_table import check_rankable, ranking_lines, ranking_table
 from ..evaluate.results import compare, judge, result_lines
 from ..evaluate.score_file import scores_of, task_for
 from ..evaluate.speed import count_parameters, device_name, size_megabytes
@@ -167,8 +167,6 @@ def evaluate_folder(
         metrics["lines"] += ranking_lines(table)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        if ranking:
-            write_text(output / "ranking.tsv", as_tsv(metrics["ranking"]))
         rows = task.read(found.path, split, True)
         _write_predictions(output / "predictions.tsv", task, scores, view, rows, config)
         write_text(output / "eval_results.txt", "\n".join(metrics["lines"]) + "\n")
