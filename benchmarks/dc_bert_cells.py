@@ -11,6 +11,7 @@ seconds. The report needs these files alone.
 import argparse
 import dataclasses
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,6 +233,8 @@ def run_cell(cell: RankCell, threads: int | None) -> int:
         facts = {"rate": cell.rate, **glue_cells.attempts(cell), "kept": told["kept"]["text"]}
         facts["parameters"] = told["model"]["parameters"]
         _write(cell, {part: figures.of_run(folder) for part, folder in folders.items()}, facts)
+        # Forty runs would fill a disk with what only an unfinished one needs; the network itself stays.
+        shutil.rmtree(cell.folder / "checkpoints", ignore_errors=True)
     return code
 
 

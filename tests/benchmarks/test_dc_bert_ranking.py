@@ -11,6 +11,8 @@ import dc_bert_data as data
 import dc_bert_figures as figures
 import dc_bert_ranking as bench
 import dc_bert_table as table
+import tested_cells
+from chatstill.tasks.predictions import write_predictions
 
 RATES = data.SETS["wikiqa"].rates
 
@@ -220,3 +222,29 @@ def test_an_interval_covers_the_mean_and_narrows_with_questions():
     assert low < mean < high and mean == few.mean()
     _, (lower, higher) = figures.paired(np.tile(few, 16), np.zeros(800))
     assert higher - lower == pytest.approx((high - low) / 4, rel=0.2)
+
+
+def test_a_finished_run_leaves_its_figures_and_its_network_and_no_checkpoints(
+    source, tmp_path, monkeypatch
+):
+    chosen = options(tmp_path, "--sets", "wikiqa")
+    cell = next(cell for cell in cells.plan(chosen) if cell.arm == cells.TEACHER)
+    labels, groups = np.array([1, 0, 0, 1]), ["a", "a", "b", "b"]
+
+    def ran(cell, threads):
+        for part, margin in ((cell.folder, [1, 0, 0, 1]), (cell.test, [0, 1, 0, 1])):
+            part.mkdir(parents=True)
+            scores = np.array([[0, one] for one in margin], float)
+            write_predictions(part / "predictions.tsv", scores, labels, groups, ("0", "1"))
+            told = {"kept": {"text": "best on dev"}, "model": {"parameters": 7}}
+            (part / "metrics.json").write_text(json.dumps(told))
+        for name in ("checkpoints", "teacher"):
+            (cell.folder / name).mkdir()
+        return 0
+
+    monkeypatch.setattr(tested_cells, "run_cell", ran)
+    assert cells.run_cell(cell, 1) == 0 and cells.is_done(cell)
+    found = cells.read(cell)
+    assert found["dev"]["map"] == [1.0, 1.0] and found["test"]["map"] == [0.5, 1.0]
+    assert (found["rate"], found["parameters"], cells.dev_map(cell)) == (RATES[0], 7, 1.0)
+    assert (cell.folder / "teacher").is_dir() and not (cell.folder / "checkpoints").exists()
