@@ -94,3 +94,33 @@ def test_relevance_without_a_relevant_row_falls_back_to_accuracy():
     assert set(scorer.missing(labels, groups)) == set(gain.NAMES)
     graded = scorer.metrics(scores, np.array([0, 2]), groups)
     assert graded["ndcg@10"] == 1.0 and graded["mrr"] == 1.0 and graded["random_ndcg@1"] == 0.5
+
+
+def test_rows_are_ranked_and_relevant_by_the_kind_of_their_labels():
+    grades = Labels("classification", ("0", "1", "2"))
+    logits = np.log(np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]]))
+    score, relevant = scorer_for("relevance", grades, ranking=True).ranked(logits, np.array([2, 0]))
+    assert score == pytest.approx([1.3, 0.5]) and relevant.tolist() == [True, False]
+    three = Labels("classification", ("a", "b", "c"), positive="b")
+    score, relevant = scorer_for("class", three, ranking=True).ranked(logits, np.array([1, 2]))
+    assert score == pytest.approx(np.log([0.3 / 0.7, 0.3 / 0.7])) and relevant.tolist() == [
+        True,
+        False,
+    ]
+    two = Labels("classification", ("no", "yes"), positive="yes")
+    score, relevant = scorer_for("class", two, ranking=True).ranked(logits[:, :2], np.array([1, 0]))
+    assert score == pytest.approx(np.log([1.5, 0.5])) and relevant.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "ranking"),
+    [
+        ("class", Labels("classification", ("a", "b", "c")), True),
+        ("class", Labels("classification", ("no", "yes"), positive="yes"), False),
+        ("regression", Labels("regression"), True),
+        ("multi_label", Labels("multi_label", ("a", "b")), True),
+    ],
+)
+def test_where_no_class_is_relevant_nothing_is_ranked(kind, labels, ranking):
+    nothing = np.zeros((1, labels.num_outputs))
+    assert scorer_for(kind, labels, ranking=ranking).ranked(nothing, np.zeros(1)) is None

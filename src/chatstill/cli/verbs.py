@@ -136,6 +136,9 @@ def evaluate(
     data_dir: Annotated[str | None, typer.Option(help="Folder of the task's files.")] = None,
     split: Split = "dev",
     output: Annotated[Path | None, typer.Option(help="Folder for figures and predictions.")] = None,
+    ranking: Annotated[
+        bool, typer.Option("--ranking", help="Beside TF-IDF, of all questions.")
+    ] = False,
     texts: Texts = False,
     plugins: Plugins = None,
     overrides: Set = None,
@@ -161,7 +164,10 @@ def evaluate(
     loaded = _load(config, [*named, *_with_texts(texts)], "evaluate")
     from ..run import run as pipeline
 
-    pipeline.evaluate(model, loaded.config, split=split, output=output, console=standard_output())
+    console = standard_output()
+    pipeline.evaluate(
+        model, loaded.config, split=split, output=output, ranking=ranking, console=console
+    )
 
 
 @app.command()

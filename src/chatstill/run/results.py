@@ -14,6 +14,7 @@ from ..disk.run_files import last_link
 from ..disk.write import write_json, write_text
 from ..errors import Problem, UserError, shown
 from ..evaluate.gap import gap_warning
+from ..evaluate.ranking_table import check_rankable, ranking_lines, ranking_table
 from ..evaluate.results import compare, judge, result_lines
 from ..evaluate.score_file import scores_of, task_for
 from ..evaluate.speed import count_parameters, device_name, size_megabytes
@@ -137,11 +138,16 @@ def _group_names(view: View) -> list[str] | None:
 
 
 def evaluate_folder(
-    folder: Path, config: RunConfig, split: Split, output: Path | None
+    folder: Path, config: RunConfig, split: Split, output: Path | None, *, ranking: bool = False
 ) -> dict[str, Any]:
-    """Metrics of a network on a labelled split; ``lines`` holds them as text."""
+    """Metrics of a network on a labelled split; ``lines`` holds them as text.
+
+    With ``ranking`` also the table of all questions beside TF-IDF (``evaluate.ranking_table``).
+    """
     task = task_for(folder, config)
     found = locate(task, split, Path(config.data_dir))
+    if ranking:
+        check_rankable(task, found.path, split)
     scores, view, warnings = scores_of(folder, config, found.path, split, True)
     labels = np.asarray(view.labels)
     metrics: dict[str, Any] = {
@@ -155,6 +161,10 @@ def evaluate_folder(
     files = listed(task, split, Path(config.data_dir))
     metrics["lines"] = [shown(f"file = {files}"), *result_lines(metrics)]
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
+    if ranking:
+        table = ranking_table(task, found.path, split, scores, labels, view.groups)
+        metrics["ranking"] = table
+        metrics["lines"] += ranking_lines(table)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         rows = task.read(found.path, split, True)

@@ -245,13 +245,22 @@ def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
 
 
 def evaluate(
-    model: Path, config: Any, *, split: Split = "dev", output: Path | None = None, console: Console
+    model: Path,
+    config: Any,
+    *,
+    split: Split = "dev",
+    output: Path | None = None,
+    ranking: bool = False,
+    console: Console,
 ) -> dict[str, Any]:
-    """Scores any classifier on a split of a task; prints the metrics and returns them."""
+    """Scores any classifier on a split of a task; prints the metrics and returns them.
+
+    ``ranking`` adds the figures of all questions beside those of TF-IDF.
+    """
     from .results import evaluate_folder, kept_folder
 
     quiet_libraries()
-    metrics = evaluate_folder(kept_folder(model) or model, config, split, output)
+    metrics = evaluate_folder(kept_folder(model) or model, config, split, output, ranking=ranking)
     say(console, *metrics["lines"])
     return metrics
 

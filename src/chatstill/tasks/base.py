@@ -18,6 +18,7 @@ LabelKind = Literal["classification", "regression", "multi_label"]
 Split = Literal["train", "dev", "test"]
 Groups = Sequence[str] | np.ndarray | None
 Parts = tuple[np.ndarray, np.ndarray]  # numerators and denominators of a ratio, one a unit
+Ranking = tuple[np.ndarray, np.ndarray]  # what rows are ranked by, and which of them are relevant
 MetricFunction = Callable[[np.ndarray, np.ndarray, Groups], float]
 
 
@@ -225,6 +226,8 @@ class Task(Protocol):
     def fingerprint(self, path: Path, split: Split) -> str | None: ...
 
     def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]: ...
+
+    def ranked(self, scores: np.ndarray, labels: np.ndarray) -> Ranking | None: ...
 
     def with_positive(self, wanted: str | int | bool) -> "Task | None": ...
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import Problem, UserError
 from . import metrics as m
 from .bad_rows import BadRows, OnBadRow
-from .base import Example, Groups, Labels, MetricFunction, Rows, Split
+from .base import Example, Groups, Labels, MetricFunction, Ranking, Rows, Split
 from .defaults import TaskDefaults
 from .files import task_folder
 from .intervals import Parts, Ratio, sums_by_group
@@ -181,7 +181,10 @@ class ChatTask(TaskDefaults):
             return Ratio(_accuracy_parts)
         if name == "f1":
             return Ratio(_f1_parts, empty=0.0)
-        return Ratio(ranking_parts(name, _ranked))
+        return Ratio(ranking_parts(name, self.ranked))
+
+    def ranked(self, scores: np.ndarray, labels: np.ndarray) -> Ranking:
+        return m.margin(scores), np.asarray(labels) != 0
 
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
         """``mrr`` where rows are ranked, else ``auc``, else (one class only) ``accuracy``."""
@@ -294,7 +297,3 @@ def _f1_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
     called, positive = m.decide(scores) == 1, np.asarray(labels) != 0
     hits = sums_by_group(2.0 * (called & positive), groups)
     return hits, sums_by_group(called.astype(float) + positive, groups)
-
-
-def _ranked(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return m.margin(scores), np.asarray(labels) != 0

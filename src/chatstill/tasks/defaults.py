@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 
 from ..errors import Problem
-from .base import Split, Task
+from .base import Ranking, Split, Task
 
 if TYPE_CHECKING:
     from .query_groups import GroupsBy
@@ -60,6 +60,13 @@ class TaskDefaults:
     def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
         """What a metric was taken over, where that is not all rows or classes, by its name."""
         return {}
+
+    def ranked(self, scores: np.ndarray, labels: np.ndarray) -> Ranking | None:
+        """(N,) what rows of a group are ranked by, higher first, and (N,) bool whether a row is relevant.
+
+        None: no class is known to be the relevant one.
+        """
+        return None
 
     def with_positive(self, wanted: str | int | bool) -> Self | None:
         """The same task with another class that counts; None: its metrics are its own.

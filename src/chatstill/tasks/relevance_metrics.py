@@ -8,7 +8,7 @@ import numpy as np
 from . import by_scores as by
 from . import gain
 from . import metrics as m
-from .base import Groups, MetricFunction, Parts
+from .base import Groups, MetricFunction, Parts, Ranking
 from .intervals import Ratio
 from .ranking import group_table, ranking_metrics
 
@@ -30,11 +30,11 @@ class RelevanceScorer:
         result = {"accuracy": by.accuracy(scores, labels)}
         if self.missing(labels, groups) or groups is None:
             return result
-        score = gain.expected_grade(scores)
+        score, relevant = self.ranked(scores, labels)
         values, chance = gain.ndcg_by_group(score, labels, groups)
         result |= {name: float(value.mean()) for name, value in values.items()}
         result |= {f"random_{name}": float(value.mean()) for name, value in chance.items()}
-        table = group_table(score, labels > 0, groups)
+        table = group_table(score, relevant, groups)
         result["groups"] = float(table.num_groups)
         result["groups_without_positive"] = float(table.num_groups - len(table.size))
         return result | ranking_metrics(table)
@@ -58,6 +58,9 @@ class RelevanceScorer:
         if name in gain.NAMES:
             return Ratio(partial(_ndcg_parts, name=name))
         raise KeyError(name)
+
+    def ranked(self, scores: np.ndarray, labels: np.ndarray) -> Ranking:
+        return gain.expected_grade(scores), np.asarray(labels) > 0
 
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
         return next(name for name in (self.main_metric, "accuracy") if name in metrics)

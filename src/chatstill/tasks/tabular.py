@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import Problem, UserError
 from .bad_rows import BadRows
-from .base import Example, Groups, Labels, MetricFunction, Rows, Split
+from .base import Example, Groups, Labels, MetricFunction, Ranking, Rows, Split
 from .cells import Bad
 from .defaults import TaskDefaults
 from .dialogues import DialogueTable
@@ -201,6 +201,9 @@ class TabularTask(TaskDefaults):
     def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
         """What a metric was taken over, where that is not all classes."""
         return self.scorer.remarks(scores, labels)
+
+    def ranked(self, scores: np.ndarray, labels: np.ndarray) -> Ranking | None:
+        return self.scorer.ranked(scores, labels)
 
     def metric(self, name: str) -> MetricFunction:
         """One metric, to be resampled by rows or groups."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import by_scores as by
 from . import metrics as m
-from .base import Groups, Labels, MetricFunction
+from .base import Groups, Labels, MetricFunction, Ranking
 from .chat import ChatTask
 from .intervals import Parts, Ratio
 from .positive import why_no_f1, why_no_ranking
@@ -42,6 +42,17 @@ class Scorer(Protocol):
         """See ``tasks.defaults.TaskDefaults.remarks``."""
         ...
 
+    def ranked(self, scores: np.ndarray, labels: np.ndarray) -> Ranking | None:
+        """See ``tasks.defaults.TaskDefaults.ranked``."""
+        ...
+
+
+class Unranked:
+    """Rows that are no candidates of one another, or of which none is known to be relevant."""
+
+    def ranked(self, scores: np.ndarray, labels: np.ndarray) -> Ranking | None:
+        return None
+
 
 def scorer_for(kind: str, labels: Labels, *, ranking: bool) -> Scorer:
     """The metrics of a kind of label.
@@ -59,7 +70,7 @@ def scorer_for(kind: str, labels: Labels, *, ranking: bool) -> Scorer:
     return ChatTask() if len(labels.names) == 2 else RankedClassScorer(labels)
 
 
-class ClassScorer:
+class ClassScorer(Unranked):
     """One class a row: ``accuracy``, ``macro_f1`` and ``mcc``, of two classes also ``f1`` and ``auc``.
 
     ``f1`` is that of the class that counts, which comes second; where nothing tells which class that
@@ -123,7 +134,7 @@ class RankedClassScorer(ClassScorer):
         result = super().metrics(scores, labels, groups)
         if self.missing(labels, groups) or groups is None:
             return result
-        table = group_table(*self._ranked(scores, labels), groups)
+        table = group_table(*self._by_odds(scores, labels), groups)
         result["groups"] = float(table.num_groups)
         result["groups_without_positive"] = float(table.num_groups - len(table.size))
         return result | ranking_metrics(table)
@@ -145,17 +156,20 @@ class RankedClassScorer(ClassScorer):
             return Ratio(by.grouped_accuracy_parts)
         if name in self._functions:
             return super().metric(name)
-        return Ratio(ranking_parts(name, self._ranked))
+        return Ratio(ranking_parts(name, self._by_odds))
 
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
         return next(name for name in (self.main_metric, "accuracy") if name in metrics)
+
+    def ranked(self, scores: np.ndarray, labels: np.ndarray) -> Ranking | None:
+        return None if self.labels.positive is None else self._by_odds(scores, labels)
 
     @property
     def _column(self) -> int:
         assert self.labels.positive is not None
         return self.labels.names.index(self.labels.positive)
 
-    def _ranked(self, scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _by_odds(self, scores: np.ndarray, labels: np.ndarray) -> Ranking:
         """(N,) log-odds of the class that counts, and (N,) whether a row has it."""
         scores = m.matrix(scores)
         others = np.delete(scores, self._column, axis=1)
@@ -171,7 +185,7 @@ def _not_averaged(names: Sequence[str], without: Sequence[int]) -> dict[str, str
     return {"macro_f1": f"{text}; no row has or is called {shown}"}
 
 
-class MultiLabelScorer:
+class MultiLabelScorer(Unranked):
     """Any number of labels a row, each decided at logit 0.
 
     ``micro_f1`` over all decisions, ``macro_f1`` the plain mean of each label's F1 (0 for a label that
@@ -214,7 +228,7 @@ class MultiLabelScorer:
     _names: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "exact_match")
 
 
-class RegressionScorer:
+class RegressionScorer(Unranked):
     """Numbers: ``pearson``, ``spearmanr``, ``corr`` (their mean), ``rmse``."""
 
     main_metric = "corr"

@@ -1,0 +1,178 @@
+"""The sets of `dc_bert_ranking.py`: chat files with a group for each question, and where a teacher starts.
+
+WikiQA has no test file here: its dev file and further questions of the training file are the test part,
+other questions of the training file the dev part. KdConv's dev file (one reply of ten is the next utterance)
+is cut into dev and test by questions. LCQMC has pairs: a question's paraphrase stands among nine second texts
+of other pairs. No pair of dev or test stands in train. A line is ``query TAB reply TAB label TAB group``.
+"""
+
+import json
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from minilm import model_folder
+
+
+class Set(NamedTuple):
+    """A set.
+
+    Attributes:
+        title: In the tables.
+        max_seq_length: Tokens of a row; texts that are longer are cut.
+        max_query_length: Tokens of a query, which DC-BERT fills up to so many.
+        chinese: Whether its teacher starts from random weights.
+        epochs: Of the teacher, and of all that goes on from it.
+        rates: Learning rates that the first seed tries.
+    """
+
+    title: str
+    max_seq_length: int
+    max_query_length: int
+    chinese: bool
+    epochs: tuple[int, int]
+    rates: tuple[float, ...]
+
+
+SETS = {
+    "wikiqa": Set("WikiQA", 128, 24, False, (3, 3), (1e-4, 5e-5, 2e-4)),
+    "kdconv": Set("KdConv", 96, 40, True, (8, 3), (3e-4, 1e-4)),
+    "lcqmc": Set("LCQMC", 64, 24, True, (8, 3), (3e-4, 1e-4)),
+}
+PARTS = ("train", "dev", "test")
+LAYERS, WIDTH, HEADS, POSITIONS = 4, 256, 4, 128
+CANDIDATES = 10  # of a question of LCQMC
+WIKIQA_DEV, WIKIQA_MORE_TEST = 100, 124
+OTHER_DEV, OTHER_TEST = 200, 500
+
+Row = tuple[str, str, str]  # query, reply, label
+Question = list[Row]
+
+
+def build(name: str, source: Path, target: Path) -> dict[str, dict[str, int]]:
+    """Writes the three files of a set once; gives the questions and rows of each."""
+    done = target / "counts.json"
+    if done.is_file():
+        return dict(json.loads(done.read_text(encoding="utf-8")))
+    parts = PARTS_OF[name](source, random.Random(f"dc_bert ranking {name}"))
+    held = {_key(row) for part in ("dev", "test") for question in parts[part] for row in question}
+    parts["train"] = [
+        kept
+        for question in parts["train"]
+        if (kept := [r for r in question if _key(r) not in held])
+    ]
+    target.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    for part in PARTS:
+        lines = [
+            "\t".join((*row, f"{part}{number}")) + "\n"
+            for number, question in enumerate(parts[part])
+            for row in question
+        ]
+        (target / f"{part}.data.txt").write_text("".join(lines), encoding="utf-8")
+        counts[part] = {"questions": len(parts[part]), "rows": len(lines)}
+    done.write_text(json.dumps(counts) + "\n", encoding="utf-8")
+    return counts
+
+
+def read(path: Path) -> list[Row]:
+    """``query TAB reply TAB label`` of a source file."""
+    if not path.is_file():
+        raise SystemExit(f"{path} is missing: name the folder of the sets with --data")
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    return [(query, reply, label) for query, reply, label, *_ in rows]
+
+
+def questions_of(rows: Iterable[Row]) -> list[Question]:
+    """Neighbouring rows of one query are a question."""
+    found: list[Question] = []
+    for row in rows:
+        if not found or found[-1][0][0] != row[0]:
+            found.append([])
+        found[-1].append(row)
+    return found
+
+
+def _wikiqa(source: Path, draw: random.Random) -> dict[str, list[Question]]:
+    train = questions_of(read(source / "wikiqa" / "chat" / "train.data.txt"))
+    test = questions_of(read(source / "wikiqa" / "chat" / "dev.data.txt"))
+    draw.shuffle(train)
+    more, rest = (
+        train[WIKIQA_DEV : WIKIQA_DEV + WIKIQA_MORE_TEST],
+        train[WIKIQA_DEV + WIKIQA_MORE_TEST :],
+    )
+    return {"train": rest, "dev": train[:WIKIQA_DEV], "test": [*test, *more]}
+
+
+def _kdconv(source: Path, draw: random.Random) -> dict[str, list[Question]]:
+    train = questions_of(read(source / "kdconv" / "chat" / "train.data.txt"))
+    held = questions_of(read(source / "kdconv" / "chat" / "dev.data.txt"))
+    draw.shuffle(held)
+    return {"train": train, **_dev_and_test(held)}
+
+
+def _lcqmc(source: Path, draw: random.Random) -> dict[str, list[Question]]:
+    pairs = read(source / "lcqmc" / "dev.txt")
+    fitting: dict[str, set[str]] = {}
+    for query, reply, label in pairs:
+        if label == "1":
+            fitting.setdefault(query, set()).add(reply)
+    replies = sorted({reply for _, reply, _ in pairs})
+    held = []
+    for query, right in fitting.items():
+        others = [reply for reply in draw.sample(replies, 2 * CANDIDATES) if reply not in right]
+        candidates = [(query, reply, "1") for reply in sorted(right)]
+        candidates += [(query, reply, "0") for reply in others[: CANDIDATES - len(right)]]
+        draw.shuffle(candidates)
+        held.append(candidates)
+    draw.shuffle(held)
+    train = [[row] for row in read(source / "lcqmc" / "train.txt")]
+    return {"train": train, **_dev_and_test(held)}
+
+
+def _dev_and_test(held: list[Question]) -> dict[str, list[Question]]:
+    return {"dev": held[:OTHER_DEV], "test": held[OTHER_DEV : OTHER_DEV + OTHER_TEST]}
+
+
+PARTS_OF = {"wikiqa": _wikiqa, "kdconv": _kdconv, "lcqmc": _lcqmc}
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return tuple("".join(text.split()).lower() for text in row[:2])
+
+
+def start_of(name: str, work: Path) -> Path:
+    """The folder of the network that a set's teacher starts from."""
+    return work / f"bert-{LAYERS}x{WIDTH}" if SETS[name].chinese else model_folder()
+
+
+def build_start(vocabulary: Path, target: Path) -> None:
+    """A BERT of random weights with the pieces of a ``vocab.txt``, made once."""
+    if (target / "model.safetensors").is_file():
+        return
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    pieces = vocabulary.read_text(encoding="utf-8").splitlines()
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(pieces),
+        num_hidden_layers=LAYERS,
+        hidden_size=WIDTH,
+        num_attention_heads=HEADS,
+        intermediate_size=4 * WIDTH,
+        max_position_embeddings=POSITIONS,
+    )
+    BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}).save_pretrained(
+        target
+    )
+    BertModel(config).save_pretrained(target)
+
+
+def prepare(names: Iterable[str], source: Path, work: Path) -> None:
+    """Files, and networks of random weights where there are no others."""
+    for name in names:
+        build(name, source, work / "data" / name)
+        if SETS[name].chinese:
+            build_start(source / "vocab" / "bert-base-chinese" / "vocab.txt", start_of(name, work))
