@@ -47,6 +47,12 @@ ARMS = {
     "linear": Arm("DC-BERT, linear", _form("linear")),
     "lstm": Arm("DC-BERT, lstm", _form("lstm")),
     "k2": Arm("DC-BERT, transformer, K = 2", _form("transformer", num_interaction_layers=2), "k1"),
+    "one way": Arm(
+        "DC-BERT, transformer, K = 1, one way", _form("transformer", interaction="one_way"), "k1"
+    ),
+    "width": Arm(
+        "DC-BERT, transformer, K = 1, width 128", _form("transformer", document_width=128), "k1"
+    ),
     ON: Arm("cross-encoder, trained on for as many steps"),
     "k1 soft": Arm("the same, soft labels, K = 1", _form("transformer", weight_soft=1.0), "k1"),
     "linear soft": Arm("the same, soft labels, linear", _form("linear", weight_soft=1.0), "linear"),
@@ -56,12 +62,6 @@ ARMS = {
         _form("transformer", num_interaction_layers=2, weight_soft=1.0),
         "k1",
     ),
-}
-# A place for the forms of the index, whose MAP stands beside their bytes: they are not planned yet.
-INDEX_ARMS: dict[str, dict[str, Any]] = {
-    "width": _form("transformer", document_width=128),
-    "pool": _form("transformer", pool=2),
-    "one way": _form("transformer", interaction="one_way"),
 }
 
 
