@@ -36,7 +36,7 @@ class Set(NamedTuple):
 
 
 SETS = {
-    "wikiqa": Set("WikiQA", 128, 24, False, (3, 3), (1e-4, 5e-5, 2e-4)),
+    "wikiqa": Set("WikiQA", 128, 24, False, (3, 3), (5e-5, 1e-4, 2e-5)),
     "kdconv": Set("KdConv", 96, 40, True, (8, 3), (3e-4, 1e-4)),
     "lcqmc": Set("LCQMC", 64, 24, True, (8, 3), (3e-4, 1e-4)),
 }

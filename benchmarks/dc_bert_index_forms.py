@@ -140,8 +140,8 @@ def as_markdown(found: dict[str, dict[str, Any]], seeds: list[int]) -> str:
         lines += ["**PARTIAL: networks or seeds are missing.**", ""]
     lines += [
         f"{data.SETS[SET].title}, test questions with a relevant candidate, MiniLM (6 × 384). Bytes: "
-        "numbers of a reply, without its text and its [CLS] vector for the first stage. Differences: MAP times "
-        "100, 95 % interval of a bootstrap paired by question, over the mean of the seeds.",
+        "numbers of a reply, without its text and its [CLS] vector for the first stage. Differences: MAP "
+        "times 100, 95 % interval of a bootstrap paired by question, over the mean of the seeds.",
         "",
         "| form | seeds | bytes a reply | smaller | MAP | beside fp16 states |",
         "|---|---|---|---|---|---|",
