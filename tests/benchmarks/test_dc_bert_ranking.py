@@ -192,7 +192,7 @@ def test_differences_are_paired_by_question_over_the_mean_of_the_seeds(source, t
     assert "over" not in arms[cells.TEACHER] and "over on" not in arms[cells.ON]
     text = table.as_markdown(results)
     assert "PARTIAL" not in text and "| TF-IDF (some words) | – | – |" in text
-    assert "| DC-BERT, linear | 0.0001 | 2 | " in text and "-10.0 [-10.0, -10.0]" in text
+    assert f"| DC-BERT, linear | {RATES[0]:g} | 2 | " in text and "-10.0 [-10.0, -10.0]" in text
 
 
 def test_a_table_with_cells_to_run_says_so(source, tmp_path):
