@@ -71,9 +71,7 @@ def test_each_form_scores_as_the_network_scores_pairs(form, model_of, tmp_path):
 def test_each_kind_of_numbers_stays_close(form, dtype, model_of, tmp_path):
     built = build(model_of(form), tmp_path / "index", dtype=dtype)
     assert differences(built) < CLOSE[dtype]
-    assert (dtype == "int8") == any(
-        line.startswith("int8 beside float32") for line in built.told.lines
-    )
+    assert (dtype == "int8") == any("int8 beside float32" in line for line in built.told.lines)
 
 
 @pytest.mark.parametrize("form", ["keys", "states, two layers", "vectors of lstm"])

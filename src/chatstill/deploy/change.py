@@ -191,9 +191,7 @@ def _add_rows(
     manifest = writer.manifest
     texts = [text for text in dict.fromkeys(reply.text for reply in replies) if text not in known]
     source = Encoding(served, held, manifest.dtype, texts)
-    desk.tell(
-        f"{size_of(source.tokens, held.columns, manifest.dtype).said} ({held.name}, {manifest.dtype})"
-    )
+    desk.tell(f"{size_of(source.tokens, held.columns, manifest.dtype).said} ({manifest.form})")
     if source.cut:
         most = served.model.config.max_reply_length
         message = (
