@@ -1,7 +1,7 @@
 """Time of a query over 100, 1,000 and 10,000 replies: a cross-encoder beside each form of DC-BERT's index.
 
 MiniLM (6 layers, 384 wide) with a new classifier, replies and questions of WikiQA (and sentences of
-QNLI), one thread. Weights do not change the time, so nothing is trained. Each cell runs in a process of its own: time of
+QNLI), one thread. Weights do not change the time, so nothing is trained. Each cell is a process: time of
 a query (median, 95th percentile, the encoding of the query included), memory, bytes of the index. Cells are
 kept in --work and not run again. Run it while nothing else runs.
 """
