@@ -114,6 +114,9 @@ def test_an_interaction_of_ones_own_is_indexed_and_its_code_counts(tmp_path, mon
     monkeypatch.setattr("chatstill.deploy.network.code_of", lambda model: "changed")
     assert open_network(folder, [str(file)]).fingerprint != served.fingerprint
     use_plugins([])
+    monkeypatch.chdir(tmp_path)  # a folder without models/dc_bert.py
+    with refused("dc-bert.no-such-interaction", "MaxSim", "--plugin"):
+        open_network(folder)
 
 
 def test_texts_are_prepared_as_in_training_and_stored_as_they_are(model_of, tmp_path, monkeypatch):

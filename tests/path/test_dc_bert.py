@@ -79,7 +79,8 @@ def test_its_folder_is_safetensors_and_json(made):
     assert (config["max_query_length"], config["max_reply_length"]) == (10, 19)
     endings = {file.suffix for file in student.iterdir()}
     assert endings <= {".json", ".safetensors", ".txt", ".md"}
-    assert "import chatstill.auto" in (student / "README.md").read_text("utf-8")
+    card = (student / "README.md").read_text("utf-8")
+    assert "import chatstill.auto" in card and "chatstill rank path/to/this/folder" in card
 
 
 def test_its_folder_is_evaluated_and_predicts_unasked(made, tmp_path, capsys):
