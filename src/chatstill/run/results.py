@@ -143,12 +143,29 @@ def _group_names(view: View) -> list[str] | None:
     return [names[number] for number in view.groups]
 
 
+def network_lines(named: Path, taken: Path) -> list[str]:
+    """Which network is taken where a folder was named that holds it; nothing for the network's own folder."""
+    if named == taken:
+        return []
+    link = last_link(named)
+    why = "" if link is None else f" (of the chain's last link, {link.name})"
+    return [shown(f"network = {taken}{why}")]
+
+
 def evaluate_folder(
-    folder: Path, config: RunConfig, split: Split, output: Path | None
+    named: Path, config: RunConfig, split: Split, output: Path | None
 ) -> dict[str, Any]:
-    """Metrics of a network on a labelled split; ``lines`` holds them as text."""
+    """Metrics of a network on a labelled split; ``lines`` holds them as text.
+
+    Args:
+        named: Folder of the network, of its run or of a chain.
+        config: The configuration.
+        split: Which rows.
+        output: Folder for the figures and predictions.
+    """
     if output is not None:
         check_evaluation_folder(output)
+    folder = kept_folder(named) or named
     task = task_for(folder, config)
     found = locate(task, split, Path(config.data_dir))
     scores, view, warnings = scores_of(folder, config, found.path, split, True)
@@ -162,7 +179,11 @@ def evaluate_folder(
         "dev": judge(task, scores, labels, view.groups),
     }
     files = listed(task, split, Path(config.data_dir))
-    metrics["lines"] = [shown(f"file = {files}"), *result_lines(metrics)]
+    metrics["lines"] = [
+        *network_lines(named, folder),
+        shown(f"file = {files}"),
+        *result_lines(metrics),
+    ]
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)

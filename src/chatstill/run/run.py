@@ -241,17 +241,17 @@ def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
                 code="run.nothing-to-evaluate",
             )
         )
-    evaluate(folder, loaded.config, console=console)
+    evaluate(Path(loaded.config.output_dir), loaded.config, console=console)
 
 
 def evaluate(
     model: Path, config: Any, *, split: Split = "dev", output: Path | None = None, console: Console
 ) -> dict[str, Any]:
     """Scores any classifier on a split of a task; prints the metrics and returns them."""
-    from .results import evaluate_folder, kept_folder
+    from .results import evaluate_folder
 
     quiet_libraries()
-    metrics = evaluate_folder(kept_folder(model) or model, config, split, output)
+    metrics = evaluate_folder(model, config, split, output)
     say(console, *metrics["lines"])
     return metrics
 
@@ -260,10 +260,12 @@ def predict(
     model: Path, file: Path, config: Any, *, output: Path | None = None, console: Console
 ) -> Path:
     """Scores the rows of a file, with or without labels, and writes them as TSV."""
-    from .results import kept_folder, predict_file
+    from .results import kept_folder, network_lines, predict_file
 
     quiet_libraries()
-    target, warnings = predict_file(kept_folder(model) or model, file, config, output)
+    network = kept_folder(model) or model
+    say(console, *network_lines(model, network))
+    target, warnings = predict_file(network, file, config, output)
     told = [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     say(console, *told, f"predictions: {target}")
     return target
