@@ -41,6 +41,14 @@ def knobs(**more):
     return {"dc_bert_model_config": {"last_layer_model_type": "transformer", **more}}
 
 
+def test_the_plan_names_the_blocks_of_other_methods(run):
+    text = run("check", **{**DC, "theseus_scheduler": {"replacing_rate": 0.3}}).text
+    line = next(line for line in text.splitlines() if line.lstrip().startswith("no effect"))
+    assert "theseus_scheduler" in line and "dc-bert" in line
+    assert "dc_bert_model_config" not in line
+    assert "no effect" not in run("check", **DC).text
+
+
 def numbers_in(text):
     return [float(number) for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", text)]
 

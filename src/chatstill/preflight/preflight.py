@@ -164,6 +164,9 @@ def preflight(job: Job) -> Plan:
             Problem(phase.name, text, severity="warning", code="method.doubt-about-a-phase")
             for text in warnings
         ]
+    if job.idle:
+        text = f"{', '.join(job.idle)}: of other methods than {job.config.model_type}"
+        sections.append(Section("configuration", [("no effect", shown(text))]))
     sections.append(costs)
     return Plan(sections, problems, report)
 

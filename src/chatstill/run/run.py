@@ -150,7 +150,9 @@ def open_job_of(loaded: Loaded, verb: Verb) -> Job:
     """The parts of a run, loaded and fitting."""
     from .job import open_job
 
-    return open_job(loaded.config, verb, _method_of(loaded, verb))
+    job = open_job(loaded.config, verb, _method_of(loaded, verb))
+    job.idle = loaded.idle if verb == "distill" else ()  # a file is read by both verbs
+    return job
 
 
 def examined_job(loaded: Loaded, verb: Verb) -> Job:
