@@ -6,7 +6,7 @@ from typing import Any
 
 from ..data.encoded import Lengths
 from ..errors import Problem, shown
-from ..figures import percent
+from ..figures import counted, percent
 from ..tasks.base import Task
 from ..text.characters import KINDS
 from .repeats import overlap, repeats
@@ -184,7 +184,7 @@ def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
         labels = list(report[name]["labels"].items())
         counts = ", ".join(f"{label}: {of['rows']:,}" for label, of in sorted(labels[:8]))
         more = ", …" if len(labels) > 8 else ""
-        text = f"{report[name]['rows']:,} rows of {report[name]['file']}"
+        text = f"{counted(report[name]['rows'], 'row')} of {report[name]['file']}"
         text += f" ({counts}{more})" if counts else ""
         if lacking := report[name]["rows_without_label"]:
             text += f", {lacking:,} without label"
@@ -226,8 +226,8 @@ def _both(train: dict[str, Any], dev: dict[str, Any], words: Any) -> str:
 
 def _repeated(split: dict[str, Any]) -> str:
     return (
-        f"{split['duplicates']['rows']:,} rows ({percent(split['duplicates']['share'])}), "
-        f"{split['contradictions']['pairs']:,} texts with different labels"
+        f"{counted(split['duplicates']['rows'], 'row')} ({percent(split['duplicates']['share'])}), "
+        f"{counted(split['contradictions']['pairs'], 'text')} with different labels"
     )
 
 
