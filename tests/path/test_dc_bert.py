@@ -49,6 +49,27 @@ def test_the_plan_names_the_blocks_of_other_methods(run):
     assert "no effect" not in run("check", **DC).text
 
 
+@pytest.mark.parametrize(
+    "lengths", [{"max_query_length": 40}, {"max_query_length": 20, "max_reply_length": 20}]
+)
+def test_lengths_beyond_the_row_are_one_message(shared, teacher_of, tmp_path, capsys, lengths):
+    values = world.values_for(shared / "data", tmp_path / "out", teacher_of(), **{**DC, **lengths})
+    path = tmp_path / "my.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert cli.main(["check", str(path)]) == 2
+    said = capsys.readouterr()
+    told = [line for line in (said.err + said.out).splitlines() if "max_query_length" in line]
+    assert len(told) == 1 and told[0].startswith("error: max_query_length")
+
+
+@pytest.mark.parametrize(
+    "lengths", [{"max_query_length": 40}, {"max_query_length": 20, "max_reply_length": 20}]
+)
+def test_other_networks_are_told_once_that_pairs_are_cut_again(run, lengths):
+    done = run("check", **lengths)
+    assert done.loaded.warnings == [] and done.text.count("more than max_seq_length 32") == 1
+
+
 def numbers_in(text):
     return [float(number) for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", text)]
 
