@@ -6,7 +6,7 @@ from typing import Any
 
 from ..data.encoded import Lengths
 from ..errors import Problem, shown
-from ..figures import percent
+from ..figures import counted, percent
 from ..tasks.base import Task
 from ..text.characters import KINDS
 from .repeats import overlap, repeats
@@ -85,6 +85,8 @@ def _split(found: Survey, file: str) -> dict[str, Any]:
             "text_a": tokens.text_a.summary(),
             "text_b": tokens.text_b.summary(),
             "share_of_rows_cut": _share(tokens.cut, tokens.rows),
+            "share_of_text_a_cut": _share_or_none(tokens.cut_a, tokens.rows),
+            "share_of_text_b_cut": _share_or_none(tokens.cut_b, tokens.second),
         },
         "unknown": {
             "tokens": tokens.unknown,
@@ -184,7 +186,7 @@ def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
         labels = list(report[name]["labels"].items())
         counts = ", ".join(f"{label}: {of['rows']:,}" for label, of in sorted(labels[:8]))
         more = ", …" if len(labels) > 8 else ""
-        text = f"{report[name]['rows']:,} rows of {report[name]['file']}"
+        text = f"{counted(report[name]['rows'], 'row')} of {report[name]['file']}"
         text += f" ({counts}{more})" if counts else ""
         if lacking := report[name]["rows_without_label"]:
             text += f", {lacking:,} without label"
@@ -194,7 +196,8 @@ def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
         (
             "lengths",
             f"median {row['median']}, 95 % up to {row['percentile_95']}, longest {row['longest']:,} "
-            f"tokens; {percent(tokens['share_of_rows_cut'])} of train's rows cut to {_limits(lengths)}",
+            f"tokens; {percent(tokens['share_of_rows_cut'])} of train's rows cut"
+            f"{_limits(tokens, lengths)}",
         )
     )
     rows.append(("repeated", _both(train, dev, _repeated)))
@@ -214,10 +217,18 @@ def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
     return rows
 
 
-def _limits(lengths: Lengths) -> str:
-    sides = (("first", lengths.max_query_length), ("second", lengths.max_reply_length))
-    named = [f"{most} of the {name} text" for name, most in sides if most is not None]
-    return ", ".join([str(lengths.max_seq_length), *named])
+def _limits(tokens: dict[str, Any], lengths: Lengths) -> str:
+    """What rows are cut to, and how many of their first and second texts to a length of their own."""
+    sides = (
+        ("first", lengths.max_query_length, tokens["share_of_text_a_cut"]),
+        ("second", lengths.max_reply_length, tokens["share_of_text_b_cut"]),
+    )
+    named = [
+        f"{percent(share)} of {name} texts to {most}"
+        for name, most, share in sides
+        if most is not None and share is not None
+    ]
+    return f" to {lengths.max_seq_length}" + (f": {', '.join(named)}" if named else "")
 
 
 def _both(train: dict[str, Any], dev: dict[str, Any], words: Any) -> str:
@@ -226,8 +237,8 @@ def _both(train: dict[str, Any], dev: dict[str, Any], words: Any) -> str:
 
 def _repeated(split: dict[str, Any]) -> str:
     return (
-        f"{split['duplicates']['rows']:,} rows ({percent(split['duplicates']['share'])}), "
-        f"{split['contradictions']['pairs']:,} texts with different labels"
+        f"{counted(split['duplicates']['rows'], 'row')} ({percent(split['duplicates']['share'])}), "
+        f"{counted(split['contradictions']['pairs'], 'text')} with different labels"
     )
 
 
@@ -243,6 +254,10 @@ def _kinds(split: dict[str, Any]) -> str:
         if split["kinds"][kind]["rows"]
     ]
     return ", ".join(found) + " of rows" if found else "plain"
+
+
+def _share_or_none(part: int | None, whole: int) -> float | None:
+    return None if part is None else _share(part, whole)
 
 
 def _share(part: float, whole: float) -> float:

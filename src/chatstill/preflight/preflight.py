@@ -21,7 +21,7 @@ from ..disk.scratch import scratch_folder
 from ..disk.write import write_json
 from ..errors import Problem, UserError, errors_of, shown
 from ..evaluate.speed import count_parameters
-from ..figures import parameter_count
+from ..figures import parameter_count, steps_text
 from ..methods.base import Method, Phase
 from ..models.label_columns import check_label_values
 from ..models.layers import count_layers
@@ -164,6 +164,9 @@ def preflight(job: Job) -> Plan:
             Problem(phase.name, text, severity="warning", code="method.doubt-about-a-phase")
             for text in warnings
         ]
+    if job.idle:
+        text = f"{', '.join(job.idle)}: of other methods than {job.config.model_type}"
+        sections.append(Section("configuration", [("no effect", shown(text))]))
     sections.append(costs)
     return Plan(sections, problems, report)
 
@@ -253,9 +256,8 @@ def _phase_section(
     config = job.config
     total, per_epoch = steps_of(config, phase, num_rows)
     precision = precision_of(fp16=config.fp16, bf16=config.bf16)
-    steps = f"{total:,} ({total / per_epoch:.4g} epochs of {per_epoch:,})"
     rows = [
-        ("steps", _with_reason(job, "num_train_epochs", steps)),
+        ("steps", _with_reason(job, "num_train_epochs", steps_text(total, per_epoch))),
         ("batch", batch_text(config, num_rows)),
         (
             "learning rate",

@@ -57,6 +57,7 @@ class Job:
         start: What the trained network starts from.
         usual: By key that the file leaves out, the value that was taken and why.
         teacher_scores: The teacher's on all of dev (N, C), where the pre-flight scored all of it.
+        idle: Keys of the file that belong to other methods and have no effect.
         teacher_is_trained: False where a network of the same shape stands in for one to come.
     """
 
@@ -74,6 +75,7 @@ class Job:
     usual: Settled = field(default_factory=dict)
     teacher_scores: np.ndarray | None = None
     teacher_is_trained: bool = True
+    idle: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task:

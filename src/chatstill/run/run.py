@@ -150,7 +150,9 @@ def open_job_of(loaded: Loaded, verb: Verb) -> Job:
     """The parts of a run, loaded and fitting."""
     from .job import open_job
 
-    return open_job(loaded.config, verb, _method_of(loaded, verb))
+    job = open_job(loaded.config, verb, _method_of(loaded, verb))
+    job.idle = loaded.idle if verb == "distill" else ()  # a file is read by both verbs
+    return job
 
 
 def examined_job(loaded: Loaded, verb: Verb) -> Job:
@@ -241,7 +243,7 @@ def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
                 code="run.nothing-to-evaluate",
             )
         )
-    evaluate(folder, loaded.config, console=console)
+    evaluate(Path(loaded.config.output_dir), loaded.config, console=console)
 
 
 def evaluate(
@@ -257,10 +259,10 @@ def evaluate(
 
     ``ranking`` adds the figures of all questions beside those of TF-IDF.
     """
-    from .results import evaluate_folder, kept_folder
+    from .results import evaluate_folder
 
     quiet_libraries()
-    metrics = evaluate_folder(kept_folder(model) or model, config, split, output, ranking=ranking)
+    metrics = evaluate_folder(model, config, split, output, ranking=ranking)
     say(console, *metrics["lines"])
     return metrics
 
@@ -269,10 +271,12 @@ def predict(
     model: Path, file: Path, config: Any, *, output: Path | None = None, console: Console
 ) -> Path:
     """Scores the rows of a file, with or without labels, and writes them as TSV."""
-    from .results import kept_folder, predict_file
+    from .results import kept_folder, network_lines, predict_file
 
     quiet_libraries()
-    target, warnings = predict_file(kept_folder(model) or model, file, config, output)
+    network = kept_folder(model) or model
+    say(console, *network_lines(model, network))
+    target, warnings = predict_file(network, file, config, output)
     told = [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     say(console, *told, f"predictions: {target}")
     return target
