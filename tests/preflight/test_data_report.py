@@ -203,6 +203,18 @@ def test_what_is_likely_wrong_is_a_warning(tokenizer):
     assert "contradict each other" in done and "nfkc" not in done, "it is applied already"
 
 
+def test_unknown_words_of_a_student_of_words_are_told_as_words(tokenizer):
+    report = report_of(TRAIN, TRAIN[:2], tokenizer)
+    assert [p.code for p in warnings(report, TASK) if "unknown" in p.code] == [
+        "data.unknown-tokens"
+    ]
+    found = [p for p in warnings(report, TASK, words=True) if "unknown" in p.code]
+    assert [(p.code, p.place) for p in found] == [("data.unknown-words", "train")]
+    assert "xyz" in found[0].message and "min_count" in found[0].hint
+    assert "language" not in str(found[0])
+    assert "of words" in dict(plan_rows(report, Lengths(8), words=True))["unknown"]
+
+
 def test_the_plan_names_every_length_that_cuts(tokenizer):
     rows = [("a b c d", "a", 1), ("a b c d", "a b c", 0), ("a", "b", 1), ("a b", "c", 0)]
     report = report_of(rows, rows, tokenizer)

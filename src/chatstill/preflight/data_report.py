@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..data.encoded import Lengths
@@ -33,7 +34,13 @@ NAMES = {
 
 
 def data_report(
-    task: Task, train: Survey, dev: Survey, files: dict[str, str], *, normalizes: bool = False
+    task: Task,
+    train: Survey,
+    dev: Survey,
+    files: dict[str, str],
+    *,
+    normalizes: bool = False,
+    words: bool = False,
 ) -> dict[str, Any]:
     """Everything that is known of the data before training; docs/data_report.md has the schema.
 
@@ -43,12 +50,14 @@ def data_report(
         dev: Of the dev rows.
         files: Paths of ``train`` and ``dev``.
         normalizes: Whether the tokenizer applies NFKC.
+        words: Whether it knows whole words, those of training texts.
     """
     report: dict[str, Any] = {"format": FORMAT, "task": task.name}
     for name, found in (("train", train), ("dev", dev)):
         report[name] = _split(found, files[name])
     report["dev_in_train"] = overlap(dev, train)
-    report["warnings"] = [str(problem) for problem in warnings(report, task, normalizes=normalizes)]
+    told = warnings(report, task, normalizes=normalizes, words=words)
+    report["warnings"] = [str(problem) for problem in told]
     return report
 
 
@@ -104,8 +113,10 @@ def _split(found: Survey, file: str) -> dict[str, Any]:
     }
 
 
-def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) -> list[Problem]:
-    """What is likely wrong with the data; ``normalizes`` as in ``data_report``."""
+def warnings(
+    report: dict[str, Any], task: Task, *, normalizes: bool = False, words: bool = False
+) -> list[Problem]:
+    """What is likely wrong with the data; ``normalizes`` and ``words`` as in ``data_report``."""
     found = []
 
     def warn(place: str, message: str, hint: str, *, code: str) -> None:
@@ -124,14 +135,7 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
                 code="data.contradicting-rows",
             )
         if unknown["share_of_tokens"] >= UNKNOWN:
-            common = ", ".join(item["text"] for item in unknown["commonest"][:5])
-            warn(
-                name,
-                f"{percent(unknown['share_of_tokens'])} of the tokens are unknown to the tokenizer"
-                + (f": {common}" if common else ""),
-                "Is it the tokenizer for this language, and do_lower_case right?",
-                code="data.unknown-tokens",
-            )
+            found.append(_unknown_warning(name, unknown, words))
         rare = [
             label
             for label, of in split["labels"].items()
@@ -178,7 +182,30 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
     return found
 
 
-def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
+def _unknown_warning(split: str, unknown: dict[str, Any], words: bool) -> Problem:
+    """Of too many unknown tokens; a student of words knows those that stand often enough in its texts."""
+    common = ", ".join(item["text"] for item in unknown["commonest"][:5])
+    named = f": {common}" if common else ""
+    share = percent(unknown["share_of_tokens"])
+    if words:
+        return Problem(
+            split,
+            f"{share} of the words are unknown to the student, whose words are those of its training "
+            f"texts{named}",
+            "More rows, also without labels, or a lower min_count or higher max_words bring more words.",
+            "warning",
+            code="data.unknown-words",
+        )
+    return Problem(
+        split,
+        f"{share} of the tokens are unknown to the tokenizer{named}",
+        "Is it the tokenizer for this language, and do_lower_case right?",
+        "warning",
+        code="data.unknown-tokens",
+    )
+
+
+def plan_rows(report: dict[str, Any], lengths: Lengths, *, words: bool = False) -> list[Row]:
     """The report in short, for the plan; ``lengths`` are what rows are cut to."""
     train, dev = report["train"], report["dev"]
     rows = [("task", report["task"])]
@@ -209,7 +236,7 @@ def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
             f"{percent(overlap_['queries']['share'])} by the first text",
         )
     )
-    rows.append(("unknown", _both(train, dev, _unknown)))
+    rows.append(("unknown", _both(train, dev, partial(_unknown, words=words))))
     common = train["unknown"]["commonest"]
     if common:
         rows.append(("", ", ".join(f"{item['text']!r} {item['count']:,}" for item in common[:8])))
@@ -242,9 +269,10 @@ def _repeated(split: dict[str, Any]) -> str:
     )
 
 
-def _unknown(split: dict[str, Any]) -> str:
+def _unknown(split: dict[str, Any], words: bool) -> str:
     rows = "" if split["tokens"]["all_rows"] else f" (of {split['tokens']['rows']:,} rows)"
-    return f"{percent(split['unknown']['share_of_tokens'])} of tokens{rows}"
+    what = "words" if words else "tokens"
+    return f"{percent(split['unknown']['share_of_tokens'])} of {what}{rows}"
 
 
 def _kinds(split: dict[str, Any]) -> str:

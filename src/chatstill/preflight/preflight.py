@@ -31,6 +31,7 @@ from ..tasks.base import Split
 from ..tasks.files import listed
 from ..text.casing import casing_report
 from ..text.normalize import normalizes
+from ..text.word_tokenizer import WordTokenizer
 from ..train.device import device_of
 from ..train.launch import world_size
 from ..train.phases import steps_of
@@ -154,8 +155,9 @@ def preflight(job: Job) -> Plan:
     if errors := errors_of(problems):
         raise UserError(errors)
     report = _report(job, train, dev)
-    problems += report_warnings(report, job.task, normalizes=normalizes(job.tokenizer))
-    data = Section("data", plan_rows(report, lengths_of(job.config)))
+    problems += report_warnings(report, job.task, **_how_read(job))
+    rows_of_data = plan_rows(report, lengths_of(job.config), words=_how_read(job)["words"])
+    data = Section("data", rows_of_data)
     sections = [_networks(job, check), data]
     for phase in job.method.phases():
         section, warnings = _phase_section(job, phase, train.num_rows, decisions)
@@ -176,7 +178,13 @@ def _report(job: Job, train: Survey, dev: Survey) -> dict[str, Any]:
     files: dict[str, str] = {
         split: listed(job.task, split, data_dir, job.rows.labelled(split)) for split in SPLITS
     }
-    return data_report(job.task, train, dev, files, normalizes=normalizes(job.tokenizer))
+    return data_report(job.task, train, dev, files, **_how_read(job))
+
+
+def _how_read(job: Job) -> dict[str, bool]:
+    """What the data report has to know of the tokenizer."""
+    words = isinstance(job.tokenizer, WordTokenizer)
+    return {"normalizes": normalizes(job.tokenizer), "words": words}
 
 
 def renew_data_report(job: Job, path: Path) -> None:

@@ -69,7 +69,10 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
         occupied = error.problems
     quiet_libraries()
     try:
-        _print_plan(examined_job(loaded, verb), console)
+        job = examined_job(loaded, verb)
+        if not occupied and job.late:
+            folder.state(fingerprint | job.late)
+        _print_plan(job, console)
     except UserError as error:
         raise UserError([*occupied, *error.problems]) from None
     if occupied:
