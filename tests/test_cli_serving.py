@@ -29,7 +29,11 @@ def run(capsys, *words):
 
 def test_from_replies_to_a_ranking(model, files, capsys):
     code, out, err = run(capsys, "index", model, "replies.txt", "--out", "idx")
-    assert code == 0 and "10 replies" in out.splitlines()[0] and "index: idx (keys, fp16" in out
+    assert (
+        code == 0
+        and "10 replies" in out.splitlines()[0]
+        and "index: idx (10 replies; keys, fp16" in out
+    )
     assert "2 of 10 replies are longer than 9 tokens" in err
     code, out, err = run(capsys, "rank", model, "idx", "--query", "why", "--top", "3")
     lines = [line.split("\t") for line in out.splitlines()]
@@ -60,10 +64,14 @@ def test_an_index_is_changed(model, files, capsys):
     run(capsys, "index", model, "faq.tsv", "--out", "idx")
     (files / "more.tsv").write_text("d\twhy\na\tsure\n")
     code, out, _ = run(capsys, "index", model, "--add", "more.tsv", "--out", "idx")
-    assert code == 0 and "1 of 2 replies are there already" in out
+    assert code == 0 and "1 of 2 ids with these replies are there already" in out
     (files / "gone.txt").write_text("a\nb\n")
     code, out, _ = run(capsys, "index", model, "--remove", "gone.txt", "--out", "idx")
-    assert code == 0 and "removed: 2; left: 2 replies" in out
+    assert (
+        code == 0
+        and "removed: 2 ids and with them 1 reply" in out
+        and "(2 replies of 2 ids; " in out
+    )
     assert run(capsys, "index", model, "--compact", "--out", "idx")[0] == 0
     _, out, _ = run(capsys, "rank", model, "idx", "--query", "why")
     assert sorted(line.split("\t")[2] for line in out.splitlines()[1:]) == ["c", "d"]
@@ -122,7 +130,7 @@ def test_an_empty_query_and_a_classifier_of_another_kind(model, files, capsys, t
 
     run(capsys, "index", model, "faq.tsv", "--out", "idx")
     code, _, err = run(capsys, "rank", model, "idx", "--query", " ")
-    assert code == 2 and "--query: the query is empty" in err
+    assert code == 2 and "query: the query is empty" in err
     network, tokenizer = teacher_of()
     folder = tmp_path_factory.mktemp("bert")
     network.save_pretrained(folder)

@@ -379,11 +379,11 @@ def test_a_disk_too_small_is_refused_before_anything_is_encoded(model, tmp_path,
 
 def test_names_that_are_not_there_and_nothing_is_removed(small, model, tmp_path):
     before = content(small.folder)
-    with refused("index.not-there", "'never'", "1 replies"):
+    with refused("index.not-there", "'never'", "1 reply is"):
         change.remove(small.folder, ["sure", "never"], Quiet().desk)
     assert content(small.folder) == before
     folder = build(model, tmp_path / "named", named(a="sure")).folder
-    with refused("index.not-there", "'sure'", "1 ids"):
+    with refused("index.not-there", "'sure'", "1 id is"):
         change.remove(folder, ["sure"], Quiet().desk)
 
 
@@ -393,7 +393,10 @@ def test_an_id_with_another_reply_is_refused_and_with_the_same_passed_over(model
     with refused("index.id-there-already", "'a'"):
         change.add(model, named(a="why", c="now"), folder, told.desk)
     change.add(model, named(a="sure"), folder, told.desk)
-    assert content(folder) == before and "1 of 1 replies are there already" in told.lines[0]
+    assert (
+        content(folder) == before
+        and "1 of 1 ids with these replies are there already" in told.lines[0]
+    )
     with refused("index.other-kind-of-file"):
         change.add(model, plain(["now"]), folder, told.desk)
 

@@ -15,6 +15,8 @@ from chatstill.deploy.ranker import Ranker
 from tests.deploy.serving import QUERIES, REPLIES, Quiet, build, by_pairs, named, plain, saved
 from tests.found import refused
 
+WORDS = "red cat box you go why sing".split()
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -92,6 +94,29 @@ def test_turns_of_a_dialogue_are_read_as_the_rows_of_training_are(model, index):
     assert alone[reply] != pytest.approx(found[reply], abs=1e-3)
 
 
+@pytest.mark.parametrize("query", [None, 5, b"abc", [1, 2], ["why", None]])
+def test_what_is_no_text_is_told_in_words(query, model, index):
+    with pytest.raises(TypeError, match="a query is a text"):
+        Ranker(model, index).rank(query)
+
+
+@pytest.mark.parametrize("top", [None, 1.5, True])
+def test_top_is_a_whole_number(top, model, index):
+    with pytest.raises(TypeError, match="whole number"):
+        Ranker(model, index).rank("why", top)
+
+
+@pytest.mark.parametrize("among", ["d5", [1, 5]])
+def test_ids_are_a_list_of_texts(among, model, index):
+    with pytest.raises(TypeError, match="list of ids"):
+        Ranker(model, index).rank("why", among=among)
+
+
+def test_half_a_character_is_refused(model, index):
+    with refused("rank.surrogate"):
+        Ranker(model, index).rank("a\ud800")
+
+
 @pytest.mark.parametrize("query", ["", "  ", [], ["why", ""]])
 def test_an_empty_query_is_refused(query, model, index):
     with refused("rank.empty-query"):
@@ -150,6 +175,35 @@ def test_labels_that_say_nothing_have_to_be_named():
 
 
 # -- the first stage --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["compared with all", "by the graph"])
+def test_nothing_near_is_lost_among_vectors_of_unequal_length(exact, tmp_path, monkeypatch, model):
+    pytest.importorskip("usearch")
+    monkeypatch.setattr(nearest, "EXACT", 10**9 if exact else 0)
+    texts = [f"{a} {b} {c}" for a in WORDS for b in WORDS for c in WORDS]
+    built = build(model, tmp_path / "index", texts, first_stage=20, queries=QUERIES)
+    vectors = np.concatenate([one.tensors["vector"].float().numpy() for one in built.index.shards])
+    lengths = np.linalg.norm(vectors, axis=-1)
+    assert len(texts) == 343 and lengths.max() > 1.03 * lengths.min()
+    for query in QUERIES:
+        vector = model.encode_query(query).vector[0].numpy()
+        best = set(np.argsort(-(vectors @ vector), kind="stable")[:20].tolist())
+        found = nearest.Neighbours(built.index).rows(vector, 20).tolist()
+        assert len(best & set(found)) >= (20 if exact else 19), query
+
+
+def test_with_the_further_number_the_order_by_angle_is_the_order_by_product():
+    draws = np.random.default_rng(3)
+    vectors = draws.normal(size=(200, 6)) * draws.uniform(0.1, 10, size=(200, 1))
+    radius = np.linalg.norm(vectors, axis=-1).max()
+    longer = nearest._equally_long(vectors, radius)
+    assert np.allclose(np.linalg.norm(longer, axis=-1), radius)
+    asked = draws.normal(size=6)
+    angles = longer @ np.append(asked, 0) / np.linalg.norm(longer, axis=-1)
+    assert np.argsort(-angles).tolist() == np.argsort(-(vectors @ asked)).tolist()
+    plain = vectors @ asked / np.linalg.norm(vectors, axis=-1)
+    assert np.argsort(-plain)[:10].tolist() != np.argsort(-(vectors @ asked))[:10].tolist()
 
 
 @pytest.fixture(scope="module")

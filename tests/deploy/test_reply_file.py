@@ -60,6 +60,11 @@ def test_bytes_that_are_no_utf_8_have_their_offset(tmp_path):
         read_replies(file(tmp_path, b"sure\nn\xc3o\n"))
 
 
+def test_utf_16_is_known_by_its_mark(tmp_path):
+    with refused("index.utf-16", "iconv -f UTF-16", "line 1"):
+        read_replies(file(tmp_path, "sure\nno\n".encode("utf-16")))
+
+
 def test_all_faults_are_told_at_once_up_to_twenty(tmp_path):
     path = file(tmp_path, "a\tsure\n" + "no\n" * 30)
     with pytest.raises(UserError) as error:

@@ -10,8 +10,8 @@ import pytest
 from chatstill import cli
 from chatstill.config import load_chain
 from chatstill.errors import UserError
+from chatstill.models.save import kept_folder
 from chatstill.run import chain as chains
-from chatstill.run.results import kept_folder
 
 from ..processes import run_processes
 from . import world

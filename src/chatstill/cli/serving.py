@@ -9,6 +9,7 @@ import typer
 
 from ..disk.write import replacing
 from ..errors import Problem, UserError
+from ..figures import counted
 from ..run.log_file import say
 from .terminal import Terminal, standard_error, standard_output, write
 from .verbs import Model, Plugins, app
@@ -71,6 +72,7 @@ def index(
     _require_one_change(replies, add, remove, compact, of_form)
     from ..deploy import change
     from ..deploy.folder import require_ours
+    from ..deploy.index import Index
     from ..deploy.manifest import read_manifest
     from ..deploy.network import open_network
     from ..deploy.reply_file import read_names, read_queries
@@ -85,17 +87,17 @@ def index(
     elif add is not None:
         read_manifest(out, "--out")
         file = _replies(add, desk)
-        manifest = change.add(open_network(_network_of(model), plugins or ()), file, out, desk)
+        manifest = change.add(open_network(model, plugins or ()), file, out, desk)
     else:
         require_ours(out)
         file = _replies(replies or Path(), desk)
-        served = open_network(_network_of(model), plugins or ())
+        served = open_network(model, plugins or ())
         form = change.Form(hold, dtype, pool, first_stage)
         manifest = change.build(served, file, out, form, desk, fresh=fresh)
-    say(
-        console,
-        f"index: {out} ({manifest.form}, network {manifest.network[:16]})",
-    )
+    left = Index(out)
+    ids = f" of {counted(int((~left.removed).sum()), 'id')}" if manifest.named else ""
+    held = f"{counted(len(left), 'reply', 'replies')}{ids}"
+    say(console, f"index: {out} ({held}; {manifest.form}; network {manifest.network[:16]})")
 
 
 def _require_one_change(
@@ -149,9 +151,7 @@ def rank(
     _require_one_source(query, queries, output)
     console = standard_output()
     asked = [query] if query is not None else read_queries(queries or Path())
-    ranker = Ranker(
-        _network_of(model), index, label=label, first_stage=first_stage, plugins=plugins or ()
-    )
+    ranker = Ranker(model, index, label=label, first_stage=first_stage, plugins=plugins or ())
     _about(ranker, top)
     if query is not None:
         _show(console, ranker.rank(query, top))
@@ -188,7 +188,10 @@ def _about(ranker: "Ranker", top: int) -> None:
         measured = f"recall {nearest.recall:.3f} was measured with {nearest.candidates:,}"
         said += f"; the {ranker.first_stage:,} nearest are scored ({measured})"
     standard_error().print(said, style="dim")
-    if top > count:
+    if ranker.first_stage is not None and top > ranker.first_stage < count:
+        message = f"is {top}, and the first stage finds {ranker.first_stage:,}: these are ranked"
+        show_problems([Problem("--top", message, "", "warning", code="rank.top-above-first-stage")])
+    elif top > count:
         message = f"is {top}, and the index holds {count:,} replies: all are ranked"
         show_problems([Problem("--top", message, "", "warning", code="rank.top-above-size")])
 
@@ -208,13 +211,6 @@ def _show(console: Terminal, found: list["Ranked"]) -> None:
     for one in found:
         table.add_row(str(one.rank), f"{one.score:.4f}", ", ".join(one.ids), one.reply)
     console.print(table)
-
-
-def _network_of(model: Path) -> Path:
-    """The network of a run's folder, or the folder itself."""
-    from ..run.results import kept_folder
-
-    return kept_folder(model) or model
 
 
 def _desk(console: Terminal, queries: list[str] | None, label: str | None) -> "Desk":

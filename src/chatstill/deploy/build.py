@@ -208,8 +208,8 @@ class Writer:
     def graph(self, nearest: Nearest, before: Nearest | None = None) -> Nearest:
         """Writes the graph of neighbours, and gives its entry; ``before`` as in ``write_graph``."""
         path = self.folder / f"nearest-{self.build}.usearch"
-        size = write_graph(Index(self.folder, self.manifest), path, before)
-        entry = nearest.model_copy(update={"file": path.name, "size": size})
+        size, radius = write_graph(Index(self.folder, self.manifest), path, before)
+        entry = nearest.model_copy(update={"file": path.name, "size": size, "radius": radius})
         self._with(nearest=entry)
         return entry
 

@@ -106,17 +106,21 @@ def add(served: Served, file: ReplyFile, folder: Path, desk: Desk) -> Manifest:
         index = Index(folder)
         index.require(served.fingerprint)
         if index.manifest.named != file.named:
-            kinds = {True: "id TAB reply", False: "replies without ids"}
-            message = (
-                f"the index has {kinds[index.manifest.named]}, and the file {kinds[file.named]}"
-            )
-            raise UserError(Problem("--add", message, code="index.other-kind-of-file"))
+            kinds = {True: "ids", False: "no ids"}
+            there, here = kinds[index.manifest.named], kinds[file.named]
+            message = f"the index's replies have {there}, those of the file have {here}"
+            hint = "Write id TAB reply in each line, or replies alone, as the index was built from."
+            raise UserError(Problem("--add", message, hint, code="index.other-kind-of-file"))
         new = new_replies(index, file.replies)
         if passed := len(file.replies) - len(new):
-            desk.tell(f"{passed:,} of {len(file.replies):,} replies are there already")
+            what = "ids with these replies" if file.named else "replies"
+            desk.tell(f"{passed:,} of {len(file.replies):,} {what} are there already")
         if not new:
             return _as_it_is(folder)
         known = {text: row for row, text in enumerate(index.texts())}
+        if again := len({reply.text for reply in new} & known.keys()):
+            what = counted(again, "reply is stored", "replies are stored")
+            desk.tell(f"{what} already, under another id, and not encoded again")
         held = held_by(served.model, index.manifest.held, index.manifest.pool)
         writer = Writer(folder, index.manifest, {"add": _digest(new)})
         writer.begin()
@@ -134,15 +138,16 @@ def remove(folder: Path, names: Sequence[str], desk: Desk) -> Manifest:
     """
     with writing_to(existing(folder)):
         index = Index(folder)
-        numbers = numbers_of(index, names)
+        old, numbers = index.manifest, numbers_of(index, names)
         writer = Writer(folder, index.manifest, {"remove": list(names)})
         writer.begin()
         writer.removed(np.concatenate([np.flatnonzero(index.removed), numbers]))
         if index.manifest.nearest is not None:
             writer.graph(index.manifest.nearest, index.manifest.nearest)
         manifest = writer.finish()
-        left = counted(len(Index(folder)), "reply", "replies")
-        desk.tell(f"removed: {len(names):,}; left: {left} (--compact gives their room back)")
+        gone = counted(len(index) - len(Index(folder)), "reply", "replies")
+        ids = f"{counted(len(names), 'id')} and with them " if old.named else ""
+        desk.tell(f"removed: {ids}{gone} (--compact gives their room back)")
         return manifest
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import Problem, UserError
+from ..figures import counted
 from ..tasks.reading import shorten
 from .index import Index
 from .reply_file import Reply
@@ -33,7 +34,8 @@ def new_replies(index: Index, replies: Sequence[Reply]) -> list[Reply]:
         elif index.text(int(index.row_of_name[number])) != reply.text:
             others.append(str(reply.id))
     if others:
-        message = f"{len(others):,} ids stand for another reply in the index: {_listed(others)}"
+        what = counted(len(others), "id stands", "ids stand")
+        message = f"{what} for another reply in the index: {_listed(others)}"
         hint = "Remove them first (--remove FILE), or give the new replies other ids."
         raise UserError(Problem("--add", message, hint, code="index.id-there-already"))
     return new
@@ -51,10 +53,9 @@ def numbers_of(index: Index, names: Sequence[str]) -> np.ndarray:
         known = rows
     absent = [name for name in names if name not in known]
     if absent:
-        what = "ids" if index.manifest.named else "replies"
-        message = (
-            f"{len(absent):,} {what} are not in the index: {_listed(absent)}; nothing was removed"
-        )
+        one, more = ("id is", "ids are") if index.manifest.named else ("reply is", "replies are")
+        what = counted(len(absent), one, more)
+        message = f"{what} not in the index: {_listed(absent)}; nothing was removed"
         raise UserError(Problem("--remove", message, code="index.not-there"))
     return np.array([known[name] for name in names], np.int64)
 

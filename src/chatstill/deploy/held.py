@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..errors import Problem, UserError
+from ..figures import counted
 from ..models.networks.dc_bert.names import LINEAR, LSTM, TRANSFORMER, built_in
 from ..models.networks.dc_bert.pooling import pool_documents
 from .numbers import unpacked
@@ -106,7 +107,7 @@ class States(Held):
     name: Hold = "states"
 
     def _columns(self) -> tuple[Column, ...]:
-        narrow = getattr(self.model.config, "document_width", None)
+        narrow = self.model.config.document_width
         return (Column("states", narrow or self.width, True),)
 
     def of(self, replies: Encoded) -> Kept:
@@ -187,7 +188,7 @@ def possible(config: Any) -> tuple[Hold, ...]:
     if kind in (LINEAR, LSTM):
         return ("vectors", "states")
     if kind == TRANSFORMER and config.num_interaction_layers == 1:
-        return ("keys", "states")
+        return ("keys", "states") if config.document_width is None else ("states", "keys")
     return ("states",)
 
 
@@ -201,7 +202,8 @@ def held_by(model: DcBertForSequenceClassification, hold: Hold | None, pool: int
     kind = hold or allowed[0]
     if kind not in allowed:
         form = model.config.last_layer_model_type
-        layers = f" of {model.config.num_interaction_layers} layers" if form == TRANSFORMER else ""
+        number = counted(model.config.num_interaction_layers, "layer")
+        layers = f" of {number}" if form == TRANSFORMER else ""
         message = f"'{kind}' cannot be kept for this network, a '{form}'{layers}"
         hint = f"Take {' or '.join(allowed)}."
         raise UserError(Problem("--hold", message, hint, code="index.cannot-be-held"))

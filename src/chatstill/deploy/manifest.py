@@ -59,11 +59,12 @@ class ColumnEntry(_Block):
 
 
 class Nearest(_Block):
-    """The graph of neighbours, how many candidates are meant to be asked of it, and the recall measured."""
+    """The graph of neighbours: its candidates, R of ``nearest``, and the recall that was measured."""
 
     candidates: int
     file: PlainName = "nearest-0.usearch"
     size: int = 0
+    radius: float = 0.0
     recall: float | None = None
 
 
@@ -140,6 +141,9 @@ def read_manifest(folder: Path, place: str = "INDEX") -> Manifest:
         signed = read_object(path)
     except FileNotFoundError:
         raise UserError(_absent(folder, place)) from None
+    except NotADirectoryError:
+        message = f"{folder} is a file, expected the folder of an index"
+        raise UserError(Problem(place, message, code="index.is-a-file")) from None
     except (OSError, JsonFault) as error:
         message = fault_of(error)
         raise UserError(

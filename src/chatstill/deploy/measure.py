@@ -57,8 +57,8 @@ def effect_of_form(served: Served, index: Index, relevance: Relevance, sample: S
     number = len(sample.queries)
     return (
         f"{index.manifest.form} beside float32: {100 * kept / number:.1f} % of the top {top} of "
-        f"{len(rows):,} replies are the same, the first is for {same} of {number}; scores before the sigmoid "
-        f"move by {moved / number:.4f} on average ({sample.said})"
+        f"{len(rows):,} replies are the same, first place is for {same} of {number} queries; scores "
+        f"(log-odds where there are labels) move by {moved / number:.4f} on average ({sample.said})"
     )
 
 

@@ -1,4 +1,10 @@
-"""Candidates by their [CLS] vectors: the first stage, with usearch's graph of neighbours."""
+"""Candidates by their [CLS] vectors: the first stage, with usearch's graph of neighbours.
+
+A neighbour is near by the product of the vectors, as ``two_tower`` trains them. The graph is one of angles,
+and a large product of unequally long vectors is no small angle; so each vector gets a further number that
+makes all equally long, √(R² − |x|²), and a query a 0 (Bachrach et al., RecSys 2014): then the order by angle
+is the order by product. Up to ``EXACT`` replies all are compared, and nothing is lost.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +23,8 @@ from .tensor_file import REBUILD
 
 EXTRA = 'python -m pip install "chatstill[index]"'
 LOWEST_RECALL = 0.95
-SEARCHED = 2  # times as many as are asked for are looked at, so that the last of them are found
+EXACT = 20_000  # replies
+SEARCHED = 4  # times as many nodes of the graph are looked at as candidates are asked for
 
 
 def _library() -> Any:
@@ -42,10 +49,8 @@ def require_library() -> None:
     _library()
 
 
-def write_graph(index: Index, path: Path, before: Nearest | None = None) -> int:
-    """Writes the graph of all replies that can be ranked, by row number; gives the file's size.
-
-    A neighbour is near by the product of the vectors, as ``two_tower`` trains them.
+def write_graph(index: Index, path: Path, before: Nearest | None = None) -> tuple[int, float]:
+    """Writes the graph of all replies that can be ranked, by row number; the file's size, and R.
 
     Args:
         index: As it will be.
@@ -54,23 +59,24 @@ def write_graph(index: Index, path: Path, before: Nearest | None = None) -> int:
     """
     width = next(one.width for one in index.manifest.columns if one.name == VECTOR)
     if before is None:
-        graph = _library()(ndim=width, metric="ip", dtype="f16")
+        graph = _library()(ndim=width + 1, metric="cos", dtype="f16")
     else:
         graph = _open(index.folder, before, view=False)
         gone = np.flatnonzero(~index.alive).astype(np.uint64)
         if len(gone := gone[graph.contains(gone)] if len(gone) else gone):
             graph.remove(gone)
+    radius = _longest(index, width) if before is None else before.radius
     for batch in index.batches():
         rows = (batch.rows + index.first[batch.shard]).astype(np.uint64)
         new = ~np.atleast_1d(graph.contains(rows))
         if new.any():
             column = Column(VECTOR, width, False)
             kept = index.shards[batch.shard].kept([column], batch.rows[new], torch.device("cpu"))
-            graph.add(rows[new], kept.values(VECTOR).numpy())
+            graph.add(rows[new], _equally_long(kept.values(VECTOR).numpy(), radius))
     data = bytes(graph.save())
     with replacing(path, "wb") as stream:
         stream.write(data)
-    return len(data)
+    return len(data), radius
 
 
 class Neighbours:
@@ -87,13 +93,30 @@ class Neighbours:
             hint = "Build it with --first-stage N, or rank without one."
             raise UserError(Problem("--first-stage", message, hint, code="rank.no-neighbours"))
         self._graph = _open(index.folder, entry)
+        self._all = len(index) <= EXACT
 
     def rows(self, vector: np.ndarray, count: int) -> np.ndarray:
         """Row numbers of the ``count`` nearest replies of a query's vector (H,), ascending."""
-        found = self._graph.search(
-            vector.astype(np.float32), min(count * SEARCHED, len(self._graph))
-        )
-        return np.sort(found.keys.astype(np.int64)[:count])
+        asked = np.append(vector, 0).astype(np.float32)
+        self._graph.expansion_search = max(64, SEARCHED * count)
+        found = self._graph.search(asked, min(count, len(self._graph)), exact=self._all)
+        return np.sort(found.keys.astype(np.int64))
+
+
+def _longest(index: Index, width: int) -> float:
+    """R: the length of the longest vector."""
+    longest = 0.0
+    for batch in index.batches():
+        column = Column(VECTOR, width, False)
+        kept = index.shards[batch.shard].kept([column], batch.rows, torch.device("cpu"))
+        longest = max(longest, float(kept.values(VECTOR).norm(dim=-1).max()))
+    return longest
+
+
+def _equally_long(vectors: np.ndarray, radius: float) -> np.ndarray:
+    """(N, H + 1) of vectors (N, H): and what each lacks to the length ``radius``."""
+    lacking = np.maximum(radius**2 - (vectors**2).sum(-1), 0)
+    return np.column_stack([vectors, np.sqrt(lacking)]).astype(np.float32)
 
 
 def _open(folder: Path, entry: Nearest, *, view: bool = True) -> Any:

@@ -14,6 +14,7 @@ from ..errors import Problem, UserError
 from ..models.custom import code_of, register
 from ..models.load import load_classifier
 from ..models.own import own_block
+from ..models.save import kept_folder
 from ..tasks.positive import plain_positive
 from ..text.plain_ids import plain_ids
 from ..text.preprocess import preprocess_version, preprocessor
@@ -85,13 +86,14 @@ class Served(NamedTuple):
 def open_network(
     folder: Path, plugins: Sequence[str] = (), device: torch.device | str | None = None
 ) -> Served:
-    """The DC-BERT of a folder.
+    """The DC-BERT of a folder, or of a run's.
 
     Raises:
         UserError: there is none, it is a network of another kind, is not whole, or its own interaction
             cannot be found.
     """
     register(plugins)
+    folder = kept_folder(folder) or folder
     try:
         loaded = load_classifier(
             _Folder(str(folder)),

@@ -37,7 +37,7 @@ class Ranker:
     """Ranks stored replies for a query: the query is encoded once, no reply is encoded again.
 
     Args:
-        model: Folder of a DC-BERT, or one that is open.
+        model: Folder of a DC-BERT or of its run, or one that is open.
         index: Folder of an index that it made, or one that is open.
         label: The label of a relevant reply, where the names of the labels do not say it.
         first_stage: With more replies than this, only so many are scored: the nearest by their [CLS] vectors.
@@ -84,15 +84,14 @@ class Ranker:
 
         Raises:
             UserError: an empty query, an id that is not there.
+            TypeError: something else than texts and a whole number.
             ValueError: ``top`` below 1, no ids at all in ``among``.
         """
+        if isinstance(top, bool) or not isinstance(top, int):
+            raise TypeError(f"top must be a whole number, found {top!r}")
         if top < 1:
             raise ValueError(f"top must be 1 or more, found {top}")
-        turns = [query] if isinstance(query, str) else list(query)
-        if not turns or not turns[-1].strip():
-            message = "the query is empty, expected a text"
-            raise UserError(Problem("--query", message, code="rank.empty-query"))
-        encoded = self.served.encode_query(turns)
+        encoded = self.served.encode_query(_turns(query))
         rows, margins = self._scorer.margins(encoded, self._candidates(encoded, among))
         return [
             Ranked(
@@ -106,6 +105,8 @@ class Ranker:
 
     def _candidates(self, query: Encoded, among: Sequence[str] | None) -> np.ndarray | None:
         if among is not None:
+            if isinstance(among, str) or not all(isinstance(name, str) for name in among):
+                raise TypeError(f"among must be a list of ids, which are texts; found {among!r}")
             if not among:
                 raise ValueError("among holds no ids")
             known = self.index.number_of
@@ -116,3 +117,18 @@ class Ranker:
         if self._neighbours is None or len(self.index) <= (self.first_stage or 0):
             return None
         return self._neighbours.rows(query.vector[0].float().cpu().numpy(), self.first_stage or 0)
+
+
+def _turns(query: object) -> list[str]:
+    """The turns of a query; the last one has to say something."""
+    turns = list(query) if isinstance(query, list | tuple) else [query]
+    if not all(isinstance(turn, str) for turn in turns):
+        raise TypeError(f"a query is a text, or a list of texts; found {query!r}")
+    texts = [str(turn) for turn in turns]
+    if not texts or not texts[-1].strip():
+        message = "the query is empty, expected a text"
+        raise UserError(Problem("query", message, code="rank.empty-query"))
+    if any("\ud800" <= sign <= "\udfff" for text in texts for sign in text):
+        message = "the query holds half of a pair of UTF-16 (a surrogate), which is no character"
+        raise UserError(Problem("query", message, code="rank.surrogate"))
+    return texts

@@ -131,8 +131,11 @@ class _Reading:
                 return
             except Undecodable as fault:
                 found = f"bytes {fault.shown} at offset {fault.offset} are no UTF-8"
-                place = self.place(lines.number)
-                self.problems.append(Problem(place, found, code="index.not-utf-8"))
+                place, hint = self.place(lines.number), "Write the file as UTF-8: iconv -t UTF-8."
+                if fault.shown.startswith(("ff fe", "fe ff")) and lines.number == 1:
+                    hint = "It is UTF-16: iconv -f UTF-16 -t UTF-8 makes UTF-8 of it."
+                    raise UserError(Problem(place, found, hint, code="index.utf-16")) from None
+                self.problems.append(Problem(place, found, hint, code="index.not-utf-8"))
                 continue
             if text.strip():
                 yield lines.number, text

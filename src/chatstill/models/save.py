@@ -9,6 +9,8 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..disk.full import writing
+from ..disk.run_files import last_link
+from ..disk.run_names import NETWORKS
 from ..disk.write import clear_strays, fresh_folder, remove_if_possible, sync, sync_folder
 from ..tasks.base import LabelKind
 from .hub import quiet_transformers
@@ -101,3 +103,15 @@ def recover_saved(folder: Path) -> None:
 
 def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
+
+
+def kept_folder(run: Path) -> Path | None:
+    """The network that a run folder holds, a chain's last, or a plain model folder; else None."""
+    for name in NETWORKS:
+        recover_saved(run / name)
+        if (run / name / "config.json").is_file():
+            return run / name
+    if (run / "config.json").is_file():
+        return run
+    last = last_link(run)
+    return kept_folder(last) if last is not None else None

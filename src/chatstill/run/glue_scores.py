@@ -199,7 +199,7 @@ def submit(
         message = f"without {', '.join(missing)}: GLUE's server wants every file"
         warnings.append(Problem(str(target), message, severity="warning", code="glue.incomplete"))
     from ..evaluate.score_file import scores_of
-    from .results import kept_folder
+    from ..models.save import kept_folder
 
     files: dict[str, list[str]] = {}
     for test_set in test_sets:

@@ -19,7 +19,7 @@ from ..evaluate.results import compare, judge, result_lines
 from ..evaluate.score_file import scores_of, task_for
 from ..evaluate.speed import count_parameters, device_name, size_megabytes
 from ..models.layers import count_layers
-from ..models.save import recover_saved
+from ..models.save import kept_folder
 from ..report.run import write_run_report
 from ..tasks.base import Rows, Split, Task
 from ..tasks.files import listed, locate
@@ -38,19 +38,6 @@ from .output_taken import (
 from .train import Trained, Views
 
 FORMAT = 1
-FOLDERS = ("student", "teacher")
-
-
-def kept_folder(run: Path) -> Path | None:
-    """The network that a run folder holds, a chain's last, or a plain model folder; else None."""
-    for name in FOLDERS:
-        recover_saved(run / name)
-        if (run / name / "config.json").is_file():
-            return run / name
-    if (run / "config.json").is_file():
-        return run
-    last = last_link(run)
-    return kept_folder(last) if last is not None else None
 
 
 def report_run(

@@ -232,7 +232,7 @@ def quiet_libraries() -> None:
 
 def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
     """``do_train: false``: scores the network in ``output_dir``, on the first process."""
-    from .results import kept_folder
+    from ..models.save import kept_folder
 
     if rank() != 0:
         return
@@ -274,7 +274,8 @@ def predict(
     model: Path, file: Path, config: Any, *, output: Path | None = None, console: Console
 ) -> Path:
     """Scores the rows of a file, with or without labels, and writes them as TSV."""
-    from .results import kept_folder, network_lines, predict_file
+    from ..models.save import kept_folder
+    from .results import network_lines, predict_file
 
     quiet_libraries()
     network = kept_folder(model) or model
