@@ -7,7 +7,9 @@ import pytest
 import torch
 from tests.path import world
 
+from chatstill.data.kept import Kept
 from chatstill.errors import UserError
+from chatstill.models.custom import register_networks
 from chatstill.models.load import new_classifier
 from chatstill.models.networks import network
 from chatstill.models.networks.base import Start
@@ -23,6 +25,7 @@ def tokenizer():
 
 
 def built(tokenizer, **keys):
+    register_networks()  # as every verb does before it builds one
     ours = network("static")
     block = ours.Block(**{"width": 4, "hidden": 3, "dropout": 0.0, **keys})
     return block, new_classifier(ours.build_config(block, tokenizer, pairs=True), seed=1).eval()
@@ -157,3 +160,15 @@ def test_a_file_of_another_width_or_language_is_refused(tokenizer, teacher, tmp_
         block, model = built(tokenizer, vectors=str(file))
         with pytest.raises(UserError, match=said):
             network("static").fill(model, block, start)
+
+
+def test_vectors_of_the_teacher_are_the_same_made_and_kept(tokenizer, teacher, tmp_path):
+    tables = []
+    for again in (False, True):
+        block, model = built(tokenizer, vectors="teacher")
+        kept = Kept(tmp_path / "views")
+        lines = network("static").fill(model, block, Start(tokenizer, *teacher, None, 1, kept))
+        kept.write(tmp_path / "views", tmp_path)
+        tables.append(model.static.words.weight.detach().clone())
+        assert ("kept from before" in lines[0]) is again
+    assert torch.equal(*tables) and tables[0].any()
