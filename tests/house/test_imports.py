@@ -37,7 +37,10 @@ LOW = {
     "config": {"lookup", "methods", "models.networks", "tasks", "registry"},
     "readers": {"config", "data", "features", "methods", "models", "tasks.base", "text"},
     "train": {"figures", "methods", "data", "models", "features", "losses"},
-    "evaluate": {"figures", "config", "data", "models", "readers", "tasks", "text", "train"},
+    "evaluate": {
+        *("figures", "config", "data", "features", "losses", "models", "readers", "tasks", "text"),
+        "train",
+    },
     "report": {"figures"},
     "preflight": {
         *("figures", "config", "data", "models", "tasks", "text"),

@@ -158,6 +158,15 @@ def packed(
     state.rest = []
 
 
+def blocks_of(
+    stretch: Stretch, encode: BlockEncoder, length: int
+) -> Iterator[tuple[int, list[list[int]]]]:
+    """Its blocks lot by lot, each lot with the offset behind the lines it was made of; nothing is kept."""
+    state = _State(stretch.start)
+    for blocks in packed(read_lines(stretch), encode, length, state):
+        yield state.at, blocks
+
+
 def prepare_blocks(
     stretch: Stretch,
     encode: BlockEncoder,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Interrupted, Problem, RunFailure, UserError
 from ..train.launch import Gate, rank, relaunch_on_every_device, world_size
+from .levels import level_of, level_of_rows
 from .log_file import say
 from .own_inputs import moved_aside
 
@@ -69,7 +70,7 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
         occupied = error.problems
     quiet_libraries()
     try:
-        _print_plan(examined_job(loaded, verb), console)
+        _print_plan(loaded, examined_job(loaded, verb), console)
     except UserError as error:
         raise UserError([*occupied, *error.problems]) from None
     if occupied:
@@ -107,7 +108,7 @@ def _run(
     gate = Gate(folder.path)
     if rank() == 0:
         job = (examined_job if state == "new" else open_job_of)(loaded, verb)
-        plan = _print_plan(job, console, told) if state == "new" else None
+        plan = _print_plan(loaded, job, console, told) if state == "new" else None
     else:
         gate.wait()
         job, plan = open_job_of(loaded, verb), None
@@ -116,7 +117,7 @@ def _run(
         with disk_failures(store):
             if rank() == 0:
                 open_folder(loaded, job, plan, folder, fingerprint, fresh, console)
-            _train_and_report(job, folder, store, gate, console)
+            _train_and_report(loaded, job, folder, store, gate, console)
     except (Interrupted, RunFailure) as end:
         note_in_file([str(end)])
         raise
@@ -125,22 +126,26 @@ def _run(
 
 
 def _train_and_report(
-    job: Job, folder: RunFolder, store: CheckpointStore, gate: Gate, console: Console
+    loaded: Loaded,
+    job: Job,
+    folder: RunFolder,
+    store: CheckpointStore,
+    gate: Gate,
+    console: Console,
 ) -> None:
     from ..train.failures import failures
     from .log_file import note_in_file
-    from .results import report_run
-    from .train import prepare_views, train_job
 
+    level = level_of(loaded)
     started = time.time()
     if rank() == 0:
         store.clean()
-    views = prepare_views(job, folder.path, console)
+    views = level.prepare(job, folder.path, console)
     gate.open()
-    trained = train_job(job, views, folder.path, store, gate, console)
+    trained = level.train(job, views, folder.path, store, gate, console)
     if rank() == 0:
         with failures(store):
-            metrics = report_run(job, views, folder.path, trained, time.time() - started)
+            metrics = level.report(job, views, folder.path, trained, time.time() - started)
             folder.finish()
         log.info("finished: %s", metrics["kept"]["text"] if metrics else "")
         note_in_file(print_results(folder.path, console))
@@ -148,9 +153,8 @@ def _train_and_report(
 
 def open_job_of(loaded: Loaded, verb: Verb) -> Job:
     """The parts of a run, loaded and fitting."""
-    from .job import open_job
-
-    return open_job(loaded.config, verb, _method_of(loaded, verb))
+    job: Job = level_of(loaded).open_job(loaded.config, verb, _method_of(loaded, verb))
+    return job
 
 
 def examined_job(loaded: Loaded, verb: Verb) -> Job:
@@ -159,12 +163,10 @@ def examined_job(loaded: Loaded, verb: Verb) -> Job:
     Raises:
         UserError: what keeps the networks from being put together, and all that can be said without them.
     """
-    from ..preflight.preflight import without_networks
-
     try:
         return open_job_of(loaded, verb)
     except UserError as error:
-        others = without_networks(loaded.config, _method_of(loaded, verb))
+        others = level_of(loaded).without_networks(loaded.config, _method_of(loaded, verb))
         raise UserError(dict.fromkeys([*error.problems, *others])) from None
 
 
@@ -175,12 +177,10 @@ def _method_of(loaded: Loaded, verb: Verb) -> type[Method]:
     return lookup.method(name, loaded.config.plugins)
 
 
-def _print_plan(job: Job, console: Console, told: Collection[Problem] = ()) -> Plan:
+def _print_plan(loaded: Loaded, job: Job, console: Console, told: Collection[Problem] = ()) -> Plan:
     """Checks a job, prints the plan but for the warnings that were told, and returns all of it."""
-    from ..preflight.preflight import preflight
-
     with console.status("checking data, teacher and costs"):
-        plan = preflight(job)
+        plan = level_of(loaded).preflight(job)
     show_plan(replace(plan, warnings=[w for w in plan.warnings if w not in told]), console)
     return plan
 
@@ -257,10 +257,11 @@ def evaluate(
 
     ``ranking`` adds the figures of all questions beside those of TF-IDF.
     """
-    from .results import evaluate_folder, kept_folder
+    from .results import kept_folder
 
     quiet_libraries()
-    metrics = evaluate_folder(kept_folder(model) or model, config, split, output, ranking=ranking)
+    folder = kept_folder(model) or model
+    metrics = level_of_rows(config).evaluate(folder, config, split, output, ranking=ranking)
     say(console, *metrics["lines"])
     return metrics
 
@@ -269,10 +270,11 @@ def predict(
     model: Path, file: Path, config: Any, *, output: Path | None = None, console: Console
 ) -> Path:
     """Scores the rows of a file, with or without labels, and writes them as TSV."""
-    from .results import kept_folder, predict_file
+    from .results import kept_folder
 
     quiet_libraries()
-    target, warnings = predict_file(kept_folder(model) or model, file, config, output)
+    folder = kept_folder(model) or model
+    target, warnings = level_of_rows(config).predict(folder, file, config, output)
     told = [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     say(console, *told, f"predictions: {target}")
     return target
