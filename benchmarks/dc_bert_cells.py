@@ -144,7 +144,8 @@ class Cells:
     def tried(self, arm: str) -> list[RankCell]:
         """The first seed at every rate."""
         teacher = None if arm == TEACHER else self.teacher(self.first_seed)
-        rates = data.SETS[self.name].rates
+        of_set = data.SETS[self.name]
+        rates = of_set.rates if arm == TEACHER else of_set.rates_on
         return [self.make(arm, self.first_seed, rate, teacher) for rate in rates]
 
     def rate(self, arm: str) -> float | None:

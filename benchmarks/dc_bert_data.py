@@ -24,7 +24,8 @@ class Set(NamedTuple):
         max_query_length: Tokens of a query, which DC-BERT fills up to so many.
         chinese: Whether its teacher starts from random weights.
         epochs: Of the teacher, and of all that goes on from it.
-        rates: Learning rates that the first seed tries.
+        rates: Learning rates that the first seed tries for the teacher.
+        rates_on: And for what goes on from it.
     """
 
     title: str
@@ -33,12 +34,13 @@ class Set(NamedTuple):
     chinese: bool
     epochs: tuple[int, int]
     rates: tuple[float, ...]
+    rates_on: tuple[float, ...]
 
 
 SETS = {
-    "wikiqa": Set("WikiQA", 128, 24, False, (3, 3), (5e-5, 1e-4, 2e-5)),
-    "kdconv": Set("KdConv", 96, 40, True, (8, 3), (3e-4, 1e-4)),
-    "lcqmc": Set("LCQMC", 64, 24, True, (8, 3), (3e-4, 1e-4)),
+    "wikiqa": Set("WikiQA", 128, 24, False, (3, 3), (5e-5, 1e-4, 2e-5), (5e-5, 1e-4)),
+    "kdconv": Set("KdConv", 96, 40, True, (8, 3), (3e-4, 1e-4), (3e-4, 1e-4)),
+    "lcqmc": Set("LCQMC", 64, 24, True, (8, 3), (3e-4, 1e-4), (3e-4, 1e-4)),
 }
 PARTS = ("train", "dev", "test")
 LAYERS, WIDTH, HEADS, POSITIONS = 4, 256, 4, 128

@@ -18,6 +18,24 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def epochs_text(number: float) -> str:
+    """``1 epoch``, ``34 epochs``, ``0.5 epochs``."""
+    text = f"{number:.4g}"
+    return f"{text} epoch{'' if text == '1' else 's'}"
+
+
+def steps_text(steps: int, of_epoch: int) -> str:
+    """``354 (6 epochs of 59)``; ``59 (1 epoch)``, which says the number once.
+
+    Args:
+        steps: Of a phase.
+        of_epoch: Of one epoch.
+    """
+    if steps == of_epoch:
+        return f"{steps:,} ({epochs_text(1)})"
+    return f"{steps:,} ({epochs_text(steps / of_epoch)} of {of_epoch:,})"
+
+
 def fitted(temperature: float, rows: str = "rows") -> str:
     """``fitted on the same rows``, and that it stopped at an end of its range where it did."""
     ends = temperature < COLDEST * 1.01 or temperature > HOTTEST * 0.99

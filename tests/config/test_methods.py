@@ -60,6 +60,19 @@ def test_faults_in_another_methods_block_are_warnings(world):
     assert world.load().warnings[0].code == "config.wrong-value"
 
 
+def test_what_stands_there_for_other_methods_is_named(world):
+    assert world.load().idle == ("dc_bert_model_config",)
+    world.values["model_type"] = "dc-bert"
+    assert world.load().idle == ("theseus_scheduler",)
+    del world.values["theseus_scheduler"]
+    world.values["successor_init"] = "first"
+    assert world.load().idle == ("successor_init",), (
+        "as it was written, not the block it belongs in"
+    )
+    del world.values["successor_init"]
+    assert world.load().idle == (), "what a method's file brings is nobody's"
+
+
 def test_faults_in_the_running_methods_block_are_errors(world):
     world.values["theseus_scheduler"] |= {"scheduler_linear_k": "soon", "replacing_rate": 0}
     world.values["theseus_scheduler"] |= {"scheduler_type": "linnear"}

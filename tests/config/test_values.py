@@ -277,11 +277,6 @@ def test_contradictions(world):
 
 def test_doubtful_values_are_warnings(world):
     cases = {
-        (
-            "max_seq_length=32",
-            "max_query_length=16",
-            "max_reply_length=16",
-        ): ("lengths.sides-exceed-the-row", "16 +"),
         ("max_steps=10",): "config.epochs-without-effect",
         ("do_eval=false", "eval_steps=5"): "config.eval-steps-without-effect",
         ("warmup_percentage=1",): "1 % is 0.01",

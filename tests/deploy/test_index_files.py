@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 
 from chatstill.data.caches import find_caches
 from chatstill.data.store import locked
 from chatstill.deploy import change
-from chatstill.deploy.index import Index
+from chatstill.deploy.index import Index, batch_end
 from chatstill.deploy.manifest import BUILDING, FILE, LOCK
 from chatstill.deploy.network import open_network
 from chatstill.deploy.ranker import Ranker
@@ -65,6 +66,21 @@ def test_bytes_are_said_first_and_are_the_bytes_of_the_numbers(model, tmp_path):
     names = ("keys", "values", "cls", "vector")
     assert sum(shard.tensors[name].nbytes for name in names) == size
     assert built.told.total == sum(built.told.rows) == 10
+
+
+def test_batches_are_bounded_by_their_longest_reply():
+    tokens = np.array([3, 3, 3, 4, 9, 10, 10, 30])
+    ends, start = [], 0
+    while start < len(tokens):
+        start = batch_end(tokens, start, 20, 3)
+        ends.append(start)
+    assert ends == [3, 5, 7, 8]  # 3 rows; 2 of 9; 2 of 10; one that is too long by itself
+
+
+def test_progress_goes_by_batches(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("chatstill.deploy.build.ENCODE_TOKENS", 16)
+    rows = build(model, tmp_path / "index").told.rows
+    assert len(rows) > 4 and max(rows) <= 5 and sum(rows) == 10
 
 
 def test_cut_replies_are_counted(model, tmp_path):

@@ -71,9 +71,7 @@ def test_each_form_scores_as_the_network_scores_pairs(form, model_of, tmp_path):
 def test_each_kind_of_numbers_stays_close(form, dtype, model_of, tmp_path):
     built = build(model_of(form), tmp_path / "index", dtype=dtype)
     assert differences(built) < CLOSE[dtype]
-    assert (dtype == "int8") == any(
-        line.startswith("int8 beside float32") for line in built.told.lines
-    )
+    assert (dtype == "int8") == any("int8 beside float32" in line for line in built.told.lines)
 
 
 @pytest.mark.parametrize("form", ["keys", "states, two layers", "vectors of lstm"])
@@ -116,6 +114,9 @@ def test_an_interaction_of_ones_own_is_indexed_and_its_code_counts(tmp_path, mon
     monkeypatch.setattr("chatstill.deploy.network.code_of", lambda model: "changed")
     assert open_network(folder, [str(file)]).fingerprint != served.fingerprint
     use_plugins([])
+    monkeypatch.chdir(tmp_path)  # a folder without models/dc_bert.py
+    with refused("dc-bert.no-such-interaction", "MaxSim", "--plugin"):
+        open_network(folder)
 
 
 def test_texts_are_prepared_as_in_training_and_stored_as_they_are(model_of, tmp_path, monkeypatch):

@@ -49,6 +49,12 @@ def chained(shared, teacher_of, tmp_path):
             path.write_text(json.dumps(self.values), encoding="utf-8")
             return path
 
+        @property
+        def rows(self):
+            path = self.folder / "rows.tsv"
+            path.write_text("where is\tsure\n", encoding="utf-8")
+            return path
+
         def load(self, *overrides):
             return load_chain(self.path, overrides, verb="distill")
 
@@ -69,7 +75,7 @@ def chained(shared, teacher_of, tmp_path):
     return Chained()
 
 
-def test_each_link_is_an_ordinary_run_and_the_chain_has_a_summary(chained):
+def test_each_link_is_an_ordinary_run_and_the_chain_has_a_summary(chained, capsys):
     chained.values["compare_direct"] = True
     said = chained.distill()
     for name, layers in (("assistant", 2), ("student", 1), ("direct", 1)):
@@ -97,7 +103,18 @@ def test_each_link_is_an_ordinary_run_and_the_chain_has_a_summary(chained):
     assert "link 1 of 3: assistant" in said
     assert "link 2 of 3: student (after assistant)" in said
     assert kept_folder(chained.output) == chained.output / "student" / "student"
+    capsys.readouterr()
     assert cli.main(["evaluate", str(chained.output)]) == 0, "the last link's network and task"
+    network = f"network = {chained.output / 'student' / 'student'}"
+    assert f"{network} (of the chain's last link, student)" in capsys.readouterr().out
+    assert cli.main(["predict", str(chained.output), str(chained.rows)]) == 0
+    assert capsys.readouterr().out.count(network) == 1
+    assert cli.main(["predict", str(chained.output / "student"), str(chained.rows)]) == 0
+    assert f"{network}\n" in capsys.readouterr().out, "of a run, whose network it is"
+    assert (
+        cli.main(["predict", str(chained.output / "student" / "student"), str(chained.rows)]) == 0
+    )
+    assert "network =" not in capsys.readouterr().out, "it was named"
 
 
 def test_a_finished_link_is_never_run_again(chained):

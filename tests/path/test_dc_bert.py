@@ -41,6 +41,35 @@ def knobs(**more):
     return {"dc_bert_model_config": {"last_layer_model_type": "transformer", **more}}
 
 
+def test_the_plan_names_the_blocks_of_other_methods(run):
+    text = run("check", **{**DC, "theseus_scheduler": {"replacing_rate": 0.3}}).text
+    line = next(line for line in text.splitlines() if line.lstrip().startswith("no effect"))
+    assert "theseus_scheduler" in line and "dc-bert" in line
+    assert "dc_bert_model_config" not in line
+    assert "no effect" not in run("check", **DC).text
+
+
+@pytest.mark.parametrize(
+    "lengths", [{"max_query_length": 40}, {"max_query_length": 20, "max_reply_length": 20}]
+)
+def test_lengths_beyond_the_row_are_one_message(shared, teacher_of, tmp_path, capsys, lengths):
+    values = world.values_for(shared / "data", tmp_path / "out", teacher_of(), **{**DC, **lengths})
+    path = tmp_path / "my.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert cli.main(["check", str(path)]) == 2
+    said = capsys.readouterr()
+    told = [line for line in (said.err + said.out).splitlines() if "max_query_length" in line]
+    assert len(told) == 1 and told[0].startswith("error: max_query_length")
+
+
+@pytest.mark.parametrize(
+    "lengths", [{"max_query_length": 40}, {"max_query_length": 20, "max_reply_length": 20}]
+)
+def test_other_networks_are_told_once_that_pairs_are_cut_again(run, lengths):
+    done = run("check", **lengths)
+    assert done.loaded.warnings == [] and done.text.count("more than max_seq_length 32") == 1
+
+
 def numbers_in(text):
     return [float(number) for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", text)]
 
@@ -79,7 +108,8 @@ def test_its_folder_is_safetensors_and_json(made):
     assert (config["max_query_length"], config["max_reply_length"]) == (10, 19)
     endings = {file.suffix for file in student.iterdir()}
     assert endings <= {".json", ".safetensors", ".txt", ".md"}
-    assert "import chatstill.auto" in (student / "README.md").read_text("utf-8")
+    card = (student / "README.md").read_text("utf-8")
+    assert "import chatstill.auto" in card and "chatstill rank path/to/this/folder" in card
 
 
 def test_its_folder_is_evaluated_and_predicts_unasked(made, tmp_path, capsys):

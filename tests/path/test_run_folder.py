@@ -281,8 +281,6 @@ def test_folder_of_somebody_else(run, tmp_path):
 
 
 def test_do_train_false_evaluates_the_student(finished, tmp_path):
-    from chatstill.run import run as pipeline
-
     before = modified(finished.folder)
     values = {**finished.values, "do_train": False}
     where = world.console()
@@ -384,8 +382,6 @@ def test_texts_stand_in_predictions_where_they_are_asked_for(finished, tmp_path,
 
 
 def test_scores_do_not_depend_on_the_batch_size(finished, tmp_path):
-    from chatstill.run import run as pipeline
-
     config = world.loaded({**finished.values, "per_gpu_eval_batch_size": 7}, tmp_path).config
     pipeline.evaluate(
         finished.folder / "student", config, output=tmp_path / "e", console=world.console()
@@ -408,24 +404,6 @@ def test_evaluation_of_a_run_cuts_rows_as_the_run_did(finished):
     asked = RunConfig.model_construct(**{"task_name": "chat", "max_seq_length": 64})
     assert as_trained(finished.folder / "student", asked).max_seq_length == 64
     assert as_trained(finished.folder, config).max_seq_length == 128
-
-
-def test_predictions_never_overwrite_what_is_none(finished, tmp_path):
-    def predict(target):
-        network, config = finished.folder / "student", finished.loaded.config
-        pipeline.predict(network, rows, config, output=target, console=world.console())
-
-    rows = tmp_path / "rows.tsv"
-    rows.write_text("where is\tsure\n", encoding="utf-8")
-    notes = tmp_path / "notes.txt"
-    notes.write_text("years of work", encoding="utf-8")
-    files = {path: path.read_bytes() for path in (rows, notes)}
-    for target in (rows, notes, tmp_path):
-        with pytest.raises(UserError, match="--output"):
-            predict(target)
-        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
-    predict(tmp_path / "new.tsv")
-    predict(tmp_path / "new.tsv")
 
 
 def test_files_are_readable_for_whom_the_umask_lets(finished):

@@ -26,7 +26,7 @@ def test_values_of_ones_own_that_lie_far_off_are_told(run):
     said = run("check", learning_rate=2e-5, num_train_epochs=2).text
     assert "learning_rate: 2e-05 is 50 times below what is usual" in said
     assert (
-        "num_train_epochs: 2 epochs are few for 48 rows (at least 200 steps), where 34 are usual"
+        "num_train_epochs: 2, where 34 epochs would be usual for 48 rows (at least 200 steps)"
         in said
     )
 

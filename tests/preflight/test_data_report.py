@@ -42,9 +42,10 @@ def surveyed(rows, tokenizer, *, passes=None, **lengths):
     return survey(rows_of(rows, passes), tokenizer, lengths, with_groups=True)
 
 
-def report_of(train, dev, tokenizer):
+def report_of(train, dev, tokenizer, **lengths):
     files = {"train": "t.txt", "dev": "d.txt"}
-    return data_report(TASK, surveyed(train, tokenizer), surveyed(dev, tokenizer), files)
+    surveys = [surveyed(rows, tokenizer, **lengths) for rows in (train, dev)]
+    return data_report(TASK, *surveys, files)
 
 
 TRAIN = [
@@ -202,11 +203,35 @@ def test_what_is_likely_wrong_is_a_warning(tokenizer):
     assert "contradict each other" in done and "nfkc" not in done, "it is applied already"
 
 
+def test_unknown_words_of_a_student_of_words_are_told_as_words(tokenizer):
+    report = report_of(TRAIN, TRAIN[:2], tokenizer)
+    assert [p.code for p in warnings(report, TASK) if "unknown" in p.code] == [
+        "data.unknown-tokens"
+    ]
+    found = [p for p in warnings(report, TASK, words=True) if "unknown" in p.code]
+    assert [(p.code, p.place) for p in found] == [("data.unknown-words", "train")]
+    assert "xyz" in found[0].message and "min_count" in found[0].hint
+    assert "language" not in str(found[0])
+    assert "of words" in dict(plan_rows(report, Lengths(8), words=True))["unknown"]
+
+
 def test_the_plan_names_every_length_that_cuts(tokenizer):
-    report = report_of(clean(9), clean(3, start=100), tokenizer)
-    assert dict(plan_rows(report, Lengths(8)))["lengths"].endswith("cut to 8")
-    shown = dict(plan_rows(report, Lengths(8, 3, 2)))["lengths"]
-    assert shown.endswith("cut to 8, 3 of the first text, 2 of the second text")
+    rows = [("a b c d", "a", 1), ("a b c d", "a b c", 0), ("a", "b", 1), ("a b", "c", 0)]
+    report = report_of(rows, rows, tokenizer)
+    assert dict(plan_rows(report, Lengths(8)))["lengths"].endswith(
+        "25.0 % of train's rows cut to 8"
+    )
+    assert report["train"]["tokens"]["share_of_text_a_cut"] is None
+    sides = {"max_query_length": 3, "max_reply_length": 2, "max_seq_length": 30}
+    report = report_of(rows, rows, tokenizer, **sides)
+    tokens = report["train"]["tokens"]
+    assert [tokens[f"share_of_{what}_cut"] for what in ("rows", "text_a", "text_b")] == [
+        0.5,
+        0.5,
+        0.25,
+    ]
+    shown = dict(plan_rows(report, Lengths(30, 3, 2)))["lengths"]
+    assert shown.endswith("cut to 30: 50.0 % of first texts to 3, 25.0 % of second texts to 2")
 
 
 def test_rows_without_label_are_in_the_plan(tokenizer):

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from chatstill.errors import Problem
-from chatstill.figures import byte_size
+from chatstill.figures import byte_size, epochs_text, steps_text
 from chatstill.preflight import plan as plans
 
 PLAN = plans.Plan(
@@ -54,3 +54,10 @@ def test_without_a_terminal_the_rich_form_is_plain_lines():
 
 def test_words_for_sizes():
     assert [byte_size(s) for s in (8.2e5, 4.35e7, 1.2e9)] == ["820 kB", "43.5 MB", "1.2 GB"]
+
+
+def test_epochs_are_counted_in_words_that_fit():
+    assert steps_text(75, 75) == "75 (1 epoch)", "the number stands there once"
+    assert steps_text(2040, 60) == "2,040 (34 epochs of 60)"
+    assert steps_text(30, 60) == "30 (0.5 epochs of 60)"
+    assert [epochs_text(n) for n in (1.0, 2.0, 1.5)] == ["1 epoch", "2 epochs", "1.5 epochs"]

@@ -88,6 +88,9 @@ def test_parts_longer_than_the_whole_are_a_warning():
         64, config, role="teacher", num_special=3, max_query_length=40, max_reply_length=22
     )
     assert problem.severity == "warning" and "65" in problem.message
+    (alone,) = shapes.check_lengths(64, config, role="teacher", num_special=4, max_reply_length=61)
+    assert alone.code == problem.code and "max_query_length" not in alone.message
+    assert not shapes.check_lengths(64, config, role="teacher", num_special=4, max_reply_length=60)
 
 
 def test_precision():

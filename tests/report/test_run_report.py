@@ -238,6 +238,11 @@ def test_the_data_report_is_shown_and_escaped(run):
     report = {"train": split, "dev": split, "dev_in_train": both, "warnings": ["dev: <too> good"]}
     (run / "data_report.json").write_text(json.dumps(report), encoding="utf-8")
     page = write_run_report(run).read_text(encoding="utf-8")
+    assert "first texts cut" not in page, "of an older version, or without lengths of the texts"
+    split["tokens"] |= {"share_of_text_a_cut": 0.125, "share_of_text_b_cut": None}
+    (run / "data_report.json").write_text(json.dumps(report), encoding="utf-8")
+    page = write_run_report(run).read_text(encoding="utf-8")
+    assert "first texts cut" in page and "12.5 %" in page and "second texts cut" not in page
     for words in (
         "12,345",
         "longest 1,234",

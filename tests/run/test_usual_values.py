@@ -85,6 +85,9 @@ def test_few_epochs_are_told_where_epochs_decide():
     (problem,) = far_values(config, usual)
     assert problem.place == "num_train_epochs" and "1,000 rows" in problem.message
     assert far_values(config.model_copy(update={"max_steps": 9}), usual) == []
+    (one,) = far_values(RunConfig(num_train_epochs=1), usual)
+    assert "1 epochs" not in one.message and f"{usual.epochs:g} epochs" in one.message
+    assert "1 rows" not in usual_values(384, "copied", 1).why_epochs
 
 
 @pytest.mark.parametrize(("rows", "batch"), [(1, 32), (60, 32), (60, 8), (600, 32)])

@@ -94,7 +94,7 @@ def index(
         manifest = change.build(served, file, out, form, desk, fresh=fresh)
     say(
         console,
-        f"index: {out} ({manifest.held}, {manifest.dtype}, network {manifest.network[:16]})",
+        f"index: {out} ({manifest.form}, network {manifest.network[:16]})",
     )
 
 

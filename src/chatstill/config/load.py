@@ -49,6 +49,7 @@ class Loaded:
         raw: The values as they were read, old names and placeholders gone.
         verb: What it was loaded for; ``check`` of a file without ``model_type`` becomes ``teach``.
         name: The file as the user named it.
+        idle: Its blocks, and keys, of methods that do not run: they have no effect.
     """
 
     config: RunConfig
@@ -59,6 +60,7 @@ class Loaded:
     raw: dict[str, Any] = field(default_factory=dict)
     verb: str = "distill"
     name: str = ""
+    idle: tuple[str, ...] = ()
 
     @property
     def origins(self) -> dict[str, str]:
@@ -142,6 +144,7 @@ def load_source(
         source.values,
         verb,
         source.name,
+        tuple(blocks.idle),
     )
 
 

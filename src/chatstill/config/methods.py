@@ -50,6 +50,7 @@ class Blocks:
         known: Keys of all blocks, of methods that run or not.
         homes: Knob -> where it belongs, in words, for knobs that stand elsewhere by mistake.
         problems: Faults; those of other methods are warnings.
+        idle: What the user wrote for methods that do not run: their blocks, and knobs of theirs at the top.
     """
 
     config: BaseModel | None = None
@@ -57,6 +58,7 @@ class Blocks:
     known: set[str] = field(default_factory=set)
     homes: dict[str, list[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
 
 
 def choose_method(
@@ -98,6 +100,7 @@ def read_blocks(
         _running(source, choice, blocks, verb=verb)
     others = {m.block: m for m in methods.values() if m.block and m.block != blocks.name}
     for block, method in others.items():
+        blocks.idle += [key for key in (block, *method.top_level) if source.written((key,))]
         _lift(source, method, blocks, warning=True)
         _other(source, block, method.Config, blocks)
     return blocks

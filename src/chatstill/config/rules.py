@@ -122,7 +122,6 @@ def consistency(keys: RunKeys, source: Source, *, verb: str) -> list[Problem]:
                 code="config.teach-without-training",
             )
         )
-    problems += _lengths(keys, source)
     if verb in ("distill", "check") and keys.do_train:
         problems += _pretrained(keys, source)
     if verb in TRAINING:
@@ -156,23 +155,6 @@ def _pretrained(keys: RunKeys, source: Source) -> list[Problem]:
         'width has random weights: "copy_from": "none".'
     )
     return [source.problem(path, message, hint, code="student.pretrained-missing")]
-
-
-def _lengths(keys: RunKeys, source: Source) -> list[Problem]:
-    query, reply = keys.max_query_length, keys.max_reply_length
-    if (query or 0) + (reply or 0) + 3 <= keys.max_seq_length or not (query or reply):
-        return []
-    given = [
-        f"{name} {value}"
-        for name, value in (("max_query_length", query), ("max_reply_length", reply))
-        if value
-    ]
-    message = (
-        f"{' + '.join(given)} + 3 special tokens are more than max_seq_length "
-        f"{keys.max_seq_length}: longer rows are cut again to that."
-    )
-    key = "max_query_length" if query else "max_reply_length"
-    return [source.problem((key,), message, warning=True, code="lengths.sides-exceed-the-row")]
 
 
 def _without_effect(keys: RunKeys, source: Source) -> list[Problem]:

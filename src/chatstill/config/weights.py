@@ -81,6 +81,15 @@ def read_json(path: Path) -> tuple[dict[str, Any] | None, str]:
         return None, fault_of(error)
 
 
+OF_A_READER = frozenset(
+    ("config.json", "vocab.txt", "vocab.json", "tokenizer.json", "spiece.model")
+)
+FROM_NOTHING = (
+    "`chatstill teach` trains a teacher from random weights and such files: docs/choosing.md, A teacher "
+    "from random weights."
+)
+
+
 def weights_fault(path: Path) -> Said | None:
     """What is wrong with the weights at a path that exists, and the way out; None if nothing is."""
     return _folder_fault(path) if path.is_dir() else _file_fault(path)
@@ -150,7 +159,7 @@ def _unnamed_fault(folder: Path, names: list[str]) -> Said:
     shown = f"It holds: {', '.join(names[:8])}." if names else "It is empty."
     return Said(
         f"the folder {folder} holds no weights ({' or '.join(WEIGHT_FILES)}).",
-        shown,
+        f"{shown} {FROM_NOTHING}" if OF_A_READER & set(names) else shown,
         code="weights.folder-without-weights",
     )
 

@@ -25,7 +25,7 @@ class Cache:
 
     Attributes:
         path: Its folder.
-        kind: ``rows`` or ``teacher``.
+        kind: ``rows``, ``teacher`` or ``words`` (of a student, and their vectors).
         complete: False for a preparation that was interrupted, or is under way.
         size: Bytes.
         used: Time of the last use, in seconds since the epoch.
@@ -59,7 +59,7 @@ def find_caches(folder: Path) -> list[Cache]:
     """All caches at and below a folder, the largest first; links and hidden folders are passed over."""
     found = [cache for path in _folders(folder) if (cache := _as_cache(path)) is not None]
     by_name = {_name(cache.path): cache for cache in found if cache.kind == "rows"}
-    whole = [cache if cache.kind == "rows" else _with_rows_users(cache, by_name) for cache in found]
+    whole = [_with_rows_users(c, by_name) if c.kind == "teacher" else c for c in found]
     return sorted(whole, key=lambda cache: -cache.size)
 
 
@@ -119,7 +119,16 @@ def _as_cache(path: Path) -> Cache | None:
         used = max(mark.stat().st_mtime, _changed(_users_file(path)))
     except OSError:  # it goes while it is looked at
         return None
+    if kind == "rows" and _facts(path).get("kind") == "words":
+        kind = "words"
     return Cache(path, kind, not path.name.endswith(STAGING), size, used, _users(path))
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """What the manifest of prepared arrays says of them."""
+    body = known_object(path / MANIFEST).get("body")
+    facts = body.get("facts") if isinstance(body, dict) else None
+    return facts if isinstance(facts, dict) else {}
 
 
 def _with_rows_users(cache: Cache, rows: dict[str, Cache]) -> Cache:

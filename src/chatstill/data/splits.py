@@ -45,6 +45,11 @@ def lengths_of_network(config: RunConfig, network: Any) -> dict[str, int]:
     return {key: value for key, value in own.items() if isinstance(value, int)}
 
 
+def rows_folder(config: RunConfig, run: Path) -> Path:
+    """Where prepared rows lie, and what is kept beside them."""
+    return Path(config.cache_dir) / "views" if config.cache_dir else run / "cache"
+
+
 def label_width(task: Task) -> int:
     """Numbers that the label of a row takes up: 0 for one plain number."""
     return len(task.labels.names) if task.labels.kind == "multi_label" else 0

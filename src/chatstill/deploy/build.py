@@ -21,7 +21,7 @@ from ..disk.write import clear_folder, remove, write_json
 from ..errors import Problem, UserError
 from ..figures import byte_size
 from .held import VERSION, Column, Held, Kept
-from .index import NAME, ROWS, TEXT, TOKENS, Index
+from .index import NAME, ROWS, TEXT, TOKENS, Index, batch_end
 from .manifest import BUILDING, ColumnEntry, FileEntry, Manifest, Nearest, write_manifest
 from .nearest import write_graph
 from .network import Served
@@ -29,7 +29,7 @@ from .numbers import Dtype, bytes_per_row, packed
 from .tensor_file import is_whole, pack_texts, write_tensors
 
 SHARD_BYTES = 128 << 20
-ENCODE_TOKENS = 1 << 12
+ENCODE_TOKENS, ENCODE_ROWS = 1 << 12, 256
 Arrays = dict[str, Tensor]
 AnyColumn = Column | ColumnEntry
 OnRows = Callable[[int], None]
@@ -78,8 +78,7 @@ class Encoding(Source):
         parts: dict[str, list[Tensor]] = {}
         start = 0
         while start < len(rows):
-            length = int(self.full[rows[start]])
-            end = start + max(1, ENCODE_TOKENS // length)
+            end = batch_end(self.full[rows], start, ENCODE_TOKENS, ENCODE_ROWS)
             some = rows[start:end]
             kept = self.held.of(self.served.encode_replies([self.texts[row] for row in some]))
             for name, values in self._flat(kept):

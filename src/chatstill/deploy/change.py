@@ -17,13 +17,7 @@ from .entries import new_replies, numbers_of
 from .folder import existing, require_ours, require_same
 from .held import Held, Hold, held_by
 from .index import Index
-from .manifest import (
-    FILE,
-    ColumnEntry,
-    Manifest,
-    Nearest,
-    writing_to,
-)
+from .manifest import FILE, ColumnEntry, Manifest, Nearest, writing_to
 from .measure import effect_of_form, first_stage_recall, sample_queries
 from .nearest import LOWEST_RECALL, require_library
 from .network import Relevance, Served, relevance_of
@@ -102,7 +96,7 @@ def build(
 
 
 def add(served: Served, file: ReplyFile, folder: Path, desk: Desk) -> Manifest:
-    """Adds replies; those that are there already are passed over.
+    """Adds replies; those that are there already are passed over. What building measured stays as it is.
 
     Raises:
         UserError: an id is there with another reply; ids where the index has none, or the other way round;
@@ -127,9 +121,9 @@ def add(served: Served, file: ReplyFile, folder: Path, desk: Desk) -> Manifest:
         writer = Writer(folder, index.manifest, {"add": _digest(new)})
         writer.begin()
         _add_rows(writer, served, held, new, known, desk)
-        nearest = index.manifest.nearest
-        candidates = nearest.candidates if nearest else None
-        return _finish(writer, served, candidates, desk, nearest)
+        if index.manifest.nearest is not None:
+            writer.graph(index.manifest.nearest, index.manifest.nearest)
+        return writer.finish()
 
 
 def remove(folder: Path, names: Sequence[str], desk: Desk) -> Manifest:
@@ -191,9 +185,7 @@ def _add_rows(
     manifest = writer.manifest
     texts = [text for text in dict.fromkeys(reply.text for reply in replies) if text not in known]
     source = Encoding(served, held, manifest.dtype, texts)
-    desk.tell(
-        f"{size_of(source.tokens, held.columns, manifest.dtype).said} ({held.name}, {manifest.dtype})"
-    )
+    desk.tell(f"{size_of(source.tokens, held.columns, manifest.dtype).said} ({manifest.form})")
     if source.cut:
         most = served.model.config.max_reply_length
         message = (
@@ -213,13 +205,7 @@ def _add_rows(
     writer.change(next_number=first + len(replies))
 
 
-def _finish(
-    writer: Writer,
-    served: Served,
-    candidates: int | None,
-    desk: Desk,
-    before: Nearest | None = None,
-) -> Manifest:
+def _finish(writer: Writer, served: Served, candidates: int | None, desk: Desk) -> Manifest:
     """Measures what a smaller form and a first stage cost, and makes all of it the index."""
     index = Index(writer.folder, writer.manifest)
     relevance = _measured_by(served, desk.label)
@@ -229,7 +215,7 @@ def _finish(
         remarks.append(effect_of_form(served, index, relevance, sample))
     if candidates is not None:
         sample = sample_queries(index, desk.queries)
-        nearest = writer.graph(Nearest(candidates=candidates), before)
+        nearest = writer.graph(Nearest(candidates=candidates))
         index = Index(writer.folder, writer.manifest)
         recall = first_stage_recall(served, index, relevance, sample, candidates)
         said = f"first stage: {candidates:,} nearest replies hold {100 * recall:.1f} % of the true top 10"

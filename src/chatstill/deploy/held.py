@@ -2,7 +2,8 @@
 
 - ``keys``: of a transformer with K = 1, the keys and values of the interaction layer and the reply's [CLS]
   row. Only the two [CLS] rows of that layer are then computed.
-- ``states``: the encoder's states; any network, any K.
+- ``states``: the encoder's states; any network, any K. With K = 1 keys and values are made of them for each
+  query, else K whole layers are computed.
 - ``vectors``: of ``linear`` and ``lstm``, one vector.
 
 Each keeps the [CLS] vector as well, by which candidates may be found (``nearest``).
@@ -117,6 +118,13 @@ class States(Held):
 
     def logits(self, asked: Encoded, kept: Kept) -> Tensor:
         states = self.model.widen(kept.values("states"))
+        if "keys" in possible(
+            self.model.config
+        ):  # K = 1: the [CLS] rows alone, as with stored keys
+            read = self.model.document_keys_values(states, kept.mask, pool=self.pool)
+            return self.model.interact_cached(
+                asked.states, asked.mask, *read[:2], kept.mask, read[2]
+            )
         rows = len(states)
         query, mask = asked.states.expand(rows, -1, -1), asked.mask.expand(rows, -1)
         return self.model.interact(query, mask, states, kept.mask, pool=self.pool)

@@ -181,7 +181,7 @@ class Index:
             lengths = shard.tokens[inside] if of_tokens else np.ones(len(inside), np.int64)
             start = 0
             while start < len(inside):
-                end = _end(lengths, start)
+                end = batch_end(lengths, start, BATCH_TOKENS, BATCH_ROWS)
                 yield Batch(number, inside[start:end])
                 start = end
 
@@ -206,8 +206,15 @@ class Index:
         raise UserError(Problem("MODEL", message, hint, code="index.of-another-network"))
 
 
-def _end(tokens: np.ndarray, start: int) -> int:
-    """Where a batch ends that begins at ``start``: lengths ascend, so the last of it is the longest."""
-    counts = np.arange(1, len(tokens) - start + 1)
-    fits = (tokens[start:] * counts <= BATCH_TOKENS) & (counts <= BATCH_ROWS)
+def batch_end(tokens: np.ndarray, start: int, most_tokens: int, most_rows: int) -> int:
+    """Where a batch ends that begins at ``start``: lengths ascend, so the last of it is the longest.
+
+    Args:
+        tokens: Of each row, ascending.
+        start: Its first row.
+        most_tokens: Of the batch, padding included; a single row may have more.
+        most_rows: Of the batch.
+    """
+    some = tokens[start : start + most_rows]
+    fits = some * np.arange(1, len(some) + 1) <= most_tokens
     return start + max(1, int(np.searchsorted(~fits, True)))

@@ -106,6 +106,12 @@ class Manifest(_Block):
         return {*(one.file for one in (*self.shards, *self.names)), *more}
 
     @property
+    def form(self) -> str:
+        """``keys, int8, pool 2``."""
+        pooled = f", pool {self.pool}" if self.pool > 1 else ""
+        return f"{self.held}, {self.dtype}{pooled}"
+
+    @property
     def digest(self) -> str:
         """Tells states of an index apart."""
         return fingerprint(self.model_dump(mode="json"))

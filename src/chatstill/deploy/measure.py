@@ -55,12 +55,10 @@ def effect_of_form(served: Served, index: Index, relevance: Relevance, sample: S
         same += int(best(want, 1)[0] == best(found, 1)[0])
         moved += float(np.abs(want - found).mean())
     number = len(sample.queries)
-    manifest = index.manifest
-    form = f"{manifest.dtype}, pool {manifest.pool}" if manifest.pool > 1 else manifest.dtype
     return (
-        f"{form} beside float32: {100 * kept / number:.1f} % of the top {top} of {len(rows):,} replies are "
-        f"the same, the first is for {same} of {number}; scores before the sigmoid move by "
-        f"{moved / number:.4f} on average ({sample.said})"
+        f"{index.manifest.form} beside float32: {100 * kept / number:.1f} % of the top {top} of "
+        f"{len(rows):,} replies are the same, the first is for {same} of {number}; scores before the sigmoid "
+        f"move by {moved / number:.4f} on average ({sample.said})"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config.near import means_hub, near_file
-from ..config.weights import kind_of, read_json, weights_fault
+from ..config.weights import FROM_NOTHING, OF_A_READER, kind_of, read_json, weights_fault
 from ..disk.json_file import parse_json
 from ..errors import Problem, Said, UserError
 from ..tasks.label_names import names_of_outputs
@@ -53,6 +53,7 @@ def look_at_model(path: str) -> Model:
             hint = f". {near}" if near.startswith("Did you mean") else ""
             return Model(path, "", 0, 0, 0, seen + hint)
         hint = "Name the folder with config.json and the weights, or a name on the hub."
+        hint += f" {FROM_NOTHING}" if folder.name in OF_A_READER and folder.is_file() else ""
         raise UserError(
             Problem(
                 path,

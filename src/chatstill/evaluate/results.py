@@ -7,11 +7,12 @@ import numpy as np
 
 from ..errors import shown
 from ..figures import fitted
-from ..tasks.base import Task
+from ..tasks.base import Labels, Task
 from ..tasks.intervals import bootstrap
 from ..tasks.metrics import agreement, decide, scale_error
 from ..tasks.selection import main_metric_of
 from .classes import class_lines, class_table, confusion
+from .one_answer import one_answer
 
 FORMAT = 1
 SMALL_SPREAD = 0.1  # of the labels' standard deviation
@@ -66,28 +67,18 @@ def judge(
     found["classes"] = class_table(task.labels, scores, labels)
     found["confusion"] = confusion(task.labels, scores, labels)
     found["remarks"] = task.remarks(scores, labels)
-    found["warnings"] = _collapsed(task.labels.kind, scores, labels, found.get("predicted", {}))
+    found["warnings"] = _collapsed(task.labels, scores, labels)
     if resamples:
         low, high = bootstrap(task.metric(main), scores, labels, groups, n=resamples)
         found["interval"] = [low, high]
     return found
 
 
-def _collapsed(
-    kind: str, scores: np.ndarray, labels: np.ndarray, predicted: Mapping[str, int]
-) -> list[str]:
+def _collapsed(space: Labels, scores: np.ndarray, labels: np.ndarray) -> list[str]:
     """Warnings for answers that hardly hang on the row."""
-    if kind == "classification":
-        answered = [name for name, count in predicted.items() if count]
-        if len(answered) == 1:
-            text = f"every row is predicted as {answered[0]}"
-            alike = np.ptp(scores - scores.mean(axis=1, keepdims=True), axis=0).max() == 0
-            if alike or scores.shape[1] > 2:
-                return [f"{text}: the network decides nothing"]
-            return [f"{text}: no row crosses the threshold, though their scores differ"]
-    if kind == "multi_label" and not any(predicted.values()):
-        return ["no row is given any label: the network decides nothing"]
-    if kind == "regression":
+    if (alike := one_answer(scores, labels, space)) is not None:
+        return [f"{alike.message}. {alike.hint}"]
+    if space.kind == "regression":
         spread, wanted = float(np.std(scores)), float(np.std(labels))
         if spread < SMALL_SPREAD * wanted:
             text = f"the predictions hardly differ: their standard deviation is {spread:.3g}"

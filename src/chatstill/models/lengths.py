@@ -75,19 +75,18 @@ def check_lengths(
         problems.append(
             Problem("max_seq_length", message, severity="warning", code="lengths.beyond-training")
         )
-    if max_query_length and max_reply_length:
-        both = max_query_length + max_reply_length + num_special
-        if both > max_seq_length:
-            message = (
-                f"max_query_length {max_query_length} + max_reply_length {max_reply_length} + "
-                f"{num_special} special tokens = {both} is more than max_seq_length "
-                f"{max_seq_length}: long pairs are cut once more"
-            )
-            problems.append(
-                Problem(
-                    "max_seq_length", message, severity="warning", code="lengths.sides-cut-again"
-                )
-            )
+    sides = {"max_query_length": max_query_length, "max_reply_length": max_reply_length}
+    given = {name: most for name, most in sides.items() if most}
+    needed = sum(given.values()) + num_special
+    if given and needed > max_seq_length:
+        named = " + ".join(f"{name} {most}" for name, most in given.items())
+        message = (
+            f"{named} + {num_special} special tokens = {needed} is more than max_seq_length "
+            f"{max_seq_length}: long pairs are cut once more"
+        )
+        problems.append(
+            Problem("max_seq_length", message, severity="warning", code="lengths.sides-cut-again")
+        )
     return problems
 
 

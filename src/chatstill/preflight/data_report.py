@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..data.encoded import Lengths
 from ..errors import Problem, shown
-from ..figures import percent
+from ..figures import counted, percent
 from ..tasks.base import Task
 from ..text.characters import KINDS
 from .repeats import overlap, repeats
@@ -33,7 +34,13 @@ NAMES = {
 
 
 def data_report(
-    task: Task, train: Survey, dev: Survey, files: dict[str, str], *, normalizes: bool = False
+    task: Task,
+    train: Survey,
+    dev: Survey,
+    files: dict[str, str],
+    *,
+    normalizes: bool = False,
+    words: bool = False,
 ) -> dict[str, Any]:
     """Everything that is known of the data before training; docs/data_report.md has the schema.
 
@@ -43,12 +50,14 @@ def data_report(
         dev: Of the dev rows.
         files: Paths of ``train`` and ``dev``.
         normalizes: Whether the tokenizer applies NFKC.
+        words: Whether it knows whole words, those of training texts.
     """
     report: dict[str, Any] = {"format": FORMAT, "task": task.name}
     for name, found in (("train", train), ("dev", dev)):
         report[name] = _split(found, files[name])
     report["dev_in_train"] = overlap(dev, train)
-    report["warnings"] = [str(problem) for problem in warnings(report, task, normalizes=normalizes)]
+    told = warnings(report, task, normalizes=normalizes, words=words)
+    report["warnings"] = [str(problem) for problem in told]
     return report
 
 
@@ -85,6 +94,8 @@ def _split(found: Survey, file: str) -> dict[str, Any]:
             "text_a": tokens.text_a.summary(),
             "text_b": tokens.text_b.summary(),
             "share_of_rows_cut": _share(tokens.cut, tokens.rows),
+            "share_of_text_a_cut": _share_or_none(tokens.cut_a, tokens.rows),
+            "share_of_text_b_cut": _share_or_none(tokens.cut_b, tokens.second),
         },
         "unknown": {
             "tokens": tokens.unknown,
@@ -102,8 +113,10 @@ def _split(found: Survey, file: str) -> dict[str, Any]:
     }
 
 
-def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) -> list[Problem]:
-    """What is likely wrong with the data; ``normalizes`` as in ``data_report``."""
+def warnings(
+    report: dict[str, Any], task: Task, *, normalizes: bool = False, words: bool = False
+) -> list[Problem]:
+    """What is likely wrong with the data; ``normalizes`` and ``words`` as in ``data_report``."""
     found = []
 
     def warn(place: str, message: str, hint: str, *, code: str) -> None:
@@ -122,14 +135,7 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
                 code="data.contradicting-rows",
             )
         if unknown["share_of_tokens"] >= UNKNOWN:
-            common = ", ".join(item["text"] for item in unknown["commonest"][:5])
-            warn(
-                name,
-                f"{percent(unknown['share_of_tokens'])} of the tokens are unknown to the tokenizer"
-                + (f": {common}" if common else ""),
-                "Is it the tokenizer for this language, and do_lower_case right?",
-                code="data.unknown-tokens",
-            )
+            found.append(_unknown_warning(name, unknown, words))
         rare = [
             label
             for label, of in split["labels"].items()
@@ -176,7 +182,30 @@ def warnings(report: dict[str, Any], task: Task, *, normalizes: bool = False) ->
     return found
 
 
-def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
+def _unknown_warning(split: str, unknown: dict[str, Any], words: bool) -> Problem:
+    """Of too many unknown tokens; a student of words knows those that stand often enough in its texts."""
+    common = ", ".join(item["text"] for item in unknown["commonest"][:5])
+    named = f": {common}" if common else ""
+    share = percent(unknown["share_of_tokens"])
+    if words:
+        return Problem(
+            split,
+            f"{share} of the words are unknown to the student, whose words are those of its training "
+            f"texts{named}",
+            "More rows, also without labels, or a lower min_count or higher max_words bring more words.",
+            "warning",
+            code="data.unknown-words",
+        )
+    return Problem(
+        split,
+        f"{share} of the tokens are unknown to the tokenizer{named}",
+        "Is it the tokenizer for this language, and do_lower_case right?",
+        "warning",
+        code="data.unknown-tokens",
+    )
+
+
+def plan_rows(report: dict[str, Any], lengths: Lengths, *, words: bool = False) -> list[Row]:
     """The report in short, for the plan; ``lengths`` are what rows are cut to."""
     train, dev = report["train"], report["dev"]
     rows = [("task", report["task"])]
@@ -184,7 +213,7 @@ def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
         labels = list(report[name]["labels"].items())
         counts = ", ".join(f"{label}: {of['rows']:,}" for label, of in sorted(labels[:8]))
         more = ", …" if len(labels) > 8 else ""
-        text = f"{report[name]['rows']:,} rows of {report[name]['file']}"
+        text = f"{counted(report[name]['rows'], 'row')} of {report[name]['file']}"
         text += f" ({counts}{more})" if counts else ""
         if lacking := report[name]["rows_without_label"]:
             text += f", {lacking:,} without label"
@@ -194,7 +223,8 @@ def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
         (
             "lengths",
             f"median {row['median']}, 95 % up to {row['percentile_95']}, longest {row['longest']:,} "
-            f"tokens; {percent(tokens['share_of_rows_cut'])} of train's rows cut to {_limits(lengths)}",
+            f"tokens; {percent(tokens['share_of_rows_cut'])} of train's rows cut"
+            f"{_limits(tokens, lengths)}",
         )
     )
     rows.append(("repeated", _both(train, dev, _repeated)))
@@ -206,7 +236,7 @@ def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
             f"{percent(overlap_['queries']['share'])} by the first text",
         )
     )
-    rows.append(("unknown", _both(train, dev, _unknown)))
+    rows.append(("unknown", _both(train, dev, partial(_unknown, words=words))))
     common = train["unknown"]["commonest"]
     if common:
         rows.append(("", ", ".join(f"{item['text']!r} {item['count']:,}" for item in common[:8])))
@@ -214,10 +244,18 @@ def plan_rows(report: dict[str, Any], lengths: Lengths) -> list[Row]:
     return rows
 
 
-def _limits(lengths: Lengths) -> str:
-    sides = (("first", lengths.max_query_length), ("second", lengths.max_reply_length))
-    named = [f"{most} of the {name} text" for name, most in sides if most is not None]
-    return ", ".join([str(lengths.max_seq_length), *named])
+def _limits(tokens: dict[str, Any], lengths: Lengths) -> str:
+    """What rows are cut to, and how many of their first and second texts to a length of their own."""
+    sides = (
+        ("first", lengths.max_query_length, tokens["share_of_text_a_cut"]),
+        ("second", lengths.max_reply_length, tokens["share_of_text_b_cut"]),
+    )
+    named = [
+        f"{percent(share)} of {name} texts to {most}"
+        for name, most, share in sides
+        if most is not None and share is not None
+    ]
+    return f" to {lengths.max_seq_length}" + (f": {', '.join(named)}" if named else "")
 
 
 def _both(train: dict[str, Any], dev: dict[str, Any], words: Any) -> str:
@@ -226,14 +264,15 @@ def _both(train: dict[str, Any], dev: dict[str, Any], words: Any) -> str:
 
 def _repeated(split: dict[str, Any]) -> str:
     return (
-        f"{split['duplicates']['rows']:,} rows ({percent(split['duplicates']['share'])}), "
-        f"{split['contradictions']['pairs']:,} texts with different labels"
+        f"{counted(split['duplicates']['rows'], 'row')} ({percent(split['duplicates']['share'])}), "
+        f"{counted(split['contradictions']['pairs'], 'text')} with different labels"
     )
 
 
-def _unknown(split: dict[str, Any]) -> str:
+def _unknown(split: dict[str, Any], words: bool) -> str:
     rows = "" if split["tokens"]["all_rows"] else f" (of {split['tokens']['rows']:,} rows)"
-    return f"{percent(split['unknown']['share_of_tokens'])} of tokens{rows}"
+    what = "words" if words else "tokens"
+    return f"{percent(split['unknown']['share_of_tokens'])} of {what}{rows}"
 
 
 def _kinds(split: dict[str, Any]) -> str:
@@ -243,6 +282,10 @@ def _kinds(split: dict[str, Any]) -> str:
         if split["kinds"][kind]["rows"]
     ]
     return ", ".join(found) + " of rows" if found else "plain"
+
+
+def _share_or_none(part: int | None, whole: int) -> float | None:
+    return None if part is None else _share(part, whole)
 
 
 def _share(part: float, whole: float) -> float:

@@ -21,7 +21,7 @@ from ..disk.scratch import scratch_folder
 from ..disk.write import write_json
 from ..errors import Problem, UserError, errors_of, shown
 from ..evaluate.speed import count_parameters
-from ..figures import parameter_count
+from ..figures import parameter_count, steps_text
 from ..methods.base import Method, Phase
 from ..models.label_columns import check_label_values
 from ..models.layers import count_layers
@@ -31,6 +31,7 @@ from ..tasks.base import Split
 from ..tasks.files import listed
 from ..text.casing import casing_report
 from ..text.normalize import normalizes
+from ..text.word_tokenizer import WordTokenizer
 from ..train.device import device_of
 from ..train.launch import world_size
 from ..train.phases import steps_of
@@ -154,8 +155,9 @@ def preflight(job: Job) -> Plan:
     if errors := errors_of(problems):
         raise UserError(errors)
     report = _report(job, train, dev)
-    problems += report_warnings(report, job.task, normalizes=normalizes(job.tokenizer))
-    data = Section("data", plan_rows(report, lengths_of(job.config)))
+    problems += report_warnings(report, job.task, **_how_read(job))
+    rows_of_data = plan_rows(report, lengths_of(job.config), words=_how_read(job)["words"])
+    data = Section("data", rows_of_data)
     sections = [_networks(job, check), data]
     for phase in job.method.phases():
         section, warnings = _phase_section(job, phase, train.num_rows, decisions)
@@ -164,6 +166,9 @@ def preflight(job: Job) -> Plan:
             Problem(phase.name, text, severity="warning", code="method.doubt-about-a-phase")
             for text in warnings
         ]
+    if job.idle:
+        text = f"{', '.join(job.idle)}: of other methods than {job.config.model_type}"
+        sections.append(Section("configuration", [("no effect", shown(text))]))
     sections.append(costs)
     return Plan(sections, problems, report)
 
@@ -173,7 +178,13 @@ def _report(job: Job, train: Survey, dev: Survey) -> dict[str, Any]:
     files: dict[str, str] = {
         split: listed(job.task, split, data_dir, job.rows.labelled(split)) for split in SPLITS
     }
-    return data_report(job.task, train, dev, files, normalizes=normalizes(job.tokenizer))
+    return data_report(job.task, train, dev, files, **_how_read(job))
+
+
+def _how_read(job: Job) -> dict[str, bool]:
+    """What the data report has to know of the tokenizer."""
+    words = isinstance(job.tokenizer, WordTokenizer)
+    return {"normalizes": normalizes(job.tokenizer), "words": words}
 
 
 def renew_data_report(job: Job, path: Path) -> None:
@@ -253,9 +264,8 @@ def _phase_section(
     config = job.config
     total, per_epoch = steps_of(config, phase, num_rows)
     precision = precision_of(fp16=config.fp16, bf16=config.bf16)
-    steps = f"{total:,} ({total / per_epoch:.4g} epochs of {per_epoch:,})"
     rows = [
-        ("steps", _with_reason(job, "num_train_epochs", steps)),
+        ("steps", _with_reason(job, "num_train_epochs", steps_text(total, per_epoch))),
         ("batch", batch_text(config, num_rows)),
         (
             "learning rate",

@@ -95,6 +95,8 @@ class Tokens:
         text_a, text_b: Tokens of each text.
         row: Tokens of a row with special tokens, uncut.
         cut: Rows that the lengths of the run cut.
+        cut_a, cut_b: First and second texts that a length of their own cuts; None without such a length.
+        second: Rows with a second text.
         total: Tokens without special ones; ``unknown`` of them are the unknown token.
         unknown_rows: Rows with at least one.
         words: What became unknown; rare words of large files may have been dropped.
@@ -103,6 +105,9 @@ class Tokens:
     def __init__(self) -> None:
         self.rows = self.cut = self.total = self.unknown = self.unknown_rows = 0
         self.text_a, self.text_b, self.row = Histogram(), Histogram(), Histogram()
+        self.cut_a: int | None = None
+        self.cut_b: int | None = None
+        self.second = 0
         self.words: Counter[str] = Counter()
 
     def add(
@@ -125,11 +130,15 @@ class Tokens:
         unknown[pairs] += found.unknown[num:]
         whole = first + second + specials
         cut = whole > lengths.max_seq_length
-        for tokens, most in (
-            (first + turns, lengths.max_query_length),
-            (second, lengths.max_reply_length),
-        ):
-            cut |= tokens > most if most is not None else False
+        if lengths.max_query_length is not None:
+            longer = first + turns > lengths.max_query_length
+            self.cut_a = (self.cut_a or 0) + int(longer.sum())
+            cut |= longer
+        if lengths.max_reply_length is not None:
+            longer = second > lengths.max_reply_length
+            self.cut_b = (self.cut_b or 0) + int(longer.sum())
+            cut |= longer
+        self.second += int(pairs.sum())
         self.text_a.add(first)
         self.text_b.add(second[pairs])
         self.row.add(whole)

@@ -12,10 +12,11 @@ import torch
 
 from ..data.splits import sample_view
 from ..errors import Problem
+from ..evaluate.one_answer import one_answer
 from ..evaluate.scoring import score
 from ..figures import counted
 from ..models.outputs import reading_of, set_reading
-from ..tasks.base import Example, Split
+from ..tasks.base import Example, Labels, Split
 from ..train.device import device_of
 from ..train.not_finite import reason
 from .output_scale import output_problem, stated_problem
@@ -128,4 +129,18 @@ def teacher_on_dev(
             gold=bool(job.method.label_terms),
         )
     # Outputs read as something else explain a poor score better than the score does.
-    return check, [problem for problem in (found or check.problem,) if problem is not None]
+    told = [problem for problem in (found or check.problem,) if problem is not None]
+    return check, told + _one_answer(told, scores, np.asarray(view.labels), job.task.labels)
+
+
+def _one_answer(
+    told: list[Problem], scores: np.ndarray, labels: np.ndarray, space: Labels
+) -> list[Problem]:
+    """A warning where the teacher answers all dev rows alike, unless its scores were found wrong before."""
+    if any(problem.code != "teacher.too-few-dev-rows" for problem in told):
+        return []
+    found = one_answer(scores, labels, space)
+    if found is None:
+        return []
+    place = "teacher: answers on dev rows"
+    return [Problem(place, found.message, found.hint, "warning", code=found.code)]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..config.schema import RunConfig
 from ..errors import Problem, UserError
@@ -18,14 +16,16 @@ from ..models.networks import network
 from ..models.networks.base import Network, NetworkBlock, Start, WordsBlock
 from ..text.casing import lower_cases
 from ..text.segment import PIECES, SAMPLE, usual_segmenter
+from .word_lists import WordList, texts_of, word_list
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+    from ..data.kept import Kept
     from ..tasks.base import Example
+    from ..text.word_tokenizer import WordTokenizer
 
 PLACE = "student_architectures.network"
-log = logging.getLogger("chatstill")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class FittedReader:
         tokenizer: Its own, or the teacher's.
         pairs: Whether rows have two texts.
         notes: Lines for the plan.
+        kept: What was made before, and is to be kept.
+        digest: sha256 of its words; empty where it has none of its own.
     """
 
     network: type[Network]
@@ -45,6 +47,8 @@ class FittedReader:
     tokenizer: PreTrainedTokenizerBase
     pairs: bool
     notes: list[str]
+    kept: Kept | None = None
+    digest: str = ""
 
     def config(self) -> PretrainedConfig:
         """The network's architecture."""
@@ -59,7 +63,7 @@ class FittedReader:
     ) -> list[str]:
         """Gives a new network what it starts from; lines for the plan."""
         cache = Path(config.cache_dir) if config.cache_dir else None
-        start = Start(self.tokenizer, teacher, teacher_tokenizer, cache, config.seed)
+        start = Start(self.tokenizer, teacher, teacher_tokenizer, cache, config.seed, self.kept)
         return self.network.fill(model, self.block, start)
 
 
@@ -67,15 +71,19 @@ def fit_reader(
     config: RunConfig,
     rows: Callable[[], Iterable[Example]],
     teachers: PreTrainedTokenizerBase,
+    kept: Kept | None = None,
+    source: Callable[[], str] = str,
 ) -> FittedReader | None:
     """The reader of a student of the package; None for another student, and for one that has its own weights.
 
-    The words are those of the training texts, counted anew at each start: the same on every process.
+    The words are those of the training texts, counted once and then kept: the same on every process.
 
     Args:
         config: The run's.
         rows: Reads the training rows from the first, as they are prepared.
         teachers: The teacher's tokenizer.
+        kept: What was made before, and is to be kept; None makes all anew.
+        source: Fingerprint of the training rows.
 
     Raises:
         UserError: a segmenter that is missing or faulty, or no word that is frequent enough.
@@ -85,11 +93,15 @@ def fit_reader(
     if block is None or ours is None or block.model_name_or_path is not None:
         return None
     keys = ours.Block.model_validate(block.network or {})
-    pairs = any(row.text_b is not None for row in rows())  # to the end where all have one text
     if not isinstance(keys, WordsBlock) or keys.segmenter == PIECES:
-        return FittedReader(ours, keys, teachers, pairs, [])
-    tokenizer, notes = _words(keys, config, rows, lower_cases(teachers))
-    return FittedReader(ours, keys, tokenizer, pairs, notes)
+        pairs = any(row.text_b is not None for row in rows())  # to the end where all have one text
+        return FittedReader(ours, keys, teachers, pairs, [], kept)
+    cutter = _cutter(keys, config, rows, lower_cases(teachers))
+    found = word_list(keys, cutter, rows, kept, source, f"{PLACE}.min_count")
+    notes = [_note(keys, cutter, found)]
+    return FittedReader(
+        ours, keys, cutter.like(found.words), found.pairs, notes, kept, found.digest
+    )
 
 
 def sides_problem(
@@ -112,43 +124,33 @@ def sides_problem(
     )
 
 
-def _words(
+def _cutter(
     keys: WordsBlock, config: RunConfig, rows: Callable[[], Iterable[Example]], lower: bool
-) -> tuple[Any, list[str]]:
-    from ..text.word_list import build_words, count_words
+) -> WordTokenizer:
+    """A tokenizer that cuts as the student's will, without its words."""
     from ..text.word_tokenizer import SPECIAL, WordTokenizer
 
-    name = keys.segmenter or usual_segmenter(islice(_texts(rows()), SAMPLE))
-    how: dict[str, Any] = {
-        "segmenter": name,
-        "dictionary": _content(keys.user_dictionary),
-        "do_lower_case": lower if config.do_lower_case is None else config.do_lower_case,
-        "normalize": config.normalize,
-    }
-    began = time.monotonic()
-    first = WordTokenizer(words=SPECIAL, place=f"{PLACE}.segmenter", **how)
-    counts, texts = count_words(_texts(rows()), first)
-    place = f"{PLACE}.min_count"
-    words = build_words(counts, min_count=keys.min_count, max_words=keys.max_words, place=place)
-    seconds = time.monotonic() - began
-    rate = f"{texts / max(seconds, 1e-9):,.0f} a second"
-    log.info("%s cut %s different texts in %.0f s (%s)", name, f"{texts:,}", seconds, rate)
-    kept, read = sum(counts[word] for word in words), sum(counts.values())
-    version = f" {first.cutter.version}" if first.cutter.version else ""
+    texts = (text for row in rows() for text in texts_of(row))
+    return WordTokenizer(
+        words=SPECIAL,
+        place=f"{PLACE}.segmenter",
+        segmenter=keys.segmenter or usual_segmenter(islice(texts, SAMPLE)),
+        dictionary=_content(keys.user_dictionary),
+        do_lower_case=lower if config.do_lower_case is None else config.do_lower_case,
+        normalize=config.normalize,
+    )
+
+
+def _note(keys: WordsBlock, cutter: WordTokenizer, found: WordList) -> str:
+    from ..text.word_tokenizer import SPECIAL
+
+    version = f" {cutter.cutter.version}" if cutter.cutter.version else ""
     chosen = "" if keys.segmenter else ", by the language of the training texts"
-    notes = [
-        f"the student reads words, cut by '{name}'{version}{chosen}: {len(words) - len(SPECIAL):,} of "
-        f"{len(counts):,} different ones, {kept / max(read, 1):.1%} of all in the training texts"
-    ]
-    return first.like(words), notes
-
-
-def _texts(rows: Iterable[Example]) -> Iterator[str]:
-    for row in rows:
-        yield from row.context
-        yield row.text_a
-        if row.text_b is not None:
-            yield row.text_b
+    return (
+        f"the student reads words, cut by '{cutter.cutter.name}'{version}{chosen}: "
+        f"{len(found.words) - len(SPECIAL):,} of {found.different:,} different ones, {found.share:.1%} of "
+        "all in the training texts"
+    )
 
 
 def _content(file: str | None) -> str:

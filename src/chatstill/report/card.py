@@ -152,6 +152,13 @@ def _cut(facts: CardFacts) -> list[str]:
     ]
 
 
+SERVING = (
+    "\nReplies that are known beforehand can be encoded once and ranked for each query:\n\n```sh\n"
+    "chatstill index path/to/this/folder replies.txt --out index\n"
+    'chatstill rank path/to/this/folder index --query "…"\n```\n'
+)
+
+
 def _use(facts: CardFacts) -> str:
     imports, convert = "", "{}"
     if facts.preprocess:
@@ -188,6 +195,7 @@ def _use(facts: CardFacts) -> str:
         f"inputs = tokenizer({', '.join(texts)}, {cut}"
         'return_tensors="pt")\n'
         f"with torch.no_grad():\n    print(model({inputs}).logits)\n```\n"
+        + (SERVING if facts.cuts_texts else "")
     )
 
 

@@ -72,6 +72,9 @@ def _table(report: Part) -> Table:
         rows.append([Cell(f"… and {len(labels) - MOST_LABELS} more labels"), Cell(""), Cell("")])
     add("tokens of a row, median", lambda split: _lengths(split["tokens"]["row"]))
     add("rows cut", lambda split: Cell(percent(split["tokens"]["share_of_rows_cut"])))
+    for key, which in (("share_of_text_a_cut", "first"), ("share_of_text_b_cut", "second")):
+        if all(split["tokens"].get(key) is not None for split in splits):  # older files lack them
+            add(f"… {which} texts cut", partial(_cut_texts, key=key))
     add(
         "characters of the first text, median",
         lambda split: _lengths(split["characters"]["text_a"]),
@@ -105,6 +108,10 @@ def _label(split: Part, label: str) -> Cell:
 
 def _kind(split: Part, kind: str) -> Cell:
     return Cell(percent(split["kinds"][kind]["share_of_rows"]))
+
+
+def _cut_texts(split: Part, key: str) -> Cell:
+    return Cell(percent(split["tokens"][key]))
 
 
 def _lengths(found: Part) -> Cell:

@@ -112,6 +112,10 @@ def _finish_run(folder: RunFolder, known: dict[str, Any], load: Load, console: C
             pipeline.quiet_libraries()
             start_log(folder.path, console)
             job = pipeline.open_job_of(loaded, verb)
+            try:
+                folder.settle(fingerprint, job.late)
+            except UserError as error:
+                raise UserError([_as_ended(problem) for problem in error.problems]) from None
             _end(level_of(loaded), job, folder, store, int(known.get("global_batch") or 0), console)
     except RunFailure as end:
         note_in_file([str(end)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from ..config.schema import Architecture, RunConfig
 from ..config.task import task_of
 from ..data.class_weights import RowWeights
-from ..data.splits import lengths_of
+from ..data.kept import Kept
+from ..data.splits import lengths_of, rows_folder
 from ..errors import Problem, UserError, errors_of
 from ..evaluate.scoring import teacher_reading
 from ..methods.base import Method, RunValues
@@ -25,6 +27,7 @@ from ..readers.pair import PairReader, with_columns
 from ..readers.student_reader import student_tokenizer, token_problems
 from ..tasks.base import Task
 from ..text.tokenizers import resolve_tokenizer
+from ..train.runfolder import WORDS
 from .networks import load_network, load_start, student_spec
 from .rows import RunRows
 from .settling import Settled, problems_of, settle, settle_kept, start_of
@@ -57,6 +60,9 @@ class Job:
         start: What the trained network starts from.
         usual: By key that the file leaves out, the value that was taken and why.
         teacher_scores: The teacher's on all of dev (N, C), where the pre-flight scored all of it.
+        kept: What takes long to make and is kept beside the prepared rows.
+        late: What of the run's fingerprint is only known once its rows are read.
+        idle: Keys of the file that belong to other methods and have no effect.
         teacher_is_trained: False where a network of the same shape stands in for one to come.
     """
 
@@ -68,12 +74,15 @@ class Job:
     method: Method
     match: LabelMatch
     names: list[str]
+    kept: Kept
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     start: Start = "copied"
     usual: Settled = field(default_factory=dict)
     teacher_scores: np.ndarray | None = None
     teacher_is_trained: bool = True
+    late: dict[str, str] = field(default_factory=dict)
+    idle: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -118,6 +127,7 @@ class _Networks(NamedTuple):
     notes: list[str]
     start: Start
     problems: list[Problem]
+    words: str = ""  # digest of the student's own
 
 
 def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
@@ -133,10 +143,11 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     block = _teacher_block(config)
     load_config(block, "teacher", config.cache_dir)  # said before its tokenizer, if missing
     tokenizer = _tokenizer(config, block)
+    made = Kept(rows_folder(config, Path(config.output_dir)))
     if verb == "teach":
         found = _fine_tuned(config, rows.task, block, tokenizer)
     else:
-        found = _taught(rows, block, tokenizer, method_class, knobs)
+        found = _taught(rows, block, tokenizer, method_class, knobs, made)
     if errors := errors_of(found.problems):
         raise UserError(errors)
     config, usual, far = settle(config, rows, found.student, found.start)
@@ -165,6 +176,8 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         method,
         match,
         names=column_names(student.config, rows.task.labels, match),
+        kept=made,
+        late={WORDS: found.words} if found.words else {},
         notes=found.notes,
         problems=list(dict.fromkeys(problems)),
         start=found.start,
@@ -189,6 +202,7 @@ def _taught(
     tokenizer: PreTrainedTokenizerBase,
     method_class: type[Method],
     knobs: MethodConfig,
+    kept: Kept,
 ) -> _Networks:
     """Of ``distill``: the teacher, and the student that the method builds.
 
@@ -204,7 +218,8 @@ def _taught(
     problems = [*match.problems, *reading_problems(teacher, tokenizer, config, role="teacher")]
     of_teacher, students = len(notes), tokenizer
     try:
-        fitted = fit_reader(config, partial(rows.read, "train"), tokenizer)
+        read, source = partial(rows.read, "train"), partial(rows.source, "train")
+        fitted = fit_reader(config, read, tokenizer, kept, source)
         spec = student_spec(rows, teacher, method_class, knobs, notes, fitted, tokenizer)
         student, lines = method_class.build_student(knobs, teacher, spec)
         notes += lines
@@ -224,4 +239,5 @@ def _taught(
         problems += same_class_problems(student, teacher)
         if students is tokenizer and (sides := sides_problem(student, teacher, students)):
             problems.append(sides)
-    return _Networks(student, teacher, students, match, notes, start, problems)
+    words = "" if fitted is None else fitted.digest
+    return _Networks(student, teacher, students, match, notes, start, problems, words)

@@ -68,7 +68,7 @@ class Level(Protocol):
 
     def evaluate(
         self,
-        folder: Path,
+        named: Path,
         config: RunConfig,
         split: Split,
         output: Path | None,
@@ -132,7 +132,7 @@ class _Task:
 
     def evaluate(
         self,
-        folder: Path,
+        named: Path,
         config: RunConfig,
         split: Split,
         output: Path | None,
@@ -141,7 +141,7 @@ class _Task:
     ) -> dict[str, Any]:
         from .results import evaluate_folder
 
-        return evaluate_folder(folder, config, split, output, ranking=ranking)
+        return evaluate_folder(named, config, split, output, ranking=ranking)
 
     def predict(
         self, folder: Path, file: Path, config: RunConfig, output: Path | None
@@ -194,7 +194,7 @@ class _Pretraining:
 
     def evaluate(
         self,
-        folder: Path,
+        named: Path,
         config: RunConfig,
         split: Split,
         output: Path | None,
@@ -203,7 +203,7 @@ class _Pretraining:
     ) -> dict[str, Any]:
         from .pretraining.results import evaluate_folder
 
-        return evaluate_folder(folder, config, split, output, ranking=ranking)
+        return evaluate_folder(named, config, split, output, ranking=ranking)
 
     def predict(
         self, folder: Path, file: Path, config: RunConfig, output: Path | None

@@ -38,6 +38,7 @@ def open_folder(
     """Takes the run folder and writes what is known before training; a run without a plan goes on."""
     clear_left()  # temporary folders of killed runs
     moved = folder.open(fingerprint, fresh=fresh, facts=run_facts())
+    folder.settle(fingerprint, job.late)
     if moved is not None:
         say(console, f"the old run was moved to {moved}")
     start_log(folder.path, console)

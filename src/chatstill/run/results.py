@@ -30,6 +30,13 @@ from ..train.phases import PhaseResult
 from .fingerprint import run_facts
 from .job import Job
 from .kept_network import calibration_of, save_kept, write_card, write_noise
+from .output_taken import (
+    FIGURES,
+    LINES,
+    PREDICTIONS,
+    check_evaluation_folder,
+    check_predictions_file,
+)
 from .train import Trained, Views
 
 FORMAT = 1
@@ -141,13 +148,30 @@ def _group_names(view: View) -> list[str] | None:
     return [names[number] for number in view.groups]
 
 
+def network_lines(named: Path, taken: Path) -> list[str]:
+    """Which network is taken where a folder was named that holds it; nothing for the network's own folder."""
+    if named == taken:
+        return []
+    link = last_link(named)
+    why = "" if link is None else f" (of the chain's last link, {link.name})"
+    return [shown(f"network = {taken}{why}")]
+
+
 def evaluate_folder(
-    folder: Path, config: RunConfig, split: Split, output: Path | None, *, ranking: bool = False
+    named: Path, config: RunConfig, split: Split, output: Path | None, *, ranking: bool = False
 ) -> dict[str, Any]:
     """Metrics of a network on a labelled split; ``lines`` holds them as text.
 
-    With ``ranking`` also the table of all questions beside TF-IDF (``evaluate.ranking_table``).
+    Args:
+        named: Folder of the network, of its run or of a chain.
+        config: The configuration.
+        split: Which rows.
+        output: Folder for the figures and predictions.
+        ranking: Adds the table of all questions beside TF-IDF (``evaluate.ranking_table``).
     """
+    if output is not None:
+        check_evaluation_folder(output)
+    folder = kept_folder(named) or named
     task = task_for(folder, config)
     found = locate(task, split, Path(config.data_dir))
     if ranking:
@@ -163,7 +187,11 @@ def evaluate_folder(
         "dev": judge(task, scores, labels, view.groups),
     }
     files = listed(task, split, Path(config.data_dir))
-    metrics["lines"] = [shown(f"file = {files}"), *result_lines(metrics)]
+    metrics["lines"] = [
+        *network_lines(named, folder),
+        shown(f"file = {files}"),
+        *result_lines(metrics),
+    ]
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     if ranking:
         table = ranking_table(task, found.path, split, scores, labels, view.groups)
@@ -172,33 +200,10 @@ def evaluate_folder(
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         rows = task.read(found.path, split, True)
-        _write_predictions(output / "predictions.tsv", task, scores, view, rows, config)
-        write_text(output / "eval_results.txt", "\n".join(metrics["lines"]) + "\n")
-        write_json(output / "metrics.json", metrics)
+        _write_predictions(output / PREDICTIONS, task, scores, view, rows, config)
+        write_text(output / LINES, "\n".join(metrics["lines"]) + "\n")
+        write_json(output / FIGURES, metrics)
     return metrics
-
-
-def _refuse_to_overwrite(target: Path, source: Path) -> None:
-    """Only an older predictions file may be replaced, and never the rows themselves."""
-    if not target.exists():
-        return
-    hint = "Name another file with --output, or remove this one yourself."
-    if target.is_dir() or target.resolve() == source.resolve():
-        what = "a folder" if target.is_dir() else "the file that is to be scored"
-        raise UserError(
-            Problem("--output", f"{target} is {what}", hint, code="predict.output-taken")
-        )
-    with open(target, encoding="utf-8", errors="replace") as stream:
-        first = stream.readline()
-    if not (first.startswith("index\t") and "\tprediction\t" in first):
-        raise UserError(
-            Problem(
-                "--output",
-                f"{target} exists and holds no predictions",
-                hint,
-                code="predict.output-holds-no-predictions",
-            )
-        )
 
 
 def _write_predictions(
@@ -228,9 +233,9 @@ def predict_file(
     own_folder = task.reads_folders and file.is_dir()
     if not file.is_file() and not own_folder:
         raise UserError(Problem(str(file), "no such file", code="predict.no-such-file"))
-    scores, view, warnings = scores_of(folder, config, file, "test", False)
     beside = file / "test" if own_folder else file
     target = output or beside.with_name(f"{beside.name}.predictions.tsv")
-    _refuse_to_overwrite(target, file)
+    check_predictions_file(target, file)
+    scores, view, warnings = scores_of(folder, config, file, "test", False)
     _write_predictions(target, task, scores, view, task.read(file, "test", False), config)
     return target, warnings

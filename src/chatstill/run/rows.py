@@ -61,6 +61,11 @@ class RunRows:
         """The rows as they are prepared."""
         return preprocessed(self.as_written(split), self.config.preprocess)
 
+    def source(self, split: Split) -> str:
+        """Fingerprint of the rows of a split as they are prepared."""
+        source = rows_fingerprint(self.task, self.path(split), split, self.labelled(split))
+        return source + preprocess_version(self.config.preprocess)
+
     def reading(self, tokenizer: PreTrainedTokenizerBase) -> RowReading:
         """How they are read with a tokenizer, for a student that takes part in it."""
         config = self.config
@@ -100,11 +105,10 @@ class RunRows:
             progress: Called with the number of rows so far.
             user: The run folder.
         """
-        source = rows_fingerprint(self.task, self.path(split), split, self.labelled(split))
         prepare = partial(
             prepare_view,
             folder=folder,
-            source_fingerprint=source + preprocess_version(self.config.preprocess),
+            source_fingerprint=self.source(split),
             label_width=label_width(self.task),
             progress=progress,
             user=user,

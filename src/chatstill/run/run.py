@@ -70,7 +70,10 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
         occupied = error.problems
     quiet_libraries()
     try:
-        _print_plan(loaded, examined_job(loaded, verb), console)
+        job = examined_job(loaded, verb)
+        if not occupied and job.late:
+            folder.state(fingerprint | job.late)
+        _print_plan(loaded, job, console)
     except UserError as error:
         raise UserError([*occupied, *error.problems]) from None
     if occupied:
@@ -154,6 +157,7 @@ def _train_and_report(
 def open_job_of(loaded: Loaded, verb: Verb) -> Job:
     """The parts of a run, loaded and fitting."""
     job: Job = level_of(loaded).open_job(loaded.config, verb, _method_of(loaded, verb))
+    job.idle = loaded.idle if verb == "distill" else ()  # a file is read by both verbs
     return job
 
 
@@ -241,7 +245,7 @@ def _evaluate_only(loaded: Loaded, verb: Verb, console: Console) -> None:
                 code="run.nothing-to-evaluate",
             )
         )
-    evaluate(folder, loaded.config, console=console)
+    evaluate(Path(loaded.config.output_dir), loaded.config, console=console)
 
 
 def evaluate(
@@ -257,11 +261,8 @@ def evaluate(
 
     ``ranking`` adds the figures of all questions beside those of TF-IDF.
     """
-    from .results import kept_folder
-
     quiet_libraries()
-    folder = kept_folder(model) or model
-    metrics = level_of_rows(config).evaluate(folder, config, split, output, ranking=ranking)
+    metrics = level_of_rows(config).evaluate(model, config, split, output, ranking=ranking)
     say(console, *metrics["lines"])
     return metrics
 
@@ -270,11 +271,13 @@ def predict(
     model: Path, file: Path, config: Any, *, output: Path | None = None, console: Console
 ) -> Path:
     """Scores the rows of a file, with or without labels, and writes them as TSV."""
-    from .results import kept_folder
+    from .results import kept_folder, network_lines
 
     quiet_libraries()
-    folder = kept_folder(model) or model
-    target, warnings = level_of_rows(config).predict(folder, file, config, output)
+    network = kept_folder(model) or model
+    level = level_of_rows(config)
+    say(console, *network_lines(model, network))
+    target, warnings = level.predict(network, file, config, output)
     told = [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     say(console, *told, f"predictions: {target}")
     return target

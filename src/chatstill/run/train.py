@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..data.splits import list_bad_rows
+from ..data.splits import list_bad_rows, rows_folder
 from ..data.views import View
 from ..errors import Interrupted
 from ..evaluate.scoring import score, weights_digest
@@ -68,7 +68,9 @@ def prepare_views(job: Job, folder: Path, console: Console, *, trains: bool = Tr
     Raises:
         UserError: a row without a label where the method needs it; the metric that selects has no value.
     """
-    cache = Path(job.config.cache_dir) / "views" if job.config.cache_dir else folder / "cache"
+    cache = rows_folder(job.config, folder)
+    if rank() == 0:
+        job.kept.write(cache, folder)
     views = Views(*(_prepare(job, split, cache, folder, console) for split in ("train", "dev")))
     for split, view in (("train", views.train), ("dev", views.dev)):
         if not view.has_labels:

@@ -12,7 +12,7 @@ from ..errors import Problem, UserError
 from ..figures import byte_size
 from ..train.runfolder import RunFolder
 
-KINDS = {"rows": "prepared rows", "teacher": "teacher's outputs"}
+KINDS = {"rows": "prepared rows", "teacher": "teacher's outputs", "words": "words of a student"}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import Problem, UserError
+from ..figures import counted, epochs_text
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -91,7 +92,7 @@ def usual_values(width: int | None, start: Start, num_rows: int, batch: int = 32
         batch: Rows of an optimizer step, of all processes.
     """
     wide = "of unknown width" if width is None else f"{width} wide"
-    rows = f"{num_rows:,} rows" if num_rows < MANY_ROWS else f"{MANY_ROWS:,} rows or more"
+    rows = counted(num_rows, "row") if num_rows < MANY_ROWS else f"{MANY_ROWS:,} rows or more"
     epochs, of_epoch, looks = usual_epochs(num_rows, start), max(1, num_rows // batch), None
     if epochs * of_epoch < LEAST_STEPS:
         epochs = float(-(-LEAST_STEPS // of_epoch))
@@ -166,7 +167,7 @@ def far_values(config: RunConfig, usual: Usual) -> list[Problem]:
     epochs = config.num_train_epochs
     if epochs is not None and config.max_steps <= 0 and epochs * 2 < usual.epochs:
         message = (
-            f"{epochs:g} epochs are few {usual.why_epochs}, where {usual.epochs:g} are usual: "
+            f"{epochs:g}, where {epochs_text(usual.epochs)} would be usual {usual.why_epochs}: "
             f"{COST_OF_EPOCHS}"
         )
         hint = f"Write {usual.epochs:g}, or leave the key out."

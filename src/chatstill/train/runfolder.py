@@ -22,6 +22,8 @@ MOST = 8  # differences that are listed
 TELLING = ("verb", "model_type", "task_name")
 COVERS = "covers"  # key of a fingerprint that holds the files under ``also``
 ALSO = ".also."
+WORDS = "student_architectures.network.words"  # digest of the words that were counted
+LATE = (WORDS,)  # keys that are known once the rows are read: compared where both sides have them
 
 _DIGESTS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{64})*")
 
@@ -132,6 +134,22 @@ class RunFolder:
             message = f"{self.path} holds a run of another configuration. Changed: {lines}"
             raise UserError(Problem("output_dir", message, hint, code="run.another-configuration"))
         return "finished" if record.get("state") == "finished" else "resume"
+
+    def settle(self, fingerprint: dict[str, Any], late: dict[str, str]) -> None:
+        """Compares, and records, what is known of a run once its rows are read; call after ``open``.
+
+        Args:
+            fingerprint: As ``open`` took it.
+            late: Values of ``LATE``. Runs of before did not record them, and go on.
+
+        Raises:
+            UserError: the folder holds a run of other ones.
+        """
+        assert self._written is not None
+        self.state(fingerprint | late)
+        known = self._written.get("fingerprint", {})
+        if late.keys() - known.keys():
+            self._write({**self._written, "fingerprint": {**known, **late}})
 
     def _links(self) -> list[Problem]:
         """An error for each link through which a run would write into files of others."""
@@ -254,6 +272,8 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """``key: old → new`` for every entry that differs, what a run is first; of files, that they do."""
     if COVERS not in old:  # made before those files were in it: nothing is known of them
         new = {key: value for key, value in new.items() if key != COVERS and ALSO not in key}
+    unknown = {key for key in LATE if key not in old or key not in new}
+    old, new = ({k: v for k, v in d.items() if k not in unknown} for d in (old, new))
     lines = []
     for key in sorted(old.keys() | new.keys(), key=lambda key: (key not in TELLING, key)):
         before, after = old.get(key), json.loads(json.dumps(new.get(key)))

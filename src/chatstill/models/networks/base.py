@@ -19,6 +19,8 @@ from ...text.segment import SEGMENTERS
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+    from ...data.kept import Kept
+
 MOST_WORDS = 10_000_000
 
 
@@ -57,6 +59,7 @@ class Start:
         teacher_tokenizer: Its tokenizer.
         cache: Where what takes long may be kept; None keeps nothing.
         seed: Of what is random.
+        kept: What was made before, and is to be kept; None keeps nothing.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -64,6 +67,7 @@ class Start:
     teacher_tokenizer: PreTrainedTokenizerBase
     cache: Path | None
     seed: int
+    kept: Kept | None = None
 
 
 class Network:

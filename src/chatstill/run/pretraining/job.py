@@ -49,6 +49,8 @@ class CorpusJob:
         notes: Lines for the plan about how it was made.
         problems: What the user should know.
         usual: By key that the file leaves out, the value that was taken and why.
+        late: Nothing: all of the run's fingerprint is known before its text is read.
+        idle: Keys of the file that belong to other methods and have no effect.
     """
 
     config: RunConfig
@@ -62,6 +64,8 @@ class CorpusJob:
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     usual: Settled = field(default_factory=dict)
+    late: dict[str, str] = field(default_factory=dict)
+    idle: tuple[str, ...] = ()
 
     @property
     def pad_token_id(self) -> int:

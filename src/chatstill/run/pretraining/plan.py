@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...data.blocks import SMALL_IDS, blocks_of
-from ...errors import Problem, UserError, errors_of
+from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.speed import count_parameters
 from ...figures import byte_size, counted
 from ...models.layers import count_layers
@@ -76,7 +76,11 @@ def preflight(job: CorpusJob) -> Plan:
     problems += found
     if errors_of(problems):
         raise UserError(problems)
-    return Plan([_network(job), _corpus(job, train, dev), *_phases(job, train), costs], problems)
+    sections = [_network(job), _corpus(job, train, dev), *_phases(job, train)]
+    if job.idle:
+        text = f"{', '.join(job.idle)}: of other methods than {job.config.model_type}"
+        sections.append(Section("configuration", [("no effect", shown(text))]))
+    return Plan([*sections, costs], problems)
 
 
 def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:

@@ -31,7 +31,14 @@ from ...tasks.corpus import Stretch
 from ...tasks.files import locate
 from ...train.device import device_of
 from ..fingerprint import run_facts
-from ..results import FORMAT, kept_facts, model_facts
+from ..results import (
+    FORMAT,
+    check_evaluation_folder,
+    kept_facts,
+    kept_folder,
+    model_facts,
+    network_lines,
+)
 from .job import corpus_of, reading_problems, tokenizer_of
 
 if TYPE_CHECKING:
@@ -93,9 +100,15 @@ def _start_of(job: CorpusJob) -> str:
 
 
 def evaluate_folder(
-    folder: Path, config: RunConfig, split: Split, output: Path | None, *, ranking: bool = False
+    named: Path, config: RunConfig, split: Split, output: Path | None, *, ranking: bool = False
 ) -> dict[str, Any]:
-    """Figures of a masked language model on a part of a corpus; ``lines`` holds them as text."""
+    """Figures of a masked language model on a part of a corpus; ``lines`` holds them as text.
+
+    ``named`` is the folder of the network, or of its run.
+    """
+    if output is not None:
+        check_evaluation_folder(output)
+    folder = kept_folder(named) or named
     if ranking:
         message = "a masked language model ranks nothing"
         raise UserError(
@@ -114,7 +127,11 @@ def evaluate_folder(
         "file": str(stretch.path),
         "dev": judge(task, scores, np.zeros(len(scores)), None),
     }
-    metrics["lines"] = [shown(f"file = {stretch.path}"), *result_lines(metrics)]
+    metrics["lines"] = [
+        *network_lines(named, folder),
+        shown(f"file = {stretch.path}"),
+        *result_lines(metrics),
+    ]
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Sequence
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ....data.fingerprint import state_sha256
 from ....errors import Problem, UserError
 from ....features.base import Needs
+from ....text.tokenizers import tokenizer_fingerprint
 from ...reading import read_features
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 PLACE = "student_architectures.network.vectors"
 BATCH = 256
+FORMAT = "word vectors of a teacher 1"
 log = logging.getLogger("chatstill")
 
 
@@ -71,18 +75,44 @@ def fill_from_file(model: Any, path: Path, start: Start) -> list[str]:
 
 
 def fill_from_teacher(model: Any, start: Start) -> list[str]:
-    """Every word alone through the teacher, the mean of its pieces' states, PCA to the width."""
-    words = words_of(start.tokenizer)
+    """Every word alone through the teacher, the mean of its pieces' states, PCA to the width; made once."""
+    words, table = words_of(start.tokenizer), model.static.words.weight
+    made_of = _made_of(start, words, table.shape[1])
+    known = None if start.kept is None else start.kept.find(made_of)
     began = time.monotonic()
-    states = word_states(start.teacher, start.teacher_tokenizer, words)
-    width = model.config.hidden_size
+    if known is None:
+        states = word_states(start.teacher, start.teacher_tokenizer, words)
+        vectors, wide = fitted_to(states, table.shape[1]), states.shape[1]
+    else:
+        facts, arrays = known
+        wide = facts["width of states"]
+        vectors = torch.from_numpy(arrays["vectors"].reshape(table.shape).copy())
     with torch.no_grad():
-        model.static.words.weight.copy_(fitted_to(states, width))
+        table.copy_(vectors)
         _clear_padding(model)
-    seconds = time.monotonic() - began
-    how = f"PCA from {states.shape[1]} to {width}" if width < states.shape[1] else "as they are"
+    if start.kept is not None:
+        facts = {"kind": "words", "width of states": wide}
+        # Read when they are written, which is before the first step: no second copy is held.
+        start.kept.keep(
+            made_of, facts, lambda: {"vectors": table.detach().cpu().numpy().reshape(-1)}
+        )
+    how = f"PCA from {wide} to {table.shape[1]}" if table.shape[1] < wide else "as they are"
     num = len(words) - len(start.tokenizer.all_special_ids)
-    return [f"but its word vectors are the teacher's: {num:,} words in {seconds:.0f} s, {how}"]
+    when = "kept from before" if known else f"in {time.monotonic() - began:.0f} s"
+    return [f"but its word vectors are the teacher's: {num:,} words {when}, {how}"]
+
+
+def _made_of(start: Start, words: Sequence[str], width: int) -> dict[str, Any]:
+    """All that decides the vectors."""
+    config = {k: v for k, v in start.teacher.config.to_dict().items() if not k.startswith("_")}
+    return {
+        "kept": FORMAT,
+        "teacher": state_sha256(start.teacher.state_dict()),
+        "architecture": json.dumps(config, default=str),
+        "tokenizer": tokenizer_fingerprint(start.teacher_tokenizer),
+        "words": list(words),
+        "width": width,
+    }
 
 
 def words_of(tokenizer: PreTrainedTokenizerBase) -> list[str]:
