@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .job import CorpusJob
 
 SAMPLE = 1 << 21  # bytes of a part that are tokenised for the plan
+SCORED, FEW = 0.15, 300  # share of dev that is scored; fewer tokens than these are told
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,14 @@ def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
         hint = "Give more text, or a lower max_seq_length."
         path = str(job.corpus.train.path)
         problems.append(Problem(path, message, hint, code="corpus.too-small"))
+    path, scored = str(job.corpus.dev.path), SCORED * dev.tokens
     if not dev.blocks:
         message = "the tokenizer finds no token in it"
-        problems.append(Problem(str(job.corpus.dev.path), message, code="corpus.no-token"))
+        problems.append(Problem(path, message, code="corpus.no-token"))
+    elif job.config.do_eval and scored < FEW:
+        message = f"about {scored:.0f} tokens of the held-out text are scored: figures say little"
+        hint = f"Give a dev.txt of {FEW / SCORED:,.0f} tokens or more."
+        problems.append(Problem(path, message, hint, "warning", code="corpus.little-held-out"))
     return problems
 
 
