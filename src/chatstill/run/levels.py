@@ -223,6 +223,7 @@ def level_of(loaded: Loaded) -> Level:
 
 def level_of_rows(config: RunConfig) -> Level:
     """That of the rows that a configuration names: texts without labels are a corpus."""
-    from ..config.task import task_of
+    from ..tasks import without_labels
 
-    return LEVELS["pretraining" if task_of(config).labels.kind == "none" else "task"]
+    is_corpus = config.data is None and without_labels(config.task_name)
+    return LEVELS["pretraining" if is_corpus else "task"]
