@@ -7,7 +7,7 @@ from rich.console import Console
 
 from chatstill import cli, lookup
 from chatstill.cli import lists
-from chatstill.tasks import names
+from chatstill.tasks import every_name
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def test_all_lists_without_a_terminal_are_plain_lines_with_tabs(capsys):
     blocks = capsys.readouterr().out.strip().split("\n\n")
     assert [block.split("\n")[0] for block in blocks] == ["tasks", "methods", "students"]
     rows = [[line.split("\t") for line in block.split("\n")[1:]] for block in blocks]
-    assert {row[0] for row in rows[0]} == {*names(), "any other"}
+    assert {row[0] for row in rows[0]} == {*every_name(), "any other"}
     assert ["chat", "no_match, match", "mrr", "data/chat/train.data.txt"] in rows[0]
     assert {row[0] for row in rows[1]} == {*lookup.method_files(), "finetune"}
     assert [row[0] for row in rows[2]][:2] == ["sequence-classification", "qa"]

@@ -194,7 +194,11 @@ def task(name: str, plugins: Sequence[str] = ()) -> "Task":
         if not of_plugins:
             raise
     raise UserError(
-        Problem("", unknown("task", name, [*builtin.names(), *of_plugins]), code="task.unknown")
+        Problem(
+            "",
+            unknown("task", name, [*builtin.every_name(), *of_plugins]),
+            code="task.unknown",
+        )
     )
 
 

@@ -22,18 +22,23 @@ LOW = {
     "text": {"tasks.base"},
     "features": set(),
     "terms": {"losses", "features", "tasks.base"},
-    "data": {"figures", "tasks.base", "tasks.files"},
+    "data": {"figures", "tasks.base", "tasks.corpus", "tasks.files"},
     "models": {
         *("data.text_states", "data.fingerprint", "text", "features", "registry"),
         *("tasks.base", "tasks.label_names", "tasks.positive"),
     },
-    "methods": {"figures", "losses", "features", "models", "terms", "tasks.base"},
+    "methods": {
+        *("figures", "losses", "features", "models", "terms", "tasks.base", "data.masking"),
+    },
     "hub": set(),
     "lookup": {"registry", "methods", "tasks"},
     "config": {"lookup", "methods", "models.networks", "tasks", "registry"},
     "readers": {"config", "data", "features", "methods", "models", "tasks.base", "text"},
     "train": {"figures", "methods", "data", "models", "features", "losses"},
-    "evaluate": {"figures", "config", "data", "models", "readers", "tasks", "text", "train"},
+    "evaluate": {
+        *("figures", "config", "data", "features", "losses", "models", "readers", "tasks", "text"),
+        "train",
+    },
     "report": {"figures"},
     "preflight": {
         *("figures", "config", "data", "models", "tasks", "text"),

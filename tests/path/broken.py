@@ -20,6 +20,8 @@ def distill(loaded):
 class Broken:
     """An unbroken run, and the means to break others of the same configuration."""
 
+    files = ("predictions.tsv", "eval_results.txt")
+
     def __init__(self, shared, teacher, folder, changes):
         self.folder, self.shared, self.teacher, self.changes = folder, shared, teacher, changes
         self.output = folder / "child.txt"
@@ -76,7 +78,7 @@ class Broken:
         assert left.keys() == right.keys()
         different = [key for key in left if not torch.equal(left[key], right[key])]
         assert not different, different
-        for file in ("predictions.tsv", "eval_results.txt"):
+        for file in self.files:
             one, other = (self.folder / n / file for n in ("unbroken", name))
             assert one.read_bytes() == other.read_bytes()
         assert metrics(self.folder / "unbroken") == metrics(self.folder / name)

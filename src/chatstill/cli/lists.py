@@ -58,7 +58,8 @@ def _tasks(plugins: Sequence[str]) -> Rows:
 
 def _task_row(task: "Task") -> tuple[str, ...]:
     names = task.labels.names
-    labels = ", ".join(names[:6]) + (", …" if len(names) > 6 else "") or "a score"
+    labels = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+    labels = labels or ("none" if task.labels.kind == "none" else "a score")
     places = task.places("train", Path("data"))
     return task.name, labels, task.main_metric, str(places[0]) if places else "none"
 

@@ -75,7 +75,9 @@ def method_file_schema() -> dict[str, Any]:
     shared: dict[str, Any] = {}
     knobs: dict[str, Any] = {}
     for name in lookup.method_names():  # knobs may stand at the top
-        knobs = _block(lookup.method(name).Config, shared)["properties"] | knobs
+        for key, about in _block(lookup.method(name).Config, shared)["properties"].items():
+            other = knobs.get(key)
+            knobs[key] = about if other in (None, about) else {"anyOf": [other, about]}
     properties = knobs | properties | {"note": _NOTE, "$schema": {"type": "string"}}
     found: dict[str, Any] = {
         "$schema": DIALECT,
@@ -96,10 +98,10 @@ def method_names(plugins: Sequence[str] = ()) -> list[str]:
 
 def task_names(plugins: Sequence[str] = ()) -> list[str]:
     """What ``task_name`` takes."""
-    from ..tasks import names
+    from ..tasks import every_name
     from ..tasks.own import plugin_tasks
 
-    return [*names(), *(name for plugin in plugins for name in plugin_tasks(plugin))]
+    return [*every_name(), *(name for plugin in plugins for name in plugin_tasks(plugin))]
 
 
 def _types(plugins: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from ..errors import Problem, UserError
 from .compat import legacy
 from .compat.placeholders import clear_placeholders
 from .files import check_files
+from .level import level_problems
 from .methods import choose_method, read_blocks
 from .places import KeyPath, in_file_order
 from .resolved import resolve
@@ -124,6 +125,7 @@ def load_source(
     problems += found
     needs_teacher = verb == "teach" or choice.method is None or choice.method.needs_teacher
     problems += missing(keys, source, unfilled, faulty, verb=verb, needs_teacher=needs_teacher)
+    problems += level_problems(keys, source, choice.method, plugins)
     problems += consistency(keys, source, verb=verb)
     problems += check_files(keys, source, verb=verb, plugins=plugins)
     problems = sort_problems(problems, source.name)

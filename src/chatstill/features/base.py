@@ -95,6 +95,8 @@ class Features:
         attention: Layer (1-based) -> queries, keys, values.
         cls: Hidden-state index -> (B, D) of the first token of each row.
         vector: (B, D).
+        counted: (K, D), what the layer over the vocabulary reads at the K positions that count.
+        vocabulary: That layer's weight (V, D) and bias (V,), or None.
     """
 
     logits: Tensor | None = None
@@ -102,3 +104,5 @@ class Features:
     attention: dict[int, QueryKeyValue] = field(default_factory=dict)
     cls: dict[int, Tensor] = field(default_factory=dict)
     vector: Tensor | None = None
+    counted: Tensor | None = None
+    vocabulary: tuple[Tensor, Tensor | None] | None = None

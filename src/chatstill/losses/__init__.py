@@ -26,6 +26,7 @@ from .hidden import (
 )
 from .soft import logits_mse, soft_label_count, soft_label_loss
 from .term import Term
+from .vocabulary import vocabulary_answers, vocabulary_loss
 
 __all__ = [
     "Term",
@@ -46,4 +47,6 @@ __all__ = [
     "raw_scores",
     "soft_label_count",
     "soft_label_loss",
+    "vocabulary_answers",
+    "vocabulary_loss",
 ]

@@ -5,7 +5,6 @@ Importing this room costs no torch: configurations are checked at once.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -16,6 +15,7 @@ from ..errors import Problem
 from ..features.base import Features, Needs, QueryKeyValue
 from ..models.student_spec import StudentSpec
 from ..tasks.base import Objective
+from ._context import Context
 
 __all__ = [
     "Context",
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedModel
 
+    from ..data.masking import Masking
     from ..losses import Term
     from ..terms.spec import TermSpec
 
@@ -51,46 +52,6 @@ class MethodConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     note: Any = None
-
-
-@dataclass(frozen=True)
-class Context:
-    """Where training stands; everything random in a step follows from it.
-
-    Attributes:
-        seed: The run's seed.
-        phase: Index of the phase.
-        step: Optimizer steps finished in this phase (the first step runs with 0).
-        micro_batch: Index of the micro-batch inside the step.
-        epoch: Epoch inside the phase.
-        num_steps: Planned optimizer steps of this phase.
-        rank: This process.
-    """
-
-    seed: int
-    phase: int
-    step: int
-    micro_batch: int
-    epoch: int
-    num_steps: int
-    rank: int = 0
-
-    def generator(self, purpose: str, *, shared: bool) -> torch.Generator:
-        """A fresh CPU generator that depends on seed, phase, step, micro-batch and purpose alone.
-
-        Args:
-            purpose: Keeps the draws of different uses independent.
-            shared: The same numbers on every process (Theseus' draws), or also of the rank (masking).
-        """
-        import torch
-
-        return torch.Generator().manual_seed(self.number(purpose, shared=shared))
-
-    def number(self, purpose: str, *, shared: bool) -> int:
-        """A 63-bit number from the same sources as ``generator``."""
-        parts = (self.seed, self.phase, self.step, self.micro_batch, purpose)
-        key = repr(parts if shared else (*parts, self.rank)).encode()
-        return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") >> 1
 
 
 @dataclass(frozen=True)
@@ -120,6 +81,8 @@ class Method:
     Class attributes:
         Config: pydantic model of the knobs; nobody else reads them.
         block: Key of the configuration file that holds them.
+        level: ``task``: rows with labels and a classifier; ``pretraining``: a corpus and a head over the
+            vocabulary.
         top_level: Knobs that may also stand at the top of the file.
         needs_teacher: Whether a run without a teacher makes no sense.
         needs_labels: Whether every training row must have a label.
@@ -135,6 +98,7 @@ class Method:
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     block: ClassVar[str] = ""
+    level: ClassVar[str] = "task"
     top_level: ClassVar[tuple[str, ...]] = ()
     needs_teacher: ClassVar[bool] = True
     needs_labels: bool = True
@@ -232,6 +196,13 @@ class Method:
         """
         return True
 
+    def prepare_batch(self, batch: dict[str, Tensor], ctx: Context) -> dict[str, Tensor]:
+        """The batch as both networks read it, before terms are counted: tokens masked, for one.
+
+        What is drawn for a row comes from ``ctx.row_generator``.
+        """
+        return batch
+
     def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
         """Count of each term for one local micro-batch, known before the forward pass."""
         raise NotImplementedError
@@ -276,13 +247,19 @@ class Method:
 
 @dataclass(frozen=True)
 class RunValues:
-    """The run's own values that a method may need; ``positive``: the output of the class that counts."""
+    """The run's own values that a method may need.
+
+    Attributes:
+        positive: The output of the class that counts.
+        masking: How tokens of a corpus are masked; None on a task.
+    """
 
     num_train_epochs: float
     learning_rate: float
     max_steps: int = -1
     seed: int = 42
     positive: int = 1
+    masking: Masking | None = None
 
 
 def unreadable_of(method: Method) -> list[Problem]:

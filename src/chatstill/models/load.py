@@ -81,12 +81,12 @@ def load_classifier(
             return LoadedModel(model.eval(), report)
         place = f"{role}_architectures.model_name_or_path"
         with own_faults(config, "can't be loaded"):
-            model, info = _from_weights(config, path, place, cache_dir)
+            model, info = from_weights(config, path, place, cache_dir)
         probe(model)
     report = make_report(model, info, path)
-    _require_layers(model, report, place)
+    require_layers(model, report, place)
     if architecture.config_file is None:
-        _require_sizes(model, report, place)
+        require_sizes(model, report, place)
     if strict_head:
         _require_head(model, report, place)
         require_whole(model, report, place, cut=architecture.num_hidden_layers is not None)
@@ -118,9 +118,22 @@ def _model_class(config: PretrainedConfig) -> Any:
     return found[0] if isinstance(found, list | tuple) else found
 
 
-def _from_weights(
-    config: PretrainedConfig, path: str, place: str, cache_dir: str | None
+def from_weights(
+    config: PretrainedConfig,
+    path: str,
+    place: str,
+    cache_dir: str | None,
+    model_class: Any = None,
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """A network filled with what fits of some weights, and what did not.
+
+    Args:
+        config: Its architecture.
+        path: The weights.
+        place: Where they were named, for messages.
+        cache_dir: Where files of the hub are kept.
+        model_class: Of transformers; None is the sequence classifier of the architecture.
+    """
     weights = find_weights(path, place)
     options: dict[str, Any] = {
         "config": config,
@@ -128,7 +141,7 @@ def _from_weights(
         "ignore_mismatched_sizes": True,
         "output_loading_info": True,
     }
-    model_class = _model_class(config)
+    model_class = model_class or _model_class(config)
     if weights.hub_name is not None:
         require_hub(path, place, cache_dir=cache_dir)
         with hub_errors(path, place):
@@ -161,7 +174,8 @@ def building(
         raise UserError(Problem(place, message, code="network.cannot-be-built")) from error
 
 
-def _require_layers(model: PreTrainedModel, report: LoadReport, place: str) -> None:
+def require_layers(model: PreTrainedModel, report: LoadReport, place: str) -> None:
+    """Weights none of whose layers fit are those of something else."""
     if report.num_layers_loaded:
         return
     if report.mismatched:
@@ -182,7 +196,7 @@ def _require_layers(model: PreTrainedModel, report: LoadReport, place: str) -> N
     )
 
 
-def _require_sizes(model: PreTrainedModel, report: LoadReport, place: str) -> None:
+def require_sizes(model: PreTrainedModel, report: LoadReport, place: str) -> None:
     """A folder's own config and weights must be of one size, but for a head of another task."""
     base = model.base_model_prefix + "."
     inside = [found for found in report.mismatched if found.name.startswith(base)]

@@ -139,6 +139,12 @@ class RowEncoder:
         found = dict(zip(different, self.ids_of(different), strict=True))
         return [found[text] for text in texts]
 
+    @property
+    def around(self) -> tuple[list[int], list[int]]:
+        """The special tokens before and behind a single text."""
+        layout = self._layout(pair=False)
+        return layout.ids[0], [*layout.ids[1], *layout.ids[2]]
+
     def ids_of(self, texts: list[str]) -> list[list[int]]:
         """Ids of texts without special tokens, uncut."""
         if (ids_of_all := getattr(self.tokenizer, "ids_of_all", None)) is not None:  # words

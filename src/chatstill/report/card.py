@@ -73,8 +73,8 @@ def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
         "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags:\n- chatstill\n---\n",
         f"# {facts.task}: {facts.method}\n",
         f"A text classifier for the task {facts.task}, {made} by chatstill. Outputs: {labels}.\n",
-        _ended(facts.ended),
-        _figures(metrics) if metrics else "It was not scored: the run had no evaluation.\n",
+        ended_part(facts.ended),
+        figures_part(metrics) if metrics else "It was not scored: the run had no evaluation.\n",
         _texts(facts),
         _use(facts),
         _calibration(facts.extras, metrics or {}),
@@ -82,13 +82,15 @@ def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _ended(lines: Sequence[str]) -> str:
+def ended_part(lines: Sequence[str]) -> str:
+    """That training was ended before its time; empty where it was not."""
     if not lines:
         return ""
     return f"**Training was {lines[0]}.**\n" + "".join(f"\n- {line}" for line in lines[1:]) + "\n"
 
 
-def _figures(metrics: Mapping[str, Any]) -> str:
+def figures_part(metrics: Mapping[str, Any]) -> str:
+    """The table of figures."""
     dev, teacher = metrics["dev"], metrics.get("teacher")
     main = dev["main"]
     given = [key for key, value in dev["metrics"].items() if value is not None]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..disk.run_names import CHECKPOINTS
 from ..errors import Problem, RunFailure, UserError
 from . import run as pipeline
+from .levels import Level, level_of
 from .log_file import note_in_file, say, start_log
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _finish_run(folder: RunFolder, known: dict[str, Any], load: Load, console: C
                 folder.settle(fingerprint, job.late)
             except UserError as error:
                 raise UserError([_as_ended(problem) for problem in error.problems]) from None
-            _end(job, folder, store, int(known.get("global_batch") or 0), console)
+            _end(level_of(loaded), job, folder, store, int(known.get("global_batch") or 0), console)
     except RunFailure as end:
         note_in_file([str(end)])
         raise
@@ -133,19 +134,33 @@ def _as_ended(problem: Problem) -> Problem:
     return replace(problem, hint=hint)
 
 
-def _end(job: Job, folder: RunFolder, store: CheckpointStore, batch: int, console: Console) -> None:
+def _end(
+    level: Level,
+    job: Job,
+    folder: RunFolder,
+    store: CheckpointStore,
+    batch: int,
+    console: Console,
+) -> None:
+    from ..tasks.selection import LOWER_IS_BETTER
     from ..train.ending import end_phases
     from ..train.failures import failures
     from ..train.phases import steps_of
-    from .results import report_run
-    from .train import prepare_views, scored
 
     started = time.time()
-    views = prepare_views(job, folder.path, console, trains=False)
+    views = level.prepare(job, folder.path, console, trains=False)
     whole = job.config.model_copy(update={"per_gpu_train_batch_size": batch or 1})
     totals = [steps_of(whole, phase, len(views.train))[0] for phase in job.method.phases()]
     config = job.config
-    found = end_phases(job.method, store, totals, keep=config.keep or "last", seed=config.seed)
+    main = job.task.chosen_metric or job.task.main_metric
+    found = end_phases(
+        job.method,
+        store,
+        totals,
+        keep=config.keep or "last",
+        seed=config.seed,
+        lower_is_better=main in LOWER_IS_BETTER,
+    )
     if isinstance(found, list):
         raise UserError(_nothing(folder.path, found))
     results, ended = found
@@ -153,8 +168,8 @@ def _end(job: Job, folder: RunFolder, store: CheckpointStore, batch: int, consol
         log.info("%s", ended.text)
     with failures(store):
         _cut_records(job, folder.path, totals, results, ended)
-        trained = replace(scored(job, views, results), ended=ended)
-        metrics = report_run(job, views, folder.path, trained, time.time() - started)
+        trained = replace(level.scored(job, views, results), ended=ended)
+        metrics = level.report(job, views, folder.path, trained, time.time() - started)
         folder.finish()
     log.info("finished: %s", metrics["kept"]["text"] if metrics else "")
     if metrics is None and ended is not None:

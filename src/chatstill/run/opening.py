@@ -9,8 +9,8 @@ from ..disk.run_names import RECORD
 from ..disk.scratch import clear_left
 from ..disk.write import write_json
 from ..preflight.plan import plan_lines
-from ..preflight.preflight import renew_data_report
 from .fingerprint import run_facts
+from .levels import level_of
 from .log_file import note_in_file, say, start_log
 
 if TYPE_CHECKING:
@@ -46,10 +46,11 @@ def open_folder(
         log.warning("%s %s: it is made anew from its copy", folder.path / RECORD, folder.mended)
     if plan is not None:
         note_in_file(plan_lines(plan))
-        write_json(folder.path / "data_report.json", plan.data_report)
+        if plan.data_report:
+            write_json(folder.path / "data_report.json", plan.data_report)
     else:
         _warn_of_versions(folder, run_facts())
-        renew_data_report(job, folder.path / "data_report.json")
+        level_of(loaded).renew_data_report(job, folder.path / "data_report.json")
         log.info("going on with the run in %s", folder.path)
     write_resolved(loaded, job, folder.path)
 

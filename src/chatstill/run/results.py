@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ..tasks.base import Rows, Split, Task
 from ..tasks.files import listed, locate
 from ..tasks.predictions import write_predictions
 from ..train.device import device_of
+from ..train.phases import PhaseResult
 from .fingerprint import run_facts
 from .job import Job
 from .kept_network import calibration_of, save_kept, write_card, write_noise
@@ -59,8 +61,8 @@ def report_run(
         "method": job.config.model_type if job.verb == "distill" else "finetune",
         "seed": job.config.seed,
         "dev": judge(job.task, trained.scores, labels, groups),
-        "kept": _kept(job, trained),
-        "model": _model_facts(job.method.kept(), target),
+        "kept": kept_facts(job.config, trained.phases),
+        "model": model_facts(job.method.kept(), target),
         "training": {
             "seconds": seconds,
             "phases": [vars(phase) for phase in trained.phases],
@@ -96,9 +98,10 @@ def report_run(
     return metrics
 
 
-def _kept(job: Job, trained: Trained) -> dict[str, Any]:
-    last = trained.phases[-1]
-    rule = job.config.keep or "last"
+def kept_facts(config: RunConfig, phases: Sequence[PhaseResult]) -> dict[str, Any]:
+    """Which weights were kept, and why."""
+    last = phases[-1]
+    rule = config.keep or "last"
     if rule == "best" and last.best_step is not None:
         text = f"best on dev: step {last.best_step} of {last.steps} of phase '{last.name}'"
         text += " (chosen on the same dev set that is reported)"
@@ -113,7 +116,8 @@ def _kept(job: Job, trained: Trained) -> dict[str, Any]:
     return {"rule": "last", "phase": last.name, "step": last.steps, "chosen_on": None, "text": text}
 
 
-def _model_facts(model: Any, folder: Path) -> dict[str, Any]:
+def model_facts(model: Any, folder: Path) -> dict[str, Any]:
+    """Kind and size of the kept network."""
     counted = count_parameters(model)
     return {
         "kind": model.config.model_type,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Interrupted, Problem, RunFailure, UserError
 from ..train.launch import Gate, rank, relaunch_on_every_device, world_size
+from .levels import level_of, level_of_rows
 from .log_file import say
 from .own_inputs import moved_aside
 
@@ -72,7 +73,7 @@ def check(loaded: Loaded, *, verb: Verb = "distill", console: Console) -> None:
         job = examined_job(loaded, verb)
         if not occupied and job.late:
             folder.state(fingerprint | job.late)
-        _print_plan(job, console)
+        _print_plan(loaded, job, console)
     except UserError as error:
         raise UserError([*occupied, *error.problems]) from None
     if occupied:
@@ -110,7 +111,7 @@ def _run(
     gate = Gate(folder.path)
     if rank() == 0:
         job = (examined_job if state == "new" else open_job_of)(loaded, verb)
-        plan = _print_plan(job, console, told) if state == "new" else None
+        plan = _print_plan(loaded, job, console, told) if state == "new" else None
     else:
         gate.wait()
         job, plan = open_job_of(loaded, verb), None
@@ -119,7 +120,7 @@ def _run(
         with disk_failures(store):
             if rank() == 0:
                 open_folder(loaded, job, plan, folder, fingerprint, fresh, console)
-            _train_and_report(job, folder, store, gate, console)
+            _train_and_report(loaded, job, folder, store, gate, console)
     except (Interrupted, RunFailure) as end:
         note_in_file([str(end)])
         raise
@@ -128,22 +129,26 @@ def _run(
 
 
 def _train_and_report(
-    job: Job, folder: RunFolder, store: CheckpointStore, gate: Gate, console: Console
+    loaded: Loaded,
+    job: Job,
+    folder: RunFolder,
+    store: CheckpointStore,
+    gate: Gate,
+    console: Console,
 ) -> None:
     from ..train.failures import failures
     from .log_file import note_in_file
-    from .results import report_run
-    from .train import prepare_views, train_job
 
+    level = level_of(loaded)
     started = time.time()
     if rank() == 0:
         store.clean()
-    views = prepare_views(job, folder.path, console)
+    views = level.prepare(job, folder.path, console)
     gate.open()
-    trained = train_job(job, views, folder.path, store, gate, console)
+    trained = level.train(job, views, folder.path, store, gate, console)
     if rank() == 0:
         with failures(store):
-            metrics = report_run(job, views, folder.path, trained, time.time() - started)
+            metrics = level.report(job, views, folder.path, trained, time.time() - started)
             folder.finish()
         log.info("finished: %s", metrics["kept"]["text"] if metrics else "")
         note_in_file(print_results(folder.path, console))
@@ -151,9 +156,7 @@ def _train_and_report(
 
 def open_job_of(loaded: Loaded, verb: Verb) -> Job:
     """The parts of a run, loaded and fitting."""
-    from .job import open_job
-
-    job = open_job(loaded.config, verb, _method_of(loaded, verb))
+    job: Job = level_of(loaded).open_job(loaded.config, verb, _method_of(loaded, verb))
     job.idle = loaded.idle if verb == "distill" else ()  # a file is read by both verbs
     return job
 
@@ -164,12 +167,10 @@ def examined_job(loaded: Loaded, verb: Verb) -> Job:
     Raises:
         UserError: what keeps the networks from being put together, and all that can be said without them.
     """
-    from ..preflight.preflight import without_networks
-
     try:
         return open_job_of(loaded, verb)
     except UserError as error:
-        others = without_networks(loaded.config, _method_of(loaded, verb))
+        others = level_of(loaded).without_networks(loaded.config, _method_of(loaded, verb))
         raise UserError(dict.fromkeys([*error.problems, *others])) from None
 
 
@@ -180,12 +181,10 @@ def _method_of(loaded: Loaded, verb: Verb) -> type[Method]:
     return lookup.method(name, loaded.config.plugins)
 
 
-def _print_plan(job: Job, console: Console, told: Collection[Problem] = ()) -> Plan:
+def _print_plan(loaded: Loaded, job: Job, console: Console, told: Collection[Problem] = ()) -> Plan:
     """Checks a job, prints the plan but for the warnings that were told, and returns all of it."""
-    from ..preflight.preflight import preflight
-
     with console.status("checking data, teacher and costs"):
-        plan = preflight(job)
+        plan = level_of(loaded).preflight(job)
     show_plan(replace(plan, warnings=[w for w in plan.warnings if w not in told]), console)
     return plan
 
@@ -262,10 +261,8 @@ def evaluate(
 
     ``ranking`` adds the figures of all questions beside those of TF-IDF.
     """
-    from .results import evaluate_folder
-
     quiet_libraries()
-    metrics = evaluate_folder(model, config, split, output, ranking=ranking)
+    metrics = level_of_rows(config).evaluate(model, config, split, output, ranking=ranking)
     say(console, *metrics["lines"])
     return metrics
 
@@ -275,12 +272,13 @@ def predict(
 ) -> Path:
     """Scores the rows of a file, with or without labels, and writes them as TSV."""
     from ..models.save import kept_folder
-    from .results import network_lines, predict_file
+    from .results import network_lines
 
     quiet_libraries()
     network = kept_folder(model) or model
+    level = level_of_rows(config)
     say(console, *network_lines(model, network))
-    target, warnings = predict_file(network, file, config, output)
+    target, warnings = level.predict(network, file, config, output)
     told = [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     say(console, *told, f"predictions: {target}")
     return target

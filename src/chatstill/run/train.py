@@ -127,7 +127,7 @@ def train_job(
         console=console,
     )
     if rank() == 0:
-        _open_records(records, job.method, engine)
+        open_records(records, job.method, engine)
     try:
         with engine.stop.listening(), failures(store):
             results = run_phases(job.method, engine)
@@ -149,7 +149,7 @@ def _in_order(job: Job, view: View) -> Iterator[dict[str, torch.Tensor]]:
         yield job.reader.batch(view, np.arange(start, min(start + 64, len(view))))
 
 
-def _open_records(records: Records, method: Method, engine: Engine) -> None:
+def open_records(records: Records, method: Method, engine: Engine) -> None:
     """Cuts the history back to the checkpoint that the run goes on from."""
     newest, _ = engine.store.newest()
     before, total = {}, 0

@@ -5,6 +5,7 @@ import difflib
 from ..errors import Problem, UserError
 from .base import Task
 from .chat import ChatTask
+from .corpus import CorpusTask
 from .files import Found, locate, normalise
 from .glue import TABLE
 from .glue_task import GlueTask
@@ -14,12 +15,24 @@ __all__ = ["Found", "Task", "get_task", "known", "locate", "names"]
 
 ALIASES = {"chatqa": "chat"}
 _ALL: list[Task] = [ChatTask(), *(GlueTask(row) for row in TABLE), MnliTask()]
-_TASKS = {task.name: task for task in _ALL}
+_LABELLED = {task.name: task for task in _ALL}
+WITHOUT_LABELS = (CorpusTask.name,)
+_TASKS = _LABELLED | {CorpusTask.name: CorpusTask()}
 
 
 def names() -> list[str]:
-    """Names of all tasks."""
-    return sorted(_TASKS)
+    """Names of all tasks with labels."""
+    return sorted(_LABELLED)
+
+
+def every_name() -> list[str]:
+    """Names of all tasks, those without labels behind."""
+    return [*names(), *WITHOUT_LABELS]
+
+
+def without_labels(name: str) -> bool:
+    """Whether a name is that of a built-in task of texts without labels."""
+    return normalise(name) in WITHOUT_LABELS
 
 
 def known(name: str) -> bool:
@@ -42,5 +55,10 @@ def get_task(name: str) -> Task:
     guess = f"Did you mean {ALIASES.get(near[0], near[0])!r}? " if near else ""
     message = f"there is no task {name!r}"
     raise UserError(
-        Problem("task_name", message, f"{guess}Known: {', '.join(names())}.", code="task.unknown")
+        Problem(
+            "task_name",
+            message,
+            f"{guess}Known: {', '.join(every_name())}.",
+            code="task.unknown",
+        )
     )

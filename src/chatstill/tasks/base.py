@@ -14,7 +14,7 @@ from .query_groups import GroupsBy
 # How a network answers a task: C class logits, one logit for two classes, one score, or a logit for
 # each of C labels of which any number can apply.
 Objective = Literal["cross_entropy", "sigmoid", "regression", "multi_label"]
-LabelKind = Literal["classification", "regression", "multi_label"]
+LabelKind = Literal["classification", "regression", "multi_label", "none"]
 Split = Literal["train", "dev", "test"]
 Groups = Sequence[str] | np.ndarray | None
 Parts = tuple[np.ndarray, np.ndarray]  # numerators and denominators of a ratio, one a unit
@@ -53,7 +53,8 @@ class Labels:
     """The task's label space.
 
     Attributes:
-        kind: ``classification``, ``regression``, or ``multi_label`` (any number of labels a row).
+        kind: ``classification``, ``regression``, ``multi_label`` (any number of labels a row), or ``none``
+            where the texts have no labels.
         names: Class names in index order; empty for regression.
         synonyms: Further names per class under which a model's own label list may know it.
         settled: Whether everyone counts the classes in this order; if not, a model that only
@@ -129,7 +130,8 @@ class Task(Protocol):
         name: The normalised name, such as ``chat`` or ``sst2``.
         labels: Its label space.
         label_words: How the files write each class, in index order; empty for regression.
-        main_metric: The metric that model selection uses; higher is better. See ``main_metric_of``.
+        main_metric: The metric that model selection uses; higher is better but for those of
+            ``tasks.selection.LOWER_IS_BETTER``. See ``main_metric_of``.
         ranking: Whether rows of one group are ranked against each other.
     """
 

@@ -83,7 +83,7 @@ def shorten(text: str, limit: int = 40) -> str:
 def _blocks(path: Path, bad: BadRows) -> Iterator[str]:
     """The file as pieces of about a megabyte that end with a line end (the last one may not)."""
     offset, first_line = 0, 1
-    for chunk in _chunks(path):
+    for chunk in whole_lines(path):
         if offset == 0 and chunk.startswith(BOM):
             chunk, offset = chunk[len(BOM) :], len(BOM)
         try:
@@ -101,14 +101,19 @@ def _line_by_line(path: Path, chunk: bytes, line: int, offset: int, bad: BadRows
             text = raw.decode("utf-8")
         except UnicodeDecodeError as error:
             rest = raw[error.start :]
-            bad.take(_undecodable(path, number, offset + error.start, rest))
+            bad.take(undecodable(path, number, offset + error.start, rest))
             text = UNREADABLE + "\n"
         yield text
         offset += len(raw)
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def whole_lines(path: Path, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
     """Whole lines as bytes, many at a time.
+
+    Args:
+        path: The file.
+        start: Offset of the first line.
+        stop: Offset behind the last one; None reads to the end.
 
     Raises:
         UserError: the file can't be opened or read, or holds a line that is too long.
@@ -117,7 +122,8 @@ def _chunks(path: Path) -> Iterator[bytes]:
         with open(path, "rb") as stream:
             parts: list[bytes] = []
             held = 0
-            while block := stream.read(BLOCK):
+            stream.seek(start)
+            while block := stream.read(BLOCK if stop is None else min(BLOCK, stop - stream.tell())):
                 cut = block.rfind(b"\n") + 1
                 if cut:
                     yield b"".join((*parts, block[:cut]))
@@ -139,7 +145,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
         ) from None
 
 
-def _undecodable(path: Path, line: int, offset: int, rest: bytes) -> UserError:
+def undecodable(path: Path, line: int, offset: int, rest: bytes) -> UserError:
     """The error for bytes that are no UTF-8, with the likeliest reason."""
     shown = " ".join(f"{byte:02x}" for byte in rest[:4])
     hint = "Convert the file to UTF-8, for example: iconv -f GB18030 -t UTF-8 old.txt > new.txt"

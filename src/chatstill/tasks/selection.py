@@ -11,7 +11,7 @@ from ..errors import Problem, UserError
 from .base import Groups, Task
 
 KEY = "selection_metric"
-LOWER_IS_BETTER = ("rmse",)
+LOWER_IS_BETTER = ("rmse", "loss", "pseudo_perplexity")
 
 
 def with_metric(task: Task, name: str | None) -> Task:
@@ -72,6 +72,8 @@ def metrics_of(task: Task) -> list[str]:
 def _made_up(task: Task) -> tuple[np.ndarray, np.ndarray, Any]:
     """Rows of every label, twice, in two groups."""
     count = task.labels.num_outputs
+    if task.labels.kind == "none":
+        return np.zeros(2), np.array([[1.0, 0.0, 2.0], [2.0, 1.0, 2.0]]), None
     if task.labels.kind == "regression":
         labels = np.array([0.0, 1.0, 0.5, 0.75])
         return labels, labels[:, None] + np.array([[0.1], [0.0], [0.0], [0.2]]), None

@@ -14,6 +14,7 @@ from ..methods.base import Context, Method
 from .checkpoints import TRAINER_STATE, Checkpoint, CheckpointStore, damage_of, read_selection
 from .launch import say
 from .phases import PhaseResult, restore_phase
+from .settings import better
 from .stage import StageModule
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def end_phases(
     *,
     keep: str,
     seed: int,
+    lower_is_better: bool = False,
 ) -> tuple[list[PhaseResult], Ended | None] | list[str]:
     """Loads what the run came to; afterwards ``method.kept()`` holds it. Nothing is trained.
 
@@ -80,6 +82,7 @@ def end_phases(
         totals: Planned steps of each phase.
         keep: ``best`` or ``last``.
         seed: The run's.
+        lower_is_better: Of the metric that selects.
 
     Returns:
         Results by phase, and where the run was ended, None where all phases were over; a list of lines
@@ -91,7 +94,7 @@ def end_phases(
     place = None
     if index < len(phases):
         step = newest if newest is not None and not newest.done else None
-        place = _place(store, index, step, keep, lines)
+        place = _place(store, index, step, keep, lines, lower=lower_is_better)
     if newest is None and place is None:
         return lines
     for line in lines:
@@ -121,7 +124,13 @@ def end_phases(
 
 
 def _place(
-    store: CheckpointStore, index: int, newest: Checkpoint | None, keep: str, lines: list[str]
+    store: CheckpointStore,
+    index: int,
+    newest: Checkpoint | None,
+    keep: str,
+    lines: list[str],
+    *,
+    lower: bool,
 ) -> _Place | None:
     """The best weights of a phase so far, else those of its newest checkpoint; None without any."""
     best: _Place | None = None
@@ -133,7 +142,7 @@ def _place(
         value, step = known.get("best"), known.get("best_step")
         if value is None or step is None:
             continue
-        if best is None or value > best.selection["best"]:
+        if best is None or better(value, best.selection["best"], lower=lower):
             best = _Place(path, step, known)
     if best is not None or newest is None:
         return best

@@ -30,6 +30,7 @@ class Engine:
         data: Rows by ``Phase.data``.
         on_log: Called with every log record, on the first process.
         evaluate: Main metric and all metrics of the kept network on dev; None = never evaluate.
+        lower_is_better: Whether a lower main metric is a better one, as of a loss.
         sources: Stored teacher by the phase's name; the others run the teacher itself.
         tokens: Ids of the tokens that the rows hold, padding among them: of the word embeddings those
             alone are trained where that helps (``takes_rows``). None trains the whole table.
@@ -43,6 +44,7 @@ class Engine:
     data: Mapping[str, Steps]
     on_log: Callable[[dict[str, Any]], None]
     evaluate: Callable[[], tuple[float, dict[str, float]]] | None = None
+    lower_is_better: bool = False
     sources: Mapping[str, TeacherSource] = field(default_factory=dict)
     tokens: np.ndarray | None = None
     console: Console | None = None

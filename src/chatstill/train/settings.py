@@ -29,6 +29,11 @@ class Steps(Protocol):
         ...
 
 
+def better(value: float, than: float, *, lower: bool = False) -> bool:
+    """Whether a figure is better than another."""
+    return value < than if lower else value > than
+
+
 @dataclass
 class Selection:
     """Which step's weights are kept, and what early stopping knows. Saved in every checkpoint."""
@@ -44,9 +49,15 @@ class Selection:
             **{field.name: saved[field.name] for field in fields(cls) if field.name in saved}
         )
 
-    def update(self, value: float, step: int) -> bool:
-        """Notes an evaluation (higher is better, NaN never); True if it is the best so far."""
-        if not math.isnan(value) and (self.best is None or value > self.best):
+    def update(self, value: float, step: int, *, lower: bool = False) -> bool:
+        """Notes an evaluation (NaN is never better); True if it is the best so far.
+
+        Args:
+            value: The main metric.
+            step: Where it was taken.
+            lower: Whether lower is better.
+        """
+        if not math.isnan(value) and (self.best is None or better(value, self.best, lower=lower)):
             self.best, self.best_step, self.evaluations_since = value, step, 0
             return True
         self.evaluations_since += 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from torch import Tensor
 
 from ..data.loader import StepLoader
 from ..data.sampler import BatchPlan, largest_micro_batch
-from ..data.views import View
 from ..figures import counted
 from .launch import rank, world_size
 
@@ -20,8 +19,22 @@ if TYPE_CHECKING:
 Batch = dict[str, Tensor]
 
 
-class ViewSteps:
-    """Steps over a view.
+class HasLengths(Protocol):
+    """Prepared rows: a view, or the blocks of a corpus. ``teacher``: the same as the teacher reads them."""
+
+    lengths: np.ndarray
+
+    @property
+    def teacher(self) -> Any: ...
+
+    def __len__(self) -> int: ...
+
+
+Source = TypeVar("Source", bound=HasLengths)
+
+
+class ViewSteps(Generic[Source]):
+    """Steps over a view, or over blocks.
 
     Args:
         view: The rows.
@@ -30,7 +43,7 @@ class ViewSteps:
     """
 
     def __init__(
-        self, view: View, make_batch: Callable[[View, np.ndarray], Batch], config: RunConfig
+        self, view: Source, make_batch: Callable[[Source, np.ndarray], Batch], config: RunConfig
     ) -> None:
         self.view, self.make_batch = view, make_batch
         cost = view.lengths if view.teacher is None else view.lengths + view.teacher.lengths

@@ -60,6 +60,7 @@ class DistillationTrainer(Trainer):
         settings = phase_settings(engine.config, method, index, self.steps.steps_per_epoch)
         self.settings = settings if engine.evaluate is not None else replace(settings, eval_steps=0)
         self.evaluate_kept, self.on_log = engine.evaluate, engine.on_log
+        self.lower_is_better = engine.lower_is_better
         self.selection, self.sums = Selection(), LogSums()
         tokens = engine.tokens if takes_rows(args) else None
         source = engine.sources.get(self.phase.name)
@@ -162,6 +163,7 @@ class DistillationTrainer(Trainer):
         """
         model.train()
         contexts = self._contexts(epoch, len(micro_batches))
+        micro_batches = list(map(self.method.prepare_batch, micro_batches, contexts))
         counts = self.agreement.sums_by_name(map(self.method.counts, micro_batches, contexts))
         active = [ctx for ctx in contexts if self.method.contributes(ctx)]
         for ctx in active:
@@ -230,7 +232,7 @@ class DistillationTrainer(Trainer):
         assert self.evaluate_kept is not None
         self._refresh_kept()
         value, metrics = self.evaluate_kept()
-        is_best = self.selection.update(value, self.state.global_step)
+        is_best = self.selection.update(value, self.state.global_step, lower=self.lower_is_better)
         if is_best and self.settings.keep == "best":
             self._save_weights(
                 self.store.path(self.settings.index, self.state.global_step, best=True)

@@ -1,0 +1,58 @@
+"""Whether a method and the rows it is given are of one level, and keys that mean nothing at it."""
+
+from typing import TYPE_CHECKING
+
+from ..errors import Problem, UserError
+from ..tasks import without_labels
+from .schema import RunKeys
+from .source import Source
+from .task import task_of
+
+if TYPE_CHECKING:
+    from ..methods.base import Method
+
+UNREAD = (
+    *("teacher_architectures", "student_architectures", "teacher_cache", "teacher_output"),
+    *("class_weights", "positive_label", "max_query_length", "max_reply_length", "preprocess"),
+    *("predictions_texts", "label_noise", "compare_alone", "on_bad_row", "groups"),
+)
+
+
+def level_problems(
+    keys: RunKeys, source: Source, method: "type[Method] | None", plugins: tuple[str, ...]
+) -> list[Problem]:
+    """All findings; none for a verb that trains nothing, nor where the task is faulty itself."""
+    if method is None or not (keys.task_name or keys.data is not None):
+        return []
+    is_corpus = keys.data is None and without_labels(keys.task_name)
+    wants_corpus = method.level == "pretraining"
+    name = source.get(("model_type",)) or "teach"
+    if is_corpus and not wants_corpus:
+        message = (
+            f"'task_name': {keys.task_name} is text without labels, '{name}' learns from rows."
+        )
+        hint = 'Name a task with labels, or a method for a corpus: "model_type": "MaskedLM".'
+        return [source.problem(("task_name",), message, hint, code="corpus.method-of-a-task")]
+    if not wants_corpus:
+        return []
+    if not is_corpus:
+        path = ("data",) if keys.data is not None else ("task_name",)
+        message = f"'{path[0]}': '{name}' learns from a corpus, and this names rows with labels."
+        hint = 'Set "task_name": "corpus"; its texts lie in data_dir/corpus/train.txt.'
+        return [source.problem(path, message, hint, code="corpus.rows-with-labels")]
+    try:
+        task_of(keys, plugins)
+    except UserError as error:  # a metric that it does not have
+        return error.problems
+    return _unread(source)
+
+
+def _unread(source: Source) -> list[Problem]:
+    message = (
+        "'{}' has no effect: a run on a corpus trains the network of pretrained_architectures."
+    )
+    return [
+        source.problem((key,), message.format(key), warning=True, code="corpus.key-without-effect")
+        for key in UNREAD
+        if source.written((key,))
+    ]

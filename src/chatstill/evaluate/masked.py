@@ -1,0 +1,73 @@
+"""Figures of a masked language model on held-out blocks: their masks are the same for every network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.blocks import Blocks
+from ..data.masking import Masking, mask_rows, row_generator
+from ..data.sampler import eval_batches
+from ..features.capture import takes_token_types
+from ..losses import vocabulary_answers
+from ..models.masked_lm import head_states, vocabulary_layer
+from ..tasks.corpus import COUNTED, LOSS, RIGHT
+
+
+@torch.no_grad()
+def masked_scores(
+    model: Any,
+    blocks: Blocks,
+    masking: Masking,
+    *,
+    pad_token_id: int,
+    batch_size: int = 64,
+    rank: int = 0,
+    world_size: int = 1,
+    add_up: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
+    """Loss, right answers and predicted positions of each block, as ``tasks.corpus`` has them.
+
+    What is masked of a block hangs on its number alone, not on the run's seed.
+
+    Args:
+        model: With a masked-LM head; its train/eval flag is restored afterwards.
+        blocks: The held-out text.
+        masking: Its share of masked tokens.
+        pad_token_id: Fills up shorter blocks.
+        batch_size: Blocks at a time.
+        rank: This process; batches are dealt out in turn.
+        world_size: Number of processes.
+        add_up: Sums an array over the processes.
+
+    Returns:
+        (N, 3) float64.
+    """
+    scores = np.zeros((len(blocks), 3))
+    training, types = model.training, takes_token_types(model)
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    weight, bias = vocabulary_layer(model)
+    model.eval()
+    try:
+        for number, rows in enumerate(eval_batches(blocks.lengths, batch_size)):
+            if number % world_size != rank:
+                continue
+            batch = blocks.batch_of(rows, pad_token_id=pad_token_id, with_token_types=types)
+            draws = [row_generator("held out", row) for row in rows.tolist()]
+            ids, valid = batch["input_ids"].numpy(), batch["attention_mask"].numpy()
+            read, targets = map(torch.from_numpy, mask_rows(ids, valid, draws, masking))
+            inputs = {k: v.to(device) for k, v in {**batch, "input_ids": read}.items()}
+            counted = targets >= 0  # (B, L)
+            states = head_states(model, inputs)[counted.to(device)]
+            found = vocabulary_answers(states, weight, bias, targets[counted].to(device))
+            losses, right = (one.cpu().double().numpy() for one in found)
+            of_row = np.repeat(np.arange(len(rows)), counted.sum(1).numpy())
+            scores[rows, LOSS] = np.bincount(of_row, losses, len(rows))
+            scores[rows, RIGHT] = np.bincount(of_row, right, len(rows))
+            scores[rows, COUNTED] = counted.sum(1).numpy()
+    finally:
+        model.train(training)
+    return add_up(scores) if add_up is not None else scores

@@ -1,0 +1,115 @@
+"""Masked language modelling (BERT, arXiv 1810.04805, section 3.1): a network learns to fill in masked tokens.
+
+Loss: -log p(token at the position | the masked block), summed over the predicted positions and divided by
+their number. 15 % of a block's tokens are predicted; of these 80 % are replaced by the mask token, 10 % by
+another piece, 10 % stay. The scores over the vocabulary are computed at predicted positions alone.
+
+Needs a corpus, and a network with a masked-LM head in ``pretrained_architectures``: its weights, or its
+architecture alone (random weights). No teacher, no labels.
+
+Goes wrong: a rate that suits fine-tuning leaves random weights where they are; a body that is frozen learns
+no more than its head can say.
+
+    {"model_type": "MaskedLM", "task_name": "corpus", "data_dir": "data", "output_dir": "output_mlm",
+     "pretrained_architectures": {"model_name_or_path": "bert-base-uncased"}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from .base import Context, Features, Method, MethodConfig, Needs, Phase
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ..losses import Term
+
+
+class Config(MethodConfig):
+    """The block ``masked_lm``.
+
+    Attributes:
+        level: ``pretraining``.
+        masked_share: Of a block's tokens that are predicted; at least one is.
+        train: ``all`` parameters, or the ``head`` over a frozen body.
+    """
+
+    level: Literal["pretraining"] = "pretraining"
+    masked_share: float = Field(default=0.15, gt=0, lt=1)
+    train: Literal["all", "head"] = "all"
+
+
+Knobs = Config  # inside the class, Config is its attribute
+
+
+class MaskedLM(Method):
+    """One phase, one term."""
+
+    Config = Config
+    block = "masked_lm"
+    level = "pretraining"
+    needs_teacher = False
+    needs_labels = False
+    makes_tokens = True
+
+    config: Knobs
+
+    def phases(self) -> list[Phase]:
+        run = self.run
+        trained = "all parameters" if self.config.train == "all" else "the head, the body is frozen"
+        return [
+            Phase(
+                "masked-lm",
+                run.num_train_epochs,
+                run.learning_rate,
+                max_steps=run.max_steps,
+                train=trained,
+            )
+        ]
+
+    def needs(self, phase: Phase) -> Mapping[str, Needs]:
+        return {"student": Needs(), "teacher": Needs()}
+
+    def begin(self, phase: Phase) -> nn.Module:
+        self.student.requires_grad_(True)
+        if self.config.train == "head":
+            self.student.base_model.requires_grad_(False)
+        return self.student
+
+    def prepare_batch(self, batch: dict[str, Tensor], ctx: Context) -> dict[str, Tensor]:
+        """With tokens masked, and ``targets`` (B, L): ids at predicted positions, -100 elsewhere."""
+        import torch
+
+        from ..data.masking import mask_rows
+
+        assert self.run.masking is not None, "a run on a corpus has a rule"
+        draws = [ctx.row_generator("masking", row) for row in batch["index"].tolist()]
+        ids, valid = batch["input_ids"].numpy(), batch["attention_mask"].numpy()
+        read, targets = map(torch.from_numpy, mask_rows(ids, valid, draws, self.run.masking))
+        return {**batch, "input_ids": read, "targets": targets}
+
+    def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
+        return {"masked": float((batch["targets"] >= 0).sum())}
+
+    def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
+        from ..models.masked_lm import head_states, vocabulary_layer
+
+        network: Any = module
+        if self.config.train == "head":
+            network.base_model.train(False)  # no dropout in what is not trained
+        states = head_states(network, batch)
+        return Features(counted=states[batch["targets"] >= 0], vocabulary=vocabulary_layer(network))
+
+    def terms(
+        self, batch: Mapping[str, Tensor], student: Features, teacher: Features | None, ctx: Context
+    ) -> dict[str, Term]:
+        from ..losses import Term, vocabulary_loss
+
+        assert student.counted is not None and student.vocabulary is not None
+        gold = batch["targets"][batch["targets"] >= 0]
+        loss = vocabulary_loss(student.counted, *student.vocabulary, gold)
+        return {"masked": Term(loss, self.counts(batch, ctx)["masked"])}

@@ -1,0 +1,143 @@
+"""Networks with a head over the vocabulary: loading, and what their last layer reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
+
+from ..errors import Problem, UserError
+from .architecture import Architecture, load_config
+from .hub import quiet_transformers
+from .load import LoadedModel, building, from_weights, require_layers, require_sizes
+from .report import LoadReport, make_report
+from .structure import structural_copy
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+CLOSE = 1e-4  # of the largest score: the two ways to compute them differ in their last digits
+
+
+class _Reached(Exception):
+    """The last layer is about to run."""
+
+
+class _NotReached(Exception):
+    """The scores come from elsewhere; ``head_problem`` tells of it before training."""
+
+
+def load_masked_lm(
+    architecture: Architecture, *, role: str, cache_dir: str | None = None, seed: int = 42
+) -> LoadedModel:
+    """A transformers network with a masked-LM head as an architecture block describes it.
+
+    A head that the weights lack is new, and the report says so.
+
+    Args:
+        architecture: ``config_file`` alone gives random weights.
+        role: ``pretrained``, for messages.
+        cache_dir: Where files of the hub are kept.
+        seed: Of every tensor that is not loaded. The global generator is not touched.
+
+    Raises:
+        UserError: as ``load_classifier``, and an architecture without such a head.
+    """
+    config = load_config(architecture, role, cache_dir)
+    path = architecture.model_name_or_path
+    place = f"{role}_architectures.{'model_name_or_path' if path else 'config_file'}"
+    model_class = _class_of(config, place)
+    with torch.random.fork_rng(devices=[]), quiet_transformers():
+        torch.default_generator.manual_seed(seed)
+        if not path:
+            with building(config, place):
+                model: PreTrainedModel = model_class._from_config(config, dtype=torch.float32)
+            names = sorted(name for name, _ in model.named_parameters())
+            return LoadedModel(model.eval(), LoadReport("", missing=names))
+        model, info = from_weights(config, path, place, cache_dir, model_class)
+    report = make_report(model, info, path)
+    require_layers(model, report, place)
+    if architecture.config_file is None:
+        require_sizes(model, report, place)
+    return LoadedModel(model.eval(), report)
+
+
+def _class_of(config: PretrainedConfig, place: str) -> Any:
+    found = MODEL_FOR_MASKED_LM_MAPPING.get(type(config), None)
+    if found is None:
+        message = f"transformers has no masked-LM head for a '{config.model_type}'"
+        hint = "Name a BERT, RoBERTa, DistilBERT, ELECTRA … that reads both sides of a token."
+        raise UserError(Problem(place, message, hint, code="corpus.no-masked-lm"))
+    return found[0] if isinstance(found, list | tuple) else found
+
+
+def head_missing(loaded: LoadedModel) -> bool:
+    """Whether a part of the head is new though the body has weights."""
+    base = loaded.model.base_model_prefix + "."
+    missing = [*loaded.report.missing, *(found.name for found in loaded.report.mismatched)]
+    return bool(loaded.report.source) and any(not name.startswith(base) for name in missing)
+
+
+def vocabulary_layer(model: Any) -> tuple[Tensor, Tensor | None]:
+    """Weight (V, D) and bias (V,) of the layer that gives a score to each piece."""
+    layer = model.get_output_embeddings()
+    return layer.weight, getattr(layer, "bias", None)
+
+
+def head_states(model: Any, batch: Mapping[str, Tensor]) -> Tensor:
+    """What that layer reads, (B, L, D); scores of the vocabulary are not computed.
+
+    Args:
+        model: The network, or a structure over its parameters.
+        batch: Its inputs, among others.
+    """
+    kept: list[Tensor] = []
+
+    def stop(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        kept.append(inputs[0])
+        raise _Reached
+
+    handle = model.get_output_embeddings().register_forward_pre_hook(stop)
+    try:
+        model(**{name: batch[name] for name in INPUTS if name in batch})
+    except _Reached:
+        return kept[0]
+    finally:
+        handle.remove()
+    raise _NotReached
+
+
+@torch.no_grad()
+def head_problem(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Problem | None:
+    """One short text through the network and, by hand, through its last layer.
+
+    The network is left as it is.
+    """
+    ids = torch.tensor([tokenizer("a b")["input_ids"]])
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    kind = model.config.model_type
+    try:
+        trial = structural_copy(model).train(False)
+        scores = trial(**batch).logits
+        weight, bias = vocabulary_layer(trial)
+        by_hand = nn.functional.linear(head_states(trial, batch), weight, bias)
+    except _NotReached:
+        by_hand = scores.new_zeros(0)
+    except Exception as error:  # whatever a network raises that its configuration does not fit
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        message = f"the network cannot read a text ({type(error).__name__}: {reason})"
+        hint = "Its config.json or its tokenizer's files do not fit its weights."
+        return Problem("pretrained", message, hint, code="network.cannot-read-a-text")
+    if scores.shape != by_hand.shape or not torch.allclose(
+        scores, by_hand, atol=CLOSE * max(1.0, float(scores.abs().max()))
+    ):
+        message = f"the scores of a '{kind}' are more than one layer over the states before it"
+        hint = "Networks whose last layer is a plain one over the vocabulary can be trained."
+        return Problem("pretrained", message, hint, code="corpus.head-not-plain")
+    if len(weight) < len(tokenizer):
+        message = f"its head knows {len(weight):,} pieces, the tokenizer has {len(tokenizer):,}"
+        hint = "Name the tokenizer that the network was trained with: tokenizer_name_or_path."
+        return Problem("pretrained", message, hint, code="corpus.head-of-another-vocabulary")
+    return None

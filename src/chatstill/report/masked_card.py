@@ -1,0 +1,59 @@
+"""The model card of a network that learned masked tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .card import ended_part, figures_part
+
+CODE = """## Use
+
+```python
+import torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+folder = "path/to/this/folder"
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForMaskedLM.from_pretrained(folder).eval()
+inputs = tokenizer(f"… {tokenizer.mask_token} …", return_tensors="pt")
+with torch.no_grad():
+    scores = model(**inputs).logits[inputs["input_ids"] == tokenizer.mask_token_id]
+print(tokenizer.convert_ids_to_tokens(scores.topk(5).indices[0].tolist()))
+```
+"""
+MEANING = (
+    "`loss` is the mean of -log p of the right piece at masked positions (15 % of each block, the same ones "
+    "for every network), `masked_acc` the share of them where the likeliest piece is right, "
+    "`pseudo_perplexity` is exp(loss).\n"
+)
+
+
+def masked_card(
+    method: str,
+    start: str,
+    max_seq_length: int,
+    ended: Sequence[str],
+    metrics: Mapping[str, Any] | None,
+) -> str:
+    """The card as Markdown.
+
+    Args:
+        method: Its name.
+        start: What the network started from; empty for random weights.
+        max_seq_length: Tokens of a block.
+        ended: Where and how training was ended before its time; empty where it was not.
+        metrics: ``metrics.json``, or None where dev was not scored.
+    """
+    began = f"from `{start}`" if start else "from random weights"
+    parts = [
+        "---\nlibrary_name: transformers\npipeline_tag: fill-mask\ntags:\n- chatstill\n---\n",
+        f"# Masked language model: {method}\n",
+        f"Trained on a corpus {began} by chatstill, in blocks of up to {max_seq_length} tokens.\n",
+        ended_part(ended),
+        figures_part(metrics) + "\n" + MEANING
+        if metrics
+        else "It was not scored: the run had no evaluation.\n",
+        CODE,
+    ]
+    return "\n".join(part for part in parts if part)

@@ -1,0 +1,1 @@
+"""Runs on a corpus: their parts, plan, training and results."""

@@ -1,0 +1,196 @@
+"""Results of a run on a corpus, and of a masked language model in any folder."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ...config.schema import Architecture, RunConfig
+from ...config.task import task_of
+from ...data.blocks import prepare_blocks
+from ...data.encoded import Lengths
+from ...data.masking import Masking
+from ...disk.scratch import scratch_folder
+from ...disk.write import write_json, write_text
+from ...errors import Problem, UserError, errors_of, shown
+from ...evaluate.masked import masked_scores
+from ...evaluate.results import judge, result_lines
+from ...evaluate.score_file import as_trained, fitting_length
+from ...evaluate.speed import device_name
+from ...models.masked_lm import head_missing, load_masked_lm
+from ...models.save import kept_folder, save_student
+from ...readers.word_pieces import RowEncoder
+from ...report.masked_card import masked_card
+from ...report.run import write_run_report
+from ...tasks.base import Split
+from ...tasks.corpus import Stretch
+from ...tasks.files import locate
+from ...train.device import device_of
+from ..fingerprint import run_facts
+from ..results import (
+    FORMAT,
+    check_evaluation_folder,
+    kept_facts,
+    model_facts,
+    network_lines,
+)
+from .job import corpus_of, reading_problems, tokenizer_of
+
+if TYPE_CHECKING:
+    from .job import CorpusJob
+    from .train import Prepared, Trained
+
+
+def report_run(
+    job: CorpusJob, parts: Prepared, folder: Path, trained: Trained, seconds: float
+) -> dict[str, Any] | None:
+    """Writes the kept network and, with ``do_eval``, its figures."""
+    target = folder / "student"
+    kept = job.method.kept()
+    save_student(kept, job.tokenizer, target, ())
+    metrics: dict[str, Any] | None = None
+    if trained.scores is not None:
+        metrics = {
+            "format": FORMAT,
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "task": job.task.name,
+            "verb": job.verb,
+            "method": job.config.model_type,
+            "seed": job.config.seed,
+            "dev": judge(job.task, trained.scores, np.zeros(len(trained.scores)), None),
+            "kept": kept_facts(job.config, trained.phases),
+            "model": model_facts(kept, target),
+            "training": {
+                "seconds": seconds,
+                "phases": [vars(phase) for phase in trained.phases],
+                "device": device_name(device_of(job.config)),
+                "rows": len(parts.train),
+                "tokens": parts.train.num_tokens,
+                "documents": parts.train.documents,
+                "share_of_rows_cut": 0.0,
+            },
+            **({} if trained.ended is None else {"ended": trained.ended.facts()}),
+            **run_facts(),
+        }
+        metrics["dev"]["warnings"] += [] if trained.ended is None else trained.ended.warnings
+        write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
+        write_json(folder / "metrics.json", metrics)
+    ended = [] if trained.ended is None else [trained.ended.text, *trained.ended.warnings]
+    card = masked_card(
+        str(job.config.model_type), _start_of(job), job.config.max_seq_length, ended, metrics
+    )
+    write_text(target / "README.md", card)
+    if metrics is not None:
+        write_run_report(folder)
+    return metrics
+
+
+def _start_of(job: CorpusJob) -> str:
+    """The pre-trained folder by its end; empty for random weights."""
+    block = job.config.pretrained_architectures
+    path = block.model_name_or_path if block is not None else None
+    if not path:
+        return ""
+    return "/".join(Path(path).parts[-2:]) if Path(path).exists() else path
+
+
+def evaluate_folder(
+    named: Path, config: RunConfig, split: Split, output: Path | None, *, ranking: bool = False
+) -> dict[str, Any]:
+    """Figures of a masked language model on a part of a corpus; ``lines`` holds them as text.
+
+    ``named`` is the folder of the network, or of its run.
+    """
+    if output is not None:
+        check_evaluation_folder(output)
+    folder = kept_folder(named) or named
+    if ranking:
+        message = "a masked language model ranks nothing"
+        raise UserError(
+            Problem("--ranking", message, "Leave it out.", code="corpus.nothing-to-rank")
+        )
+    task = task_of(config)
+    stretch = _stretch(config, split)
+    scores, warnings = _scores_of(folder, config, stretch)
+    held_out = locate(task, split, Path(config.data_dir)).warning
+    warnings += [] if held_out is None else [held_out]
+    metrics: dict[str, Any] = {
+        "format": FORMAT,
+        "task": task.name,
+        "model": str(folder),
+        "split": split,
+        "file": str(stretch.path),
+        "dev": judge(task, scores, np.zeros(len(scores)), None),
+    }
+    metrics["lines"] = [
+        *network_lines(named, folder),
+        shown(f"file = {stretch.path}"),
+        *result_lines(metrics),
+    ]
+    metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        write_text(output / "eval_results.txt", "\n".join(metrics["lines"]) + "\n")
+        write_json(output / "metrics.json", metrics)
+    return metrics
+
+
+def refuse_prediction(folder: Path) -> UserError:
+    """A masked language model has no answer for a row."""
+    message = (
+        f"{folder} was trained on a corpus: a masked language model gives rows no label or score"
+    )
+    hint = "Fine-tune it on a task first (`chatstill teach`), or see its figures: `chatstill evaluate`."
+    return UserError(Problem("MODEL", message, hint, code="corpus.predicts-nothing"))
+
+
+def _stretch(config: RunConfig, split: Split) -> Stretch:
+    """The text of a split.
+
+    Raises:
+        UserError: there is none, or it is no text.
+    """
+    if split == "test":
+        locate(task_of(config), split, Path(config.data_dir))  # says that there is none
+    corpus = corpus_of(config)
+    return corpus.train if split == "train" else corpus.dev
+
+
+def _scores_of(
+    folder: Path, config: RunConfig, stretch: Stretch
+) -> tuple[np.ndarray, list[Problem]]:
+    block = Architecture(model_name_or_path=str(folder))
+    loaded = load_masked_lm(block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed)
+    if head_missing(loaded):
+        message = f"{folder} has no trained masked-LM head ({', '.join(loaded.report.missing[:3])})"
+        hint = 'Train one: "model_type": "MaskedLM".'
+        raise UserError(Problem("MODEL", message, hint, code="corpus.no-trained-head"))
+    model, tokenizer = loaded.model, tokenizer_of(config, block)
+    config, warnings = fitting_length(as_trained(folder, config), model)
+    found = reading_problems(model, tokenizer, config)
+    if errors := errors_of(found):
+        raise UserError(errors)
+    torch.nn.Module.to(model, device_of(config))
+    assert isinstance(tokenizer.pad_token_id, int)
+    length = config.max_seq_length
+    with scratch_folder() as cache:
+        blocks = prepare_blocks(
+            stretch,
+            RowEncoder(tokenizer, Lengths(length)),
+            cache,
+            length=length,
+            vocabulary=len(tokenizer),
+            source=str(stretch.path),
+        )
+        scores = masked_scores(
+            model,
+            blocks,
+            Masking.of(tokenizer),
+            pad_token_id=tokenizer.pad_token_id,
+            batch_size=config.per_gpu_eval_batch_size,
+        )
+    return scores, [*warnings, *found]

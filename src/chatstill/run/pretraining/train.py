@@ -1,0 +1,197 @@
+"""Training a network on a corpus: its blocks, its phase, its figures on held-out text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ...data.blocks import Blocks, prepare_blocks
+from ...data.fingerprint import file_sha256
+from ...data.masking import Masking
+from ...errors import Interrupted
+from ...evaluate.masked import masked_scores
+from ...evaluate.scoring import weights_digest
+from ...features.capture import takes_token_types
+from ...figures import byte_size
+from ...tasks.corpus import Stretch
+from ...tasks.selection import LOWER_IS_BETTER, main_metric_of
+from ...train.control import Agreement
+from ...train.device import device_of
+from ...train.ending import Ended
+from ...train.engine import Engine
+from ...train.failures import failures
+from ...train.launch import Gate, leave_group, rank, say, world_size
+from ...train.phases import PhaseResult, run_phases
+from ...train.records import Records
+from ...train.steps import ViewSteps
+from ..train import open_records
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...train.checkpoints import CheckpointStore
+    from .job import CorpusJob
+
+
+@dataclass
+class Prepared:
+    """The tokenised parts of a corpus."""
+
+    train: Blocks
+    dev: Blocks
+
+
+@dataclass
+class Trained:
+    """What training ended with.
+
+    Attributes:
+        phases: Results by phase.
+        scores: The kept network's on dev, (N, 3); None without ``do_eval``.
+        ended: Where it was ended before its time.
+    """
+
+    phases: list[PhaseResult]
+    scores: np.ndarray | None
+    ended: Ended | None = None
+
+
+def prepare_corpus(job: CorpusJob, folder: Path, console: Console) -> Prepared:
+    """Tokenises once; other processes, and a run that goes on, find it done."""
+    config = job.config
+    cache = Path(config.cache_dir) / "views" if config.cache_dir else folder / "cache"
+    parts = []
+    for split, stretch in (("train", job.corpus.train), ("dev", job.corpus.dev)):
+        blocks = _prepare(job, stretch, cache, folder, split, console)
+        length = int(blocks.lengths.max(initial=0))
+        say(
+            f"{split}: {len(blocks):,} blocks of {blocks.documents:,} documents, "
+            f"{blocks.num_tokens:,} tokens, longest {length}"
+        )
+        parts.append(blocks)
+    return Prepared(*parts)
+
+
+def _prepare(
+    job: CorpusJob, stretch: Stretch, cache: Path, folder: Path, split: str, console: Console
+) -> Blocks:
+    with console.status(f"tokenising {split}") as status:
+
+        def show(done: int) -> None:
+            status.update(f"tokenising {split}: {byte_size(done)} of {byte_size(stretch.size)}")
+
+        return prepare_blocks(
+            stretch,
+            job.encoder,
+            cache,
+            length=job.config.max_seq_length,
+            vocabulary=len(job.tokenizer),
+            source=file_sha256(stretch.path),
+            progress=show,
+            user=folder if rank() == 0 else None,
+        )
+
+
+def train_job(
+    job: CorpusJob,
+    parts: Prepared,
+    folder: Path,
+    store: CheckpointStore,
+    gate: Gate,
+    console: Console,
+) -> Trained:
+    """Runs the phases, then scores the kept network on dev.
+
+    Raises:
+        Interrupted: asked to stop by a signal.
+        RunFailure: NaN, full disk, out of memory.
+    """
+    records, scores = Records(folder), HeldOut(job, parts.dev)
+    engine = Engine(
+        config=job.config,
+        folder=folder,
+        store=store,
+        data={"train": ViewSteps(parts.train, _batches(job), job.config)},
+        on_log=records.add,
+        evaluate=scores.metrics,
+        lower_is_better=scores.main in LOWER_IS_BETTER,
+        console=console,
+    )
+    if rank() == 0:
+        open_records(records, job.method, engine)
+    try:
+        with engine.stop.listening(), failures(store):
+            results = run_phases(job.method, engine)
+        if engine.stop.signal_number:  # it came while the last phase was saved
+            raise Interrupted(engine.stop.signal_number)
+        # From here on a signal ends the run at once: the trained weights are saved.
+        with failures(store):
+            if rank() == 0:
+                gate.remove()
+            return scored(job, parts, results, scores)
+    finally:
+        records.close()
+        leave_group()
+
+
+def _batches(job: CorpusJob) -> Any:
+    types = takes_token_types(job.method.student)
+
+    def batch(blocks: Blocks, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        return blocks.batch_of(rows, pad_token_id=job.pad_token_id, with_token_types=types)
+
+    return batch
+
+
+def scored(
+    job: CorpusJob, parts: Prepared, phases: list[PhaseResult], scores: HeldOut | None = None
+) -> Trained:
+    """What training ended with, the kept network scored where ``do_eval`` asks for it."""
+    if not job.config.do_eval:
+        return Trained(phases, None)
+    return Trained(phases, (scores or HeldOut(job, parts.dev)).scores())
+
+
+class HeldOut:
+    """The kept network on dev, 15 % masked whatever the run trains with: figures of runs compare.
+
+    The same weights are not scored twice in a row.
+
+    Attributes:
+        main: Name of the figure that selects.
+    """
+
+    def __init__(self, job: CorpusJob, dev: Blocks) -> None:
+        self.job, self.dev = job, dev
+        self.main = job.task.chosen_metric or job.task.main_metric
+        self._last: tuple[bytes, np.ndarray] | None = None
+
+    def metrics(self) -> tuple[float, dict[str, float]]:
+        """The main figure and all figures."""
+        task = self.job.task
+        metrics = task.metrics(self.scores(), np.zeros(len(self.dev)), None)
+        return metrics[main_metric_of(task, metrics)], metrics
+
+    def scores(self) -> np.ndarray:
+        """Of every block, (N, 3)."""
+        kept = self.job.method.kept()
+        digest = weights_digest(kept)
+        if self._last is None or self._last[0] != digest:
+            torch.nn.Module.to(kept, device_of(self.job.config))
+            agreement = Agreement()
+            found = masked_scores(
+                kept,
+                self.dev,
+                Masking.of(self.job.tokenizer),
+                pad_token_id=self.job.pad_token_id,
+                batch_size=self.job.config.per_gpu_eval_batch_size,
+                rank=rank() if agreement.active else 0,
+                world_size=world_size() if agreement.active else 1,
+                add_up=agreement.sum_array,
+            )
+            self._last = digest, found
+        return self._last[1]
