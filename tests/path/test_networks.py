@@ -351,7 +351,7 @@ def test_the_preflight_changes_no_weight_of_the_run(finished, tmp_path, monkeypa
     from chatstill.preflight.plan import Plan
 
     values = {**finished.values, "output_dir": str(tmp_path / "out")}
-    monkeypatch.setattr(pipeline, "_print_plan", lambda job, console, told: Plan())
+    monkeypatch.setattr(pipeline, "_print_plan", lambda *_: Plan())
     torch.manual_seed(reseeded(123))
     pipeline.distill(world.loaded(values, tmp_path), console=world.console())
     left = world.weights_of(finished.folder / "student")
