@@ -8,7 +8,7 @@ import torch
 
 from chatstill import cli
 from chatstill.errors import Interrupted
-from chatstill.run import results as outcome
+from chatstill.run import task_level
 from chatstill.tasks.predictions import read_predictions
 from chatstill.train.flow import FlowCallback
 from chatstill.train.runfolder import RunFolder
@@ -207,7 +207,7 @@ def test_a_run_whose_steps_were_all_done_is_not_ended_before_its_time(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(outcome, "report_run", dies)
+        patched.setattr(task_level, "report", dies)
         with pytest.raises(KeyboardInterrupt):
             run()
     assert finish(tmp_path / "out") == 0

@@ -8,7 +8,7 @@ import transformers as tf
 from safetensors.torch import load_file, save_file
 
 from chatstill.errors import UserError
-from chatstill.run import train as running
+from chatstill.run import task_level
 from chatstill.train.stage import StageModule
 from tests.found import told
 
@@ -325,13 +325,13 @@ def test_a_student_with_a_tokenizer_of_its_own(run, other_tokens, teacher_of, mo
 
     changes = {"student_architectures": other_tokens, "teacher_cache": cached}
     changes |= {"max_seq_length": 64, "task_pkd": 1}
-    train = running.train_job
+    train = task_level.train
 
     def from_here_on(*args):  # the pre-flight's sample has row numbers of its own
         monkeypatch.setattr(StageModule, "forward", watched)
         return train(*args)
 
-    monkeypatch.setattr(running, "train_job", from_here_on)
+    monkeypatch.setattr(task_level, "train", from_here_on)
     result = run(model_type="KD", **PLAIN, **changes)
     assert sum(checked) >= 48
     assert "the student reads its own tokens: 57 entries" in result.text

@@ -309,10 +309,10 @@ def test_the_plan_says_how_many_rows_a_step_really_has(run, size, said):
 def test_check_creates_nothing_and_touches_nothing(run, teacher_of, tmp_path, monkeypatch):
     import random
 
-    from chatstill.preflight import preflight as checkup
+    from chatstill.run import task_level
 
     jobs = []
-    preflight = checkup.preflight
+    preflight = task_level.preflight
 
     def spying(job):
         networks = [job.teacher, job.student]
@@ -331,7 +331,7 @@ def test_check_creates_nothing_and_touches_nothing(run, teacher_of, tmp_path, mo
         jobs.append(job)
         return plan
 
-    monkeypatch.setattr(checkup, "preflight", spying)
+    monkeypatch.setattr(task_level, "preflight", spying)
     legacy = np.random.get_state
     states = torch.get_rng_state(), legacy()[1].copy(), random.getstate()
     files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}

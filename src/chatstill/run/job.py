@@ -106,7 +106,8 @@ def _teacher_block(config: RunConfig) -> Architecture:
     return config.teacher_architectures
 
 
-def _tokenizer(config: RunConfig, block: Architecture) -> PreTrainedTokenizerBase:
+def tokenizer_of(config: RunConfig, block: Architecture) -> PreTrainedTokenizerBase:
+    """The tokenizer of the network that a block names."""
     return resolve_tokenizer(
         block.tokenizer_name_or_path or config.tokenizer_name_or_path,
         block.model_name_or_path,
@@ -142,7 +143,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     weights = RowWeights.of_config(config.class_weights, rows.task.labels)
     block = _teacher_block(config)
     load_config(block, "teacher", config.cache_dir)  # said before its tokenizer, if missing
-    tokenizer = _tokenizer(config, block)
+    tokenizer = tokenizer_of(config, block)
     made = Kept(rows_folder(config, Path(config.output_dir)))
     if verb == "teach":
         found = _fine_tuned(config, rows.task, block, tokenizer)

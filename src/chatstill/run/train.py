@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +33,8 @@ from .job import Job
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass
@@ -126,18 +128,43 @@ def train_job(
         tokens=tokens,
         console=console,
     )
+    return run_engine(
+        job.method, engine, records, gate, lambda phases: scored(job, views, phases, scores)
+    )
+
+
+def run_engine(
+    method: Method,
+    engine: Engine,
+    records: Records,
+    gate: Gate,
+    score: Callable[[list[PhaseResult]], Outcome],
+) -> Outcome:
+    """Runs all phases, and scores what they ended with; the same for every level.
+
+    Args:
+        method: What is trained.
+        engine: With all that its phases need.
+        records: Of the log; closed at the end.
+        gate: Of other processes.
+        score: What training ended with, of the phases' results.
+
+    Raises:
+        Interrupted: asked to stop by a signal.
+        RunFailure: NaN, full disk, out of memory.
+    """
     if rank() == 0:
-        open_records(records, job.method, engine)
+        _open_records(records, method, engine)
     try:
-        with engine.stop.listening(), failures(store):
-            results = run_phases(job.method, engine)
+        with engine.stop.listening(), failures(engine.store):
+            results = run_phases(method, engine)
         if engine.stop.signal_number:  # it came while the last phase was saved
             raise Interrupted(engine.stop.signal_number)
         # From here on a signal ends the run at once: the trained weights are saved.
-        with failures(store):
+        with failures(engine.store):
             if rank() == 0:
                 gate.remove()
-            return scored(job, views, results, scores)
+            return score(results)
     finally:
         records.close()
         leave_group()
@@ -149,7 +176,7 @@ def _in_order(job: Job, view: View) -> Iterator[dict[str, torch.Tensor]]:
         yield job.reader.batch(view, np.arange(start, min(start + 64, len(view))))
 
 
-def open_records(records: Records, method: Method, engine: Engine) -> None:
+def _open_records(records: Records, method: Method, engine: Engine) -> None:
     """Cuts the history back to the checkpoint that the run goes on from."""
     newest, _ = engine.store.newest()
     before, total = {}, 0

@@ -21,9 +21,9 @@ from ...readers.word_pieces import RowEncoder
 from ...tasks.base import Task
 from ...tasks.corpus import Corpus, survey_corpus
 from ...tasks.files import locate
-from ...text.tokenizers import resolve_tokenizer
 from ...text.vocabulary import check_vocabulary
 from ...train.launch import world_size
+from ..job import tokenizer_of
 from ..settling import Settled, problems_of, settle_kept
 from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of, with_usual
 
@@ -134,18 +134,6 @@ def corpus_of(config: RunConfig) -> Corpus:
     """
     task, folder = task_of(config), Path(config.data_dir)
     return survey_corpus(*(locate(task, split, folder).path for split in ("train", "dev")))
-
-
-def tokenizer_of(config: RunConfig, block: Architecture) -> PreTrainedTokenizerBase:
-    """The tokenizer of the network that a block names."""
-    return resolve_tokenizer(
-        block.tokenizer_name_or_path or config.tokenizer_name_or_path,
-        block.model_name_or_path,
-        block.config_file,
-        config.do_lower_case,
-        config.cache_dir,
-        config.normalize,
-    )
 
 
 def reading_problems(

@@ -12,7 +12,6 @@ import torch
 from ...data.blocks import Blocks, prepare_blocks
 from ...data.fingerprint import file_sha256
 from ...data.masking import Masking
-from ...errors import Interrupted
 from ...evaluate.masked import masked_scores
 from ...evaluate.scoring import weights_digest
 from ...features.capture import takes_token_types
@@ -23,12 +22,11 @@ from ...train.control import Agreement
 from ...train.device import device_of
 from ...train.ending import Ended
 from ...train.engine import Engine
-from ...train.failures import failures
-from ...train.launch import Gate, leave_group, rank, say, world_size
-from ...train.phases import PhaseResult, run_phases
+from ...train.launch import Gate, rank, say, world_size
+from ...train.phases import PhaseResult
 from ...train.records import Records
 from ...train.steps import ViewSteps
-from ..train import open_records
+from ..train import run_engine
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -121,21 +119,9 @@ def train_job(
         lower_is_better=scores.main in LOWER_IS_BETTER,
         console=console,
     )
-    if rank() == 0:
-        open_records(records, job.method, engine)
-    try:
-        with engine.stop.listening(), failures(store):
-            results = run_phases(job.method, engine)
-        if engine.stop.signal_number:  # it came while the last phase was saved
-            raise Interrupted(engine.stop.signal_number)
-        # From here on a signal ends the run at once: the trained weights are saved.
-        with failures(store):
-            if rank() == 0:
-                gate.remove()
-            return scored(job, parts, results, scores)
-    finally:
-        records.close()
-        leave_group()
+    return run_engine(
+        job.method, engine, records, gate, lambda phases: scored(job, parts, phases, scores)
+    )
 
 
 def _batches(job: CorpusJob) -> Any:
