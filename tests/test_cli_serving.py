@@ -117,6 +117,17 @@ WRONG = {
 }
 
 
+def test_output_replaces_older_rankings_and_nothing_else(model, files, capsys):
+    run(capsys, "index", model, "faq.tsv", "--out", "idx")
+    words = ("rank", model, "idx", "--queries", "queries.txt", "--output")
+    assert run(capsys, *words, "ranked.tsv")[0] == run(capsys, *words, "ranked.tsv")[0] == 0
+    before = {name: (files / name).read_text() for name in ("queries.txt", "faq.tsv")}
+    for name in (*before, "idx"):
+        code, _, err = run(capsys, *words, name)
+        assert code == 2 and f"{name} exists and holds no rankings" in err
+    assert {name: (files / name).read_text() for name in before} == before
+
+
 @pytest.mark.parametrize("words", WRONG, ids=" ".join)
 def test_wrong_words_are_one_message(words, model, files, capsys):
     before = sorted(files.iterdir())

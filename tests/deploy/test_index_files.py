@@ -10,8 +10,8 @@ import pytest
 from chatstill.data.caches import find_caches
 from chatstill.data.store import locked
 from chatstill.deploy import change
+from chatstill.deploy.folder import BUILDING, FILE, LOCK
 from chatstill.deploy.index import Index, batch_end
-from chatstill.deploy.manifest import BUILDING, FILE, LOCK
 from chatstill.deploy.network import open_network
 from chatstill.deploy.ranker import Ranker
 from chatstill.errors import UserError

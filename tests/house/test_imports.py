@@ -62,6 +62,7 @@ QUICK = (
     "models.networks.static.",
     "cli",
     "text.reading",
+    "deploy.folder",
 )
 
 

@@ -70,8 +70,13 @@ def index(
     """Encode replies once and keep them, for `rank`; or change such an index."""
     of_form = (hold, dtype, pool, first_stage, fresh) != (None, "fp16", 1, None, False)
     _require_one_change(replies, add, remove, compact, of_form)
+    from ..deploy.folder import require_index, require_ours
+
+    if replies is None:
+        require_index(out, "--out")
+    else:
+        require_ours(out)
     from ..deploy import change
-    from ..deploy.folder import require_ours
     from ..deploy.index import Index
     from ..deploy.manifest import read_manifest
     from ..deploy.network import open_network
@@ -85,11 +90,9 @@ def index(
         names = read_names(remove, read_manifest(out, "--out").named)
         manifest = change.remove(out, names, desk)
     elif add is not None:
-        read_manifest(out, "--out")
         file = _replies(add, desk)
         manifest = change.add(open_network(model, plugins or ()), file, out, desk)
     else:
-        require_ours(out)
         file = _replies(replies or Path(), desk)
         served = open_network(model, plugins or ())
         form = change.Form(hold, dtype, pool, first_stage)
@@ -97,6 +100,7 @@ def index(
     left = Index(out)
     ids = f" of {counted(int((~left.removed).sum()), 'id')}" if manifest.named else ""
     held = f"{counted(len(left), 'reply', 'replies')}{ids}"
+    say(console, *_network_lines(model))
     say(console, f"index: {out} ({held}; {manifest.form}; network {manifest.network[:16]})")
 
 
@@ -145,13 +149,18 @@ def rank(
     plugins: Plugins = None,
 ) -> None:
     """Rank the replies of an index for a query, or for a file of them."""
+    from ..deploy.folder import require_index
+
+    _require_one_source(query, queries, output)
+    require_index(index, "INDEX")
     from ..deploy.ranker import Ranker
     from ..deploy.reply_file import read_queries
 
-    _require_one_source(query, queries, output)
     console = standard_output()
     asked = [query] if query is not None else read_queries(queries or Path())
     ranker = Ranker(model, index, label=label, first_stage=first_stage, plugins=plugins or ())
+    for line in _network_lines(model):
+        standard_error().print(line, style="dim")
     _about(ranker, top)
     if query is not None:
         _show(console, ranker.rank(query, top))
@@ -176,6 +185,16 @@ def _require_one_source(query: str | None, queries: Path | None, output: Path | 
     if (queries is None) != (output is None):
         message = "--queries FILE and --output FILE belong together"
         raise UserError(Problem("--output", message, code="rank.output-missing"))
+    if output is None or queries is None or not output.exists():
+        return
+    ours = output.is_file() and not (queries.exists() and output.samefile(queries))
+    if ours:
+        with output.open(encoding="utf-8", errors="replace") as stream:
+            ours = stream.readline(100).rstrip("\n").split("\t") == list(HEAD)
+    if not ours:
+        message = f"{output} exists and holds no rankings"
+        hint = "Name another file, or remove this one yourself."
+        raise UserError(Problem("--output", message, hint, code="rank.output-taken"))
 
 
 def _about(ranker: "Ranker", top: int) -> None:
@@ -211,6 +230,14 @@ def _show(console: Terminal, found: list["Ranked"]) -> None:
     for one in found:
         table.add_row(str(one.rank), f"{one.score:.4f}", ", ".join(one.ids), one.reply)
     console.print(table)
+
+
+def _network_lines(model: Path) -> list[str]:
+    """Which network is taken of a run's or a chain's folder."""
+    from ..models.save import kept_folder
+    from ..run.results import network_lines
+
+    return network_lines(model, kept_folder(model) or model)
 
 
 def _desk(console: Terminal, queries: list[str] | None, label: str | None) -> "Desk":

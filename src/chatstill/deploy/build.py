@@ -20,9 +20,10 @@ from ..data.fingerprint import fingerprint
 from ..disk.write import clear_folder, remove, write_json
 from ..errors import Problem, UserError
 from ..figures import byte_size
+from .folder import BUILDING
 from .held import VERSION, Column, Held, Kept
 from .index import NAME, ROWS, TEXT, TOKENS, Index, batch_end
-from .manifest import BUILDING, ColumnEntry, FileEntry, Manifest, Nearest, write_manifest
+from .manifest import ColumnEntry, FileEntry, Manifest, Nearest, write_manifest
 from .nearest import write_graph
 from .network import Served
 from .numbers import Dtype, bytes_per_row, packed

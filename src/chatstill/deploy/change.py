@@ -14,10 +14,10 @@ from ..errors import Problem, UserError
 from ..figures import counted
 from .build import Encoding, Moving, Writer, clear, size_of
 from .entries import new_replies, numbers_of
-from .folder import existing, require_ours, require_same
+from .folder import FILE, require_index, require_ours
 from .held import Held, Hold, held_by
 from .index import Index
-from .manifest import FILE, ColumnEntry, Manifest, Nearest, writing_to
+from .manifest import ColumnEntry, Manifest, Nearest, read_manifest, writing_to
 from .measure import effect_of_form, first_stage_recall, sample_queries
 from .nearest import LOWEST_RECALL, require_library
 from .network import Relevance, Served, relevance_of
@@ -87,7 +87,7 @@ def build(
         parts = {"replies": _digest(file.replies), "first stage": form.first_stage}
         writer = Writer(folder, empty, parts)
         if (folder / FILE).is_file() and not fresh:
-            require_same(folder, writer.build)
+            _require_same(folder, writer.build)
             desk.tell(f"{folder} is this index already: nothing to do")
             return _as_it_is(folder)
         writer.begin()
@@ -102,7 +102,8 @@ def add(served: Served, file: ReplyFile, folder: Path, desk: Desk) -> Manifest:
         UserError: an id is there with another reply; ids where the index has none, or the other way round;
             another network's index; the disk is too small.
     """
-    with writing_to(existing(folder)):
+    require_index(folder, "--out")
+    with writing_to(folder):
         index = Index(folder)
         index.require(served.fingerprint)
         if index.manifest.named != file.named:
@@ -136,7 +137,8 @@ def remove(folder: Path, names: Sequence[str], desk: Desk) -> Manifest:
     Raises:
         UserError: names that are not there; then nothing is removed.
     """
-    with writing_to(existing(folder)):
+    require_index(folder, "--out")
+    with writing_to(folder):
         index = Index(folder)
         old, numbers = index.manifest, numbers_of(index, names)
         writer = Writer(folder, index.manifest, {"remove": list(names)})
@@ -153,7 +155,8 @@ def remove(folder: Path, names: Sequence[str], desk: Desk) -> Manifest:
 
 def compact(folder: Path, desk: Desk) -> Manifest:
     """Writes what is left into new files, without encoding anything, and gives the room of the rest back."""
-    with writing_to(existing(folder)):
+    require_index(folder, "--out")
+    with writing_to(folder):
         index = Index(folder)
         old = index.manifest
         if not index.removed.any() and len(old.names) <= 1:
@@ -250,6 +253,20 @@ def _measured_by(served: Served, label: str | None) -> Relevance:
             raise
         last = int(served.model.config.num_labels or 1) - 1
         return Relevance(last, False, False, "the last output")
+
+
+def _require_same(folder: Path, build: str) -> None:
+    """Refuses to build where another complete index is.
+
+    Raises:
+        UserError: the index there is not this build.
+    """
+    names = read_manifest(folder, "--out").names
+    if len(names) == 1 and names[0].file == f"names-{build}.safetensors":
+        return
+    message = f"{folder} is an index already, of other replies, another form or another network"
+    hint = "--add FILE adds to it, --fresh builds it anew."
+    raise UserError(Problem("--out", message, hint, code="index.there-already"))
 
 
 def _as_it_is(folder: Path) -> Manifest:

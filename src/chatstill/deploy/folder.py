@@ -1,4 +1,7 @@
-"""Whose a folder is: an index is written only where nothing of others lies."""
+"""Whose a folder is: an index is written only where nothing of others lies, and read where one is.
+
+Nothing here needs torch: a wrong folder is told before it is loaded.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,39 @@ from pathlib import Path
 
 from ..disk.fresh import is_fresh_name
 from ..errors import Problem, UserError
-from .manifest import BUILDING, LOCK, is_index, read_manifest
+
+FILE = "index.json"
+BUILDING = "building.json"
+LOCK = ".lock"
+
+
+def is_index(folder: Path) -> bool:
+    """Whether a folder is an index, or one that is being built."""
+    return (folder / FILE).is_file() or (folder / BUILDING).is_file()
+
+
+def require_index(folder: Path, place: str) -> None:
+    """Refuses a folder without a complete index.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not (folder / FILE).is_file():
+        raise UserError(absent(folder, place))
+
+
+def absent(folder: Path, place: str) -> Problem:
+    """What is said of a folder without a complete index."""
+    if folder.is_file():
+        message = f"{folder} is a file, expected the folder of an index"
+        return Problem(place, message, code="index.is-a-file")
+    if (folder / BUILDING).is_file():
+        message = f"building the index {folder} was interrupted: nothing can be ranked yet"
+        hint = "Start the same `chatstill index` again: it goes on."
+        return Problem(place, message, hint, code="index.not-complete")
+    what = "is no index" if folder.exists() else "is not there"
+    hint = f"Build one: chatstill index MODEL REPLIES --out {folder}"
+    return Problem(place, f"{folder} {what}", hint, code="index.none")
 
 
 def require_ours(folder: Path) -> None:
@@ -28,27 +63,3 @@ def require_ours(folder: Path) -> None:
         raise UserError(
             Problem("--out", message, "Name another folder.", code="index.folder-of-others")
         )
-
-
-def existing(folder: Path) -> Path:
-    """The folder of an index that is complete.
-
-    Raises:
-        UserError: there is none.
-    """
-    read_manifest(folder, "--out")
-    return folder
-
-
-def require_same(folder: Path, build: str) -> None:
-    """Refuses to build where another complete index is.
-
-    Raises:
-        UserError: the index there is not this build.
-    """
-    names = read_manifest(folder, "--out").names
-    if len(names) == 1 and names[0].file == f"names-{build}.safetensors":
-        return
-    message = f"{folder} is an index already, of other replies, another form or another network"
-    hint = "--add FILE adds to it, --fresh builds it anew."
-    raise UserError(Problem("--out", message, hint, code="index.there-already"))

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from ..errors import Problem, UserError
+from .folder import FILE
 from .held import VECTOR, Column, Held, Kept
-from .manifest import FILE, ColumnEntry, Manifest, read_manifest
+from .manifest import ColumnEntry, Manifest, read_manifest
 from .numbers import SCALE
 from .tensor_file import REBUILD, TensorFile, Texts
 

@@ -15,13 +15,11 @@ from ..data.store import locked
 from ..disk.json_file import JsonFault, fault_of, read_object
 from ..disk.write import write_text
 from ..errors import Problem, UserError
+from .folder import FILE, LOCK, absent
 from .held import Hold
 from .numbers import Dtype
 from .tensor_file import REBUILD, TensorFile, header_digest
 
-FILE = "index.json"
-BUILDING = "building.json"
-LOCK = ".lock"
 FORMAT = 1
 
 PlainName = Annotated[str, Field(pattern=r"^[a-z]+-[0-9a-z-]+\.(safetensors|usearch)$")]
@@ -125,11 +123,6 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_text(folder / FILE, json.dumps(signed, indent=1, ensure_ascii=False) + "\n")
 
 
-def is_index(folder: Path) -> bool:
-    """Whether a folder is an index, or one that is being built."""
-    return (folder / FILE).is_file() or (folder / BUILDING).is_file()
-
-
 def read_manifest(folder: Path, place: str = "INDEX") -> Manifest:
     """The index of a folder.
 
@@ -139,11 +132,8 @@ def read_manifest(folder: Path, place: str = "INDEX") -> Manifest:
     path = folder / FILE
     try:
         signed = read_object(path)
-    except FileNotFoundError:
-        raise UserError(_absent(folder, place)) from None
-    except NotADirectoryError:
-        message = f"{folder} is a file, expected the folder of an index"
-        raise UserError(Problem(place, message, code="index.is-a-file")) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(absent(folder, place)) from None
     except (OSError, JsonFault) as error:
         message = fault_of(error)
         raise UserError(
@@ -163,16 +153,6 @@ def read_manifest(folder: Path, place: str = "INDEX") -> Manifest:
         raise UserError(
             Problem(str(path), message, REBUILD, code="index.manifest-damaged")
         ) from None
-
-
-def _absent(folder: Path, place: str) -> Problem:
-    if (folder / BUILDING).is_file():
-        message = f"building the index {folder} was interrupted: nothing can be ranked yet"
-        hint = "Start the same `chatstill index` again: it goes on."
-        return Problem(place, message, hint, code="index.not-complete")
-    what = "is no index" if folder.exists() else "is not there"
-    hint = f"Build one: chatstill index MODEL REPLIES --out {folder}"
-    return Problem(place, f"{folder} {what}", hint, code="index.none")
 
 
 @contextmanager
