@@ -1,7 +1,6 @@
 """Full disk, exhausted memory, numbers that are not finite: one message, the last good checkpoint stands."""
 
 import os
-import subprocess
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ from chatstill.errors import RunFailure
 from chatstill.train import checkpoints, trainer
 from chatstill.train.checkpoints import damage_of
 
+from ..small_disk import mounted
 from . import world
 
 NO_SPACE = {
@@ -124,16 +124,9 @@ def test_too_high_a_learning_rate_ends_in_one_message(run, tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 1.5 MB, where the system lets us make one."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1536k", "tmpfs", str(folder)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("no right to mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    """A file system of 1.5 MB."""
+    with mounted(tmp_path / "small", "1536k") as folder:
+        yield folder
 
 
 @pytest.mark.slow

@@ -1,25 +1,17 @@
 """A disk that fills up while an index is built or added to: one message, and the last index stands."""
 
-import subprocess
-
 import pytest
 
 from chatstill import cli
 from tests.deploy.serving import REPLIES, content, saved
+from tests.small_disk import mounted
 
 
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 300 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)], capture_output=True
-    )
-    if done.returncode:
-        pytest.skip("no right to mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "300k") as folder:
+        yield folder
 
 
 def run(capsys, *words):

@@ -233,13 +233,20 @@ class Writer:
             }
 
         name = f"shard-{self.build}-{number:05d}.safetensors"
-        if is_whole(self.folder / name, self.build):
-            on_rows(len(rows))
-        return self._file(name, make, len(rows))
+        return self._file(name, make, len(rows), on_rows)
 
-    def _file(self, name: str, make: Callable[[], Arrays], count: int) -> FileEntry:
+    def _file(
+        self,
+        name: str,
+        make: Callable[[], Arrays],
+        count: int,
+        when_there: OnRows = lambda rows: None,
+    ) -> FileEntry:
+        """A file that is made unless it is there whole; ``when_there`` is told its count then."""
         path = self.folder / name
-        if not is_whole(path, self.build):
+        if is_whole(path, self.build):
+            when_there(count)
+        else:
             write_tensors(path, make(), self.build)
         return FileEntry.of(path, count)
 
