@@ -72,11 +72,11 @@ def test_two_processes_make_the_student_of_one(configured, alone, tmp_path):
     loaded = configured(tmp_path, 4)
 
     def work(rank):
-        from chatstill.preflight import preflight as checkup
+        from chatstill.run import task_level
 
         preflights = []
-        preflight = checkup.preflight
-        checkup.preflight = lambda job: preflights.append(rank) or preflight(job)
+        preflight = task_level.preflight
+        task_level.preflight = lambda job: preflights.append(rank) or preflight(job)
         where = world.console()
         pipeline.distill(loaded, console=where)
         return len(preflights), world.said(where)
