@@ -39,6 +39,8 @@ def level_problems(
         path = ("data",) if keys.data is not None else ("task_name",)
         message = f"'{path[0]}': '{name}' learns from a corpus, and this names rows with labels."
         hint = 'Set "task_name": "corpus"; its texts lie in data_dir/corpus/train.txt.'
+        if path[0] in source.of_the_file:
+            hint = f'Set "{path[0]}": null in the link, and "task_name": "corpus".'
         return [source.problem(path, message, hint, code="corpus.rows-with-labels")]
     try:
         task_of(keys, plugins)
@@ -48,11 +50,12 @@ def level_problems(
 
 
 def _unread(source: Source) -> list[Problem]:
+    """Warnings; what a chain's file says for its other links is none of this link's."""
     message = (
         "'{}' has no effect: a run on a corpus trains the network of pretrained_architectures."
     )
     return [
         source.problem((key,), message.format(key), warning=True, code="corpus.key-without-effect")
         for key in UNREAD
-        if source.written((key,))
+        if source.written((key,)) and key not in source.of_the_file - {"preprocess"}
     ]

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem, UserError
+from .alone import without_teacher
 from .compat import legacy
 from .compat.placeholders import clear_placeholders
-from .files import check_files
+from .files import check_corpus, check_files
 from .level import level_problems
 from .methods import choose_method, read_blocks
 from .places import KeyPath, in_file_order
@@ -124,10 +125,15 @@ def load_source(
     keys, found, faulty = _keys(source, blocks.known, blocks.homes)
     problems += found
     needs_teacher = verb == "teach" or choice.method is None or choice.method.needs_teacher
+    if not needs_teacher and choice.method is not None and choice.method.level == "task":
+        keys, found = without_teacher(keys, source)
+        problems += found
     problems += missing(keys, source, unfilled, faulty, verb=verb, needs_teacher=needs_teacher)
     problems += level_problems(keys, source, choice.method, plugins)
     problems += consistency(keys, source, verb=verb)
     problems += check_files(keys, source, verb=verb, plugins=plugins)
+    if "corpus" in choice.data_of(blocks.config):
+        problems += check_corpus(keys, source)
     problems = sort_problems(problems, source.name)
     if any(problem.severity == "error" for problem in problems):
         raise UserError(problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...models.save import save_student
 from .job import open_job
 from .plan import preflight
 from .results import evaluate_folder as evaluate
@@ -28,6 +29,11 @@ __all__ = ["evaluate", "open_job", "preflight", "report", "scored", "train"]
 def without_networks(config: RunConfig, method_class: type[Method]) -> list[Problem]:
     """Nothing more: ``open_job`` reads the corpus too."""
     return []
+
+
+def stand_in(job: CorpusJob, folder: Path) -> None:
+    """With its masked-LM head."""
+    save_student(job.method.kept(), job.tokenizer, folder, ())
 
 
 def renew_data_report(job: CorpusJob, path: Path) -> None:

@@ -42,6 +42,10 @@ class Prepared:
     train: Blocks
     dev: Blocks
 
+    def num_rows(self, data: str) -> int:
+        """Blocks that are trained on; all phases learn from them."""
+        return len(self.train)
+
 
 @dataclass
 class Trained:
