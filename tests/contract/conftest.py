@@ -20,7 +20,7 @@ from ..path.by_hand import set_weights
 from ..train.conftest import ToySteps, tiny_bert
 
 FOLDER = Path(chatstill.methods.__file__).parent
-NOT_METHODS = {"__init__", "base", "_context"}
+NOT_METHODS = {"__init__", "base", "_context", "_masking"}
 FILES = lookup.method_files()
 # A file of terms is a method of its own, by its model_type; other methods by their module.
 TERMS = [name for name, file in FILES.items() if file.method == lookup.TERMS]

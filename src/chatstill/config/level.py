@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..methods.base import Method
 
 UNREAD = (
-    *("teacher_architectures", "student_architectures", "teacher_cache", "teacher_output"),
+    *("teacher_architectures", "student_architectures", "teacher_output"),
     *("class_weights", "positive_label", "max_query_length", "max_reply_length", "preprocess"),
     *("predictions_texts", "label_noise", "compare_alone", "on_bad_row", "groups"),
 )
@@ -24,6 +24,22 @@ def level_problems(
     """All findings; none for a verb that trains nothing, nor where the task is faulty itself."""
     if method is None or not (keys.task_name or keys.data is not None):
         return []
+    return [*_drawn_tokens(keys, source, method), *_of_level(keys, source, method, plugins)]
+
+
+def _drawn_tokens(keys: RunKeys, source: Source, method: "type[Method]") -> list[Problem]:
+    """``"teacher_cache": true`` where no row is read twice alike."""
+    if not method.makes_tokens or keys.teacher_cache is not True:
+        return []
+    name = source.get(("model_type",)) or "teach"
+    message = f"'teacher_cache': '{name}' draws tokens anew in every epoch: no row is read twice alike."
+    hint = 'Leave the key out: "auto" runs the teacher live.'
+    return [source.problem(("teacher_cache",), message, hint, code="cache.tokens-are-drawn")]
+
+
+def _of_level(
+    keys: RunKeys, source: Source, method: "type[Method]", plugins: tuple[str, ...]
+) -> list[Problem]:
     is_corpus = keys.data is None and without_labels(keys.task_name)
     wants_corpus = method.level == "pretraining"
     name = source.get(("model_type",)) or "teach"

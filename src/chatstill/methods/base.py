@@ -48,10 +48,22 @@ if TYPE_CHECKING:
 
 
 class MethodConfig(BaseModel):
-    """Base of a method's knobs. Unknown keys are errors; ``note`` is a comment in any block."""
+    """Base of a method's knobs. Unknown keys are errors; ``note`` is a comment in any block.
+
+    Class attributes:
+        later: Knobs that earlier runs did not have: at their defaults no part of a run's fingerprint.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     note: Any = None
+
+    def deciding(self) -> dict[str, Any]:
+        """Knobs that decide the weights, as JSON has them."""
+        fields = type(self).model_fields
+        unset = {key for key in self.later if getattr(self, key) == fields[key].default}
+        return self.model_dump(mode="json", exclude={"note", *unset})
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from ...train.launch import world_size
 from ..job import tokenizer_of
 from ..settling import Settled, problems_of, settle_kept
 from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of, with_usual
+from .masking import masking_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -105,7 +106,8 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
         notes.append("the weights have no whole masked-LM head: what is new of it starts at random")
     start: Start = "random" if at_random or getattr(knobs, "train", "all") == "head" else "whole"
     config, usual, far = _settle(config, model, start)
-    masking = Masking.of(tokenizer, getattr(knobs, "masked_share", 0.15))
+    masking, found = masking_of(knobs, tokenizer)
+    problems += found
     run = RunValues(config.epochs, config.rate, config.max_steps, config.seed, masking=masking)
     method = method_class(knobs, model, None, objective="cross_entropy", run=run)
     problems += [*problems_of(config, method), *far]

@@ -19,6 +19,7 @@ from ...train.phases import steps_of
 from ...train.precision import precision_of
 from ...train.resources import check_disk, disk_needs
 from ...train.steps import batch_text
+from .masking import masking_rows
 
 if TYPE_CHECKING:
     from .job import CorpusJob
@@ -156,7 +157,7 @@ def _phases(job: CorpusJob, train: Extent) -> list[Section]:
             ("learning rate", rate),
             ("precision", precision_of(fp16=config.fp16, bf16=config.bf16)),
             ("trained", phase.train),
-            ("masked", f"{job.masking.share:.3g} of each block's tokens"),
+            *masking_rows(job.masking),
         ]
         sections.append(Section(f"phase: {phase.name}", rows))
     return sections

@@ -27,6 +27,7 @@ from ...train.phases import PhaseResult
 from ...train.records import Records
 from ...train.steps import ViewSteps
 from ..train import run_engine
+from .masking import count_for_masking
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,6 +72,7 @@ def prepare_corpus(job: CorpusJob, folder: Path, console: Console) -> Prepared:
             f"{blocks.num_tokens:,} tokens, longest {length}"
         )
         parts.append(blocks)
+    count_for_masking(job, parts[0], cache, folder if rank() == 0 else None)
     return Prepared(*parts)
 
 
