@@ -1,9 +1,14 @@
 """Whether a method and the rows it is given are of one level, and keys that mean nothing at it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..disk.json_file import known_object
+from ..disk.run_files import last_link
+from ..disk.run_names import NETWORKS
 from ..errors import Problem, UserError
 from ..tasks import without_labels
+from ..tasks.texts import TextsTask
 from .schema import RunKeys
 from .source import Source
 from .task import task_of
@@ -13,9 +18,11 @@ if TYPE_CHECKING:
 
 UNREAD = (
     *("teacher_architectures", "student_architectures", "teacher_output"),
-    *("class_weights", "positive_label", "max_query_length", "max_reply_length", "preprocess"),
-    *("predictions_texts", "label_noise", "compare_alone", "on_bad_row", "groups"),
+    *("class_weights", "positive_label", "max_query_length", "max_reply_length"),
+    *("predictions_texts", "label_noise", "compare_alone", "groups"),
 )
+MASKED_LM = "ForMaskedLM"
+OF_ROWS = ("preprocess", "on_bad_row")  # they change which texts the rows of a task give
 
 
 def level_problems(
@@ -32,7 +39,9 @@ def _drawn_tokens(keys: RunKeys, source: Source, method: "type[Method]") -> list
     if not method.makes_tokens or keys.teacher_cache is not True:
         return []
     name = source.get(("model_type",)) or "teach"
-    message = f"'teacher_cache': '{name}' draws tokens anew in every epoch: no row is read twice alike."
+    message = (
+        f"'teacher_cache': '{name}' draws tokens anew in every epoch: no row is read twice alike."
+    )
     hint = 'Leave the key out: "auto" runs the teacher live.'
     return [source.problem(("teacher_cache",), message, hint, code="cache.tokens-are-drawn")]
 
@@ -51,24 +60,33 @@ def _of_level(
         return [source.problem(("task_name",), message, hint, code="corpus.method-of-a-task")]
     if not wants_corpus:
         return []
-    if not is_corpus:
-        path = ("data",) if keys.data is not None else ("task_name",)
-        message = f"'{path[0]}': '{name}' learns from a corpus, and this names rows with labels."
-        hint = 'Set "task_name": "corpus"; its texts lie in data_dir/corpus/train.txt.'
-        return [source.problem(path, message, hint, code="corpus.rows-with-labels")]
     try:
-        task_of(keys, plugins)
-    except UserError as error:  # a metric that it does not have
-        return error.problems
-    return _unread(source)
+        task = task_of(keys, plugins, "pretraining")
+    except (
+        UserError
+    ) as error:  # a metric that it does not have; an unknown task is told with its files
+        return [problem for problem in error.problems if problem.place != "task_name"]
+    return _unread(source, UNREAD if isinstance(task, TextsTask) else (*UNREAD, *OF_ROWS))
 
 
-def _unread(source: Source) -> list[Problem]:
+def level_of_folder(folder: Path) -> str:
+    """Of the network in a folder, or in that of its run: one with a masked-LM head reads texts alone."""
+    places = [*(folder / name for name in NETWORKS), folder]
+    found = next((p for place in places if (p := place / "config.json").is_file()), None)
+    if found is None:
+        last = last_link(folder)
+        return "task" if last is None else level_of_folder(last)
+    named = known_object(found).get("architectures")
+    names = named if isinstance(named, list) else []
+    return "pretraining" if any(str(name).endswith(MASKED_LM) for name in names) else "task"
+
+
+def _unread(source: Source, unread: tuple[str, ...]) -> list[Problem]:
     message = (
         "'{}' has no effect: a run on a corpus trains the network of pretrained_architectures."
     )
     return [
         source.problem((key,), message.format(key), warning=True, code="corpus.key-without-effect")
-        for key in UNREAD
+        for key in unread
         if source.written((key,))
     ]

@@ -192,6 +192,7 @@ def _step(
 ) -> StepTiming:
     synchronize = torch.cuda.synchronize if device.type == "cuda" else _nothing
     started = time.perf_counter()
+    batch = trial.method.prepare_batch(dict(batch), context)
     inputs = {name: tensor.to(device) for name, tensor in batch.items()}
     with autocast(precision, device):
         counts = trial.method.counts(batch, context)

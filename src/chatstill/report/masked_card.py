@@ -24,8 +24,8 @@ print(tokenizer.convert_ids_to_tokens(scores.topk(5).indices[0].tolist()))
 """
 MEANING = (
     "`loss` is the mean of -log p of the right piece at masked positions (15 % of each block, the same ones "
-    "for every network), `masked_acc` the share of them where the likeliest piece is right, "
-    "`pseudo_perplexity` is exp(loss).\n"
+    "for every network); lower is better. Masked accuracy is the share of them where the likeliest piece is "
+    "right, pseudo-perplexity is exp(loss).\n"
 )
 
 

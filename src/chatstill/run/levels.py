@@ -101,8 +101,8 @@ def level_of(loaded: Loaded) -> Level:
 
 
 def level_of_rows(config: RunConfig) -> Level:
-    """That of the rows that a configuration names: texts without labels are a corpus."""
+    """That of the network that is looked at, or of its rows: texts without labels are a corpus."""
     from ..tasks import without_labels
 
     is_corpus = config.data is None and without_labels(config.task_name)
-    return level("pretraining" if is_corpus else "task")
+    return level("pretraining" if is_corpus else config.level)

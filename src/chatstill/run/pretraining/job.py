@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...config.schema import Architecture, RunConfig
@@ -19,14 +18,14 @@ from ...models.load import load_config
 from ...models.masked_lm import head_missing, head_problem, load_masked_lm
 from ...readers.word_pieces import RowEncoder
 from ...tasks.base import Task
-from ...tasks.corpus import Corpus, survey_corpus
-from ...tasks.files import locate
+from ...tasks.corpus_survey import Corpus
 from ...text.vocabulary import check_vocabulary
 from ...train.launch import world_size
 from ..job import tokenizer_of
 from ..settling import Settled, problems_of, settle_kept
 from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of, with_usual
 from .masking import masking_of
+from .texts import corpus_from
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -85,7 +84,8 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
     problems: list[Problem] = []
     corpus: Corpus | None = None
     try:
-        corpus = corpus_of(config)
+        corpus = corpus_from(config)
+        problems += corpus.warnings
     except UserError as error:
         problems += error.problems
     try:
@@ -126,16 +126,6 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
         list(dict.fromkeys(problems)),
         usual | kept,
     )
-
-
-def corpus_of(config: RunConfig) -> Corpus:
-    """The corpus of a configuration, read once.
-
-    Raises:
-        UserError: files that are missing, empty, or no text.
-    """
-    task, folder = task_of(config), Path(config.data_dir)
-    return survey_corpus(*(locate(task, split, folder).path for split in ("train", "dev")))
 
 
 def reading_problems(

@@ -2,67 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...data.blocks import SMALL_IDS, blocks_of
 from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.speed import count_parameters
 from ...figures import byte_size, counted
 from ...models.layers import count_layers
 from ...preflight.plan import Plan, Section, network_rows
 from ...preflight.preflight import check_machine
-from ...tasks.corpus import Stretch
 from ...train.launch import world_size
 from ...train.phases import steps_of
 from ...train.precision import precision_of
-from ...train.resources import check_disk, disk_needs
 from ...train.steps import batch_text
+from .cost import Extent, costs, measure
 from .masking import masking_rows
 
 if TYPE_CHECKING:
     from .job import CorpusJob
 
-SAMPLE = 1 << 21  # bytes of a part that are tokenised for the plan
 SCORED, FEW = 0.15, 300  # share of dev that is scored; fewer tokens than these are told
-
-
-@dataclass(frozen=True)
-class Extent:
-    """What a part of a corpus comes to.
-
-    Attributes:
-        blocks: Their number.
-        tokens: Special ones among them.
-        exact: Whether all of it was tokenised; else it is an estimate.
-    """
-
-    blocks: int
-    tokens: int
-    exact: bool
-
-    @property
-    def about(self) -> str:
-        """Before a number in words."""
-        return "" if self.exact else "about "
-
-
-def measure(job: CorpusJob, stretch: Stretch) -> Extent:
-    """Tokenises the first megabytes of a part."""
-    blocks = tokens = read = 0
-    exact = True
-    length = job.config.max_seq_length
-    for at, lot in blocks_of(stretch, job.encoder, length):
-        if SAMPLE <= read < stretch.size:
-            exact = False
-            break
-        blocks, tokens = blocks + len(lot), tokens + sum(map(len, lot))
-        read = at - stretch.start
-    if exact or not read:
-        return Extent(blocks, tokens, True)
-    whole = stretch.size / read
-    return Extent(round(blocks * whole), round(tokens * whole), False)
 
 
 def preflight(job: CorpusJob) -> Plan:
@@ -74,7 +32,9 @@ def preflight(job: CorpusJob) -> Plan:
     problems = [*job.problems, *check_machine(job.config)]
     train, dev = (measure(job, part) for part in (job.corpus.train, job.corpus.dev))
     problems += _too_small(job, train, dev)
-    costs, found = _costs(job, train, dev)
+    if errors_of(problems):
+        raise UserError(problems)
+    estimates, found = costs(job, train, dev)
     problems += found
     if errors_of(problems):
         raise UserError(problems)
@@ -82,7 +42,7 @@ def preflight(job: CorpusJob) -> Plan:
     if job.idle:
         text = f"{', '.join(job.idle)}: of other methods than {job.config.model_type}"
         sections.append(Section("configuration", [("no effect", shown(text))]))
-    return Plan([*sections, costs], problems)
+    return Plan([*sections, estimates], problems)
 
 
 def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
@@ -94,9 +54,9 @@ def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
             f"least {least} are needed"
         )
         hint = "Give more text, or a lower max_seq_length."
-        path = str(job.corpus.train.path)
+        path = job.corpus.train.name
         problems.append(Problem(path, message, hint, code="corpus.too-small"))
-    path, scored = str(job.corpus.dev.path), SCORED * dev.tokens
+    path, scored = job.corpus.dev.name, SCORED * dev.tokens
     if not dev.blocks:
         message = "the tokenizer finds no token in it"
         problems.append(Problem(path, message, code="corpus.no-token"))
@@ -127,10 +87,11 @@ def _corpus(job: CorpusJob, train: Extent, dev: Extent) -> Section:
         rows.append(
             (
                 split,
-                f"{part.path}, {byte_size(part.size)}: {corpus.documents[split]:,} documents, "
+                f"{part.name}, {byte_size(part.size)}: {corpus.documents[split]:,} documents, "
                 f"{corpus.lines[split]:,} lines",
             )
         )
+        rows += [("", note) for note in [corpus.notes.get(split)] if note]
         rows.append(
             (
                 "",
@@ -161,22 +122,3 @@ def _phases(job: CorpusJob, train: Extent) -> list[Section]:
         ]
         sections.append(Section(f"phase: {phase.name}", rows))
     return sections
-
-
-def _costs(job: CorpusJob, train: Extent, dev: Extent) -> tuple[Section, list[Problem]]:
-    config, model = job.config, job.method.student
-    size = 4 if len(job.tokenizer) > SMALL_IDS else 2
-    prepared = size * (train.tokens + dev.tokens) + 8 * (train.blocks + dev.blocks)
-    parameters = count_parameters(model).total
-    needs = disk_needs(
-        Path(config.output_dir),
-        student_bytes=4 * parameters,
-        trained_parameters=parameters,
-        save_total_limit=config.save_total_limit,
-        keep_best=config.keep == "best",
-        cache_dir=Path(config.cache_dir) if config.cache_dir else None,
-        cache_bytes=prepared,
-    )
-    text = ", ".join(f"{need.what} {byte_size(need.size)}" for need in needs)
-    rows = [("disk", f"{text}; {size} bytes a token")]
-    return Section("costs", rows), check_disk(needs)

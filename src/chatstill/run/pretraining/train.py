@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ...data.blocks import Blocks, prepare_blocks
-from ...data.fingerprint import file_sha256
 from ...data.masking import Masking
 from ...evaluate.masked import masked_scores
 from ...evaluate.scoring import weights_digest
 from ...features.capture import takes_token_types
 from ...figures import byte_size
-from ...tasks.corpus import Stretch
+from ...tasks.corpus import Lines
 from ...tasks.selection import LOWER_IS_BETTER, main_metric_of
 from ...train.control import Agreement
 from ...train.device import device_of
@@ -28,6 +28,7 @@ from ...train.records import Records
 from ...train.steps import ViewSteps
 from ..train import run_engine
 from .masking import count_for_masking
+from .texts import content_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,8 +65,8 @@ def prepare_corpus(job: CorpusJob, folder: Path, console: Console) -> Prepared:
     config = job.config
     cache = Path(config.cache_dir) / "views" if config.cache_dir else folder / "cache"
     parts = []
-    for split, stretch in (("train", job.corpus.train), ("dev", job.corpus.dev)):
-        blocks = _prepare(job, stretch, cache, folder, split, console)
+    for split, lines in (("train", job.corpus.train), ("dev", job.corpus.dev)):
+        blocks = _prepare(job, lines, cache, folder, split, console)
         length = int(blocks.lengths.max(initial=0))
         say(
             f"{split}: {len(blocks):,} blocks of {blocks.documents:,} documents, "
@@ -77,20 +78,20 @@ def prepare_corpus(job: CorpusJob, folder: Path, console: Console) -> Prepared:
 
 
 def _prepare(
-    job: CorpusJob, stretch: Stretch, cache: Path, folder: Path, split: str, console: Console
+    job: CorpusJob, lines: Lines, cache: Path, folder: Path, split: str, console: Console
 ) -> Blocks:
     with console.status(f"tokenising {split}") as status:
 
         def show(done: int) -> None:
-            status.update(f"tokenising {split}: {byte_size(done)} of {byte_size(stretch.size)}")
+            status.update(f"tokenising {split}: {byte_size(done)} of {byte_size(lines.size)}")
 
         return prepare_blocks(
-            stretch,
+            lines,
             job.encoder,
             cache,
             length=job.config.max_seq_length,
             vocabulary=len(job.tokenizer),
-            source=file_sha256(stretch.path),
+            source=content_of(lines),
             progress=show,
             user=folder if rank() == 0 else None,
         )
@@ -115,7 +116,7 @@ def train_job(
         config=job.config,
         folder=folder,
         store=store,
-        data={"train": ViewSteps(parts.train, _batches(job), job.config)},
+        data={"train": ViewSteps(parts.train, batches_of(job), job.config)},
         on_log=records.add,
         evaluate=scores.metrics,
         lower_is_better=scores.main in LOWER_IS_BETTER,
@@ -126,7 +127,8 @@ def train_job(
     )
 
 
-def _batches(job: CorpusJob) -> Any:
+def batches_of(job: CorpusJob) -> Callable[[Blocks, np.ndarray], dict[str, torch.Tensor]]:
+    """Pads blocks to a batch."""
     types = takes_token_types(job.method.student)
 
     def batch(blocks: Blocks, rows: np.ndarray) -> dict[str, torch.Tensor]:
