@@ -1,31 +1,31 @@
 """Whether a method and the rows it is given are of one level, and keys that mean nothing at it."""
 
-from typing import TYPE_CHECKING
-
 from ..errors import Problem, UserError
 from ..tasks import without_labels
 from .schema import RunKeys
 from .source import Source
 from .task import task_of
 
-if TYPE_CHECKING:
-    from ..methods.base import Method
-
 UNREAD = (
-    *("teacher_architectures", "student_architectures", "teacher_cache", "teacher_output"),
+    *("teacher_architectures", "teacher_cache", "teacher_output"),
     *("class_weights", "positive_label", "max_query_length", "max_reply_length", "preprocess"),
     *("predictions_texts", "label_noise", "compare_alone", "on_bad_row", "groups"),
 )
 
 
 def level_problems(
-    keys: RunKeys, source: Source, method: "type[Method] | None", plugins: tuple[str, ...]
+    keys: RunKeys,
+    source: Source,
+    level: str | None,
+    plugins: tuple[str, ...],
+    *,
+    has_teacher: bool,
 ) -> list[Problem]:
     """All findings; none for a verb that trains nothing, nor where the task is faulty itself."""
-    if method is None or not (keys.task_name or keys.data is not None):
+    if level is None or not (keys.task_name or keys.data is not None):
         return []
     is_corpus = keys.data is None and without_labels(keys.task_name)
-    wants_corpus = method.level == "pretraining"
+    wants_corpus = level == "pretraining"
     name = source.get(("model_type",)) or "teach"
     if is_corpus and not wants_corpus:
         message = (
@@ -44,15 +44,17 @@ def level_problems(
         task_of(keys, plugins)
     except UserError as error:  # a metric that it does not have
         return error.problems
-    return _unread(source)
+    return _unread(source, has_teacher)
 
 
-def _unread(source: Source) -> list[Problem]:
+def _unread(source: Source, has_teacher: bool) -> list[Problem]:
+    does = "learns from" if has_teacher else "trains"
     message = (
-        "'{}' has no effect: a run on a corpus trains the network of pretrained_architectures."
+        f"'{{}}' has no effect: a run on a corpus {does} the network of pretrained_architectures."
     )
+    unread = UNREAD if has_teacher else (*UNREAD, "student_architectures")
     return [
         source.problem((key,), message.format(key), warning=True, code="corpus.key-without-effect")
-        for key in UNREAD
+        for key in unread
         if source.written((key,))
     ]

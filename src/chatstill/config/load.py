@@ -14,7 +14,7 @@ from .level import level_problems
 from .methods import choose_method, read_blocks
 from .places import KeyPath, in_file_order
 from .resolved import resolve
-from .rules import consistency, missing
+from .rules import TEACHERS, consistency, missing
 from .schema import RunConfig, RunKeys
 from .source import Source, read_source
 from .task import task_of
@@ -73,6 +73,13 @@ class Loaded:
         assert self.trains is not None, f"'{self.verb}' trains nothing"
         return self.trains
 
+    @property
+    def level(self) -> str:
+        """``task`` or ``pretraining``; a verb that trains nothing is of a task."""
+        if self.trains is None:
+            return "task"
+        return self.trains.level_of(self.config.method or self.trains.Config())
+
     def resolved(self) -> dict[str, dict[str, Any]]:
         """The whole configuration with each value's origin, for the record of a run."""
         return self.values
@@ -123,9 +130,11 @@ def load_source(
 
     keys, found, faulty = _keys(source, blocks.known, blocks.homes)
     problems += found
+    level = choice.level_of(blocks.config)
     needs_teacher = verb == "teach" or choice.method is None or choice.method.needs_teacher
-    problems += missing(keys, source, unfilled, faulty, verb=verb, needs_teacher=needs_teacher)
-    problems += level_problems(keys, source, choice.method, plugins)
+    teacher = TEACHERS[level or "task"] if needs_teacher else None
+    problems += missing(keys, source, unfilled, faulty, verb=verb, teacher=teacher)
+    problems += level_problems(keys, source, level, plugins, has_teacher=needs_teacher)
     problems += consistency(keys, source, verb=verb)
     problems += check_files(keys, source, verb=verb, plugins=plugins)
     problems = sort_problems(problems, source.name)

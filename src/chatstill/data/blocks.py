@@ -6,7 +6,7 @@ as short as it comes. Any block is reached at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -53,15 +53,29 @@ class Blocks:
 
     teacher: None = None
 
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
-        facts, files = manifest["facts"], manifest["files"]
-        self.folder = folder
+    def __init__(self, ids: np.ndarray, offsets: np.ndarray, facts: Mapping[str, Any]) -> None:
+        self.ids, self.offsets = ids, offsets
         self.fingerprint: str = facts["fingerprint"]
         self.padding_side: str = facts["padding_side"]
         self.documents: int = facts["documents"]
-        self.ids = open_array(folder, "ids", files["ids"]).view(np.ndarray)
-        self.offsets = open_array(folder, "offsets", files["offsets"]).view(np.ndarray)
         self.lengths = np.diff(self.offsets).astype(np.int32)
+
+    @classmethod
+    def opened(cls, folder: Path, manifest: dict[str, Any]) -> Blocks:
+        """Those that were prepared in a folder."""
+        files = manifest["files"]
+        ids, offsets = (
+            open_array(folder, name, files[name]).view(np.ndarray) for name in ("ids", "offsets")
+        )
+        return cls(ids, offsets, manifest["facts"])
+
+    @classmethod
+    def in_memory(cls, blocks: Sequence[Sequence[int]], padding_side: str) -> Blocks:
+        """A few, for a look at them; their documents are not counted."""
+        lengths = np.fromiter(map(len, blocks), np.int64, len(blocks))
+        ids = np.fromiter(chain.from_iterable(blocks), np.int64, int(lengths.sum()))
+        facts = {"fingerprint": "", "padding_side": padding_side, "documents": 0}
+        return cls(ids, np.concatenate([[0], np.cumsum(lengths)]), facts)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -210,7 +224,7 @@ def prepare_blocks(
                 _build(stretch, encode, target, name, length, kind, progress)
                 manifest = read_manifest(target)
             assert manifest is not None, "blocks that were just written cannot be read"
-            return Blocks(target, manifest)
+            return Blocks.opened(target, manifest)
     except OSError as error:
         if is_full(error) or not str(error.filename).startswith(str(folder)):
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ import torch
 from ..data.blocks import Blocks
 from ..data.masking import Masking, mask_rows, row_generator
 from ..data.sampler import eval_batches
-from ..features.capture import takes_token_types
+from ..features.capture import takes_token_types, vocabulary_layer
 from ..losses import vocabulary_answers
-from ..models.masked_lm import head_states, vocabulary_layer
+from ..models.masked_lm import head_states
 from ..tasks.corpus import COUNTED, LOSS, RIGHT
 
 
@@ -49,20 +49,18 @@ def masked_scores(
     scores = np.zeros((len(blocks), 3))
     training, types = model.training, takes_token_types(model)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    weight, bias = vocabulary_layer(model)
+    layer = vocabulary_layer(model)
     model.eval()
     try:
         for number, rows in enumerate(eval_batches(blocks.lengths, batch_size)):
             if number % world_size != rank:
                 continue
             batch = blocks.batch_of(rows, pad_token_id=pad_token_id, with_token_types=types)
-            draws = [row_generator("held out", row) for row in rows.tolist()]
-            ids, valid = batch["input_ids"].numpy(), batch["attention_mask"].numpy()
-            read, targets = map(torch.from_numpy, mask_rows(ids, valid, draws, masking))
+            read, targets = map(torch.from_numpy, _held_out(batch, masking))
             inputs = {k: v.to(device) for k, v in {**batch, "input_ids": read}.items()}
             counted = targets >= 0  # (B, L)
             states = head_states(model, inputs)[counted.to(device)]
-            found = vocabulary_answers(states, weight, bias, targets[counted].to(device))
+            found = vocabulary_answers(states, layer, targets[counted].to(device))
             losses, right = (one.cpu().double().numpy() for one in found)
             of_row = np.repeat(np.arange(len(rows)), counted.sum(1).numpy())
             scores[rows, LOSS] = np.bincount(of_row, losses, len(rows))
@@ -71,3 +69,17 @@ def masked_scores(
     finally:
         model.train(training)
     return add_up(scores) if add_up is not None else scores
+
+
+def held_out_targets(blocks: Blocks, masking: Masking, *, pad_token_id: int) -> np.ndarray:
+    """(K,) ids behind the masked positions of all blocks."""
+    rows = np.arange(len(blocks))
+    batch = blocks.batch_of(rows, pad_token_id=pad_token_id, with_token_types=False)
+    targets = _held_out(batch, masking)[1]
+    return targets[targets >= 0]
+
+
+def _held_out(batch: Mapping[str, torch.Tensor], masking: Masking) -> tuple[np.ndarray, np.ndarray]:
+    """Ids with tokens masked, and targets: of each block the same for every network and run."""
+    draws = [row_generator("held out", row) for row in batch["index"].tolist()]
+    return mask_rows(batch["input_ids"].numpy(), batch["attention_mask"].numpy(), draws, masking)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...data.blocks import SMALL_IDS, blocks_of
 from ...errors import Problem, UserError, errors_of, shown
@@ -19,6 +19,7 @@ from ...train.phases import steps_of
 from ...train.precision import precision_of
 from ...train.resources import check_disk, disk_needs
 from ...train.steps import batch_text
+from .teacher import check_masked
 
 if TYPE_CHECKING:
     from .job import CorpusJob
@@ -74,10 +75,12 @@ def preflight(job: CorpusJob) -> Plan:
     train, dev = (measure(job, part) for part in (job.corpus.train, job.corpus.dev))
     problems += _too_small(job, train, dev)
     costs, found = _costs(job, train, dev)
-    problems += found
+    told, weak = check_masked(job)
+    phases, warnings = _phases(job, train)
+    problems += [*found, *weak, *warnings]
     if errors_of(problems):
         raise UserError(problems)
-    sections = [_network(job), _corpus(job, train, dev), *_phases(job, train)]
+    sections = [_networks(job, told), _corpus(job, train, dev), *phases]
     if job.idle:
         text = f"{', '.join(job.idle)}: of other methods than {job.config.model_type}"
         sections.append(Section("configuration", [("no effect", shown(text))]))
@@ -106,18 +109,24 @@ def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
     return problems
 
 
-def _network(job: CorpusJob) -> Section:
-    model = job.method.student
-    rows = network_rows(
-        "network",
+def _networks(job: CorpusJob, told: str) -> Section:
+    student, teacher = job.method.student, job.method.teacher
+    rows = [] if teacher is None else _network("teacher", teacher)
+    rows += [("", told)] if told else []
+    rows += _network("network" if teacher is None else "student", student)
+    rows += [("", note) for note in job.notes]
+    rows.append(("vocabulary", f"{len(job.tokenizer):,} pieces"))
+    return Section("networks", rows)
+
+
+def _network(role: str, model: Any) -> list[tuple[str, str]]:
+    return network_rows(
+        role,
         layers=count_layers(model.config),
         width=getattr(model.config, "hidden_size", None),
         heads=getattr(model.config, "num_attention_heads", None),
         parameters=count_parameters(model).total,
     )
-    rows += [("", note) for note in job.notes]
-    rows.append(("vocabulary", f"{len(job.tokenizer):,} pieces"))
-    return Section("networks", rows)
 
 
 def _corpus(job: CorpusJob, train: Extent, dev: Extent) -> Section:
@@ -140,8 +149,10 @@ def _corpus(job: CorpusJob, train: Extent, dev: Extent) -> Section:
     return Section("corpus", rows)
 
 
-def _phases(job: CorpusJob, train: Extent) -> list[Section]:
-    config, sections = job.config, []
+def _phases(job: CorpusJob, train: Extent) -> tuple[list[Section], list[Problem]]:
+    config = job.config
+    sections: list[Section] = []
+    problems: list[Problem] = []
     for phase in job.method.phases():
         total, per_epoch = steps_of(config, phase, train.blocks)
         rate = f"{phase.learning_rate or config.rate:g}"
@@ -158,8 +169,13 @@ def _phases(job: CorpusJob, train: Extent) -> list[Section]:
             ("trained", phase.train),
             ("masked", f"{job.masking.share:.3g} of each block's tokens"),
         ]
-        sections.append(Section(f"phase: {phase.name}", rows))
-    return sections
+        more, warnings = job.method.plan(phase, total)
+        problems += [
+            Problem(phase.name, text, severity="warning", code="corpus.of-the-phase")
+            for text in warnings
+        ]
+        sections.append(Section(f"phase: {phase.name}", [*rows, *more]))
+    return sections, problems
 
 
 def _costs(job: CorpusJob, train: Extent, dev: Extent) -> tuple[Section, list[Problem]]:

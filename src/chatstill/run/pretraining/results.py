@@ -20,7 +20,7 @@ from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.masked import masked_scores
 from ...evaluate.results import judge, result_lines
 from ...evaluate.score_file import as_trained, fitting_length
-from ...evaluate.speed import device_name
+from ...evaluate.speed import count_parameters, device_name
 from ...models.masked_lm import head_missing, load_masked_lm
 from ...models.save import kept_folder, save_student
 from ...readers.word_pieces import RowEncoder
@@ -31,6 +31,7 @@ from ...tasks.corpus import Stretch
 from ...tasks.files import locate
 from ...train.device import device_of
 from ..fingerprint import run_facts
+from ..job import tokenizer_of
 from ..results import (
     FORMAT,
     check_evaluation_folder,
@@ -38,7 +39,7 @@ from ..results import (
     model_facts,
     network_lines,
 )
-from .job import corpus_of, reading_problems, tokenizer_of
+from .job import corpus_of, reading_problems
 
 if TYPE_CHECKING:
     from .job import CorpusJob
@@ -76,6 +77,12 @@ def report_run(
             **({} if trained.ended is None else {"ended": trained.ended.facts()}),
             **run_facts(),
         }
+        if trained.teacher_scores is not None and job.method.teacher is not None:
+            teacher = judge(
+                job.task, trained.teacher_scores, np.zeros(len(trained.teacher_scores)), None
+            )
+            size = count_parameters(job.method.teacher).total
+            metrics |= {"teacher": {**teacher, "parameters": size}, "agreement": {}, "ratio": None}
         metrics["dev"]["warnings"] += [] if trained.ended is None else trained.ended.warnings
         write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
         write_json(folder / "metrics.json", metrics)
