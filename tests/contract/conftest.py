@@ -43,6 +43,7 @@ def level_of(name):
 
 
 # Methods for a corpus train no classifier: test_on_a_corpus.py holds them to the same rules.
+CORPUS = [name for name in METHODS if level_of(name) == "pretraining"]
 METHODS = [name for name in METHODS if level_of(name) == "task"]
 OBJECTIVES = ("cross_entropy", "sigmoid", "regression")
 

@@ -109,8 +109,16 @@ def test_a_narrower_student_learns_hidden_states_through_projections(data, teach
     assert "the student starts at random" in said and "projection 8→16 (shared)" in said
     losses = corpus_runs.losses(tmp_path / "out")
     assert losses[-1] < losses[0]
-    body = tf.AutoModel.from_pretrained(tmp_path / "out" / "student")
-    assert body.config.hidden_size == 8
+    body, info = tf.AutoModel.from_pretrained(
+        tmp_path / "out" / "student", output_loading_info=True
+    )
+    assert body.config.hidden_size == 8 and body.config.architectures == ["BertModel"]
+    assert not info["unexpected_keys"]
+    assert all(name.startswith("pooler.") for name in info["missing_keys"]), "a masked LM has none"
+    card = (tmp_path / "out" / "student" / "README.md").read_text("utf-8")
+    assert "no masked-LM head" in card and "by its teacher" in card
+    code = card.split("```python\n")[1].split("```")[0]
+    exec(code.replace("path/to/this/folder", str(tmp_path / "out" / "student")), {})
 
 
 def test_the_student_is_what_teach_and_other_methods_start_from(made, tmp_path):

@@ -51,7 +51,9 @@ def report_run(
 ) -> dict[str, Any] | None:
     """Writes the kept network and, with ``do_eval``, its figures."""
     target = folder / "student"
-    kept = job.method.kept()
+    kept: Any = job.method.kept()
+    if not job.method.trains_outputs:
+        kept = kept.base_model  # a head that nobody trained would pass for one that says something
     save_student(kept, job.tokenizer, target, ())
     metrics: dict[str, Any] | None = None
     if trained.scores is not None:
@@ -88,7 +90,13 @@ def report_run(
         write_json(folder / "metrics.json", metrics)
     ended = [] if trained.ended is None else [trained.ended.text, *trained.ended.warnings]
     card = masked_card(
-        str(job.config.model_type), _start_of(job), job.config.max_seq_length, ended, metrics
+        str(job.config.model_type),
+        _start_of(job),
+        job.config.max_seq_length,
+        ended,
+        metrics,
+        taught=job.method.teacher is not None,
+        with_head=job.method.trains_outputs,
     )
     write_text(target / "README.md", card)
     if metrics is not None:
