@@ -66,7 +66,7 @@ PLANTED = {
     "a link": ("theseus", "theseus_parity.md)", "theseus_glue.md)", "links"),
     "a row": (
         "methods",
-        '| PKD 的代码：用 `KLDivLoss("mean")` 的 KL | 在 `soft` 上写 `"reduction": "mean"` |\n',
+        '| TextBrewer：`kd_ce` | `"loss": "cross_entropy", "temperature_squared": false` |\n',
         "",
         "lines in the table",
     ),

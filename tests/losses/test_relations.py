@@ -89,6 +89,20 @@ def test_gradients_are_those_of_the_plain_form(monkeypatch, causal, at_once):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_padded_queries_count_where_they_are_asked_for():
+    """PaddleNLP's form: keys are masked, rows are not."""
+    student, teacher = (made(4, 0, 1.5), made(4, 1), 0.5), (made(5, 2, 0.5), made(5, 3), 0.4)
+    seen = mask().bool()[:, None, None, :]
+    logs = [
+        (by * q @ k.transpose(-1, -2)).masked_fill(~seen, -1e9).log_softmax(-1)
+        for q, k, by in (student, teacher)
+    ]
+    each = (logs[1].exp() * (logs[1] - logs[0])).masked_fill(~seen, 0).sum()
+    found = losses.products_kl(student, teacher, mask(), positions="all")
+    assert found.item() == pytest.approx(each.item(), rel=1e-5)
+    assert found > 1.01 * losses.products_kl(student, teacher, mask())
+
+
 def test_a_relation_with_itself_gets_the_gradient_of_both_sides():
     values = made(4, 0).requires_grad_()
     teacher = made(4, 2)

@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -199,3 +201,89 @@ def test_what_does_not_fit_is_told_before_anything_starts(data, teacher, tmp_pat
     with refused("teacher.block-missing", "pretrained_architectures"):
         world.loaded(missing, tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+FINE_TUNES = """
+import sys
+
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "chatstill":
+            raise ImportError("chatstill is not installed here")
+
+sys.meta_path.insert(0, Refused())
+import torch
+import transformers as tf
+
+folder, out = sys.argv[1:]
+tokenizer = tf.AutoTokenizer.from_pretrained(folder)
+model = tf.AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
+encoded = tokenizer(["sure the box", "never the box"] * 8, return_tensors="pt", padding=True)
+rows = [
+    {**{name: value[i] for name, value in encoded.items()}, "labels": i % 2} for i in range(16)
+]
+arguments = tf.TrainingArguments(
+    out, max_steps=3, per_device_train_batch_size=4, use_cpu=True, report_to=[], save_strategy="no"
+)
+before = model.base_model.embeddings.word_embeddings.weight.detach().clone()
+tf.Trainer(model, arguments, train_dataset=rows).train()
+assert not torch.equal(before, model.base_model.embeddings.word_embeddings.weight)
+print(type(model).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("model_type", "block", "kind"),
+    [
+        ("DistilBERT", {"model_type": "distilbert"}, "DistilBertForSequenceClassification"),
+        ("TinyBERT-general", {}, "BertForSequenceClassification"),
+        ("MiniLM", {}, "BertForSequenceClassification"),
+    ],
+)
+def test_transformers_alone_fine_tunes_the_student(
+    data, teacher, tmp_path, model_type, block, kind
+):
+    values = values_for(
+        data,
+        tmp_path / "out",
+        teacher,
+        model_type=model_type,
+        student_architectures={"num_hidden_layers": 1, **block},
+        max_steps=2,
+        num_train_epochs=None,
+    )
+    corpus_runs.run({k: v for k, v in values.items() if v is not None}, tmp_path / "c")
+    words = [str(tmp_path / "out" / "student"), str(tmp_path / "trainer")]
+    done = subprocess.run(
+        [sys.executable, "-c", FINE_TUNES, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert kind in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["roberta", "electra", "distilbert", "modernbert"])
+@pytest.mark.parametrize("model_type", ["DistilBERT", "MiniLM"])
+def test_teachers_of_other_families(data, tmp_path, kind, model_type):
+    teacher = corpus_runs.network(tmp_path / "teacher", kind)
+    values = values_for(
+        data,
+        tmp_path / "out",
+        teacher,
+        model_type=model_type,
+        allow_weak_teacher=True,
+        student_architectures={"num_hidden_layers": 1},
+        max_steps=2,
+        num_train_epochs=None,
+    )
+    corpus_runs.run({k: v for k, v in values.items() if v is not None}, tmp_path / "c")
+    student = tf.AutoModel.from_pretrained(tmp_path / "out" / "student")
+    assert student.config.num_hidden_layers == 1 and student.config.model_type == kind
+
+
+def test_probabilities_beyond_a_layers_window_are_warned_of(data, tmp_path):
+    teacher = corpus_runs.network(tmp_path / "teacher", "modernbert")
+    config = tf.AutoConfig.from_pretrained(teacher)
+    config.local_attention, config.num_hidden_layers = 8, 2
+    tf.AutoModelForMaskedLM.from_config(config).save_pretrained(teacher)
+    values = values_for(data, tmp_path / "out", teacher, model_type="MiniLM")
+    assert "some layers look at fewer around a token" in plan_of(values, tmp_path)

@@ -60,7 +60,7 @@ def test_every_feature_takes_its_losses():
         for feature, own in LOSSES.items()
         for loss in own
     ]
-    assert len(made) == 18
+    assert len(made) == 19
 
 
 def test_a_match_is_a_row_of_one_pair():

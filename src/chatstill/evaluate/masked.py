@@ -1,4 +1,4 @@
-"""Figures of a masked language model on held-out blocks: their masks are the same for every network."""
+"""Figures of a language model on held-out blocks: masked tokens, the same for all networks, or next ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..data.blocks import Blocks
-from ..data.masking import Masking, mask_rows, row_generator
+from ..data.masking import NOT_COUNTED, Masking, mask_rows, row_generator
 from ..data.sampler import eval_batches
 from ..features.capture import takes_token_types, vocabulary_layer
 from ..losses import vocabulary_answers
@@ -21,7 +21,7 @@ from ..tasks.corpus import COUNTED, LOSS, RIGHT
 def masked_scores(
     model: Any,
     blocks: Blocks,
-    masking: Masking,
+    masking: Masking | None,
     *,
     pad_token_id: int,
     batch_size: int = 64,
@@ -34,9 +34,9 @@ def masked_scores(
     What is masked of a block hangs on its number alone, not on the run's seed.
 
     Args:
-        model: With a masked-LM head; its train/eval flag is restored afterwards.
+        model: With a head over the vocabulary; its train/eval flag is restored afterwards.
         blocks: The held-out text.
-        masking: Its share of masked tokens.
+        masking: Its share of masked tokens; None: nothing is masked, the next token of each is predicted.
         pad_token_id: Fills up shorter blocks.
         batch_size: Blocks at a time.
         rank: This process; batches are dealt out in turn.
@@ -71,15 +71,23 @@ def masked_scores(
     return add_up(scores) if add_up is not None else scores
 
 
-def held_out_targets(blocks: Blocks, masking: Masking, *, pad_token_id: int) -> np.ndarray:
-    """(K,) ids behind the masked positions of all blocks."""
+def held_out_targets(blocks: Blocks, masking: Masking | None, *, pad_token_id: int) -> np.ndarray:
+    """(K,) ids that are predicted of all blocks."""
     rows = np.arange(len(blocks))
     batch = blocks.batch_of(rows, pad_token_id=pad_token_id, with_token_types=False)
     targets = _held_out(batch, masking)[1]
     return targets[targets >= 0]
 
 
-def _held_out(batch: Mapping[str, torch.Tensor], masking: Masking) -> tuple[np.ndarray, np.ndarray]:
-    """Ids with tokens masked, and targets: of each block the same for every network and run."""
-    draws = [row_generator("held out", row) for row in batch["index"].tolist()]
-    return mask_rows(batch["input_ids"].numpy(), batch["attention_mask"].numpy(), draws, masking)
+def _held_out(
+    batch: Mapping[str, torch.Tensor], masking: Masking | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ids as they are read, and targets: of each block the same for every network and run."""
+    ids, valid = batch["input_ids"].numpy(), batch["attention_mask"].numpy()
+    if masking is not None:
+        draws = [row_generator("held out", row) for row in batch["index"].tolist()]
+        return mask_rows(ids, valid, draws, masking)
+    targets = np.full_like(ids, NOT_COUNTED)
+    followed = (valid[:, :-1] * valid[:, 1:]).astype(bool)
+    targets[:, :-1][followed] = ids[:, 1:][followed]
+    return ids, targets

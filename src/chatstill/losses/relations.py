@@ -23,7 +23,12 @@ Products = tuple[Tensor, Tensor, float]
 
 
 def products_kl(
-    student: Products, teacher: Products, mask: Tensor, *, causal: bool = False
+    student: Products,
+    teacher: Products,
+    mask: Tensor,
+    *,
+    positions: str = "valid",
+    causal: bool = False,
 ) -> Tensor:
     """KL(softmax(teacher) ‖ softmax(student)) of each valid query over the valid keys, summed.
 
@@ -31,15 +36,20 @@ def products_kl(
         student: What its scores are products of. Padded positions may hold anything, also NaN.
         teacher: The same of as many heads; the size of a head may be another. No gradient.
         mask: (B, L), nonzero inside the text.
+        positions: ``valid``, or ``all``: padded queries count too, as in PaddleNLP's code.
         causal: A query meets no key behind it, as in decoders.
 
     Returns:
         A float32 scalar. Count: valid queries x heads (``attention_count`` per ``row``).
     """
     inside = mask.bool()[:, None, :, None]
+    # Where both sides' padded queries are 0, so are their scores, and the KL between them.
+    counts = (positions == "all") | inside, inside
     tensors = [
-        torch.where(inside, side.float(), 0.0) for side in (*student[:2], *teacher[:2])
-    ]  # a padded query's scores are 0 on both sides: its KL is 0
+        torch.where(where, side.float(), 0.0)
+        for products in (student[:2], teacher[:2])
+        for where, side in zip(counts, products, strict=True)
+    ]
     with torch.autocast(mask.device.type, enabled=False):
         total: Tensor = _Kl.apply(*tensors, student[2], teacher[2], mask.bool(), causal)
     return total

@@ -97,6 +97,11 @@ class Matches(Method):
         """Terms that do not fit the two networks, all at once."""
         problems = [*self._resolved[1], *self.config.without_effect(self.config.rows())]
         problems += several_poolings(self.specs)
+        if self.masks and self.shapes[0].causal:
+            message = "the student reads no token behind a position: masked ones teach it little"
+            hint = 'Write "distillation": {"masking": "none"}, and "alpha_clm" for next tokens.'
+            place = "distillation.masking"
+            problems.append(Problem(place, message, hint, code="terms.decoder-with-masks"))
         if not self.config.rows():
             message = "no term has a weight above 0: there is nothing to learn"
             hint = "Set the weight of one of the method's terms above 0; the plan lists them."

@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+)
 
 from ..errors import Problem, UserError
 from ..features.base import Needs
@@ -23,7 +26,12 @@ CLOSE = 1e-4  # of the largest score: the two ways to compute them differ in the
 
 
 def load_masked_lm(
-    architecture: Architecture, *, role: str, cache_dir: str | None = None, seed: int = 42
+    architecture: Architecture,
+    *,
+    role: str,
+    cache_dir: str | None = None,
+    seed: int = 42,
+    decoders: bool = False,
 ) -> LoadedModel:
     """A transformers network with a masked-LM head as an architecture block describes it.
 
@@ -34,6 +42,7 @@ def load_masked_lm(
         role: ``pretrained``, for messages.
         cache_dir: Where files of the hub are kept.
         seed: Of every tensor that is not loaded. The global generator is not touched.
+        decoders: Whether it may be one with a head for next tokens.
 
     Raises:
         UserError: as ``load_classifier``, and an architecture without such a head.
@@ -41,11 +50,11 @@ def load_masked_lm(
     config = load_config(architecture, role, cache_dir)
     path = architecture.model_name_or_path
     place = f"{role}_architectures.{'model_name_or_path' if path else 'config_file'}"
-    model_class = _class_of(config, place)
+    model_class = _class_of(config, place, decoders=decoders)
     with torch.random.fork_rng(devices=[]), quiet_transformers():
         torch.default_generator.manual_seed(seed)
         if not path:
-            model = new_masked_lm(config, place)
+            model = new_masked_lm(config, place, decoders=decoders)
             names = sorted(name for name, _ in model.named_parameters())
             return LoadedModel(model, LoadReport("", missing=names))
         model, info = from_weights(config, path, place, cache_dir, model_class)
@@ -56,19 +65,24 @@ def load_masked_lm(
     return LoadedModel(model.eval(), report)
 
 
-def new_masked_lm(config: PretrainedConfig, place: str) -> PreTrainedModel:
+def new_masked_lm(
+    config: PretrainedConfig, place: str, *, decoders: bool = False
+) -> PreTrainedModel:
     """A network of random weights from the global generator, in eval mode.
 
     Raises:
         UserError: an architecture without a masked-LM head, or one that cannot be built.
     """
     with quiet_transformers(), building(config, place):
-        model: PreTrainedModel = _class_of(config, place)._from_config(config, dtype=torch.float32)
+        kind = _class_of(config, place, decoders=decoders)
+        model: PreTrainedModel = kind._from_config(config, dtype=torch.float32)
     return model.eval()
 
 
-def _class_of(config: PretrainedConfig, place: str) -> Any:
+def _class_of(config: PretrainedConfig, place: str, *, decoders: bool) -> Any:
     found = MODEL_FOR_MASKED_LM_MAPPING.get(type(config), None)
+    if found is None and decoders:
+        found = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     if found is None:
         message = f"transformers has no masked-LM head for a '{config.model_type}'"
         hint = "Name a BERT, RoBERTa, DistilBERT, ELECTRA … that reads both sides of a token."

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from .. import losses
 from ..features.base import Features, QueryKeyValue
 from ..tasks.base import Objective
+from .rows import OF_TOKENS
 from .spec import Pair, Shape, TermSpec
 
 PRODUCTS = ("attention_probabilities", "relations")
@@ -37,7 +39,9 @@ def term_count(
         return positions_of(spec, batch).sum().item() * (student.pieces if each else 1.0)
     if row.feature in PRODUCTS:
         heads = row.heads or teacher.heads
-        return losses.attention_count(mask, heads, per="row", causal=spec.causal)
+        return losses.attention_count(
+            mask, heads, per="row", positions=positions, causal=spec.causal
+        )
     if row.loss in ("kl", "cross_entropy"):
         reduction: Literal["batchmean", "mean"] = "mean" if row.reduction == "mean" else "batchmean"
         return losses.soft_label_count(rows, student.outputs, objective, reduction=reduction)
@@ -90,7 +94,8 @@ def term_sum(
         elif feature in PRODUCTS:
             sides = (student.attention[pair.student], teacher.attention[pair.teacher])
             one, other = (_products(spec, side) for side in sides)
-            share = losses.products_kl(one, other, batch["attention_mask"], causal=spec.causal)
+            positions, mask = spec.row.positions or "valid", batch["attention_mask"]
+            share = losses.products_kl(one, other, mask, positions=positions, causal=spec.causal)
         else:
             share = _vectors(spec, pair, student, teacher, project)
         total = share if total is None else total + share
@@ -131,7 +136,10 @@ def _logits(
 
 
 def positions_of(spec: TermSpec, batch: Mapping[str, Tensor]) -> Tensor:
-    """(B, L) bool: where a term of the vocabulary counts."""
+    """(B, L) bool: where a term of the vocabulary counts; of next tokens those that have one."""
+    if spec.row.loss == "clm":
+        inside = batch["attention_mask"].bool()
+        return torch.cat([inside[:, :-1] & inside[:, 1:], torch.zeros_like(inside[:, :1])], dim=1)
     masked = spec.row.loss == "mlm" or spec.row.positions == "masked"
     return batch["targets"] >= 0 if masked else batch["attention_mask"].bool()
 
@@ -142,8 +150,9 @@ def _vocabulary(
     row, counted = spec.row, positions_of(spec, batch)
     assert student.head is not None and student.vocabulary is not None
     states = student.head[counted]
-    if row.loss == "mlm":
-        return losses.vocabulary_loss(states, student.vocabulary, batch["targets"][counted])
+    if row.loss in OF_TOKENS:
+        told = batch["targets"] if row.loss == "mlm" else batch["input_ids"].roll(-1, 1)
+        return losses.vocabulary_loss(states, student.vocabulary, told[counted])
     assert teacher.head is not None and teacher.vocabulary is not None
     sides = (states, student.vocabulary, teacher.head[counted], teacher.vocabulary)
     if row.loss == "mse":

@@ -29,7 +29,7 @@ class OldKeys(BaseModel):
         level: ``task``: rows with labels; ``pretraining``: a corpus.
         alpha_ce: Pre-training level: soft labels over the vocabulary.
         alpha_mlm: Pre-training level: masked tokens.
-        alpha_clm: Pre-training level: next tokens of a decoder, which are not learnt yet.
+        alpha_clm: Pre-training level: next tokens, of a decoder.
         restrict_ce_to_mask: Pre-training level: ``alpha_ce`` over masked tokens alone.
         alpha_mse: Squared difference of logits; at the pre-training level of the scores of the vocabulary.
         alpha_cos: 1 - cos of the last hidden states.
@@ -85,8 +85,6 @@ class OldKeys(BaseModel):
             at = {"task": "on the task", "pretraining": "there"}[level]
             instead = f" ({at} it is {INSTEAD[name]})" if name in INSTEAD else ""
             raise ValueError(f"belongs to the {words[others]} level{instead}; set it to {off}")
-        if weight and name == "alpha_clm":
-            raise ValueError(f"next tokens of a decoder are not learnt yet; set it to {off}")
         return weight
 
     @field_validator(*PRETRAINING, *OF_LOGITS, *OF_LAYERS)
@@ -135,6 +133,7 @@ class OldKeys(BaseModel):
         return {
             "alpha_ce": {"feature": "vocabulary", "positions": where, **soft},
             "alpha_mlm": {"feature": "vocabulary", "loss": "mlm"},
+            "alpha_clm": {"feature": "vocabulary", "loss": "clm"},
             "alpha_mse": {
                 "feature": "vocabulary",
                 "loss": "mse",

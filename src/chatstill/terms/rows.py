@@ -18,11 +18,11 @@ Feature = Literal[
     "cls",
     "vector",
 ]
-Loss = Literal["hard", "kl", "cross_entropy", "mse", "cos", "patience", "mlm"]
+Loss = Literal["hard", "kl", "cross_entropy", "mse", "cos", "patience", "mlm", "clm"]
 
 LOSSES: dict[str, tuple[str, ...]] = {
     "logits": ("hard", "kl", "cross_entropy", "mse", "cos"),
-    "vocabulary": ("kl", "mlm", "mse"),
+    "vocabulary": ("kl", "mlm", "clm", "mse"),
     "hidden_states": ("mse", "cos"),
     "attention_scores": ("mse", "cos"),
     "attention_probabilities": ("kl",),
@@ -35,6 +35,7 @@ LOSSES: dict[str, tuple[str, ...]] = {
 OF_ATTENTION = ("attention_scores", "attention_probabilities", "relations")
 WITH_LAYERS = ("hidden_states", *OF_ATTENTION, "cls")
 SOFT = ("kl", "cross_entropy")  # losses of soft labels
+OF_TOKENS = ("mlm", "clm")  # losses of what stands in the text
 PIECES_KL = ("vocabulary", "kl")
 LEVELS = {"logits": "task", "vocabulary": "pretraining"}
 """Features that networks of one level alone have."""
@@ -54,8 +55,8 @@ class Compared(BaseModel):
             ``hidden_states``, ``attention_scores`` (before the softmax), ``attention_probabilities``,
             ``relations`` (softmax of the products of a layer's queries, keys or values with each other),
             ``cls`` (the first token's hidden state) or ``vector`` (of the whole row).
-        loss: ``hard`` (gold labels), ``mlm`` (masked tokens), ``kl``, ``cross_entropy``, ``mse``, ``cos`` or
-            ``patience``.
+        loss: ``hard`` (gold labels), ``mlm`` (masked tokens), ``clm`` (next tokens), ``kl``,
+            ``cross_entropy``, ``mse``, ``cos`` or ``patience``.
         weight: Factor in the total.
         temperature: Of ``kl`` and ``cross_entropy`` (default 1), and a divisor of ``mse`` of logits.
         temperature_squared: Whether soft labels are multiplied by temperature²; default true.
@@ -204,8 +205,8 @@ def _meant(feature: str, loss: str) -> dict[str, bool]:
         "temperature": softened or (feature == "logits" and loss == "mse"),
         "temperature_squared": softened,
         "reduction": (feature, loss) in _REDUCTIONS,
-        "positions": feature == "hidden_states"
-        or (feature == "vocabulary" and loss != "mlm")
+        "positions": feature in ("hidden_states", "attention_probabilities", "relations")
+        or (feature == "vocabulary" and loss not in OF_TOKENS)
         or (feature == "attention_scores" and loss == "mse"),
         "zero_below": feature == "attention_scores" and loss == "mse",
         "projection": feature in ("hidden_states", "cls", "vector"),

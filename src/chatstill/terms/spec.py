@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..errors import Problem, UserError
 from ..features.base import Needs, given_by
 from ..features.layer_map import describe_pairs, match_layers
-from .rows import OF_ATTENTION, WITH_LAYERS, Row
+from .rows import OF_ATTENTION, OF_TOKENS, WITH_LAYERS, Row
 
 
 class Pair(NamedTuple):
@@ -133,6 +133,12 @@ def resolve(
             found = False  # heads and widths are looked at all the same
         problems += _out_of_range(place, row, pairs, student, teacher)
     problems += _heads(place, row, student, teacher)
+    if row.loss in OF_TOKENS and student.causal != (row.loss == "clm"):
+        seen = "reads no token behind it" if student.causal else "reads both sides of a token"
+        other = {"mlm": "clm", "clm": "mlm"}[row.loss]
+        message = f"the student {seen}: '{row.loss}' teaches it nothing of its texts"
+        hint = f"Take the loss '{other}' (alpha_{other})."
+        problems.append(Problem(place, message, hint, code="terms.tokens-of-the-other-side"))
     if row.feature == "logits" and row.loss == "cos" and student.outputs == 1:
         message = "the cosine of a single output says nothing about it"
         problems.append(
@@ -262,7 +268,7 @@ def needs_of(specs: Iterable[TermSpec], side: int) -> Needs:
     for spec in specs:
         feature = spec.row.feature
         logits |= feature == "logits" and (side == 0 or spec.row.loss != "hard")
-        vocabulary |= feature == "vocabulary" and (side == 0 or spec.row.loss != "mlm")
+        vocabulary |= feature == "vocabulary" and (side == 0 or spec.row.loss not in OF_TOKENS)
         if feature == "vector":
             vector, pooling = True, pooled(spec.row)
         padding |= spec.row.positions == "all"

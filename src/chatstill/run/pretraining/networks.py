@@ -83,7 +83,7 @@ def taught(config: RunConfig, method_class: type[Method], knobs: MethodConfig) -
     """
     hint = 'Name its weights: "pretrained_architectures": {"model_name_or_path": …}.'
     block = _block(config, "is missing: it names the pre-trained network that teaches", hint)
-    tokenizer, loaded = _read(config, block)
+    tokenizer, loaded = _read(config, block, decoders=True)
     notes = [loaded.report.summary()]
     untaught = ""
     if not loaded.report.source:
@@ -104,11 +104,13 @@ def _block(config: RunConfig, message: str, hint: str) -> Architecture:
     return block
 
 
-def _read(config: RunConfig, block: Architecture) -> tuple[PreTrainedTokenizerBase, LoadedModel]:
+def _read(
+    config: RunConfig, block: Architecture, *, decoders: bool = False
+) -> tuple[PreTrainedTokenizerBase, LoadedModel]:
     load_config(block, "pretrained", config.cache_dir)  # said before its tokenizer, if missing
     tokenizer = tokenizer_of(config, block)
     return tokenizer, load_masked_lm(
-        block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed
+        block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed, decoders=decoders
     )
 
 
@@ -165,7 +167,9 @@ class _Student:
                 )
                 hint = "Take a student with the teacher's tokenizer, or leave its folder out."
                 raise UserError(Problem(STUDENT, message, hint, code="corpus.another-tokenizer"))
-        loaded = load_masked_lm(block, role="student", cache_dir=config.cache_dir, seed=config.seed)
+        loaded = load_masked_lm(
+            block, role="student", cache_dir=config.cache_dir, seed=config.seed, decoders=True
+        )
         self.notes.append(loaded.report.summary())
         if head_missing(loaded):
             self.notes.append(NEW_HEAD)
@@ -213,6 +217,6 @@ class _Student:
         shape = self.shape if self.shape is not None else of_depth(self.teacher.config, self.layers)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.config.seed)
-            student = new_masked_lm(shape, f"{STUDENT}.config_file")
+            student = new_masked_lm(shape, f"{STUDENT}.config_file", decoders=True)
         self.start = "random"
         return student, [f"the student starts at random: {why}"]

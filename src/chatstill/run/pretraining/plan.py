@@ -13,6 +13,7 @@ from ...figures import byte_size, counted
 from ...models.layers import count_layers
 from ...preflight.plan import Plan, Section, network_rows
 from ...preflight.preflight import check_machine
+from ...preflight.windows import scores_beyond_windows
 from ...tasks.corpus import Stretch
 from ...train.launch import world_size
 from ...train.phases import steps_of
@@ -170,6 +171,10 @@ def _phases(job: CorpusJob, train: Extent) -> tuple[list[Section], list[Problem]
             ("masked", f"{job.masking.share:.3g} of each block's tokens"),
         ]
         more, warnings = job.method.plan(phase, total)
+        if job.method.teacher is not None:
+            configs = job.method.student.config, job.method.teacher.config
+            specs, longest = job.method.specs, config.max_seq_length
+            warnings = [*warnings, *scores_beyond_windows(specs, *configs, longest)]
         problems += [
             Problem(phase.name, text, severity="warning", code="corpus.of-the-phase")
             for text in warnings
