@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from chatstill import lookup
 from chatstill.data.masking import Masking
+from chatstill.errors import errors_of
 from chatstill.methods.base import RunValues
 from chatstill.models.save import save_student
 from chatstill.train.phases import run_phases
@@ -102,7 +103,7 @@ def test_it_fits_its_networks_and_says_its_level(name):
     method_class, config = knobs_of(name)
     assert method_class.level_of(config) == "pretraining"
     method = build(name)
-    assert method.problems() == [] and not method.needs_labels
+    assert errors_of(method.problems()) == [] and not method.needs_labels
     for phase in method.phases():
         rows, warnings = method.plan(phase, 100)
         assert all(len(row) == 2 for row in rows) and all(isinstance(t, str) for t in warnings)
@@ -179,7 +180,7 @@ def test_every_trained_parameter_gets_a_gradient_and_the_teacher_none(name):
 
 
 def test_the_loss_falls_and_the_teacher_is_unmoved(name, tmp_path):
-    method = build(name, epochs=16)
+    method = build(name, epochs=40 if name == "masked_lm-head" else 16)
     before = None if method.teacher is None else weights(method.teacher)
     engine = build_engine(tmp_path, Blocks(), save_steps=1000)
     run_phases(method, engine)

@@ -202,6 +202,44 @@ def test_of_the_head_what_is_read_is_trained():
     assert all(p.requires_grad for p in method.student.parameters()) and method.trains_outputs
 
 
+def decoder(layers, seed=0):
+    config = tf.LlamaConfig(
+        vocab_size=PIECES,
+        hidden_size=16,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        initializer_range=0.5,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(reseeded(seed))
+        return tf.LlamaForCausalLM(config).eval()
+
+
+def test_alpha_clm_is_cross_entropy_with_the_next_token_of_the_text():
+    """Of each text the last token has none; padding is never one."""
+    method = method_of(decoder(2, seed=1), decoder(4), alpha_clm=1, masking="none")
+    value, batch = term(method)
+    ours, ids = scores(method.student, batch), batch["input_ids"].tolist()
+    each = [
+        -math.log(softmax(ours[row][column])[ids[row][column + 1]])
+        for row, length in enumerate(LENGTHS)
+        for column in range(length - 1)
+    ]
+    assert value == pytest.approx(sum(each) / len(each), rel=1e-4)
+    again = method_of(decoder(2, seed=1), decoder(4), alpha_clm=1, masking="none")
+    assert term(again, more=5)[0] == pytest.approx(value, rel=1e-5)
+
+
+def test_a_decoder_learns_no_masked_tokens_and_an_encoder_no_next_ones():
+    found = method_of(decoder(2), decoder(4), alpha_mlm=1, alpha_ce=1).problems()
+    assert codes(found) == ["terms.tokens-of-the-other-side", "terms.decoder-with-masks"]
+    found = method_of(alpha_clm=1, masking="none").problems()
+    assert codes(found) == ["terms.tokens-of-the-other-side"]
+
+
 def test_other_vocabularies_and_missing_layers_are_told():
     found = method_of(network(2, pieces=PIECES + 3), alpha_ce=1, alpha_mlm=1).problems()
     assert codes(found) == ["terms.vocabularies-differ"] * 2
@@ -216,7 +254,7 @@ def test_other_vocabularies_and_missing_layers_are_told():
         ({"alpha_ce": 1, "level": "task"}, "on the task it is task_ce"),
         ({"task_ce": 1}, "there it is alpha_ce"),
         ({"task_pkd": 1}, "task level"),
-        ({"alpha_clm": 1}, "not learnt yet"),
+        ({"alpha_clm": 1, "level": "task"}, "pre-training level"),
         ({"alpha_mlm": 1, "masking": "none"}, "'masking' is none"),
         ({"alpha_ce": 1, "restrict_ce_to_mask": True, "masking": "none"}, "'masking' is none"),
         ({"masked_share": 0.2, "level": "task", "task_ce": 1}, "where tokens are masked"),

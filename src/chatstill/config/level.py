@@ -7,7 +7,7 @@ from .source import Source
 from .task import task_of
 
 UNREAD = (
-    *("teacher_architectures", "teacher_cache", "teacher_output"),
+    *("teacher_architectures", "teacher_output"),
     *("class_weights", "positive_label", "max_query_length", "max_reply_length", "preprocess"),
     *("predictions_texts", "label_noise", "compare_alone", "on_bad_row", "groups"),
 )
@@ -20,10 +20,28 @@ def level_problems(
     plugins: tuple[str, ...],
     *,
     has_teacher: bool,
+    draws: bool,
 ) -> list[Problem]:
     """All findings; none for a verb that trains nothing, nor where the task is faulty itself."""
     if level is None or not (keys.task_name or keys.data is not None):
         return []
+    drawn = _drawn_tokens(source) if draws and keys.teacher_cache is True else []
+    return [*drawn, *_of_level(keys, source, level, plugins, has_teacher)]
+
+
+def _drawn_tokens(source: Source) -> list[Problem]:
+    """``"teacher_cache": true`` where no row is read twice alike."""
+    name = source.get(("model_type",)) or "teach"
+    message = (
+        f"'teacher_cache': '{name}' draws tokens anew in every epoch: no row is read twice alike."
+    )
+    hint = 'Leave the key out: "auto" runs the teacher live.'
+    return [source.problem(("teacher_cache",), message, hint, code="cache.tokens-are-drawn")]
+
+
+def _of_level(
+    keys: RunKeys, source: Source, level: str, plugins: tuple[str, ...], has_teacher: bool
+) -> list[Problem]:
     is_corpus = keys.data is None and without_labels(keys.task_name)
     wants_corpus = level == "pretraining"
     name = source.get(("model_type",)) or "teach"

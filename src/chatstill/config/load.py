@@ -134,7 +134,8 @@ def load_source(
     needs_teacher = verb == "teach" or choice.method is None or choice.method.needs_teacher
     teacher = TEACHERS[level or "task"] if needs_teacher else None
     problems += missing(keys, source, unfilled, faulty, verb=verb, teacher=teacher)
-    problems += level_problems(keys, source, level, plugins, has_teacher=needs_teacher)
+    draws = choice.draws_tokens(blocks.config)
+    problems += level_problems(keys, source, level, plugins, has_teacher=needs_teacher, draws=draws)
     problems += consistency(keys, source, verb=verb)
     problems += check_files(keys, source, verb=verb, plugins=plugins)
     problems = sort_problems(problems, source.name)

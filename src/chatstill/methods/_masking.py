@@ -6,7 +6,7 @@ Importing it costs no torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -42,16 +42,21 @@ class MaskingKeys(MethodConfig):
     @field_validator("smoothing")
     @classmethod
     def _of_distilbert(cls, value: float | None, info: ValidationInfo) -> float | None:
-        if value is not None and info.data.get("masking") == "bert":
+        if value is not None and info.data.get("masking") != "distilbert":
             raise ValueError('has no effect without "masking": "distilbert"')
         return value
 
     @property
     def exponent(self) -> float | None:
         """The smoothing that counts; None where all tokens are drawn alike."""
-        if self.masking == "bert":
+        if self.masking != "distilbert":
             return None
         return SMOOTHING if self.smoothing is None else self.smoothing
+
+    def deciding(self) -> dict[str, Any]:
+        """See ``MethodConfig``: the smoothing that counts, written down or not."""
+        values = super().deciding()
+        return values if self.exponent is None else {**values, "smoothing": self.exponent}
 
 
 def masked_batch(

@@ -48,10 +48,22 @@ if TYPE_CHECKING:
 
 
 class MethodConfig(BaseModel):
-    """Base of a method's knobs. Unknown keys are errors; ``note`` is a comment in any block."""
+    """Base of a method's knobs. Unknown keys are errors; ``note`` is a comment in any block.
+
+    Class attributes:
+        later: Knobs that earlier runs did not have: at their defaults no part of a run's fingerprint.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     note: Any = None
+
+    def deciding(self) -> dict[str, Any]:
+        """Knobs that decide the weights, as JSON has them."""
+        fields = type(self).model_fields
+        unset = {key for key in self.later if getattr(self, key) == fields[key].default}
+        return self.model_dump(mode="json", exclude={"note", *unset})
 
 
 @dataclass(frozen=True)
@@ -142,6 +154,11 @@ class Method:
     def level_of(cls, config: MethodConfig) -> str:
         """The level of a run with these knobs."""
         return cls.level
+
+    @classmethod
+    def draws_tokens(cls, config: MethodConfig) -> bool:
+        """Whether a run with these knobs draws tokens, so that no row is read twice alike."""
+        return cls.makes_tokens
 
     @classmethod
     def all_labelled(cls, config: MethodConfig) -> bool:

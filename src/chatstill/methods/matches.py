@@ -47,8 +47,7 @@ class Matches(Method):
         from ..models.projections import make_projections
 
         self.needs_labels = self.all_labelled(config)
-        self.masks = self.config.level == "pretraining" and self.config.masking != "none"
-        self.makes_tokens = self.masks
+        self.masks = self.makes_tokens = self.draws_tokens(config)
         keys = [key for spec in self.specs for key in spec.projections.values()]
         own, aim = self.shapes
         self.projections = make_projections(keys, own.width, aim.width, self.run.seed)
@@ -57,6 +56,11 @@ class Matches(Method):
     def level_of(cls, config: MethodConfig) -> str:
         assert isinstance(config, MatchesConfig)
         return config.level
+
+    @classmethod
+    def draws_tokens(cls, config: MethodConfig) -> bool:
+        assert isinstance(config, MatchesConfig)
+        return config.level == "pretraining" and config.masking != "none"
 
     @classmethod
     def all_labelled(cls, config: MethodConfig) -> bool:

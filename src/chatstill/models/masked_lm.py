@@ -90,6 +90,11 @@ def _class_of(config: PretrainedConfig, place: str, *, decoders: bool) -> Any:
     return found[0] if isinstance(found, list | tuple) else found
 
 
+def is_decoder(model: nn.Module) -> bool:
+    """Whether a token's attention meets none behind it."""
+    return any(getattr(part, "is_causal", False) is True for part in model.modules())
+
+
 def head_missing(loaded: LoadedModel) -> bool:
     """Whether a part of the head is new though the body has weights."""
     base = loaded.model.base_model_prefix + "."

@@ -15,7 +15,7 @@ from ...methods.base import Method, RunValues
 from ...models.finite import weights_problem
 from ...models.layers import num_embeddings
 from ...models.lengths import check_lengths
-from ...models.masked_lm import head_problem
+from ...models.masked_lm import head_problem, is_decoder
 from ...readers.word_pieces import RowEncoder
 from ...tasks.base import Task
 from ...tasks.corpus import Corpus, survey_corpus
@@ -24,6 +24,7 @@ from ...text.vocabulary import check_vocabulary
 from ...train.launch import world_size
 from ..settling import Settled, problems_of, settle_kept
 from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of, with_usual
+from .masking import masking_of
 from .networks import PRETRAINED, taught, trained_alone
 from .teacher import reads_head
 
@@ -42,7 +43,7 @@ class CorpusJob:
         corpus: Where the text stands.
         tokenizer: Of the network.
         encoder: Makes ids of lines.
-        masking: How tokens are masked.
+        masking: How tokens are masked; None where none is.
         method: Holds the networks.
         notes: Lines for the plan about how it was made.
         problems: What the user should know.
@@ -57,7 +58,7 @@ class CorpusJob:
     corpus: Corpus
     tokenizer: PreTrainedTokenizerBase
     encoder: RowEncoder
-    masking: Masking
+    masking: Masking | None
     method: Method
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -102,7 +103,8 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
     if corpus is None or errors_of(problems):
         raise UserError(problems)
     config, usual, far = _settle(config, student, found.start)
-    masking = Masking.of(tokenizer, getattr(knobs, "masked_share", 0.15))
+    masking, doubts = masking_of(knobs, tokenizer)
+    problems += doubts
     run = RunValues(config.epochs, config.rate, config.max_steps, config.seed, masking=masking)
     method = method_class(knobs, student, teacher, objective="cross_entropy", run=run)
     problems += [*problems_of(config, method), *far, *_untaught(method, found.untaught)]
@@ -162,7 +164,7 @@ def reading_problems(
     if rows is not None:
         problems += filter(None, [check_vocabulary(tokenizer, rows)])
     problems += filter(None, [weights_problem(model, role)])
-    if not isinstance(tokenizer.mask_token_id, int):
+    if not isinstance(tokenizer.mask_token_id, int) and not is_decoder(model):
         message = "the tokenizer has no mask token, and tokens are to be masked"
         hint = "Name the tokenizer of a masked language model: tokenizer_name_or_path."
         problems.append(Problem("tokenizer", message, hint, code="corpus.no-mask-token"))

@@ -20,6 +20,7 @@ from ...train.phases import steps_of
 from ...train.precision import precision_of
 from ...train.resources import check_disk, disk_needs
 from ...train.steps import batch_text
+from .masking import masking_rows
 from .teacher import check_masked
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _phases(job: CorpusJob, train: Extent) -> tuple[list[Section], list[Problem]
             ("learning rate", rate),
             ("precision", precision_of(fp16=config.fp16, bf16=config.bf16)),
             ("trained", phase.train),
-            ("masked", f"{job.masking.share:.3g} of each block's tokens"),
+            *masking_rows(job.masking),
         ]
         more, warnings = job.method.plan(phase, total)
         if job.method.teacher is not None:

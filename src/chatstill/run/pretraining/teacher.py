@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...data.blocks import Blocks, blocks_of
-from ...data.masking import Masking
 from ...errors import Problem
 from ...evaluate.masked import held_out_targets, masked_scores
 from ...tasks.corpus import COUNTED, RIGHT
+from .masking import held_out_masking
 from .networks import PRETRAINED
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def check_masked(job: CorpusJob) -> tuple[str, list[Problem]]:
     lots = blocks_of(job.corpus.dev, job.encoder, job.config.max_seq_length)
     some = list(islice(chain.from_iterable(blocks for _, blocks in lots), BLOCKS))
     blocks = Blocks.in_memory(some, job.encoder.padding_side)
-    masking = Masking.of(job.tokenizer)
+    masking = held_out_masking(job)
     scores = masked_scores(teacher, blocks, masking, pad_token_id=job.pad_token_id)
     targets = held_out_targets(blocks, masking, pad_token_id=job.pad_token_id)
     right, number = scores[:, RIGHT].sum(), int(scores[:, COUNTED].sum())
@@ -49,8 +49,9 @@ def check_masked(job: CorpusJob) -> tuple[str, list[Problem]]:
     piece, commonest = _commonest(targets)
     guessed = commonest / number
     name = job.tokenizer.convert_ids_to_tokens(piece)
+    what = "next-token" if masking is None else "masked"
     text = (
-        f"masked accuracy {right / number:.3f} on {number:,} held-out tokens "
+        f"{what} accuracy {right / number:.3f} on {number:,} held-out tokens "
         f"(always '{name}': {guessed:.3f})"
     )
     spread = math.sqrt(number * guessed * (1 - guessed))

@@ -11,7 +11,6 @@ import torch
 
 from ...data.blocks import Blocks, prepare_blocks
 from ...data.fingerprint import file_sha256
-from ...data.masking import Masking
 from ...evaluate.masked import masked_scores
 from ...evaluate.scoring import weights_digest
 from ...features.capture import takes_token_types
@@ -27,6 +26,7 @@ from ...train.phases import PhaseResult
 from ...train.records import Records
 from ...train.steps import ViewSteps
 from ..train import run_engine
+from .masking import count_for_masking, held_out_masking
 from .teacher import reads_head
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def prepare_corpus(job: CorpusJob, folder: Path, console: Console) -> Prepared:
             f"{blocks.num_tokens:,} tokens, longest {length}"
         )
         parts.append(blocks)
+    count_for_masking(job, parts[0], cache, folder if rank() == 0 else None)
     return Prepared(*parts)
 
 
@@ -154,7 +155,7 @@ def score_blocks(job: CorpusJob, blocks: Blocks, model: Any) -> np.ndarray:
     return masked_scores(
         model,
         blocks,
-        Masking.of(job.tokenizer),
+        held_out_masking(job),
         pad_token_id=job.pad_token_id,
         batch_size=job.config.per_gpu_eval_batch_size,
         rank=rank() if agreement.active else 0,
