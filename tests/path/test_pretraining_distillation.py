@@ -287,3 +287,35 @@ def test_probabilities_beyond_a_layers_window_are_warned_of(data, tmp_path):
     tf.AutoModelForMaskedLM.from_config(config).save_pretrained(teacher)
     values = values_for(data, tmp_path / "out", teacher, model_type="MiniLM")
     assert "some layers look at fewer around a token" in plan_of(values, tmp_path)
+
+
+def test_a_decoder_teaches_next_tokens(data, tmp_path):
+    tokenizer = world.tokenizer_of("llama")
+    torch.manual_seed(reseeded(0))
+    config = world.config_of("llama", len(tokenizer), 2, 0.0)
+    teacher = tmp_path / "teacher"
+    tf.AutoModelForCausalLM.from_config(config).save_pretrained(teacher)
+    tokenizer.save_pretrained(teacher)
+    knobs = {"masking": "none", "alpha_clm": 2, "terms": {"mlm": {"weight": 0}}}
+    values = values_for(
+        data,
+        tmp_path / "out",
+        teacher,
+        distillation=knobs,
+        allow_weak_teacher=True,
+        student_architectures={"num_hidden_layers": 1},
+        learning_rate=0.01,
+    )
+    said = corpus_runs.run(values, tmp_path / "c")
+    assert "clm of vocabulary" in said and "next-token accuracy" in said
+    student, info = tf.AutoModelForCausalLM.from_pretrained(
+        tmp_path / "out" / "student", output_loading_info=True
+    )
+    assert not info["missing_keys"] and student.config.num_hidden_layers == 1
+    found = told(tmp_path / "out")
+    assert found["dev"]["value"] < found["teacher"]["value"], (
+        "alpha_clm teaches beyond a random one"
+    )
+    masked = values_for(data, tmp_path / "out2", teacher, allow_weak_teacher=True)
+    with refused("terms.decoder-with-masks"):
+        plan_of(masked, tmp_path)

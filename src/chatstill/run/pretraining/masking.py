@@ -32,7 +32,8 @@ def masking_of(
     Returns:
         None where nothing is masked.
     """
-    if getattr(knobs, "masking", "bert") == "none":
+    none = getattr(knobs, "masking", "bert") == "none"
+    if none or tokenizer.mask_token_id is None:  # a decoder's; its method says what does not fit
         return None, []
     if not isinstance(knobs, MaskingKeys):
         return Masking.of(tokenizer, getattr(knobs, "masked_share", 0.15)), []
