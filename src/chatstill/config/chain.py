@@ -104,7 +104,7 @@ def load_chain(path: Path | None, overrides: Sequence[str], *, verb: str) -> Cha
 
 def _of_a_task(loaded: Loaded, name: str) -> list[Problem]:
     """A link on a corpus: its network has no classifier that the next link could learn from."""
-    if loaded.trains is None or loaded.trains.level == "task":
+    if loaded.level == "task":
         return []
     message = "it learns from a corpus, and the links of a chain learn from a task."
     hint = "Run it by itself, and name its folder in the chain: pretrained_architectures."

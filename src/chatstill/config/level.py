@@ -1,7 +1,6 @@
 """Whether a method and the rows it is given are of one level, and keys that mean nothing at it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..disk.json_file import known_object
 from ..disk.run_files import last_link
@@ -13,31 +12,33 @@ from .schema import RunKeys
 from .source import Source
 from .task import task_of
 
-if TYPE_CHECKING:
-    from ..methods.base import Method
-
 UNREAD = (
-    *("teacher_architectures", "student_architectures", "teacher_output"),
+    *("teacher_architectures", "teacher_output"),
     *("class_weights", "positive_label", "max_query_length", "max_reply_length"),
     *("predictions_texts", "label_noise", "compare_alone", "groups"),
 )
-MASKED_LM = "ForMaskedLM"
+LANGUAGE = ("ForMaskedLM", "ForCausalLM", "LMHeadModel")
 OF_ROWS = ("preprocess", "on_bad_row")  # they change which texts the rows of a task give
 
 
 def level_problems(
-    keys: RunKeys, source: Source, method: "type[Method] | None", plugins: tuple[str, ...]
+    keys: RunKeys,
+    source: Source,
+    level: str | None,
+    plugins: tuple[str, ...],
+    *,
+    has_teacher: bool,
+    draws: bool,
 ) -> list[Problem]:
     """All findings; none for a verb that trains nothing, nor where the task is faulty itself."""
-    if method is None or not (keys.task_name or keys.data is not None):
+    if level is None or not (keys.task_name or keys.data is not None):
         return []
-    return [*_drawn_tokens(keys, source, method), *_of_level(keys, source, method, plugins)]
+    drawn = _drawn_tokens(source) if draws and keys.teacher_cache is True else []
+    return [*drawn, *_of_level(keys, source, level, plugins, has_teacher)]
 
 
-def _drawn_tokens(keys: RunKeys, source: Source, method: "type[Method]") -> list[Problem]:
+def _drawn_tokens(source: Source) -> list[Problem]:
     """``"teacher_cache": true`` where no row is read twice alike."""
-    if not method.makes_tokens or keys.teacher_cache is not True:
-        return []
     name = source.get(("model_type",)) or "teach"
     message = (
         f"'teacher_cache': '{name}' draws tokens anew in every epoch: no row is read twice alike."
@@ -47,10 +48,10 @@ def _drawn_tokens(keys: RunKeys, source: Source, method: "type[Method]") -> list
 
 
 def _of_level(
-    keys: RunKeys, source: Source, method: "type[Method]", plugins: tuple[str, ...]
+    keys: RunKeys, source: Source, level: str, plugins: tuple[str, ...], has_teacher: bool
 ) -> list[Problem]:
     is_corpus = keys.data is None and without_labels(keys.task_name)
-    wants_corpus = method.level == "pretraining"
+    wants_corpus = level == "pretraining"
     name = source.get(("model_type",)) or "teach"
     if is_corpus and not wants_corpus:
         message = (
@@ -62,15 +63,14 @@ def _of_level(
         return []
     try:
         task = task_of(keys, plugins, "pretraining")
-    except (
-        UserError
-    ) as error:  # a metric that it does not have; an unknown task is told with its files
+    except UserError as error:  # of its metric; an unknown task is told with its files
         return [problem for problem in error.problems if problem.place != "task_name"]
-    return _unread(source, UNREAD if isinstance(task, TextsTask) else (*UNREAD, *OF_ROWS))
+    unread = UNREAD if isinstance(task, TextsTask) else (*UNREAD, *OF_ROWS)
+    return _unread(source, unread, has_teacher)
 
 
 def level_of_folder(folder: Path) -> str:
-    """Of the network in a folder, or in that of its run: one with a masked-LM head reads texts alone."""
+    """Of the network in a folder, or in that of its run: a language model reads texts alone."""
     places = [*(folder / name for name in NETWORKS), folder]
     found = next((p for place in places if (p := place / "config.json").is_file()), None)
     if found is None:
@@ -78,13 +78,15 @@ def level_of_folder(folder: Path) -> str:
         return "task" if last is None else level_of_folder(last)
     named = known_object(found).get("architectures")
     names = named if isinstance(named, list) else []
-    return "pretraining" if any(str(name).endswith(MASKED_LM) for name in names) else "task"
+    return "pretraining" if any(str(name).endswith(LANGUAGE) for name in names) else "task"
 
 
-def _unread(source: Source, unread: tuple[str, ...]) -> list[Problem]:
+def _unread(source: Source, unread: tuple[str, ...], has_teacher: bool) -> list[Problem]:
+    does = "learns from" if has_teacher else "trains"
     message = (
-        "'{}' has no effect: a run on a corpus trains the network of pretrained_architectures."
+        f"'{{}}' has no effect: a run on a corpus {does} the network of pretrained_architectures."
     )
+    unread = unread if has_teacher else (*unread, "student_architectures")
     return [
         source.problem((key,), message.format(key), warning=True, code="corpus.key-without-effect")
         for key in unread

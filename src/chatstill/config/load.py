@@ -14,7 +14,7 @@ from .level import level_of_folder, level_problems
 from .methods import choose_method, read_blocks
 from .places import KeyPath, in_file_order
 from .resolved import resolve
-from .rules import consistency, missing
+from .rules import TEACHERS, consistency, missing
 from .schema import RunConfig, RunKeys
 from .source import Source, read_source
 from .task import task_of
@@ -72,6 +72,13 @@ class Loaded:
         """The method of a verb that trains."""
         assert self.trains is not None, f"'{self.verb}' trains nothing"
         return self.trains
+
+    @property
+    def level(self) -> str:
+        """``task`` or ``pretraining``; a verb that trains nothing is of a task."""
+        if self.trains is None:
+            return "task"
+        return self.trains.level_of(self.config.method or self.trains.Config())
 
     def resolved(self) -> dict[str, dict[str, Any]]:
         """The whole configuration with each value's origin, for the record of a run."""
@@ -134,10 +141,15 @@ def load_source(
 
     keys, found, faulty = _keys(source, blocks.known, blocks.homes)
     problems += found
+    trained = choice.level_of(blocks.config)
+    level = trained or (level if choice.method is None else choice.method.level)
     needs_teacher = verb == "teach" or choice.method is None or choice.method.needs_teacher
-    problems += missing(keys, source, unfilled, faulty, verb=verb, needs_teacher=needs_teacher)
-    level = choice.method.level if choice.method is not None else level
-    problems += level_problems(keys, source, choice.method, plugins)
+    teacher = TEACHERS[level] if needs_teacher else None
+    problems += missing(keys, source, unfilled, faulty, verb=verb, teacher=teacher)
+    draws = choice.draws_tokens(blocks.config)
+    problems += level_problems(
+        keys, source, trained, plugins, has_teacher=needs_teacher, draws=draws
+    )
     problems += consistency(keys, source, verb=verb)
     problems += check_files(keys, source, verb=verb, plugins=plugins, level=level)
     problems = sort_problems(problems, source.name)

@@ -42,14 +42,14 @@ class MaskingKeys(MethodConfig):
     @field_validator("smoothing")
     @classmethod
     def _of_distilbert(cls, value: float | None, info: ValidationInfo) -> float | None:
-        if value is not None and info.data.get("masking") == "bert":
+        if value is not None and info.data.get("masking") != "distilbert":
             raise ValueError('has no effect without "masking": "distilbert"')
         return value
 
     @property
     def exponent(self) -> float | None:
         """The smoothing that counts; None where all tokens are drawn alike."""
-        if self.masking == "bert":
+        if self.masking != "distilbert":
             return None
         return SMOOTHING if self.smoothing is None else self.smoothing
 

@@ -94,7 +94,7 @@ class Method:
         Config: pydantic model of the knobs; nobody else reads them.
         block: Key of the configuration file that holds them.
         level: ``task``: rows with labels and a classifier; ``pretraining``: a corpus and a head over the
-            vocabulary.
+            vocabulary. Of a method that knows both, ``level_of`` says which.
         top_level: Knobs that may also stand at the top of the file.
         needs_teacher: Whether a run without a teacher makes no sense.
         needs_labels: Whether every training row must have a label.
@@ -116,7 +116,7 @@ class Method:
     needs_labels: bool = True
     same_shape: ClassVar[bool] = False
     unused_parameters: ClassVar[bool] = False
-    makes_tokens: ClassVar[bool] = False
+    makes_tokens: bool = False
     overridden_by: ClassVar[Mapping[str, str]] = {}
     alone: ClassVar[Mapping[str, Any]] = {}
 
@@ -149,6 +149,16 @@ class Method:
         Default: what ``student_architectures`` says.
         """
         return spec.build() if spec.build is not None else (spec.load(), [])
+
+    @classmethod
+    def level_of(cls, config: MethodConfig) -> str:
+        """The level of a run with these knobs."""
+        return cls.level
+
+    @classmethod
+    def draws_tokens(cls, config: MethodConfig) -> bool:
+        """Whether a run with these knobs draws tokens, so that no row is read twice alike."""
+        return cls.makes_tokens
 
     @classmethod
     def all_labelled(cls, config: MethodConfig) -> bool:

@@ -72,7 +72,7 @@ class MaskedLM(Method):
         ]
 
     def needs(self, phase: Phase) -> Mapping[str, Needs]:
-        return {"student": Needs(), "teacher": Needs()}
+        return {"student": Needs(vocabulary=True), "teacher": Needs()}
 
     def begin(self, phase: Phase) -> nn.Module:
         self.student.requires_grad_(True)
@@ -88,20 +88,19 @@ class MaskedLM(Method):
         return {"masked": float((batch["targets"] >= 0).sum())}
 
     def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
-        from ..models.masked_lm import head_states, vocabulary_layer
+        from ..models.reading import read_features
 
         network: Any = module
         if self.config.train == "head":
             network.base_model.train(False)  # no dropout in what is not trained
-        states = head_states(network, batch)
-        return Features(counted=states[batch["targets"] >= 0], vocabulary=vocabulary_layer(network))
+        return read_features(network, batch, Needs(vocabulary=True))
 
     def terms(
         self, batch: Mapping[str, Tensor], student: Features, teacher: Features | None, ctx: Context
     ) -> dict[str, Term]:
         from ..losses import Term, vocabulary_loss
 
-        assert student.counted is not None and student.vocabulary is not None
-        gold = batch["targets"][batch["targets"] >= 0]
-        loss = vocabulary_loss(student.counted, *student.vocabulary, gold)
+        assert student.head is not None and student.vocabulary is not None
+        counted = batch["targets"] >= 0
+        loss = vocabulary_loss(student.head[counted], student.vocabulary, batch["targets"][counted])
         return {"masked": Term(loss, self.counts(batch, ctx)["masked"])}

@@ -1,4 +1,4 @@
-"""The model card of a network that learned masked tokens."""
+"""The model card of a network that learned from a corpus."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ with torch.no_grad():
 print(tokenizer.convert_ids_to_tokens(scores.topk(5).indices[0].tolist()))
 ```
 """
+BODY_CODE = """## Use
+
+It has no masked-LM head: fine-tune it on a task.
+
+```python
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+folder = "path/to/this/folder"
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
+```
+"""
 MEANING = (
     "`loss` is the mean of -log p of the right piece at masked positions (15 % of each block, the same ones "
     "for every network); lower is better. Masked accuracy is the share of them where the likeliest piece is "
@@ -35,25 +47,34 @@ def masked_card(
     max_seq_length: int,
     ended: Sequence[str],
     metrics: Mapping[str, Any] | None,
+    *,
+    taught: bool = False,
+    with_head: bool = True,
 ) -> str:
     """The card as Markdown.
 
     Args:
         method: Its name.
-        start: What the network started from; empty for random weights.
+        start: What the network started from, or what taught it; empty for random weights.
         max_seq_length: Tokens of a block.
         ended: Where and how training was ended before its time; empty where it was not.
         metrics: ``metrics.json``, or None where dev was not scored.
+        taught: Whether ``start`` is its teacher.
+        with_head: Whether it has a masked-LM head.
     """
     began = f"from `{start}`" if start else "from random weights"
+    if taught:
+        began = f"by its teacher `{start}`"
+    kind = "Masked language model" if with_head else "Encoder"
+    task = "fill-mask" if with_head else "feature-extraction"
     parts = [
-        "---\nlibrary_name: transformers\npipeline_tag: fill-mask\ntags:\n- chatstill\n---\n",
-        f"# Masked language model: {method}\n",
+        f"---\nlibrary_name: transformers\npipeline_tag: {task}\ntags:\n- chatstill\n---\n",
+        f"# {kind}: {method}\n",
         f"Trained on a corpus {began} by chatstill, in blocks of up to {max_seq_length} tokens.\n",
         ended_part(ended),
-        figures_part(metrics) + "\n" + MEANING
+        figures_part(metrics) + "\n" + (MEANING if with_head else "")
         if metrics
         else "It was not scored: the run had no evaluation.\n",
-        CODE,
+        CODE if with_head else BODY_CODE,
     ]
     return "\n".join(part for part in parts if part)

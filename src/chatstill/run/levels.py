@@ -1,6 +1,7 @@
 """What the main path asks of a level: a task with labels, or the pre-training of a network on a corpus.
 
-A method says which it is of (``Method.level``); a network in a folder is looked at by the rows it is given.
+A method says which it is of (``Method.level_of``); a network in a folder is looked at by the rows that it is
+given.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def level(name: str) -> Level:
 
 def level_of(loaded: Loaded) -> Level:
     """That of the method that runs."""
-    return level("task" if loaded.trains is None else loaded.trains.level)
+    return level(loaded.level)
 
 
 def level_of_rows(config: RunConfig) -> Level:

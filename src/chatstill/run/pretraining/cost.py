@@ -117,7 +117,7 @@ def try_steps(job: CorpusJob, train: Extent) -> Rehearsal:
 
 def _with_counts(job: CorpusJob, sample: Blocks) -> Method:
     """The method, with the counts of the sample where it draws by them."""
-    if job.masking.smoothing is None:
+    if job.masking is None or job.masking.smoothing is None:
         return job.method
     method = copy.copy(job.method)
     counts = count_pieces(sample.ids, len(job.tokenizer))

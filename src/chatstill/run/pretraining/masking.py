@@ -10,6 +10,7 @@ from ...data.masking import Masking
 from ...data.piece_counts import piece_counts
 from ...errors import Problem
 from ...methods._masking import MaskingKeys
+from ...models.masked_lm import is_decoder
 from ...readers.columns import WordStarts
 
 if TYPE_CHECKING:
@@ -19,13 +20,21 @@ if TYPE_CHECKING:
     from .job import CorpusJob
 
 
-def masking_of(knobs: Any, tokenizer: PreTrainedTokenizerBase) -> tuple[Masking, list[Problem]]:
+def masking_of(
+    knobs: Any, tokenizer: PreTrainedTokenizerBase
+) -> tuple[Masking | None, list[Problem]]:
     """The rule that a method's keys describe, and what of them does not fit the tokenizer.
 
     Args:
         knobs: Of any method; one without ``MaskingKeys`` masks as BERT does.
-        tokenizer: With a mask token.
+        tokenizer: With a mask token, but where nothing is masked.
+
+    Returns:
+        None where nothing is masked.
     """
+    none = getattr(knobs, "masking", "bert") == "none"
+    if none or tokenizer.mask_token_id is None:  # a decoder's; its method says what does not fit
+        return None, []
     if not isinstance(knobs, MaskingKeys):
         return Masking.of(tokenizer, getattr(knobs, "masked_share", 0.15)), []
     masking = replace(Masking.of(tokenizer, knobs.masked_share), smoothing=knobs.exponent)
@@ -41,6 +50,11 @@ def masking_of(knobs: Any, tokenizer: PreTrainedTokenizerBase) -> tuple[Masking,
     return replace(masking, starts=starts), []
 
 
+def held_out_masking(job: CorpusJob) -> Masking | None:
+    """That of held-out text, whatever the run trains with: figures of runs compare. None for decoders."""
+    return None if is_decoder(job.method.student) else Masking.of(job.tokenizer)
+
+
 def count_for_masking(job: CorpusJob, train: Blocks, cache: Path, user: Path | None) -> None:
     """Gives the rule of a job the counts of the training blocks, where it draws by them.
 
@@ -50,15 +64,17 @@ def count_for_masking(job: CorpusJob, train: Blocks, cache: Path, user: Path | N
         cache: Where they lie.
         user: The run folder, for which the counts are kept; None keeps nothing.
     """
-    if job.masking.smoothing is None:
+    if job.masking is None or job.masking.smoothing is None:
         return
     counts = piece_counts(train, len(job.tokenizer), cache, user)
     job.masking = replace(job.masking, counts=counts)
     job.method.run = replace(job.method.run, masking=job.masking)
 
 
-def masking_rows(masking: Masking) -> list[tuple[str, str]]:
+def masking_rows(masking: Masking | None) -> list[tuple[str, str]]:
     """The rule in words, for the plan."""
+    if masking is None:
+        return [("masked", "nothing")]
     rows = [("masked", f"{masking.share:.3g} of each block's tokens")]
     if masking.smoothing is not None:
         power = f"by their count in the corpus to the power of -{masking.smoothing:g}"

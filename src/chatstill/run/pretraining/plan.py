@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.speed import count_parameters
@@ -10,12 +10,14 @@ from ...figures import byte_size, counted
 from ...models.layers import count_layers
 from ...preflight.plan import Plan, Section, network_rows
 from ...preflight.preflight import check_machine
+from ...preflight.windows import scores_beyond_windows
 from ...train.launch import world_size
 from ...train.phases import steps_of
 from ...train.precision import precision_of
 from ...train.steps import batch_text
 from .cost import Extent, costs, measure
 from .masking import masking_rows
+from .teacher import check_masked
 
 if TYPE_CHECKING:
     from .job import CorpusJob
@@ -35,10 +37,12 @@ def preflight(job: CorpusJob) -> Plan:
     if errors_of(problems):
         raise UserError(problems)
     estimates, found = costs(job, train, dev)
-    problems += found
+    told, weak = check_masked(job)
+    phases, warnings = _phases(job, train)
+    problems += [*found, *weak, *warnings]
     if errors_of(problems):
         raise UserError(problems)
-    sections = [_network(job), _corpus(job, train, dev), *_phases(job, train)]
+    sections = [_networks(job, told), _corpus(job, train, dev), *phases]
     if job.idle:
         text = f"{', '.join(job.idle)}: of other methods than {job.config.model_type}"
         sections.append(Section("configuration", [("no effect", shown(text))]))
@@ -67,18 +71,24 @@ def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
     return problems
 
 
-def _network(job: CorpusJob) -> Section:
-    model = job.method.student
-    rows = network_rows(
-        "network",
+def _networks(job: CorpusJob, told: str) -> Section:
+    student, teacher = job.method.student, job.method.teacher
+    rows = [] if teacher is None else _network("teacher", teacher)
+    rows += [("", told)] if told else []
+    rows += _network("network" if teacher is None else "student", student)
+    rows += [("", note) for note in job.notes]
+    rows.append(("vocabulary", f"{len(job.tokenizer):,} pieces"))
+    return Section("networks", rows)
+
+
+def _network(role: str, model: Any) -> list[tuple[str, str]]:
+    return network_rows(
+        role,
         layers=count_layers(model.config),
         width=getattr(model.config, "hidden_size", None),
         heads=getattr(model.config, "num_attention_heads", None),
         parameters=count_parameters(model).total,
     )
-    rows += [("", note) for note in job.notes]
-    rows.append(("vocabulary", f"{len(job.tokenizer):,} pieces"))
-    return Section("networks", rows)
 
 
 def _corpus(job: CorpusJob, train: Extent, dev: Extent) -> Section:
@@ -102,8 +112,10 @@ def _corpus(job: CorpusJob, train: Extent, dev: Extent) -> Section:
     return Section("corpus", rows)
 
 
-def _phases(job: CorpusJob, train: Extent) -> list[Section]:
-    config, sections = job.config, []
+def _phases(job: CorpusJob, train: Extent) -> tuple[list[Section], list[Problem]]:
+    config = job.config
+    sections: list[Section] = []
+    problems: list[Problem] = []
     for phase in job.method.phases():
         total, per_epoch = steps_of(config, phase, train.blocks)
         rate = f"{phase.learning_rate or config.rate:g}"
@@ -120,5 +132,14 @@ def _phases(job: CorpusJob, train: Extent) -> list[Section]:
             ("trained", phase.train),
             *masking_rows(job.masking),
         ]
-        sections.append(Section(f"phase: {phase.name}", rows))
-    return sections
+        more, warnings = job.method.plan(phase, total)
+        if job.method.teacher is not None:
+            configs = job.method.student.config, job.method.teacher.config
+            specs, longest = job.method.specs, config.max_seq_length
+            warnings = [*warnings, *scores_beyond_windows(specs, *configs, longest)]
+        problems += [
+            Problem(phase.name, text, severity="warning", code="corpus.of-the-phase")
+            for text in warnings
+        ]
+        sections.append(Section(f"phase: {phase.name}", [*rows, *more]))
+    return sections, problems

@@ -21,8 +21,8 @@ from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.masked import masked_scores
 from ...evaluate.results import judge, result_lines
 from ...evaluate.score_file import as_trained, fitting_length
-from ...evaluate.speed import device_name
-from ...models.masked_lm import head_missing, load_masked_lm
+from ...evaluate.speed import count_parameters, device_name
+from ...models.masked_lm import head_missing, is_decoder, load_masked_lm
 from ...models.own import BLOCK
 from ...models.save import kept_folder, save_student
 from ...readers.word_pieces import RowEncoder
@@ -35,6 +35,7 @@ from ...tasks.selection import LOWER_IS_BETTER
 from ...tasks.texts import TextsTask
 from ...train.device import device_of
 from ..fingerprint import run_facts
+from ..job import tokenizer_of
 from ..results import (
     FORMAT,
     check_evaluation_folder,
@@ -42,10 +43,10 @@ from ..results import (
     model_facts,
     network_lines,
 )
-from .job import reading_problems, tokenizer_of
+from .job import reading_problems
 from .texts import corpus_from
 
-OF_TEXTS = "figures of = masked tokens of the rows' texts; labels are not read"
+OF_TEXTS = "figures of = the rows' texts, whose tokens are predicted; labels are not read"
 
 if TYPE_CHECKING:
     from .job import CorpusJob
@@ -57,7 +58,9 @@ def report_run(
 ) -> dict[str, Any] | None:
     """Writes the kept network and, with ``do_eval``, its figures."""
     target = folder / "student"
-    kept = job.method.kept()
+    kept: Any = job.method.kept()
+    if not job.method.trains_outputs:
+        kept = kept.base_model  # a head that nobody trained would pass for one that says something
     converted = job.config.preprocess if isinstance(job.task, TextsTask) else None
     extras = {"preprocess": converted} if converted else {}
     save_student(kept, job.tokenizer, target, (), extras=extras)
@@ -84,12 +87,22 @@ def report_run(
             **({} if trained.ended is None else {"ended": trained.ended.facts()}),
             **run_facts(),
         }
+        if trained.teacher_scores is not None and job.method.teacher is not None:
+            teacher = figures_of(job.task, trained.teacher_scores)
+            size = count_parameters(job.method.teacher).total
+            metrics |= {"teacher": {**teacher, "parameters": size}, "agreement": {}, "ratio": None}
         metrics["dev"]["warnings"] += [] if trained.ended is None else trained.ended.warnings
         write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
         write_json(folder / "metrics.json", metrics)
     ended = [] if trained.ended is None else [trained.ended.text, *trained.ended.warnings]
     card = masked_card(
-        str(job.config.model_type), _start_of(job), job.config.max_seq_length, ended, metrics
+        str(job.config.model_type),
+        _start_of(job),
+        job.config.max_seq_length,
+        ended,
+        metrics,
+        taught=job.method.teacher is not None,
+        with_head=job.method.trains_outputs,
     )
     write_text(target / "README.md", card)
     if metrics is not None:
@@ -183,7 +196,9 @@ def _part(config: RunConfig, split: Split) -> tuple[Lines, list[Problem]]:
 
 def _scores_of(folder: Path, config: RunConfig, lines: Lines) -> tuple[np.ndarray, list[Problem]]:
     block = Architecture(model_name_or_path=str(folder))
-    loaded = load_masked_lm(block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed)
+    loaded = load_masked_lm(
+        block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed, decoders=True
+    )
     if head_missing(loaded):
         message = f"{folder} has no trained masked-LM head ({', '.join(loaded.report.missing[:3])})"
         hint = 'Train one: "model_type": "MaskedLM".'
@@ -208,7 +223,7 @@ def _scores_of(folder: Path, config: RunConfig, lines: Lines) -> tuple[np.ndarra
         scores = masked_scores(
             model,
             blocks,
-            Masking.of(tokenizer),
+            None if is_decoder(model) else Masking.of(tokenizer),
             pad_token_id=tokenizer.pad_token_id,
             batch_size=config.per_gpu_eval_batch_size,
         )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from ...data.blocks import Blocks, prepare_blocks
-from ...data.masking import Masking
 from ...evaluate.masked import masked_scores
 from ...evaluate.scoring import weights_digest
 from ...features.capture import takes_token_types
@@ -27,7 +26,8 @@ from ...train.phases import PhaseResult
 from ...train.records import Records
 from ...train.steps import ViewSteps
 from ..train import run_engine
-from .masking import count_for_masking
+from .masking import count_for_masking, held_out_masking
+from .teacher import reads_head
 from .texts import content_of
 
 if TYPE_CHECKING:
@@ -52,11 +52,13 @@ class Trained:
     Attributes:
         phases: Results by phase.
         scores: The kept network's on dev, (N, 3); None without ``do_eval``.
+        teacher_scores: The teacher's; None where no term reads its masked-LM head.
         ended: Where it was ended before its time.
     """
 
     phases: list[PhaseResult]
     scores: np.ndarray | None
+    teacher_scores: np.ndarray | None = None
     ended: Ended | None = None
 
 
@@ -129,7 +131,8 @@ def train_job(
 
 def batches_of(job: CorpusJob) -> Callable[[Blocks, np.ndarray], dict[str, torch.Tensor]]:
     """Pads blocks to a batch."""
-    types = takes_token_types(job.method.student)
+    networks = (job.method.student, job.method.teacher)
+    types = any(takes_token_types(network) for network in networks if network is not None)
 
     def batch(blocks: Blocks, rows: np.ndarray) -> dict[str, torch.Tensor]:
         return blocks.batch_of(rows, pad_token_id=job.pad_token_id, with_token_types=types)
@@ -143,7 +146,24 @@ def scored(
     """What training ended with, the kept network scored where ``do_eval`` asks for it."""
     if not job.config.do_eval:
         return Trained(phases, None)
-    return Trained(phases, (scores or HeldOut(job, parts.dev)).scores())
+    teacher = score_blocks(job, parts.dev, job.method.teacher) if reads_head(job.method) else None
+    return Trained(phases, (scores or HeldOut(job, parts.dev)).scores(), teacher)
+
+
+def score_blocks(job: CorpusJob, blocks: Blocks, model: Any) -> np.ndarray:
+    """(N, 3) of a network on held-out blocks, dealt out over the processes; equal on all of them."""
+    torch.nn.Module.to(model, device_of(job.config))
+    agreement = Agreement()
+    return masked_scores(
+        model,
+        blocks,
+        held_out_masking(job),
+        pad_token_id=job.pad_token_id,
+        batch_size=job.config.per_gpu_eval_batch_size,
+        rank=rank() if agreement.active else 0,
+        world_size=world_size() if agreement.active else 1,
+        add_up=agreement.sum_array,
+    )
 
 
 class HeldOut:
@@ -171,17 +191,5 @@ class HeldOut:
         kept = self.job.method.kept()
         digest = weights_digest(kept)
         if self._last is None or self._last[0] != digest:
-            torch.nn.Module.to(kept, device_of(self.job.config))
-            agreement = Agreement()
-            found = masked_scores(
-                kept,
-                self.dev,
-                Masking.of(self.job.tokenizer),
-                pad_token_id=self.job.pad_token_id,
-                batch_size=self.job.config.per_gpu_eval_batch_size,
-                rank=rank() if agreement.active else 0,
-                world_size=world_size() if agreement.active else 1,
-                add_up=agreement.sum_array,
-            )
-            self._last = digest, found
+            self._last = digest, score_blocks(self.job, self.dev, kept)
         return self._last[1]
