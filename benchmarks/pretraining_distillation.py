@@ -4,9 +4,9 @@ The corpus: WikiText-2's valid and test parts and the texts of SST-2, QNLI, MRPC
 hundredth document held out. First MiniLM (6 x 384) learns masked tokens. It then teaches students of 3 x 384
 (its layers evenly spread) and 4 x 312 (random) by DistilBERT, TinyBERT-general, MiniLM and MiniLMv2; beside
 them stand the same layers trained on masked tokens alone, the layers as they are, and random weights. All see
-as many tokens. Then each is fine-tuned on SST-2 and MRPC, three seeds. A cell is one run; start it again at any time:
-finished cells are read, an interrupted one goes on. The table is written after every cell, PARTIAL until
-all are there.
+as many tokens. Then each is fine-tuned on SST-2 and MRPC, three seeds. A cell is one run; start it again at
+any time: finished cells are read, an interrupted one goes on. The table is written after every cell, PARTIAL
+until all are there.
 """
 
 import argparse
@@ -332,9 +332,9 @@ def as_markdown(results: dict[str, Any], options: argparse.Namespace) -> str:
     titles = " | ".join(sets.SETS[task].title for task in options.sets)
     lines += [
         f"Each run on the corpus sees {options.tokens:,} tokens (blocks of {LENGTH}, batches of {BATCH}, "
-        f"bf16 on the CPU). Fine-tuned with {MOST_ROWS:,} rows at most, accuracy on test rows apart from dev, "
-        "mean over seeds. In brackets the 95 % interval, paired by test row, of the difference to the same shape "
-        "that saw no corpus. Loss on held-out text: of masked tokens, or the method's own.",
+        f"bf16 on the CPU). Fine-tuned with {MOST_ROWS:,} rows at most, accuracy on test rows apart from "
+        "dev, mean over seeds. In brackets the 95 % interval, paired by test row, of the difference to the "
+        "same shape that saw no corpus. Loss on held-out text: of masked tokens, or the method's own.",
         "",
         f"| student | shape | held-out text | tokens a second | {titles} |",
         "|---|---|---|---|" + "---|" * len(options.sets),
