@@ -316,6 +316,9 @@ def test_a_decoder_teaches_next_tokens(data, tmp_path):
     assert found["dev"]["value"] < found["teacher"]["value"], (
         "alpha_clm teaches beyond a random one"
     )
+    assert {*found["dev"]["metrics"]} == {"loss", "next_acc", "perplexity"}
+    card = (tmp_path / "out" / "student" / "README.md").read_text("utf-8")
+    assert "text-generation" in card and "AutoModelForCausalLM" in card
     words = ["evaluate", str(tmp_path / "out"), "--output", str(tmp_path / "again")]
     assert cli.main(words) == 0
     assert told(tmp_path / "again")["dev"] == found["dev"]

@@ -22,6 +22,18 @@ with torch.no_grad():
 print(tokenizer.convert_ids_to_tokens(scores.topk(5).indices[0].tolist()))
 ```
 """
+DECODER_CODE = """## Use
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+folder = "path/to/this/folder"
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForCausalLM.from_pretrained(folder).eval()
+inputs = tokenizer("…", return_tensors="pt")
+print(tokenizer.decode(model.generate(**inputs, max_new_tokens=20)[0]))
+```
+"""
 BODY_CODE = """## Use
 
 It has no masked-LM head: fine-tune it on a task.
@@ -34,6 +46,10 @@ tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
 ```
 """
+DECODER_MEANING = (
+    "`loss` is the mean of -log p of the next token in each block's text; lower is better. Next-token "
+    "accuracy is the share of them where the likeliest piece is right, perplexity is exp(loss).\n"
+)
 MEANING = (
     "`loss` is the mean of -log p of the right piece at masked positions (15 % of each block, the same ones "
     "for every network); lower is better. Masked accuracy is the share of them where the likeliest piece is "
@@ -50,6 +66,7 @@ def masked_card(
     *,
     taught: bool = False,
     with_head: bool = True,
+    decoder: bool = False,
 ) -> str:
     """The card as Markdown.
 
@@ -60,21 +77,26 @@ def masked_card(
         ended: Where and how training was ended before its time; empty where it was not.
         metrics: ``metrics.json``, or None where dev was not scored.
         taught: Whether ``start`` is its teacher.
-        with_head: Whether it has a masked-LM head.
+        with_head: Whether it has a head over the vocabulary.
+        decoder: Whether that predicts next tokens, not masked ones.
     """
     began = f"from `{start}`" if start else "from random weights"
     if taught:
         began = f"by its teacher `{start}`"
-    kind = "Masked language model" if with_head else "Encoder"
-    task = "fill-mask" if with_head else "feature-extraction"
+    kind, task, code, meaning = "Masked language model", "fill-mask", CODE, MEANING
+    if decoder:
+        kind, task = "Language model", "text-generation"
+        code, meaning = DECODER_CODE, DECODER_MEANING
+    if not with_head:
+        kind, task, code, meaning = "Encoder", "feature-extraction", BODY_CODE, ""
     parts = [
         f"---\nlibrary_name: transformers\npipeline_tag: {task}\ntags:\n- chatstill\n---\n",
         f"# {kind}: {method}\n",
         f"Trained on a corpus {began} by chatstill, in blocks of up to {max_seq_length} tokens.\n",
         ended_part(ended),
-        figures_part(metrics) + "\n" + (MEANING if with_head else "")
+        figures_part(metrics) + "\n" + meaning
         if metrics
         else "It was not scored: the run had no evaluation.\n",
-        CODE if with_head else BODY_CODE,
+        code,
     ]
     return "\n".join(part for part in parts if part)

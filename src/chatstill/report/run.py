@@ -19,6 +19,7 @@ from .warned import read_warnings
 FILE = "report.html"
 NAMES = {"mrr": "MRR", "map": "MAP", "auc": "AUC", "f1": "F1", "r10@1": "R10@1", "p@1": "P@1"} | {
     "masked_acc": "masked accuracy",
+    "next_acc": "next-token accuracy",
     "pseudo_perplexity": "pseudo-perplexity",
 }
 NOT_SHOWN = ("random_", "groups")  # what a metric is compared with, and counts

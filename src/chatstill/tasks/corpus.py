@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -40,6 +41,13 @@ class CorpusTask(TaskDefaults):
     label_words: tuple[str, ...] = ()
     main_metric = "loss"
     ranking = False
+    right, whole = "masked_acc", "pseudo_perplexity"  # how its figures beside the loss are called
+
+    def of_next_tokens(self) -> Self:
+        """The same for a decoder: what is predicted is the next token of each."""
+        other = copy(self)
+        other.right, other.whole = "next_acc", "perplexity"
+        return other
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
         folder = task_folder(data_dir, FOLDERS, (FILES["train"], FILES["dev"]))
@@ -75,8 +83,8 @@ class CorpusTask(TaskDefaults):
         loss = LOSS_OF(scores, labels, groups)
         found = {
             "loss": loss,
-            "masked_acc": RIGHT_OF(scores, labels, groups),
-            "pseudo_perplexity": perplexity(loss),
+            self.right: RIGHT_OF(scores, labels, groups),
+            self.whole: perplexity(loss),
         }
         return {name: value for name, value in found.items() if value < math.inf}
 
@@ -85,9 +93,9 @@ class CorpusTask(TaskDefaults):
 
     def metric(self, name: str) -> MetricFunction:
         """One figure, to be resampled row by row."""
-        if name == "pseudo_perplexity":
+        if name == self.whole:
             return lambda scores, labels, groups: perplexity(LOSS_OF(scores, labels, groups))
-        return {"loss": LOSS_OF, "masked_acc": RIGHT_OF}[name]
+        return {"loss": LOSS_OF, self.right: RIGHT_OF}[name]
 
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
         return self.main_metric

@@ -22,7 +22,7 @@ from ...text.vocabulary import check_vocabulary
 from ...train.launch import world_size
 from ..settling import Settled, problems_of, settle_kept
 from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of, with_usual
-from .masking import masking_of
+from .masking import masking_of, task_of_network
 from .networks import PRETRAINED, taught, trained_alone
 from .teacher import reads_head
 from .texts import corpus_from
@@ -113,7 +113,7 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
     return CorpusJob(
         config,
         verb,
-        task_of(config),
+        task_of_network(task_of(config), student),
         corpus,
         tokenizer,
         encoder,

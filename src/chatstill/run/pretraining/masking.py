@@ -12,9 +12,11 @@ from ...errors import Problem
 from ...methods._masking import MaskingKeys
 from ...models.masked_lm import is_decoder
 from ...readers.columns import WordStarts
+from ...tasks.base import Task
+from ...tasks.corpus import CorpusTask
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from ...data.blocks import Blocks
     from .job import CorpusJob
@@ -53,6 +55,13 @@ def masking_of(
 def held_out_masking(job: CorpusJob) -> Masking | None:
     """That of held-out text, whatever the run trains with: figures of runs compare. None for decoders."""
     return None if is_decoder(job.method.student) else Masking.of(job.tokenizer)
+
+
+def task_of_network(task: Task, model: PreTrainedModel) -> Task:
+    """The figures of a corpus as they are called of this network: of masked tokens, or of next ones."""
+    if is_decoder(model) and isinstance(task, CorpusTask):
+        return task.of_next_tokens()
+    return task
 
 
 def count_for_masking(job: CorpusJob, train: Blocks, cache: Path, user: Path | None) -> None:

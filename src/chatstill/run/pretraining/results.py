@@ -29,7 +29,7 @@ from ...readers.word_pieces import RowEncoder
 from ...report.masked_card import masked_card
 from ...report.run import write_run_report
 from ...tasks.base import Split, Task
-from ...tasks.corpus import Lines
+from ...tasks.corpus import CorpusTask, Lines
 from ...tasks.files import locate
 from ...tasks.selection import LOWER_IS_BETTER
 from ...tasks.texts import TextsTask
@@ -103,6 +103,7 @@ def report_run(
         metrics,
         taught=job.method.teacher is not None,
         with_head=job.method.trains_outputs,
+        decoder=is_decoder(job.method.student),
     )
     write_text(target / "README.md", card)
     if metrics is not None:
@@ -144,7 +145,8 @@ def evaluate_folder(
     config = config.model_copy(update={"level": "pretraining", "preprocess": converted})
     task = task_of(config)
     lines, warnings = _part(config, split)
-    scores, found = _scores_of(folder, config, lines)
+    scores, found, decoder = _scores_of(folder, config, lines)
+    task = task.of_next_tokens() if decoder and isinstance(task, CorpusTask) else task
     warnings += found
     held_out = locate(task, split, Path(config.data_dir)).warning
     warnings += [] if held_out is None else [held_out]
@@ -194,7 +196,10 @@ def _part(config: RunConfig, split: Split) -> tuple[Lines, list[Problem]]:
     return corpus.train if split == "train" else corpus.dev, list(corpus.warnings)
 
 
-def _scores_of(folder: Path, config: RunConfig, lines: Lines) -> tuple[np.ndarray, list[Problem]]:
+def _scores_of(
+    folder: Path, config: RunConfig, lines: Lines
+) -> tuple[np.ndarray, list[Problem], bool]:
+    """Scores of held-out text, warnings, and whether the network is a decoder."""
     block = Architecture(model_name_or_path=str(folder))
     loaded = load_masked_lm(
         block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed, decoders=True
@@ -210,7 +215,7 @@ def _scores_of(folder: Path, config: RunConfig, lines: Lines) -> tuple[np.ndarra
         raise UserError(errors)
     torch.nn.Module.to(model, device_of(config))
     assert isinstance(tokenizer.pad_token_id, int)
-    length = config.max_seq_length
+    length, decoder = config.max_seq_length, is_decoder(model)
     with scratch_folder() as cache:
         blocks = prepare_blocks(
             lines,
@@ -223,8 +228,8 @@ def _scores_of(folder: Path, config: RunConfig, lines: Lines) -> tuple[np.ndarra
         scores = masked_scores(
             model,
             blocks,
-            None if is_decoder(model) else Masking.of(tokenizer),
+            None if decoder else Masking.of(tokenizer),
             pad_token_id=tokenizer.pad_token_id,
             batch_size=config.per_gpu_eval_batch_size,
         )
-    return scores, [*warnings, *found]
+    return scores, [*warnings, *found], decoder
