@@ -5,14 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from tests.train.conftest import ToySteps, assert_same_weights, build_method, weights
 from torch.nn import functional as F
 
 from chatstill.errors import RunFailure
 from chatstill.evaluate.own_loss import own_loss
 from chatstill.losses import Term
 from chatstill.methods.base import Context
-
-from tests.train.conftest import ToySteps, assert_same_weights, build_method, weights
 
 pytestmark = pytest.mark.smoke
 
@@ -66,7 +65,9 @@ def by_hand(method, rows):
         inputs = {k: batch[k] for k in ("input_ids", "attention_mask")}
         with torch.no_grad():
             mine, theirs = (n(**inputs, output_hidden_states=True) for n in (student, teacher))
-            p, q = (torch.softmax(out.logits[0].double() / TEMPERATURE, -1) for out in (theirs, mine))
+            p, q = (
+                torch.softmax(out.logits[0].double() / TEMPERATURE, -1) for out in (theirs, mine)
+            )
             sums["soft"] += float((p * (p.log() - q.log())).sum()) * TEMPERATURE**2
             sums["hard"] -= float(torch.log_softmax(mine.logits[0], -1)[batch["labels"][0]])
             for own, aim in ((1, 2), (2, 4)):

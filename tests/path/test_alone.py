@@ -44,8 +44,13 @@ class Smoothed(Method):
         from chatstill.losses import Term
 
         assert teacher is None
-        labels = batch["labels"].long()
-        loss = F.cross_entropy(student.logits, labels, reduction="sum", label_smoothing=0.1)
+        labels = batch["labels"]
+        if self.objective == "cross_entropy":
+            loss = F.cross_entropy(student.logits, labels.long(), reduction="sum", label_smoothing=0.1)
+        elif self.objective == "sigmoid":
+            loss = F.binary_cross_entropy_with_logits(student.logits[:, 0], labels.float(), reduction="sum")
+        else:
+            loss = F.mse_loss(student.logits[:, 0], labels.float(), reduction="sum")
         return {"smoothed": Term(loss, float(len(labels)))}
 '''
 
@@ -103,7 +108,7 @@ def told(folder):
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
-def test_a_whole_run_has_figures_of_its_own_alone(alone, distill, teacher_of, tmp_path):
+def test_a_whole_run_has_figures_of_its_own_alone(alone, distill, teacher_of, plugin, tmp_path):
     student = {"model_name_or_path": str(teacher_of())}
     said = distill(alone(student_architectures=student))
     metrics = told(tmp_path / "out")
@@ -113,7 +118,7 @@ def test_a_whole_run_has_figures_of_its_own_alone(alone, distill, teacher_of, tm
     assert not (tmp_path / "out" / "label_noise.tsv").exists()
     card = (tmp_path / "out" / "student" / "README.md").read_text(encoding="utf-8")
     assert "trained with smooth" in card and "distilled from" not in card
-    assert cli.main(["evaluate", str(tmp_path / "out")]) == 0
+    assert cli.main(["evaluate", str(tmp_path / "out"), "--plugin", str(plugin)]) == 0
     assert "holds this run, finished" in distill(alone(student_architectures=student))
 
 
@@ -170,12 +175,12 @@ def test_an_architecture_of_the_pretrained_models_shape_takes_its_layers(
     assert "as layers [0] (0-based) of 4" in plan
 
 
-def test_a_network_of_the_package_needs_no_tokenizer(alone, distill, tmp_path):
+def test_a_network_of_the_package_needs_no_tokenizer(alone, distill, plugin, tmp_path):
     student = {"model_type": "static", "network": {"segmenter": "words", "width": 8}}
     said = distill(alone(student_architectures=student))
     assert "the student reads words" in said
     assert told(tmp_path / "out")["model"]["kind"] == "static"
-    assert cli.main(["evaluate", str(tmp_path / "out")]) == 0
+    assert cli.main(["evaluate", str(tmp_path / "out"), "--plugin", str(plugin)]) == 0
 
 
 def test_pieces_and_vectors_of_a_teacher_that_there_is_not(alone, check):

@@ -39,6 +39,18 @@ class MethodChoice:
     method: "type[Method] | None" = None
     example: Mapping[str, Any] = field(default_factory=dict)
 
+    def level_of(self, knobs: Any) -> str | None:
+        """The level of the run; None where no method runs, or its knobs are at fault."""
+        if self.method is None or (knobs is None and self.method.block):
+            return None
+        return self.method.level_of(knobs or self.method.Config())
+
+    def draws_tokens(self, knobs: Any) -> bool:
+        """Whether the run draws tokens anew; False where its knobs are at fault."""
+        if self.method is None or (knobs is None and self.method.block):
+            return False
+        return self.method.draws_tokens(knobs or self.method.Config())
+
     def data_of(self, knobs: Any) -> tuple[str, ...]:
         """What the phases of the run learn from; nothing where no method runs, or its knobs are at fault."""
         if self.method is None or (knobs is None and self.method.block):
