@@ -68,7 +68,7 @@ class MaxState(nn.Module):
 
 
 class AttentionState(nn.Module):
-    """Mean of the states, weighted by softmax(w · tanh(state)) over the words (Zhou et al. 2016, section 3.3)."""
+    """Mean of the states, weighted by softmax(w · tanh(state)) over the words (Zhou et al. 2016, 3.3)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -110,9 +110,10 @@ def words_first(ids: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
         (N, L) ids, behind the words any of the row's, and (N,) the number of words.
     """
     longest = ids.shape[1]
-    places = torch.where(words, words.cumsum(1) - 1, torch.full_like(ids, longest))
+    counted = words.long().cumsum(1)  # ONNX sums no truth values
+    places = torch.where(words, counted - 1, torch.full_like(ids, longest))
     room = torch.cat([ids, ids[:, :1]], 1)  # what is no word goes to the place behind the last
-    return room.scatter(1, places, ids)[:, :longest], words.sum(1)
+    return room.scatter(1, places, ids)[:, :longest], counted[:, -1]
 
 
 def _at(states: Tensor, places: Tensor) -> Tensor:

@@ -178,7 +178,7 @@ class BiLstmForSequenceClassification(PreTrainedModel):
         elif self.config.sep_token_id is None:
             second = torch.zeros_like(real)
         else:
-            second = (ids == self.config.sep_token_id).cumsum(-1) > 0
+            second = (ids == self.config.sep_token_id).long().cumsum(-1) > 0
         return [real & ~second, real & second]
 
     def _logits(self, vectors: Sequence[Tensor]) -> Tensor:
@@ -193,7 +193,7 @@ class BiLstmForSequenceClassification(PreTrainedModel):
 
 
 def _may_look(ids: Tensor) -> bool:
-    """Whether places that no row needs can be cut off: not in a traced pass, and a GPU would be waited for."""
+    """Whether places that no row needs are cut off: not in a traced pass; a GPU would be waited for."""
     return (
         ids.device.type == "cpu"
         and not torch.jit.is_tracing()
