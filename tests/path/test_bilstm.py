@@ -80,16 +80,18 @@ def test_rows_without_labels_count(run, shared, tmp_path):
     assert found["dev"]["metrics"]["auc"] > 0.9
 
 
-def test_alone_and_by_its_other_name_and_block(run):
-    """`rnn_config` at the top is the block `network`; `compare_alone` trains the same network on gold labels."""
+def test_on_gold_labels_alone_by_its_other_name_and_block(run):
+    """`rnn_config` at the top is the block `network`."""
     changes = {key: value for key, value in BILSTM.items() if key != "student_architectures"}
     changes |= {"model_type": "BiLSTM", "rnn_config": {**SIZES, "layers": 2, "pooling": "max"}}
-    done = run(**changes, compare_alone=True)
-    configs = sorted(done.folder.rglob("student/config.json"))
-    assert len(configs) == 2
-    for path in configs:
-        values = json.loads(path.read_text("utf-8"))
-        assert (values["lstm_layers"], values["pooling"], values["lstm_size"]) == (2, "max", 6)
+    terms = {"logits": {"weight": 0}, "hard": {"weight": 1}}
+    changes["rnn_config"]["dropout"] = 0.0
+    done = run(**{**changes, "num_train_epochs": 20}, distillation={"terms": terms})
+    assert "term hard" in done.text and "term logits" not in done.text
+    values = json.loads((done.folder / "student" / "config.json").read_text("utf-8"))
+    assert (values["lstm_layers"], values["pooling"], values["lstm_size"]) == (2, "max", 6)
+    found = json.loads((done.folder / "metrics.json").read_text("utf-8"))
+    assert found["dev"]["metrics"]["auc"] > 0.9
 
 
 def test_soft_labels_gold_labels_and_vectors(run):
