@@ -13,6 +13,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %" if share < 0.01 else f"{100 * share:.1f} %"
 
 
+def decimals(value: float) -> str:
+    """``0.873``, ``12.481``, ``0.00021``: three decimals, more where they would show nothing."""
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """``1 process``, ``2 processes``: with an ``s`` where no plural is given."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -37,7 +37,7 @@ LOW = {
     "train": {"figures", "methods", "data", "models", "features", "losses"},
     "evaluate": {
         *("figures", "config", "data", "features", "losses", "models", "readers", "tasks", "text"),
-        "train",
+        *("methods", "train"),
     },
     "report": {"figures"},
     "preflight": {

@@ -104,4 +104,4 @@ def steps(folder):
         json.loads(line)
         for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
     ]
-    return [(r["phase"], r["step"], r.get("dev/auc")) for r in records]
+    return [(r["phase"], r["step"], r.get("dev/auc"), r.get("dev/loss")) for r in records]

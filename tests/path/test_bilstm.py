@@ -1,4 +1,4 @@
-"""A BiLSTM student from its configuration to its folder: loss, vectors, interrupts, processes, stored teacher."""
+"""A BiLSTM student from its configuration to its folder: loss, vectors, interrupts, processes, stores."""
 
 import json
 import random

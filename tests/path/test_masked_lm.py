@@ -14,7 +14,7 @@ from chatstill.config import load
 from chatstill.errors import UserError
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
-from tests.found import codes, refused
+from tests.found import refused
 
 from ..processes import run_processes
 from . import world
@@ -269,19 +269,11 @@ def test_bad_input_is_one_message_and_nothing_is_written(data, start, tmp_path, 
     assert not (tmp_path / "out").exists()
 
 
-def test_methods_of_a_task_refuse_a_corpus_and_chains_a_link_on_one(data, start, tmp_path):
+def test_methods_of_a_task_refuse_a_corpus(data, start, tmp_path):
     values = values_for(data, tmp_path / "out", start, model_type="KD")
     values["teacher_architectures"] = values["pretrained_architectures"]
     with refused("corpus.method-of-a-task"):
         world.loaded(values, tmp_path)
-    from chatstill.config import load_chain
-
-    values = values_for(data, tmp_path / "out", start)
-    chain = {**values, "pipeline": [{"name": "one"}, {"name": "two"}]}
-    (tmp_path / "chain.json").write_text(json.dumps(chain), encoding="utf-8")
-    with pytest.raises(UserError) as error:
-        load_chain(tmp_path / "chain.json", [], verb="distill")
-    assert "chain.link-on-a-corpus" in codes(error)
 
 
 def test_a_decoder_and_another_vocabulary_are_refused_by_name(data, tmp_path):

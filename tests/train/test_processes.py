@@ -31,7 +31,7 @@ def train(folder, name, *, rank=0, world=1, batch=4, args=None, **knobs):
     steps = ToySteps(batch=batch, rank=rank, world=world, **knobs)
     method = build_method(name, dropout=0.0)
     engine = build_engine(folder, steps, args={**SGD, **(args or {})}, save_steps=100)
-    engine.tokens = np.union1d(steps.ids, 0)
+    engine.tokens = {"train": np.union1d(steps.ids, 0)}
     run_phases(method, engine)
     return {n: t.numpy() for n, t in weights(method.kept()).items()}, engine.records
 

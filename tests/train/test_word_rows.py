@@ -45,7 +45,7 @@ def tokens():
 def train(folder, method, *, rows, accumulation=1, decay=0.0, each=steps, **settings):
     engine = build_engine(folder, each(accumulation), args={"weight_decay": decay}, **settings)
     if rows:
-        engine.tokens = tokens()
+        engine.tokens = {"train": tokens()}
     run_phases(method, engine)
     return engine
 
@@ -136,7 +136,7 @@ def test_every_evaluation_and_the_best_weights_see_the_rows_as_trained(tmp_path)
 def test_the_optimizer_holds_only_rows_that_occur(tmp_path):
     method = build_method("finetune")
     engine = build_engine(tmp_path, steps())
-    engine.tokens = tokens()
+    engine.tokens = {"train": tokens()}
     arguments = training_arguments(engine.config, method.phases()[0], tmp_path, 2)
     trainer = DistillationTrainer(method, 0, arguments, engine)
     trainer.create_optimizer()

@@ -93,22 +93,12 @@ def load_chain(path: Path | None, overrides: Sequence[str], *, verb: str) -> Cha
             problems += error.problems
         else:
             problems += loaded.warnings
-            problems += _of_a_task(loaded, draft.name)
             links.append(Link(draft.name, draft.verb, loaded, draft.after))
     problems += _unread(links, source)
     problems = _said_once(problems, source, [draft.source.name for draft in drafts])
     if any(problem.severity == "error" for problem in problems):
         raise UserError(problems)
     return Chain(source.name, links, problems, arguments)
-
-
-def _of_a_task(loaded: Loaded, name: str) -> list[Problem]:
-    """A link on a corpus: its network has no classifier that the next link could learn from."""
-    if loaded.level == "task":
-        return []
-    message = "it learns from a corpus, and the links of a chain learn from a task."
-    hint = "Run it by itself, and name its folder in the chain: pretrained_architectures."
-    return [Problem(f"link {name}", message, hint, code="chain.link-on-a-corpus")]
 
 
 def _unread(links: Sequence[Link], source: Source) -> list[Problem]:

@@ -164,11 +164,12 @@ def _link_source(source: Source, name: str, number: int) -> Source:
     """The file's keys with a link's own on top.
 
     A block of an architecture is one network, so a link's own takes the place of the file's; other
-    blocks are merged key by key.
+    blocks are merged key by key. ``null`` takes the file's key out.
     """
     shared = {k: v for k, v in source.values.items() if k not in OF_A_CHAIN}
     link = Source(f"{source.name}: link {name}", copy.deepcopy(shared))
     link.link = name
+    link.of_the_file = frozenset(shared)
     link.places = {path: place for path, place in source.places.items() if path[0] in shared}
     here: KeyPath = ("pipeline", number)
     written = {k: v for k, v in source.get(here).items() if k not in (*_OF_A_LINK, *_NOT_IN_A_LINK)}
@@ -192,6 +193,11 @@ def _lay_over(
 ) -> None:
     for key, value in values.items():
         here, there = (*path, key), (*home, key)
+        if not path:
+            link.of_the_file -= {key}
+        if not path and value is None:
+            link.drop(here)
+            continue
         whole = not path and key.endswith("_architectures")
         if isinstance(value, dict) and isinstance(link.get(here), dict) and not whole:
             _lay_over(link, here, value, source, there)

@@ -119,15 +119,20 @@ def _add_own_keys(source: Source, link: Source) -> None:
             link.put((key,), copy.deepcopy(value), source.place(("compare_alone", key)))
 
 
-def _maker(last: Source) -> "type[Method] | None":
-    """The method of a link where no other makes such a student."""
-    name, own = (_word(last, key) for key in ("model_type", "configuration_file"))
+def _method(link: Source) -> "type[Method] | None":
+    """The method that a link's file names; None where it cannot be found."""
+    name, own = (_word(link, key) for key in ("model_type", "configuration_file"))
     try:
         file = lookup.find_method_file(name, own, lookup.method_names())
-        method = lookup.method(file.method)
+        return lookup.method(file.method)
     except UserError:  # told where the link itself is read
         return None
-    return method if method.alone else None
+
+
+def _maker(last: Source) -> "type[Method] | None":
+    """The method of a link where no other makes such a student."""
+    method = _method(last)
+    return method if method is not None and method.alone else None
 
 
 def _student_of_its_method(link: Source) -> Mapping[str, object]:
@@ -193,12 +198,18 @@ def _named(source: Source, block: str) -> str:
 
 
 def _root(links: Sources, block: str) -> tuple[Source, list[Source]]:
-    """Where a row of links, each with the network of another in a block, began; and those after it."""
+    """Where a row of links, each with the network of another in a block, began; and those after it.
+
+    A link on a corpus belongs to none: it trains no classifier.
+    """
     here = list(links.values())[-1]
     passed: list[Source] = []
     while (name := _named(here, block)).startswith(LINK) and here not in passed:
+        before = links.get(name.removeprefix(LINK), next(iter(links.values())))
+        if (method := _method(before)) is not None and method.level != "task":
+            break
         passed.append(here)
-        here = links.get(name.removeprefix(LINK), next(iter(links.values())))
+        here = before
     return here, passed
 
 

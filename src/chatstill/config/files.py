@@ -44,12 +44,20 @@ def check_files(
         for block in (TEACHER, STUDENT, PRETRAINED) if verb != "teach" else (TEACHER,):
             network = getattr(keys, block)
             if network is not None:
-                required = keys.do_train and (block != PRETRAINED or starts_pretrained(keys))
+                required = keys.do_train and (block != PRETRAINED or _starts_from_it(keys))
                 problems += check_network(
                     network, source, block, required=required, plugins=plugins
                 )
         problems += check_tokenizer(keys, source)
     return problems
+
+
+def _starts_from_it(keys: RunKeys) -> bool:
+    """Whether the student starts as the pre-trained model, by its key or because there is no teacher."""
+    student = keys.student_architectures
+    if keys.teacher_architectures is not None or student is None:
+        return starts_pretrained(keys) or keys.teacher_architectures is None
+    return student.model_name_or_path is None and student.copy_from != "none"
 
 
 def _data(
@@ -89,6 +97,14 @@ def _data(
             where = source.place(path).where
             problems += [replace(problem, place=where) for problem in error.problems]
     return problems
+
+
+def check_corpus(keys: RunKeys, source: Source) -> list[Problem]:
+    """The text of a method that learns from a corpus beside the rows of its task."""
+    folder, task = Path(keys.data_dir), lookup.task("corpus", ())
+    if kind_of(folder) != "folder":
+        return [_no_folder(keys.data_dir, source)]
+    return [found for split in ("train", "dev") for found in _split(task, split, folder, source)]
 
 
 def _no_folder(name: str, source: Source) -> Problem:

@@ -82,6 +82,7 @@ def level_of_folder(folder: Path) -> str:
 
 
 def _unread(source: Source, unread: tuple[str, ...], has_teacher: bool) -> list[Problem]:
+    """Warnings; what a chain's file says for its other links is none of this link's."""
     does = "learns from" if has_teacher else "trains"
     message = (
         f"'{{}}' has no effect: a run on a corpus {does} the network of pretrained_architectures."
@@ -90,5 +91,5 @@ def _unread(source: Source, unread: tuple[str, ...], has_teacher: bool) -> list[
     return [
         source.problem((key,), message.format(key), warning=True, code="corpus.key-without-effect")
         for key in unread
-        if source.written((key,))
+        if source.written((key,)) and key not in source.of_the_file - {"preprocess"}
     ]

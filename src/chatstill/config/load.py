@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem, UserError
+from .alone import without_teacher
 from .compat import legacy
 from .compat.placeholders import clear_placeholders
-from .files import check_files
+from .files import check_corpus, check_files
 from .level import level_of_folder, level_problems
 from .methods import choose_method, read_blocks
 from .places import KeyPath, in_file_order
@@ -144,6 +145,9 @@ def load_source(
     trained = choice.level_of(blocks.config)
     level = trained or (level if choice.method is None else choice.method.level)
     needs_teacher = verb == "teach" or choice.method is None or choice.method.needs_teacher
+    if not needs_teacher and level == "task" and choice.method is not None:
+        keys, found = without_teacher(keys, source)
+        problems += found
     teacher = TEACHERS[level] if needs_teacher else None
     problems += missing(keys, source, unfilled, faulty, verb=verb, teacher=teacher)
     draws = choice.draws_tokens(blocks.config)
@@ -152,6 +156,8 @@ def load_source(
     )
     problems += consistency(keys, source, verb=verb)
     problems += check_files(keys, source, verb=verb, plugins=plugins, level=level)
+    if "corpus" in choice.data_of(blocks.config):
+        problems += check_corpus(keys, source)
     problems = sort_problems(problems, source.name)
     if any(problem.severity == "error" for problem in problems):
         raise UserError(problems)

@@ -51,6 +51,12 @@ class MethodChoice:
             return False
         return self.method.draws_tokens(knobs or self.method.Config())
 
+    def data_of(self, knobs: Any) -> tuple[str, ...]:
+        """What the phases of the run learn from; nothing where no method runs, or its knobs are at fault."""
+        if self.method is None or (knobs is None and self.method.block):
+            return ()
+        return self.method.data_of(knobs or self.method.Config())
+
 
 @dataclass
 class Blocks:

@@ -23,6 +23,7 @@ class Source:
         places: Place of each key; a key without one has the place of the block around it.
         link: Name of the pipeline's link that this describes; empty for a run by itself.
         promised: Folders that need not be there yet: a link before this one makes them.
+        of_the_file: Keys at the top that a link has from its file, where they may be meant for other links.
     """
 
     def __init__(self, name: str, values: dict[str, Any] | None = None) -> None:
@@ -31,6 +32,7 @@ class Source:
         self.places: Places = {}
         self.link = ""
         self.promised: frozenset[str] = frozenset()
+        self.of_the_file: frozenset[str] = frozenset()
 
     def place(self, path: KeyPath) -> Place:
         """The place of a key, or of the nearest block around it."""

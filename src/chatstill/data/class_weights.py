@@ -91,7 +91,8 @@ class RowWeights:
 
     def __init__(self, wanted: Weights, labels: Labels) -> None:
         self._wanted, self._labels = wanted, labels
-        self._of: tuple[View, np.ndarray, np.ndarray | None] | None = None
+        self._fitted: tuple[np.ndarray | None] | None = None
+        self._known: dict[int, tuple[View, np.ndarray, np.ndarray | None]] = {}
 
     @classmethod
     def of_config(cls, wanted: Weights, labels: Labels) -> "RowWeights | None":
@@ -103,14 +104,22 @@ class RowWeights:
         check_class_weights(wanted, labels)
         return None if wanted is None else cls(wanted, labels)
 
+    def fit(self, view: View) -> None:
+        """From here on the classes count as in these training rows, whichever rows are asked for."""
+        gold = np.asarray(view.labels, dtype=np.float64)
+        self._fitted = (class_weights(self._wanted, self._labels, gold),)
+        self._known.clear()
+
     def of(self, view: View, rows: np.ndarray) -> Tensor:
         """(B,) for these rows of a view; 0 for a row without a label."""
-        if self._of is None or self._of[0] is not view:
-            gold = np.asarray(view.labels, dtype=np.float64)
-            self._of = view, gold, class_weights(self._wanted, self._labels, gold)
-        _, gold, weights = self._of
+        found = self._known.get(id(view))
+        if found is None or found[0] is not view:  # by view: batches of others are made meanwhile
+            labels = np.asarray(view.labels, dtype=np.float64)
+            fitted = self._fitted or (class_weights(self._wanted, self._labels, labels),)
+            found = self._known[id(view)] = view, labels, fitted[0]
+        _, gold, weights = found
         known = ~np.isnan(gold[rows])
-        found = np.zeros(len(rows), dtype=np.float32)
+        counted = np.zeros(len(rows), dtype=np.float32)
         classes = gold[rows][known].astype(np.int64)
-        found[known] = 1.0 if weights is None else weights[classes]
-        return torch.from_numpy(found)
+        counted[known] = 1.0 if weights is None else weights[classes]
+        return torch.from_numpy(counted)

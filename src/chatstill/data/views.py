@@ -18,7 +18,7 @@ from .fingerprint import fingerprint
 from .preparing import build_view
 from .store import CHUNK, locked, open_array, read_manifest
 
-__all__ = ["Lengths", "Rows", "View", "prepare_view"]
+__all__ = ["Lengths", "Rows", "View", "occurring", "prepare_view"]
 
 FORMAT = 2
 
@@ -103,13 +103,7 @@ class View:
 
     def tokens(self) -> np.ndarray:
         """The ids that occur, ascending; reads all rows once."""
-        seen = np.zeros(0, bool)
-        for start in range(0, len(self.ids), CHUNK):
-            some = self.ids[start : start + CHUNK]
-            longer = int(some.max()) + 1 - len(seen)
-            seen = np.pad(seen, (0, max(longer, 0)))
-            seen[some] = True
-        return np.flatnonzero(seen)
+        return occurring(self.ids)
 
     def rows(self, indices: np.ndarray) -> Rows:
         """The unpadded ids and token types of some rows, in the order asked."""
@@ -119,6 +113,17 @@ class View:
         shift = self.offsets[indices] - (ends - lengths)
         at = np.repeat(shift, lengths) + np.arange(ends[-1] if len(ends) else 0)
         return Rows(self.ids[at], self.types[at], lengths)
+
+
+def occurring(ids: np.ndarray) -> np.ndarray:
+    """The different ids of an array (total,), ascending; it is read once, piece by piece."""
+    seen = np.zeros(0, bool)
+    for start in range(0, len(ids), CHUNK):
+        some = ids[start : start + CHUNK]
+        longer = int(some.max()) + 1 - len(seen)
+        seen = np.pad(seen, (0, max(longer, 0)))
+        seen[some] = True
+    return np.flatnonzero(seen)
 
 
 def prepare_view(

@@ -10,9 +10,10 @@ from ..figures import fitted
 from ..tasks.base import Labels, Task
 from ..tasks.intervals import bootstrap
 from ..tasks.metrics import agreement, decide, scale_error
-from ..tasks.selection import main_metric_of
+from ..tasks.selection import LOWER_IS_BETTER, main_metric_of
 from .classes import class_lines, class_table, confusion
 from .one_answer import one_answer
+from .own_loss import LOSS
 
 FORMAT = 1
 SMALL_SPREAD = 0.1  # of the labels' standard deviation
@@ -43,10 +44,10 @@ def judge(
 
     Returns:
         ``rows``, ``positive`` (the class that counts, None where none does), ``main`` (name), ``value``,
-        ``interval`` (95 %, percentile bootstrap over groups or rows), ``metrics``, ``left_out`` (metrics
-        without a value, with the reason), ``remarks`` (what a metric was taken over, where not all),
-        ``classes`` and ``confusion`` (figures class by class), ``warnings`` (a network that decides
-        nothing) and, for classes and labels, ``predicted`` (how often each is answered).
+        ``lower_is_better``, ``interval`` (95 %, percentile bootstrap over groups or rows), ``metrics``,
+        ``left_out`` (metrics without a value, with the reason), ``remarks`` (what a metric was taken over,
+        where not all), ``classes`` and ``confusion`` (figures class by class), ``warnings`` (a network that
+        decides nothing) and, for classes and labels, ``predicted`` (how often each is answered).
     """
     metrics = task.metrics(scores, labels, groups)
     main = main_metric_of(task, metrics)
@@ -55,6 +56,7 @@ def judge(
         "positive": task.labels.positive,
         "main": main,
         "value": metrics[main],
+        "lower_is_better": main in LOWER_IS_BETTER,
         "metrics": metrics,
         "left_out": task.missing(labels, groups),
     }
@@ -72,6 +74,28 @@ def judge(
         low, high = bootstrap(task.metric(main), scores, labels, groups, n=resamples)
         found["interval"] = [low, high]
     return found
+
+
+def judge_loss(figures: Mapping[str, float], rows: int) -> dict[str, Any]:
+    """The same of a network whose figure is the loss it was trained by; there is no interval.
+
+    Args:
+        figures: ``loss``, and its terms.
+        rows: Held-out rows that it was taken over.
+    """
+    return {
+        "rows": rows,
+        "positive": None,
+        "main": LOSS,
+        "value": figures[LOSS],
+        "lower_is_better": True,
+        "metrics": dict(figures),
+        "left_out": {},
+        "classes": [],
+        "confusion": [],
+        "remarks": {},
+        "warnings": [],
+    }
 
 
 def _collapsed(space: Labels, scores: np.ndarray, labels: np.ndarray) -> list[str]:

@@ -1,14 +1,44 @@
-"""Where training stands: what everything random in a step follows from. No torch is loaded."""
+"""The phases of a method, and where training stands in one. No torch is loaded."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+
+Data = Literal["train", "texts", "corpus"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One training phase.
+
+    Attributes:
+        name: Appears in the log, the plan and the names of checkpoints.
+        epochs: Passes over the training rows; ``max_steps`` > 0 overrides it.
+        learning_rate: Peak learning rate; None takes the run's.
+        max_steps: Optimizer steps; 0 or less means by epochs.
+        train: What is trained, in words for the plan.
+        data: Which rows: ``train``, the task's; ``texts``, each distinct text of them and of the transfer set
+            as a row by itself, without label; or ``corpus``, blocks of ``data_dir/corpus``. Dev rows are of
+            the same kind. See ``Method.data_of``.
+        selected_by: What tells its best weights on dev: ``metric``, the task's, or ``loss``, the sum of the
+            phase's terms; empty: the metric where the phase learns from ``train`` and the method trains the
+            classifier, else the loss.
+    """
+
+    name: str
+    epochs: float
+    learning_rate: float | None = None
+    max_steps: int = -1
+    train: str = "all parameters"
+    data: Data = "train"
+    selected_by: Literal["", "metric", "loss"] = ""
 
 
 @dataclass(frozen=True)

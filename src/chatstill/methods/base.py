@@ -15,10 +15,11 @@ from ..errors import Problem
 from ..features.base import Features, Needs, QueryKeyValue
 from ..models.student_spec import StudentSpec
 from ..tasks.base import Objective
-from ._context import Context
+from ._context import Context, Data, Phase
 
 __all__ = [
     "Context",
+    "Data",
     "Features",
     "Method",
     "MethodConfig",
@@ -27,6 +28,7 @@ __all__ = [
     "QueryKeyValue",
     "RunValues",
     "StudentSpec",
+    "by_loss",
 ]
 
 # A learning rate is about what AdamW moves a weight by in a step; weights are around 0.01, and float32 holds
@@ -64,27 +66,6 @@ class MethodConfig(BaseModel):
         fields = type(self).model_fields
         unset = {key for key in self.later if getattr(self, key) == fields[key].default}
         return self.model_dump(mode="json", exclude={"note", *unset})
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One training phase.
-
-    Attributes:
-        name: Appears in the log, the plan and the names of checkpoints.
-        epochs: Passes over the training rows; ``max_steps`` > 0 overrides it.
-        learning_rate: Peak learning rate; None takes the run's.
-        max_steps: Optimizer steps; 0 or less means by epochs.
-        train: What is trained, in words for the plan.
-        data: Which rows: ``train`` (labelled), later others.
-    """
-
-    name: str
-    epochs: float
-    learning_rate: float | None = None
-    max_steps: int = -1
-    train: str = "all parameters"
-    data: str = "train"
 
 
 class Method:
@@ -166,13 +147,18 @@ class Method:
         return cls.needs_labels
 
     @classmethod
+    def data_of(cls, config: MethodConfig) -> tuple[Data, ...]:
+        """The kinds of rows that its phases learn from under these knobs: values of ``Phase.data``."""
+        return ("train",)
+
+    @classmethod
     def files(cls, config: MethodConfig, plugins: Sequence[str]) -> Mapping[str, str]:
         """Files that the knobs name, by knob: their content is part of the run's fingerprint."""
         return {}
 
     @property
     def trains_outputs(self) -> bool:
-        """Whether the kept network's classifier is trained: only then do figures on dev select weights."""
+        """Whether the kept network's classifier is trained: else the run's figure is its loss on dev."""
         return True
 
     @property
@@ -202,7 +188,10 @@ class Method:
         return {"student": Needs(logits=True), "teacher": Needs()}
 
     def prepare(self, rows: RowsOf, folder: Path, device: torch.device) -> None:
-        """Called once before training: ``rows`` passes over the student's batches; ``folder`` stays."""
+        """Called once before training: ``rows`` passes over the student's batches; ``folder`` stays.
+
+        They are those of ``train``, or of the first phase where no phase learns from ``train``.
+        """
 
     def begin(self, phase: Phase) -> nn.Module:
         """The module that holds exactly what takes part in training: student plus projections.
@@ -282,6 +271,13 @@ class RunValues:
     seed: int = 42
     positive: int = 1
     masking: Masking | None = None
+
+
+def by_loss(method: Method, phase: Phase) -> bool:
+    """Whether the method's own loss on dev tells a phase's best weights, not a metric of the task."""
+    if phase.selected_by:
+        return phase.selected_by == "loss"
+    return phase.data != "train" or not method.trains_outputs
 
 
 def unreadable_of(method: Method) -> list[Problem]:

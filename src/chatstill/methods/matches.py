@@ -205,9 +205,8 @@ class Matches(Method):
             return rows, warnings
         if not self.trains_outputs:
             warnings.append(
-                "no term reads the student's logits, so its classifier is not trained: dev figures of "
-                "this run are those of the classifier it starts with. Go on with a run that trains it, "
-                "such as TinyBertTaskDistillStep2"
+                "no term reads the student's logits, so its classifier is not trained: the figure on dev is "
+                "the loss of these terms. Go on with a run that trains it, such as TinyBertTaskDistillStep2"
             )
         return rows, warnings
 

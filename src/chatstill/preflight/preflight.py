@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.schema import RunConfig
 from ..config.task import task_of
-from ..data.splits import lengths_of, path_of, sample_view
-from ..data.teacher_cache_rule import CacheDecision
+from ..data.splits import lengths_of, path_of
 from ..disk.json_file import fault_of
 from ..disk.scratch import scratch_folder
 from ..disk.write import write_json
 from ..errors import Problem, UserError, errors_of, shown
 from ..evaluate.speed import count_parameters
-from ..figures import parameter_count, steps_text
-from ..methods.base import Method, Phase
+from ..figures import parameter_count
+from ..methods.base import Method
 from ..models.label_columns import check_label_values
 from ..models.layers import count_layers
 from ..models.own import own_block
@@ -33,21 +31,19 @@ from ..text.casing import casing_report
 from ..text.normalize import normalizes
 from ..text.word_tokenizer import WordTokenizer
 from ..train.device import device_of
-from ..train.launch import world_size
-from ..train.phases import steps_of
 from ..train.precision import precision_of
-from ..train.steps import batch_text
 from .data_report import data_report, plan_rows
 from .data_report import warnings as report_warnings
 from .machine import check_launcher, check_precision
 from .meanings import meanings
+from .phase_plan import phase_sections
 from .plan import Plan, Section, network_rows
-from .run_cost import cache_decisions, job_costs, rehearse_job
+from .run_cost import cache_decisions, job_costs, phase_times, rehearse_job
 from .sample import sample_rows
+from .samples import samples, too_few
 from .survey import Survey, survey
 from .teacher import TeacherCheck, check_preprocess
 from .trial import SAMPLE, teacher_on_dev, trial_problems
-from .windows import scores_beyond_windows
 
 if TYPE_CHECKING:
     from ..run.job import Job
@@ -103,28 +99,20 @@ def preflight(job: Job) -> Plan:
     surveys: list[Survey] = []
     for split in SPLITS:
         try:
-            found = survey_split(job, split)
+            read = survey_split(job, split)
         except UserError as error:
             problems += error.problems
             continue
-        surveys.append(found)
+        surveys.append(read)
         words = job.task.label_words
-        problems += found.warnings
-        problems += check_label_values(found.label_values, job.task.labels, words, split)
+        problems += read.warnings
+        problems += check_label_values(read.label_values, job.task.labels, words, split)
     if len(surveys) < len(SPLITS):
         raise UserError(errors_of(problems))
     train, dev = surveys
     problems += [*_unread(job), *_without_labels(job, train), *_larger(job)]
-    if train.num_rows < world_size():
-        message = f"{train.num_rows} training rows for {world_size()} processes"
-        problems.append(Problem("data", message, code="data.fewer-rows-than-processes"))
     with scratch_folder() as folder:
         rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
-        view, *teachers = [
-            sample_view(job.task, rows, encode, folder / str(number))
-            for number, encode in enumerate(job.reader.encoders)
-        ]
-        view.teacher = teachers[0] if teachers else None
         texts = [text for row in rows[:64] for text in (row.first_text, row.text_b) if text]
         casing = casing_report(job.tokenizer, job.config.do_lower_case, texts)
         problems += [casing] if casing is not None else []
@@ -135,23 +123,26 @@ def preflight(job: Job) -> Plan:
         problems += doubts
         if errors_of(problems):  # with the warnings: they may say why
             raise UserError(problems)
-        decisions = cache_decisions(job, view, train.num_rows)
+        found = samples(job, train, folder)
+        if few := too_few(found):
+            raise UserError([*problems, *few])
+        decisions = cache_decisions(job, found)
         if job.config.teacher_cache is True and not decisions:
             text = "has no effect: this method reads nothing of a teacher beside the student"
             problems.append(
                 Problem("teacher_cache", text, severity="warning", code="cache.without-effect")
             )
-        rehearsal = rehearse_job(job, view, train.num_rows, decisions)
-        problems += trial_problems(
-            rehearsal,
-            precision=precision_of(fp16=job.config.fp16, bf16=job.config.bf16),
-            doubts=job.method.doubts(),
-            told=[problem.place.removeprefix("term ") for problem in problems],
-        )
-        costs, cost_problems = job_costs(
-            job, view, rehearsal, train.num_rows, dev.num_rows, decisions
-        )
+        rehearsals = rehearse_job(job, found, decisions)
+        for rehearsal in rehearsals.values():
+            problems += trial_problems(
+                rehearsal,
+                precision=precision_of(fp16=job.config.fp16, bf16=job.config.bf16),
+                doubts=job.method.doubts(),
+                told=[problem.place.removeprefix("term ") for problem in problems],
+            )
+        costs, cost_problems = job_costs(job, found, rehearsals, dev.num_rows, decisions)
         problems += cost_problems
+        times = phase_times(job, found, rehearsals) if len(found) > 1 else {}
     if errors := errors_of(problems):
         raise UserError(errors)
     report = _report(job, train, dev)
@@ -159,13 +150,9 @@ def preflight(job: Job) -> Plan:
     rows_of_data = plan_rows(report, lengths_of(job.config), words=_how_read(job)["words"])
     data = Section("data", rows_of_data)
     sections = [_networks(job, check), data]
-    for phase in job.method.phases():
-        section, warnings = _phase_section(job, phase, train.num_rows, decisions)
-        sections.append(section)
-        problems += [
-            Problem(phase.name, text, severity="warning", code="method.doubt-about-a-phase")
-            for text in warnings
-        ]
+    phases, doubts = phase_sections(job, found, decisions, times)
+    sections += phases
+    problems += doubts
     if job.idle:
         text = f"{', '.join(job.idle)}: of other methods than {job.config.model_type}"
         sections.append(Section("configuration", [("no effect", shown(text))]))
@@ -202,7 +189,8 @@ def renew_data_report(job: Job, path: Path) -> None:
 
 def _unread(job: Job) -> list[Problem]:
     """A warning for each file of a transfer set that no term would learn from."""
-    files = job.task.transfer(job.rows.path("train")) if job.rows.labelled("train") else []
+    read = not job.rows.labelled("train") or any(p.data == "texts" for p in job.method.phases())
+    files = [] if read else job.task.transfer(job.rows.path("train"))
     message = "is not read: this method learns from gold labels alone"
     return [
         Problem(str(file), message, severity="warning", code="data.unlabeled-not-read")
@@ -256,36 +244,3 @@ def _networks(job: Job, check: TeacherCheck | None) -> Section:
     if check is not None:
         rows.append(("teacher on dev", str(check)))
     return Section("networks", rows)
-
-
-def _phase_section(
-    job: Job, phase: Phase, num_rows: int, decisions: Mapping[str, CacheDecision]
-) -> tuple[Section, list[str]]:
-    config = job.config
-    total, per_epoch = steps_of(config, phase, num_rows)
-    precision = precision_of(fp16=config.fp16, bf16=config.bf16)
-    rows = [
-        ("steps", _with_reason(job, "num_train_epochs", steps_text(total, per_epoch))),
-        ("batch", batch_text(config, num_rows)),
-        (
-            "learning rate",
-            _with_reason(job, "learning_rate", f"{phase.learning_rate or config.rate:g}"),
-        ),
-        ("precision", precision),
-        ("trained", phase.train),
-    ]
-    if phase.name in decisions:
-        rows.append(("teacher's outputs", decisions[phase.name].text))
-    own_rows, warnings = job.method.plan(phase, total)
-    if job.teacher is not None and job.student is not None:
-        configs = job.student.config, job.teacher.config
-        beyond = scores_beyond_windows(job.method.specs, *configs, config.max_seq_length)
-        warnings = warnings + beyond
-    return Section(f"phase: {phase.name}", rows + own_rows), warnings
-
-
-def _with_reason(job: Job, key: str, text: str) -> str:
-    """A value of the plan, and why it was taken where the file leaves it out."""
-    if key not in job.usual or (key == "num_train_epochs" and job.config.max_steps > 0):
-        return text
-    return f"{text}, usual {job.usual[key][1]}"

@@ -59,6 +59,7 @@ def rehearse(
     *,
     seed: int,
     num_steps: int,
+    phase: int = 0,
     stored: bool = False,
     precision: str = "float32",
     tokens: np.ndarray | None = None,
@@ -73,6 +74,7 @@ def rehearse(
         device: Where to.
         seed: Of the copy's draws.
         num_steps: Of the planned phase; the batches stand for steps spread over it.
+        phase: Its number.
         stored: The teacher's features will come from a cache: the steps are timed without it, and it
             is timed by itself.
         precision: ``float32``, ``bf16`` or ``fp16``.
@@ -81,13 +83,14 @@ def rehearse(
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices), quick_kernels():
         double = copy.deepcopy(method)
-        live = live_source(double, double.phases()[0])
+        planned = double.phases()[phase]
+        live = live_source(double, planned)
         source = None
         if stored and live is not None:
             with autocast(precision, device):
                 source = _Remembered(live, batches, device)
         words = tokens if device.type == "cpu" else None
-        stage = StageModule(double, double.phases()[0], source, words).to(device).train()
+        stage = StageModule(double, planned, source, words).to(device).train()
         trained = [p for p in stage.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=0.0, fused=device.type in ("cpu", "cuda"))
         trial = _Trial(double, stage)
@@ -96,7 +99,7 @@ def rehearse(
         warm = _warm_up(batches, device)
         for number, batch in enumerate([*warm, *batches], start=-len(warm)):
             step = max(number, 0) * num_steps // max(len(batches), 1)
-            context = _context(double, seed, step, num_steps)
+            context = _context(double, seed, phase, step, num_steps)
             timings.append(_step(trial, optimizer, batch, device, context, precision))
         peak = memory_in_use(device.type)[1]
     return Rehearsal(
@@ -176,9 +179,9 @@ def _key(batch: Mapping[str, Tensor]) -> bytes:
     return batch["index"].cpu().numpy().tobytes()
 
 
-def _context(method: Method, seed: int, step: int, num_steps: int) -> Context:
+def _context(method: Method, seed: int, phase: int, step: int, num_steps: int) -> Context:
     """Of a draw that gives a gradient."""
-    draws = [Context(seed, 0, step, micro_batch, 0, num_steps) for micro_batch in range(50)]
+    draws = [Context(seed, phase, step, micro_batch, 0, num_steps) for micro_batch in range(50)]
     return next(filter(method.contributes, draws), draws[-1])
 
 

@@ -57,8 +57,8 @@ class FittedReader:
     def fill(
         self,
         model: PreTrainedModel,
-        teacher: PreTrainedModel,
-        teacher_tokenizer: PreTrainedTokenizerBase,
+        teacher: PreTrainedModel | None,
+        teacher_tokenizer: PreTrainedTokenizerBase | None,
         config: RunConfig,
     ) -> list[str]:
         """Gives a new network what it starts from; lines for the plan."""
@@ -70,7 +70,7 @@ class FittedReader:
 def fit_reader(
     config: RunConfig,
     rows: Callable[[], Iterable[Example]],
-    teachers: PreTrainedTokenizerBase,
+    teachers: PreTrainedTokenizerBase | None,
     kept: Kept | None = None,
     source: Callable[[], str] = str,
 ) -> FittedReader | None:
@@ -81,7 +81,7 @@ def fit_reader(
     Args:
         config: The run's.
         rows: Reads the training rows from the first, as they are prepared.
-        teachers: The teacher's tokenizer.
+        teachers: The teacher's tokenizer, or that of the pre-trained model; None where there is none.
         kept: What was made before, and is to be kept; None makes all anew.
         source: Fingerprint of the training rows.
 
@@ -94,14 +94,24 @@ def fit_reader(
         return None
     keys = ours.Block.model_validate(block.network or {})
     if not isinstance(keys, WordsBlock) or keys.segmenter == PIECES:
+        if teachers is None:
+            raise UserError(_no_pieces())
         pairs = any(row.text_b is not None for row in rows())  # to the end where all have one text
         return FittedReader(ours, keys, teachers, pairs, [], kept)
-    cutter = _cutter(keys, config, rows, lower_cases(teachers))
+    cutter = _cutter(keys, config, rows, teachers is None or lower_cases(teachers))
     found = word_list(keys, cutter, rows, kept, source, f"{PLACE}.min_count")
     notes = [_note(keys, cutter, found)]
     return FittedReader(
         ours, keys, cutter.like(found.words), found.pairs, notes, kept, found.digest
     )
+
+
+def _no_pieces() -> Problem:
+    message = (
+        "the network reads pieces of a tokenizer, and neither a teacher nor a tokenizer is named"
+    )
+    hint = 'Name it: "tokenizer_name_or_path", or cut words: "segmenter": "words".'
+    return Problem(f"{PLACE}.segmenter", message, hint, code="words.no-tokenizer-of-pieces")
 
 
 def sides_problem(

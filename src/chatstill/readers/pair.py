@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..data.blocks import Blocks
 from ..data.class_weights import RowWeights
 from ..data.encoded import Lengths
-from ..data.views import View
+from ..data.views import View, occurring
 from ..features.base import given_by, reads_sides
 from ..features.capture import OF_ROWS, TEACHERS, takes_token_types
 from ..models.label_columns import LabelMatch
@@ -87,24 +88,24 @@ class PairReader:
         )
         return replace(student, with_token_types=either)
 
-    def batch(self, view: View, rows: np.ndarray) -> dict[str, torch.Tensor]:
+    def batch(self, view: View | Blocks, rows: np.ndarray) -> dict[str, torch.Tensor]:
         """Rows as both networks read them; a teacher with a tokenizer of its own gets its own view."""
         batch = self.of_both.batch_of(view, rows)
         if view.teacher is not None:
             theirs = self.of_teacher.batch_of(view.teacher, rows)
             batch |= {f"{TEACHERS}{k}": theirs[k] for k in theirs.keys() - set(OF_ROWS)}
-        if self.weights is not None:
+        if self.weights is not None and isinstance(view, View):
             batch["row_weights"] = self.weights.of(view, rows)
         return batch
 
-    def tokens(self, view: View) -> np.ndarray:
+    def tokens(self, view: View | Blocks) -> np.ndarray:
         """Ids of all tokens that the student can be given in rows of a view, padding among them."""
         # Some networks pad further themselves, by the id of their config.
         further = getattr(self.student.config, "pad_token_id", None)
         padding = {self.of_both.pad_token_id}
         if isinstance(further, int) and further >= 0:
             padding.add(further)
-        return np.union1d(view.tokens(), sorted(padding))
+        return np.union1d(occurring(view.ids), sorted(padding))
 
     def _tokenizer_of(self, model: PreTrainedModel) -> PreTrainedTokenizerBase:
         theirs = self.teacher_tokenizer if model is self.teacher else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..data.blocks import Blocks
 from ..data.collate import collate
 from ..data.views import View
 from ..features.capture import takes_token_types
@@ -34,8 +35,12 @@ class Reader:
     label_order: list[int] | None
     objective: Objective
 
-    def batch_of(self, view: View, rows: np.ndarray) -> dict[str, torch.Tensor]:
-        """One padded batch of these rows."""
+    def batch_of(self, view: View | Blocks, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        """One padded batch of these rows; blocks of a corpus have no labels."""
+        if isinstance(view, Blocks):
+            return view.batch_of(
+                rows, pad_token_id=self.pad_token_id, with_token_types=self.with_token_types
+            )
         return collate(
             view,
             rows,

@@ -38,6 +38,7 @@ class CardFacts:
         file: The user's file that holds the network's class; empty for a network of transformers.
         ours: The network is one of the package's own.
         class_name: That class.
+        untrained: No term trained its classifier: it is a start for another run.
     """
 
     task: str
@@ -56,6 +57,7 @@ class CardFacts:
     file: str = ""
     ours: bool = False
     class_name: str = "AutoModelForSequenceClassification"
+    untrained: bool = False
 
 
 def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
@@ -66,20 +68,34 @@ def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
         metrics: ``metrics.json``, or None where dev was not scored.
     """
     made = f"distilled from `{facts.teacher}` with {facts.method}"
-    if facts.method == "finetune":
+    if not facts.teacher:
+        made = f"trained with {facts.method}"
+    elif facts.method == "finetune":
         made = f"fine-tuned from `{facts.teacher}`"
     labels = ", ".join(f"`{name}`" for name in facts.labels) or "one score"
+    kind = "" if facts.untrained else "pipeline_tag: text-classification\n"
+    what = f"A text classifier for the task {facts.task}, {made} by chatstill. Outputs: {labels}.\n"
+    if facts.untrained:
+        what = f"A network for texts of the task {facts.task}, {made} by chatstill.\n\n{UNTRAINED}"
     parts = [
-        "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags:\n- chatstill\n---\n",
+        f"---\nlibrary_name: transformers\n{kind}tags:\n- chatstill\n---\n",
         f"# {facts.task}: {facts.method}\n",
-        f"A text classifier for the task {facts.task}, {made} by chatstill. Outputs: {labels}.\n",
+        what,
         ended_part(facts.ended),
         figures_part(metrics) if metrics else "It was not scored: the run had no evaluation.\n",
-        _texts(facts),
-        _use(facts),
+        GO_ON if facts.untrained else _texts(facts) + "\n" + _use(facts),
         _calibration(facts.extras, metrics or {}),
     ]
     return "\n".join(part for part in parts if part)
+
+
+UNTRAINED = (
+    "**Its classifier was not trained**: no term of the method reads it. It answers nothing yet.\n"
+)
+GO_ON = (
+    "## Use\n\nIt is what a run that trains the classifier starts from:\n\n```json\n"
+    '{"student_architectures": {"model_name_or_path": "path/to/this/folder"}}\n```\n'
+)
 
 
 def ended_part(lines: Sequence[str]) -> str:
@@ -108,11 +124,15 @@ def figures_part(metrics: Mapping[str, Any]) -> str:
         line = f"| {NAMES.get(key, key)} | {_number(dev['metrics'][key])} |"
         lines.append(line + (f" {_number(teacher['metrics'].get(key))} |" if teacher else ""))
     lines.append(f"\nOn {dev['rows']:,} dev {unit(dev)}. Weights: {metrics['kept']['text']}.\n")
+    if dev.get("lower_is_better"):
+        lines.append(f"{NAMES.get(main, main)}: lower is better.\n")
     return "\n".join(lines)
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.0001 else f"{value:.2g}"
 
 
 def _texts(facts: CardFacts) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..disk.run_files import ALONE, COMPARED, DIRECT, resolved_entries
-from ..figures import parameter_count
+from ..figures import decimals, parameter_count
 from .history import read_history
 from .model import Report, ResultRow, Series
 from .run import NAMES, build_of, measures, read_json, versions
@@ -22,12 +22,11 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
     runs = [read_json(folder / "metrics.json") for folder in folders]
     links = metrics["links"]
     rows = []
-    if "teacher" in runs[0] and not links[0]["after"]:
-        teacher = runs[0]["teacher"]
+    last = next((link for link in reversed(links) if link["name"] not in COMPARED), links[-1])
+    if (teacher := _teacher(links, runs, last)) is not None:
         rows.append(ResultRow("teacher", teacher["parameters"], metrics=measures(teacher)))
     losses, scores, configuration, origins = [], [], {}, {}
     warned: dict[str, list[str]] = {}
-    last = next((link for link in reversed(links) if link["name"] not in COMPARED), links[-1])
     for link, run, folder in zip(links, runs, folders, strict=True):
         size, found = run["model"]["megabytes"], measures(run["dev"])
         is_last = link["name"] == last["name"]
@@ -35,17 +34,26 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         steps = [phase["steps"] for phase in run["training"]["phases"]]
         history = read_history(folder, steps)
         losses.append(Series(link["name"], history.curve("loss")))
-        scores.append(Series(link["name"], history.curve(f"dev/{run['dev']['main']}")))
+        on_dev = history.curve(f"dev/{link['main']}")
+        if link["main"] == last["main"]:
+            scores.append(Series(link["name"], on_dev))
+        elif link.get("lower_is_better"):  # of another kind than the last link's figure
+            losses.append(Series(f"{link['name']} on dev", on_dev))
         for text in read_warnings(folder):
             warned.setdefault(text, []).append(link["name"])
         for key, entry in resolved_entries(folder).items():
             configuration[f"{link['name']}: {key}"] = entry["value"]
             origins[f"{link['name']}: {key}"] = entry["origin"]
+    methods, tasks = (
+        " → ".join(dict.fromkeys(link[key] for link in links)) for key in ("method", "task")
+    )
     return Report(
-        title=f"{' → '.join(dict.fromkeys(link['method'] for link in links))} on {metrics['task']}",
+        title=f"{methods} on {tasks}",
         summary=_summary(links),
         rows=rows,
-        main_metric=links[-1]["main"],
+        main_metric=last["main"],
+        lower_is_better=last["lower_is_better"],
+        reference=_reference(links, last) if teacher is None else "",
         metric_names=NAMES,
         losses=losses,
         scores=scores,
@@ -54,6 +62,32 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         origins=origins,
         versions=versions(runs[-1]),
         notes=notes(metrics),
+    )
+
+
+def _teacher(
+    links: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], last: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Figures of the teacher that the chain began with, if they are of the kind of the last link's."""
+    made = {link["network"] for link in links}
+    for link, run in zip(links, runs, strict=True):
+        alike = link["task"] == last["task"] and link["main"] == last["main"]
+        if alike and "teacher" in run and link["teacher"] not in made:
+            found: Mapping[str, Any] = run["teacher"]
+            return found
+    return None
+
+
+def _reference(links: Sequence[Mapping[str, Any]], last: Mapping[str, Any]) -> str:
+    """The row of the first link whose network taught another one; empty for the first row."""
+    taught = {link["teacher"] for link in links}
+    return next(
+        (
+            name_of(link)
+            for link in links
+            if link["network"] in taught and link["task"] == last["task"]
+        ),
+        "",
     )
 
 
@@ -100,5 +134,5 @@ def _summary(links: Sequence[Mapping[str, Any]]) -> str:
 
 def _step(link: Mapping[str, Any]) -> str:
     value = link["value"]
-    figure = "–" if value is None else f"{value:.3f}"
+    figure = "–" if value is None else decimals(value)
     return f"{link['name']} {NAMES.get(link['main'], link['main'])} {figure}"

@@ -50,8 +50,10 @@ class Report:
     Attributes:
         title: Of the page.
         summary: One sentence: what came out.
-        rows: The main table; the first row is the reference that ratios refer to, the teacher.
+        rows: The main table; the first row is the teacher's, where there is one.
         main_metric: Key of ``ResultRow.metrics`` for the ratio and the plot; empty takes the first.
+        lower_is_better: Whether a lower value of it is better: no ratio is shown then.
+        reference: Name of the row that ratios refer to; empty takes the first.
         metric_names: Names for the columns where the keys are not what a reader should see.
         plot_latency: Key of ``ResultRow.latency_ms`` for the plot; empty takes the first.
         losses: Loss curves.
@@ -74,6 +76,8 @@ class Report:
     summary: str = ""
     rows: Sequence[ResultRow] = ()
     main_metric: str = ""
+    lower_is_better: bool = False
+    reference: str = ""
     metric_names: Mapping[str, str] = field(default_factory=dict)
     plot_latency: str = ""
     losses: Sequence[Series] = ()

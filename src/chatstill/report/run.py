@@ -8,7 +8,7 @@ from typing import Any
 from ..disk.json_file import read_object
 from ..disk.run_files import resolved_entries
 from ..disk.write import write_text
-from ..figures import counted, fitted
+from ..figures import counted, decimals, fitted
 from .data import read_data_report
 from .history import RATE, read_history
 from .model import Measure, Report, ResultRow, Series
@@ -51,6 +51,9 @@ def run_report(folder: Path) -> Report:
         teacher = metrics["teacher"]
         rows.insert(0, ResultRow("teacher", teacher["parameters"], metrics=measures(teacher)))
     rates, terms = history.curve(RATE), history.terms()
+    losses = [Series(rows[-1].name, history.curve("loss"))]
+    if main != "loss" and (on_dev := history.curve("dev/loss")):  # of phases that it selects
+        losses.append(Series("on dev", on_dev))
     try:
         data = read_data_report(folder / "data_report.json")
     except (OSError, ValueError):  # damaged since the run began: a page without it
@@ -60,8 +63,9 @@ def run_report(folder: Path) -> Report:
         summary=_summary(metrics),
         rows=rows,
         main_metric=main,
+        lower_is_better=bool(metrics["dev"].get("lower_is_better")),
         metric_names=NAMES,
-        losses=[Series(rows[-1].name, history.curve("loss"))],
+        losses=losses,
         terms=[Series(*term) for term in terms.items()] if len(terms) > 1 else [],
         scores=[Series(rows[-1].name, history.curve(f"dev/{main}"))],
         rates=[Series(rows[-1].name, rates)] if rates else [],
@@ -140,6 +144,8 @@ def _summary(metrics: Mapping[str, Any]) -> str:
 def _figures(metrics: Mapping[str, Any]) -> str:
     dev, teacher = metrics["dev"], metrics.get("teacher")
     name = NAMES.get(dev["main"], dev["main"])
+    if dev.get("lower_is_better"):
+        name += " (lower is better)"
     if teacher is None or dev["value"] is None:
         return f"{name} {_figure(dev['value'])} on {dev['rows']:,} dev {unit(dev)}."
     text = f"{name} {_figure(dev['value'])} on {dev['rows']:,} dev {unit(dev)}"
@@ -217,4 +223,4 @@ def _agreement(found: Mapping[str, Any]) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
+    return "–" if value is None or not math.isfinite(value) else decimals(value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import shown
+from ..figures import decimals
 from .model import Measure, Report, ResultRow
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ def build_table(report: Report) -> Table:
         columns.append("size")
     columns += [report.metric_name(key) for key in metrics]
     columns += [f"ms, {key}" for key in latencies]
-    compared = len(report.rows) > 1 and bool(metrics or latencies)
+    compared = len(report.rows) > 1 and bool(latencies or (metrics and not report.lower_is_better))
     if compared:
         columns.append("ratio to teacher")
+    reference = next((row for row in report.rows if row.name == report.reference), None)
+    reference = reference or next(iter(report.rows), ResultRow(""))
     rows = []
     for row in report.rows:
         cells = [Cell(row.name)]
@@ -57,7 +60,7 @@ def build_table(report: Report) -> Table:
         cells += [_metric(row.metrics.get(key)) for key in metrics]
         cells += [Cell(_number(row.latency_ms.get(key))) for key in latencies]
         if compared:
-            cells.append(_ratio(row, report.rows[0], report))
+            cells.append(_ratio(row, reference, report))
         rows.append(cells)
     return Table(columns, rows, [row.highlight for row in report.rows])
 
@@ -113,7 +116,7 @@ def _metric(measure: Measure | None) -> Cell:
     if measure is None or not math.isfinite(measure.value):
         return Cell(NOTHING)
     if measure.low is None or measure.high is None:
-        return Cell(f"{measure.value:.3f}")
+        return Cell(decimals(measure.value))
     return Cell(f"{measure.value:.3f}", f"[{measure.low:.3f}, {measure.high:.3f}]")
 
 
@@ -121,7 +124,13 @@ def _ratio(row: ResultRow, teacher: ResultRow, report: Report) -> Cell:
     """The share of the teacher's main metric, and how many times faster at each setting."""
     student, of_teacher = row.metrics.get(report.metric()), teacher.metrics.get(report.metric())
     share = NOTHING
-    if student and of_teacher and of_teacher.value > 0 and math.isfinite(student.value):
+    if (
+        not report.lower_is_better
+        and student
+        and of_teacher
+        and of_teacher.value > 0
+        and math.isfinite(student.value)
+    ):
         share = (
             f"{100 * student.value / of_teacher.value:.1f} % {report.metric_name(report.metric())}"
         )

@@ -15,6 +15,7 @@ from ..disk.scratch import scratch_folder
 from ..errors import Interrupted, Problem, RunFailure, UserError
 from ..train.launch import meet_again, rank, relaunch_on_every_device, wait_until
 from . import run as pipeline
+from .levels import level_of
 from .log_file import say
 from .own_inputs import moved_aside
 
@@ -154,9 +155,6 @@ def check_links(chain: Chain, console: Console) -> list[Plan]:
     Raises:
         UserError: with the problems of all links; those that need a faulty one are left out.
     """
-    from ..models.save import save_student
-    from ..preflight.preflight import preflight
-
     plans: list[Plan] = []
     problems: list[Problem] = []
     faulty: set[str] = set()
@@ -168,16 +166,15 @@ def check_links(chain: Chain, console: Console) -> list[Plan]:
                 continue
             try:
                 with console.status(f"checking {heading(chain, number)}"):
-                    job = _open_link(link, stand_ins)
-                    plans.append(preflight(job))
+                    level, job = level_of(link.loaded), _open_link(link, stand_ins)
+                    plans.append(level.preflight(job))
             except UserError as error:
                 faulty.add(link.name)
                 problems += [replace(p, place=f"{link.name}: {p.place}") for p in error.problems]
                 continue
             if not _is_kept(link):
                 folder = scratch / link.name
-                kind = job.task.labels.kind
-                save_student(job.method.kept(), job.tokenizer, folder, job.names, kind)
+                level.stand_in(job, folder)
                 stand_ins[str(link.kept)] = str(folder)
     if problems:
         raise UserError(problems)
@@ -189,8 +186,9 @@ def _open_link(link: Link, stand_ins: dict[str, str]) -> Job:
     config = with_stand_ins(link.loaded.config, stand_ins)
     job = pipeline.open_job_of(replace(link.loaded, config=config), link.verb)
     teacher = config.teacher_architectures
-    stand_in = teacher is not None and teacher.model_name_or_path in stand_ins.values()
-    return replace(job, teacher_is_trained=not stand_in)
+    if teacher is not None and teacher.model_name_or_path in stand_ins.values():
+        job.teacher_is_trained = False
+    return job
 
 
 def with_stand_ins(config: RunConfig, stand_ins: dict[str, str]) -> RunConfig:

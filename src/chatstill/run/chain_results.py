@@ -63,11 +63,16 @@ def chain_metrics(chain: Chain) -> dict[str, Any]:
         hint = f"Put a copy of it back, or remove {link.folder}: started again, that link is trained anew."
         raise UserError(Problem(link.name, message, hint, code="chain.figures-damaged"))
     metrics: dict[str, Any] = {"format": FORMAT, "pipeline": chain.name, "links": links}
-    metrics["task"] = chain.links[0].loaded.config.task_name
+    metrics["task"] = _last(chain).loaded.config.task_name
     compared = {
         name: found for name in COMPARED if (found := compare_with(chain, name)) is not None
     }
     return {**metrics, **compared}
+
+
+def _last(chain: Chain) -> Link:
+    """The last link that the file lists."""
+    return [link for link in chain.links if link.name not in COMPARED][-1]
 
 
 def _figures(link: Link, found: dict[str, Any]) -> dict[str, Any]:
@@ -77,12 +82,14 @@ def _figures(link: Link, found: dict[str, Any]) -> dict[str, Any]:
         "name": link.name,
         "folder": str(link.folder),
         "network": str(link.kept),
+        "task": found["task"],
         "method": found["method"],
         "verb": link.verb,
         "after": list(link.after),
         "teacher": teacher.model_name_or_path if teacher is not None else None,
         "main": dev["main"],
         "value": dev["value"],
+        "lower_is_better": dev.get("lower_is_better", False),
         "interval": dev.get("interval"),
         "teacher_value": found.get("teacher", {}).get("value"),
         "ratio": found.get("ratio"),
@@ -109,7 +116,7 @@ def compare_with(chain: Chain, name: str) -> dict[str, Any] | None:
     by_name = {link.name: link for link in chain.links}
     if name not in by_name:
         return None
-    student = [link for link in chain.links if link.name not in COMPARED][-1]
+    student = _last(chain)
     files = [link.folder / "predictions.tsv" for link in (student, by_name[name])]
     if not all(file.is_file() for file in files):
         return None

@@ -13,6 +13,9 @@ from ..data.fingerprint import file_sha256
 from ..disk.json_file import known_object
 from ..models.networks import network
 from ..models.networks.base import Network, WordsBlock
+from ..tasks import get_task
+from ..tasks.base import Split
+from ..tasks.corpus import CorpusTask
 from ..tasks.files import locate, parts
 from ..text.segment import JIEBA, PIECES, WORDS, segmenter_version
 from ..train.launch import world_size
@@ -22,7 +25,7 @@ from .usual_values import RULES
 if TYPE_CHECKING:
     from ..config import Loaded
     from ..config.schema import Architecture, RunConfig
-    from ..tasks.base import Split, Task
+    from ..tasks.base import Task
 
 # These decide where files lie, what is printed and how often something is saved, not the weights.
 # Paths of data and models stand in the fingerprint by the content of their files.
@@ -34,6 +37,7 @@ NOT_WEIGHTS = frozenset(
     "tokenizer_name_or_path configuration_file method level "
     "per_gpu_train_batch_size teacher_cache_budget_gb predictions_texts".split()
 )
+SPLITS: tuple[Split, ...] = ("train", "dev")
 PARTS = frozenset(
     "config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "
     "vocab.txt vocab.json merges.txt".split()
@@ -198,11 +202,26 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
         values["selection_metric"] = config.selection_metric
     if task.ranking and len(task.labels.names) > 2 and task.labels.positive is not None:
         values["positive_label"] = task.labels.positive
-    trains = loaded.trains
-    labelled = trains is None or trains.all_labelled(config.method or trains.Config())
-    for split in ("train", "dev"):
-        path = locate(task, split, Path(config.data_dir)).path
-        values[f"data.{split}"] = content_of_split(task, path, split, labelled)
+    return values | _of_rows(loaded, task)
+
+
+def _of_rows(loaded: Loaded, task: Task) -> dict[str, str]:
+    """The content of the rows that are trained on, by their kinds, and of those of dev."""
+    config, trains, values = loaded.config, loaded.trains, dict[str, str]()
+    knobs = config.method if trains is None or config.method is not None else trains.Config()
+    kinds = ("train",) if trains is None else trains.data_of(knobs)
+    labelled = trains is None or trains.all_labelled(knobs)
+    folder = Path(config.data_dir)
+    files = {split: locate(task, split, folder).path for split in SPLITS}
+    if "train" in kinds:
+        values["data.train"] = content_of_split(task, files["train"], "train", labelled)
+    if "texts" in kinds:  # the transfer set's are among them
+        values["data.texts"] = content_of_split(task, files["train"], "train", False)
+    values["data.dev"] = content_of_split(task, files["dev"], "dev", labelled)
+    for split in SPLITS if "corpus" in kinds else ():
+        values[f"data.corpus.{split}"] = file_sha256(
+            locate(get_task(CorpusTask.name), split, folder).path
+        )
     return values
 
 

@@ -150,7 +150,8 @@ def _end(
     started = time.time()
     views = level.prepare(job, folder.path, console, trains=False)
     whole = job.config.model_copy(update={"per_gpu_train_batch_size": batch or 1})
-    totals = [steps_of(whole, phase, len(views.train))[0] for phase in job.method.phases()]
+    phases = job.method.phases()
+    totals = [steps_of(whole, phase, views.num_rows(phase.data))[0] for phase in phases]
     config = job.config
     main = job.task.chosen_metric or job.task.main_metric
     found = end_phases(

@@ -28,7 +28,9 @@ from ..readers.student_reader import student_tokenizer, token_problems
 from ..tasks.base import Task
 from ..text.tokenizers import resolve_tokenizer
 from ..train.runfolder import WORDS
+from .alone import build_alone
 from .networks import load_network, load_start, student_spec
+from .phase_rows import corpus_of, undeclared
 from .rows import RunRows
 from .settling import Settled, problems_of, settle, settle_kept, start_of
 from .usual_values import Start
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from ..methods.base import MethodConfig
+    from ..tasks.corpus_survey import Corpus
 
 Verb = Literal["distill", "teach"]
 
@@ -64,6 +67,7 @@ class Job:
         late: What of the run's fingerprint is only known once its rows are read.
         idle: Keys of the file that belong to other methods and have no effect.
         teacher_is_trained: False where a network of the same shape stands in for one to come.
+        corpus: Where the text of phases stands that learn from a corpus; None without them.
     """
 
     config: RunConfig
@@ -83,6 +87,7 @@ class Job:
     teacher_is_trained: bool = True
     late: dict[str, str] = field(default_factory=dict)
     idle: tuple[str, ...] = ()
+    corpus: Corpus | None = None
 
     @property
     def task(self) -> Task:
@@ -141,14 +146,13 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     knobs = config.method if config.method is not None else method_class.Config()
     rows = RunRows(config, task_of(config), train_labelled=method_class.all_labelled(knobs))
     weights = RowWeights.of_config(config.class_weights, rows.task.labels)
-    block = _teacher_block(config)
-    load_config(block, "teacher", config.cache_dir)  # said before its tokenizer, if missing
-    tokenizer = tokenizer_of(config, block)
     made = Kept(rows_folder(config, Path(config.output_dir)))
     if verb == "teach":
-        found = _fine_tuned(config, rows.task, block, tokenizer)
+        found, theirs = _fine_tuned(config, rows.task), None
+    elif method_class.needs_teacher:
+        found, theirs = _taught(rows, method_class, knobs, made)
     else:
-        found = _taught(rows, block, tokenizer, method_class, knobs, made)
+        found, theirs = _alone(rows, method_class, knobs, made), None
     if errors := errors_of(found.problems):
         raise UserError(errors)
     config, usual, far = settle(config, rows, found.student, found.start)
@@ -158,16 +162,16 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     method = method_class(knobs, student, teacher, objective=match.objective, run=run)
     problems = [*found.problems, *problems_of(config, method), *far]
     config, kept = settle_kept(config, method)
-    theirs = None
-    if found.tokenizer is not tokenizer:
-        problems += token_problems(method, found.tokenizer, tokenizer)
-        sizes = f"{len(found.tokenizer):,} entries, not {len(tokenizer):,}"
+    if theirs is not None:
+        problems += token_problems(method, found.tokenizer, theirs)
+        sizes = f"{len(found.tokenizer):,} entries, not {len(theirs):,}"
         found.notes.append(f"the student reads its own tokens: {sizes}")
-        theirs = tokenizer
     lengths = lengths_of(config)
     rows.config = config
     reader = PairReader(student, teacher, found.tokenizer, theirs, match, lengths, weights)
     reader = with_columns(reader, method, partial(rows.read, "train"))
+    corpus, found_in_it = corpus_of(config, method, reader)
+    problems += [*undeclared(method), *found_in_it]
     return Job(
         config,
         verb,
@@ -183,13 +187,29 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         problems=list(dict.fromkeys(problems)),
         start=found.start,
         usual=usual | kept,
+        corpus=corpus,
     )
 
 
-def _fine_tuned(
-    config: RunConfig, task: Task, block: Architecture, tokenizer: PreTrainedTokenizerBase
-) -> _Networks:
+def _named_teacher(config: RunConfig) -> tuple[Architecture, PreTrainedTokenizerBase]:
+    """The block of the teacher, and its tokenizer."""
+    block = _teacher_block(config)
+    load_config(block, "teacher", config.cache_dir)  # said before its tokenizer, if missing
+    return block, tokenizer_of(config, block)
+
+
+def _alone(rows: RunRows, method_class: type[Method], knobs: MethodConfig, kept: Kept) -> _Networks:
+    """Of ``distill`` by a method without a teacher: the student alone."""
+    made = build_alone(rows, method_class, knobs, kept)
+    student, tokenizer = made.student, made.tokenizer
+    match = match_labels(student.config, rows.task.labels, role="student")
+    problems = [*match.problems, *reading_problems(student, tokenizer, rows.config, role="student")]
+    return _Networks(student, None, tokenizer, match, made.notes, made.start, problems, made.words)
+
+
+def _fine_tuned(config: RunConfig, task: Task) -> _Networks:
     """Of ``teach``: the network alone."""
+    block, tokenizer = _named_teacher(config)
     notes: list[str] = []
     model = load_start(block, config, task, notes)
     match = match_labels(model.config, task.labels)
@@ -198,19 +218,15 @@ def _fine_tuned(
 
 
 def _taught(
-    rows: RunRows,
-    block: Architecture,
-    tokenizer: PreTrainedTokenizerBase,
-    method_class: type[Method],
-    knobs: MethodConfig,
-    kept: Kept,
-) -> _Networks:
-    """Of ``distill``: the teacher, and the student that the method builds.
+    rows: RunRows, method_class: type[Method], knobs: MethodConfig, kept: Kept
+) -> tuple[_Networks, PreTrainedTokenizerBase | None]:
+    """Of ``distill``: the teacher and the student that the method builds; and the teacher's own tokenizer.
 
     Raises:
         UserError: the student cannot be built.
     """
     config, task, notes = rows.config, rows.task, list[str]()
+    block, tokenizer = _named_teacher(config)
     as_it_is = {"num_labels": None, "label_names": None, "strict_head": True}
     teacher = load_network(block, config, task, "teacher", notes, **as_it_is)
     match = match_labels(teacher.config, task.labels)
@@ -241,4 +257,5 @@ def _taught(
         if students is tokenizer and (sides := sides_problem(student, teacher, students)):
             problems.append(sides)
     words = "" if fitted is None else fitted.digest
-    return _Networks(student, teacher, students, match, notes, start, problems, words)
+    found = _Networks(student, teacher, students, match, notes, start, problems, words)
+    return found, None if students is tokenizer else tokenizer

@@ -18,7 +18,8 @@ from ..report.card import CardFacts, model_card
 from ..text.normalize import normalizes
 from ..train.ending import Ended
 from .job import Job
-from .train import Trained, Views
+from .phase_rows import Views
+from .train import Trained
 
 NOISE = "label_noise.tsv"
 
@@ -59,6 +60,11 @@ def save_kept(job: Job, target: Path, calibration: dict[str, Any]) -> dict[str, 
     return extras
 
 
+def stand_in(job: Job, folder: Path) -> None:
+    """Writes the network as it is, for links of a chain that are checked before it is trained."""
+    save_student(job.method.kept(), job.tokenizer, folder, job.names, job.task.labels.kind)
+
+
 def write_card(
     job: Job,
     folder: Path,
@@ -89,6 +95,7 @@ def write_card(
         preprocess=job.config.preprocess,
         extras=extras,
         ended=[] if ended is None else [ended.text, *ended.warnings],
+        untrained=not job.method.trains_outputs,
         **known,
     )
     write_text(folder / "README.md", model_card(facts, metrics))
@@ -102,7 +109,7 @@ def write_noise(job: Job, views: Views, trained: Trained, folder: Path) -> None:
         ("dev", trained.teacher_scores, views.dev),
     )
     for split, scores, view in scored:
-        if scores is None or split not in job.config.label_noise:
+        if scores is None or view is None or split not in job.config.label_noise:
             continue
         labels = np.asarray(view.labels)
         rows = job.rows.as_written(split)

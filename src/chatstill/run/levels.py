@@ -38,6 +38,10 @@ class Level(Protocol):
         """All that can be known before training."""
         ...
 
+    def stand_in(self, job: Any, folder: Path) -> None:
+        """Writes the network as it is, for links that are checked before it is trained."""
+        ...
+
     def renew_data_report(self, job: Any, path: Path) -> None:
         """``data_report.json`` of a run that goes on, where the level writes one."""
         ...

@@ -16,7 +16,7 @@ from ..disk.write import write_json, write_text
 from ..errors import Problem, UserError, shown
 from ..evaluate.gap import gap_warning
 from ..evaluate.ranking_table import check_rankable, ranking_lines, ranking_table
-from ..evaluate.results import compare, judge, result_lines
+from ..evaluate.results import compare, judge, judge_loss, result_lines
 from ..evaluate.score_file import scores_of, task_for
 from ..evaluate.speed import count_parameters, device_name, size_megabytes
 from ..models.layers import count_layers
@@ -37,7 +37,8 @@ from .output_taken import (
     check_evaluation_folder,
     check_predictions_file,
 )
-from .train import Trained, Views
+from .phase_rows import Views
+from .train import Trained
 
 FORMAT = 1
 
@@ -45,14 +46,41 @@ FORMAT = 1
 def report_run(
     job: Job, views: Views, folder: Path, trained: Trained, seconds: float
 ) -> dict[str, Any] | None:
-    """Writes the kept network, and with ``do_eval`` metrics and predictions."""
+    """Writes the kept network, and with ``do_eval`` metrics and, of a trained classifier, predictions."""
     target = folder / ("student" if job.verb == "distill" else "teacher")
     labels, groups = np.asarray(views.dev.labels), views.dev.groups
     calibration = calibration_of(job, trained, labels)
     extras = save_kept(job, target, calibration)
-    if trained.scores is None:
+    if trained.loss is not None:
+        dev = judge_loss(trained.loss, len(views.dev))
+    elif trained.scores is not None:
+        dev = judge(job.task, trained.scores, labels, groups)
+    else:
         write_card(job, target, extras, None, trained.ended)
         return None
+    metrics = _metrics(job, views, target, trained, seconds, dev, calibration)
+    _beside_teacher(job, views, trained, metrics)
+    if trained.scores is not None:
+        rows, path = job.rows.as_written("dev"), folder / "predictions.tsv"
+        _write_predictions(path, job.task, trained.scores, views.dev, rows, job.config)
+    write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
+    write_json(folder / "metrics.json", metrics)
+    write_card(job, target, extras, metrics, trained.ended)
+    write_noise(job, views, trained, folder)
+    write_run_report(folder)
+    return metrics
+
+
+def _metrics(
+    job: Job,
+    views: Views,
+    target: Path,
+    trained: Trained,
+    seconds: float,
+    dev: dict[str, Any],
+    calibration: dict[str, Any],
+) -> dict[str, Any]:
+    """What ``metrics.json`` holds of the kept network by itself."""
     metrics: dict[str, Any] = {
         "format": FORMAT,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -60,42 +88,42 @@ def report_run(
         "verb": job.verb,
         "method": job.config.model_type if job.verb == "distill" else "finetune",
         "seed": job.config.seed,
-        "dev": judge(job.task, trained.scores, labels, groups),
+        "dev": dev,
         "kept": kept_facts(job.config, trained.phases),
         "model": model_facts(job.method.kept(), target),
         "training": {
             "seconds": seconds,
-            "phases": [vars(phase) for phase in trained.phases],
+            "phases": [
+                {**vars(phase), "rows": views.num_rows(phase.data)} for phase in trained.phases
+            ],
             "device": device_name(device_of(job.config)),
-            "rows": len(views.train),
-            "share_of_rows_cut": views.train.cut_share,
+            "rows": len(views.first),
+            "share_of_rows_cut": views.first.cut_share if isinstance(views.first, View) else 0.0,
         },
         **({} if trained.ended is None else {"ended": trained.ended.facts()}),
         **calibration,
         **run_facts(),
     }
     metrics["dev"]["warnings"] += [] if trained.ended is None else trained.ended.warnings
-    if trained.teacher_scores is not None and job.teacher is not None:
-        teacher = judge(job.task, trained.teacher_scores, labels, groups)
-        metrics["teacher"] = {**teacher, "parameters": count_parameters(job.teacher).total}
-        metrics["agreement"] = compare(job.task, trained.scores, trained.teacher_scores)
-        metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if teacher["value"] else None
-        metrics["dev"]["warnings"] += gap_warning(
-            metrics["dev"],
-            teacher,
-            at_random=job.start == "random",
-            steps=sum(phase.steps for phase in trained.phases),
-            learning_rate=job.config.rate,
-        )
-    rows = job.rows.as_written("dev")
-    path = folder / "predictions.tsv"
-    _write_predictions(path, job.task, trained.scores, views.dev, rows, job.config)
-    write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
-    write_json(folder / "metrics.json", metrics)
-    write_card(job, target, extras, metrics, trained.ended)
-    write_noise(job, views, trained, folder)
-    write_run_report(folder)
     return metrics
+
+
+def _beside_teacher(job: Job, views: Views, trained: Trained, metrics: dict[str, Any]) -> None:
+    """Adds the teacher's figures, where there is one."""
+    if trained.scores is None or trained.teacher_scores is None or job.teacher is None:
+        return
+    labels = np.asarray(views.dev.labels)
+    teacher = judge(job.task, trained.teacher_scores, labels, views.dev.groups)
+    metrics["teacher"] = {**teacher, "parameters": count_parameters(job.teacher).total}
+    metrics["agreement"] = compare(job.task, trained.scores, trained.teacher_scores)
+    metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if teacher["value"] else None
+    metrics["dev"]["warnings"] += gap_warning(
+        metrics["dev"],
+        teacher,
+        at_random=job.start == "random",
+        steps=sum(phase.steps for phase in trained.phases),
+        learning_rate=job.config.rate,
+    )
 
 
 def kept_facts(config: RunConfig, phases: Sequence[PhaseResult]) -> dict[str, Any]:

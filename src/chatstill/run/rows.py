@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..config.schema import RunConfig
     from ..data.encoded import Encoder
 
+TEXTS = "texts 1 "  # of a fingerprint; the number changes with how they are taken
 MOST_KEPT = 8_000_000  # characters of a split: several times as many bytes of memory
 
 
@@ -66,6 +68,27 @@ class RunRows:
         source = rows_fingerprint(self.task, self.path(split), split, self.labelled(split))
         return source + preprocess_version(self.config.preprocess)
 
+    def texts(self, split: Split) -> Rows:
+        """Each distinct text of a split as a row by itself, in the order in which they come first.
+
+        Of ``train`` those of the transfer set are among them. Their hashes are kept, 16 bytes each.
+        """
+        rows = self._all_rows(split)
+        return Rows(_texts_of(rows, split), rows.label_values, rows.warnings, rows.bad)
+
+    def texts_source(self, split: Split) -> str:
+        """Fingerprint of them."""
+        labelled = split != "train"
+        source = rows_fingerprint(self.task, self.path(split), split, labelled)
+        return f"{TEXTS}{source}{preprocess_version(self.config.preprocess)}"
+
+    def _all_rows(self, split: Split) -> Rows:
+        """As they are prepared, of ``train`` with the transfer set."""
+        if split != "train" or not self.train_labelled:
+            return self.read(split)
+        rows = self.task.read(self.path(split), split, False)
+        return preprocessed(rows, self.config.preprocess)
+
     def reading(self, tokenizer: PreTrainedTokenizerBase) -> RowReading:
         """How they are read with a tokenizer, for a student that takes part in it."""
         config = self.config
@@ -95,6 +118,8 @@ class RunRows:
         folder: Path,
         progress: Callable[[int], None] | None = None,
         user: Path | None = None,
+        *,
+        texts: bool = False,
     ) -> View:
         """The tokenised rows of a split, prepared once under ``folder`` for the run in ``user``.
 
@@ -104,16 +129,18 @@ class RunRows:
             folder: Where views lie.
             progress: Called with the number of rows so far.
             user: The run folder.
+            texts: Each distinct text of it as a row by itself.
         """
         prepare = partial(
             prepare_view,
             folder=folder,
-            source_fingerprint=self.source(split),
+            source_fingerprint=self.texts_source(split) if texts else self.source(split),
             label_width=label_width(self.task),
             progress=progress,
             user=user,
         )
-        view, *teachers = [prepare(self.read(split), encode) for encode in encoders]
+        read = self.texts if texts else self.read
+        view, *teachers = [prepare(read(split), encode) for encode in encoders]
         if teachers:
             (view.teacher,) = teachers
         return view
@@ -130,6 +157,17 @@ class RunRows:
             yield example
         if kept is not None:
             self._kept[split] = kept, _like(iter(()), rows)
+
+
+def _texts_of(rows: Rows, split: Split) -> Iterator[Example]:
+    """Rows of one text each, numbered anew; blank texts are left out."""
+    seen: set[bytes] = set()
+    for row in rows:
+        for text in (*row.context, row.text_a, row.text_b or ""):
+            key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            if text.strip() and key not in seen:
+                seen.add(key)
+                yield Example(f"{split}-{len(seen) - 1}", row.line, text)
 
 
 def _like(examples: Iterator[Example], rows: Rows) -> Rows:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..data.splits import lengths_of_network
 from ..errors import Problem
-from ..methods.base import unreadable_of
+from ..methods.base import by_loss, unreadable_of
 from ..models.report import RANDOM_WEIGHTS
 from ..train.launch import world_size
 from .networks import CUT, STARTS_AT_RANDOM
@@ -65,13 +65,14 @@ def start_of(notes: Sequence[str], verb: str) -> Start:
 
 
 def settle_kept(config: RunConfig, method: Method) -> tuple[RunConfig, Settled]:
-    """``keep``: the best on dev where dev is scored and says something of the weights."""
+    """``keep``: the best on dev, of a loss there only where patience goes by it; else the last."""
     if config.keep is not None:
         return config, {}
+    keep, why = "last", "where nothing is selected on dev"
     if config.do_eval and method.trains_outputs:
         keep, why = "best", "where dev is scored"
-    else:
-        keep, why = "last", "where nothing is selected on dev"
+    elif config.do_eval and config.patience is not None:
+        keep, why = "best", "where patience goes by the loss on dev"
     return config.model_copy(update={"keep": keep}), {"keep": (keep, why)}
 
 
@@ -82,16 +83,19 @@ def problems_of(config: RunConfig, method: Method) -> list[Problem]:
 
 
 def _check_selection(config: RunConfig, method: Method) -> list[Problem]:
-    """Dev figures choose nothing where the classifier is not trained."""
-    if method.trains_outputs or not (config.keep == "best" or config.patience is not None):
+    """A metric of the task chooses nothing where the classifier is not trained."""
+    by_metric = any(not by_loss(method, phase) for phase in method.phases())
+    if by_metric or config.selection_metric is None:
         return []
-    key = "keep" if config.keep == "best" else "patience"
-    message = "no loss trains the classifier, so dev scores cannot choose a checkpoint"
+    message = (
+        "has no effect: no term trains the classifier, so the method's own loss on dev selects"
+    )
     return [
         Problem(
-            key,
+            "selection_metric",
             message,
-            'Use "keep": "last" without patience.',
+            "Leave it out.",
+            "warning",
             code="run.no-term-trains-the-classifier",
         )
     ]

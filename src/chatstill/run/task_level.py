@@ -2,10 +2,11 @@
 
 from ..preflight.preflight import preflight, renew_data_report, without_networks
 from .job import open_job
+from .kept_network import stand_in
+from .phase_rows import prepare_views as prepare
 from .results import evaluate_folder as evaluate
 from .results import predict_file as predict
 from .results import report_run as report
-from .train import prepare_views as prepare
 from .train import scored
 from .train import train_job as train
 
@@ -18,6 +19,7 @@ __all__ = [
     "renew_data_report",
     "report",
     "scored",
+    "stand_in",
     "train",
     "without_networks",
 ]

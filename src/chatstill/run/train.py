@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 
-from ..data.splits import list_bad_rows, rows_folder
+from ..data.blocks import Blocks
 from ..data.views import View
 from ..errors import Interrupted
 from ..evaluate.scoring import score, weights_digest
 from ..methods.base import Method
 from ..models.heads import start_at_mean
-from ..tasks.base import Split
-from ..tasks.selection import check_selection, main_metric_of
+from ..tasks.selection import main_metric_of
 from ..train.checkpoints import CheckpointStore
 from ..train.control import Agreement
 from ..train.device import device_of
@@ -28,21 +27,15 @@ from ..train.launch import Gate, leave_group, rank, say, world_size
 from ..train.phases import PhaseResult, num_steps, run_phases
 from ..train.records import Records
 from ..train.steps import ViewSteps
-from ..train.stored_teacher import open_sources, settle
+from ..train.stored_teacher import open_sources
 from .job import Job
+from .own_loss import DevLoss
+from .phase_rows import Views
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Outcome = TypeVar("Outcome")
-
-
-@dataclass
-class Views:
-    """The tokenised splits of a run."""
-
-    train: View
-    dev: View
 
 
 @dataclass
@@ -55,6 +48,7 @@ class Trained:
         teacher_scores: The teacher's, None without one.
         train_scores: The teacher's on train, None unless ``label_noise`` asks for them.
         ended: Where it was ended before its time.
+        loss: The method's own on dev and its terms, where no classifier was trained: ``scores`` is None then.
     """
 
     phases: list[PhaseResult]
@@ -62,39 +56,7 @@ class Trained:
     teacher_scores: np.ndarray | None
     train_scores: np.ndarray | None = None
     ended: Ended | None = None
-
-
-def prepare_views(job: Job, folder: Path, console: Console, *, trains: bool = True) -> Views:
-    """Tokenises once; other processes, and a run that goes on, find it done.
-
-    Raises:
-        UserError: a row without a label where the method needs it; the metric that selects has no value.
-    """
-    cache = rows_folder(job.config, folder)
-    if rank() == 0:
-        job.kept.write(cache, folder)
-    views = Views(*(_prepare(job, split, cache, folder, console) for split in ("train", "dev")))
-    for split, view in (("train", views.train), ("dev", views.dev)):
-        if not view.has_labels:
-            say(f"{split}: {view.num_labelled:,} of {len(view):,} rows have a label")
-        cut = f"{100 * view.cut_share:.1f} % of rows cut"
-        say(f"{split}: {len(view):,} rows, longest {int(view.lengths.max())} tokens, {cut}")
-    if rank() == 0:
-        list_bad_rows({"train": views.train, "dev": views.dev}, folder)
-    check_selection(job.task, np.asarray(views.dev.labels), views.dev.groups)
-    if rank() == 0 and trains:
-        settle(job, views.train, folder)
-    return views
-
-
-def _prepare(job: Job, split: Split, cache: Path, folder: Path, console: Console) -> View:
-    with console.status(f"tokenising {split}") as status:
-
-        def show(rows: int) -> None:
-            status.update(f"tokenising {split}: {rows:,} rows")
-
-        user = folder if rank() == 0 else None
-        return job.rows.view(split, job.reader.encoders, cache, show, user)
+    loss: dict[str, float] | None = None
 
 
 def train_job(
@@ -106,17 +68,19 @@ def train_job(
         Interrupted: asked to stop by a signal.
         RunFailure: NaN, full disk, out of memory.
     """
-    if job.match.objective == "regression":
-        if (mean := start_at_mean(job.method.student, views.train.labels)) is not None:
-            say(f"train: the new head starts at the mean of the scores, {mean:.3g}")
+    if views.train is not None:
+        _fit_to_labels(job, views.train)
     newest, _ = store.newest()
     begun = 0 if newest is None else newest.phase + newest.done
-    sources = open_sources(job, views.train, folder, console, first_phase=begun)
+    rows = {kind: part.train for kind, part in views.parts.items()}
+    sources = open_sources(job, rows, folder, console, first_phase=begun)
     device = device_of(job.config)
-    job.method.prepare(lambda: _in_order(job, views.train), folder / "cache", device)
+    job.method.prepare(lambda: _in_order(job, views.first), folder / "cache", device)
     records, scores = Records(folder), DevScores(job, views.dev)
-    data = {"train": ViewSteps(views.train, job.reader.batch, job.config)}
-    tokens = job.reader.tokens(views.train) if device.type == "cpu" else None
+    loss = dev_loss(job, views)
+    data = {kind: ViewSteps(some, job.reader.batch, job.config) for kind, some in rows.items()}
+    on_cpu = device.type == "cpu"
+    tokens = {kind: job.reader.tokens(some) for kind, some in rows.items() if on_cpu}
     engine = Engine(
         config=job.config,
         folder=folder,
@@ -124,13 +88,19 @@ def train_job(
         data=data,
         on_log=records.add,
         evaluate=scores.metrics,
+        own_loss=loss.metrics,
         sources=sources,
         tokens=tokens,
         console=console,
     )
     return run_engine(
-        job.method, engine, records, gate, lambda phases: scored(job, views, phases, scores)
+        job.method, engine, records, gate, lambda phases: scored(job, views, phases, scores, loss)
     )
+
+
+def dev_loss(job: Job, views: Views) -> DevLoss:
+    """What tells the best weights of phases that train no classifier."""
+    return DevLoss(job.method, job.config, lambda data: (views.held_out(data), job.reader.batch))
 
 
 def run_engine(
@@ -170,7 +140,16 @@ def run_engine(
         leave_group()
 
 
-def _in_order(job: Job, view: View) -> Iterator[dict[str, torch.Tensor]]:
+def _fit_to_labels(job: Job, rows: View) -> None:
+    """What the training rows' labels decide: weights of classes, and where a new regression head starts."""
+    if job.reader.weights is not None:
+        job.reader.weights.fit(rows)
+    if job.match.objective == "regression":
+        if (mean := start_at_mean(job.method.student, rows.labels)) is not None:
+            say(f"train: the new head starts at the mean of the scores, {mean:.3g}")
+
+
+def _in_order(job: Job, view: View | Blocks) -> Iterator[dict[str, torch.Tensor]]:
     """Padded batches of a view's rows in their order."""
     for start in range(0, len(view), 64):
         yield job.reader.batch(view, np.arange(start, min(start + 64, len(view))))
@@ -191,19 +170,36 @@ def _open_records(records: Records, method: Method, engine: Engine) -> None:
 
 
 def scored(
-    job: Job, views: Views, phases: list[PhaseResult], scores: DevScores | None = None
+    job: Job,
+    views: Views,
+    phases: list[PhaseResult],
+    scores: DevScores | None = None,
+    loss: DevLoss | None = None,
 ) -> Trained:
-    """What training ended with, the kept network and the teacher scored where ``do_eval`` asks for it."""
-    if not job.config.do_eval:
+    """What training ended with, the kept network and the teacher scored where ``do_eval`` asks for it.
+
+    Of a method that trains no classifier the figure is its own loss in the last phase that was trained; the
+    teacher is scored for ``label_noise`` alone.
+    """
+    config = job.config
+    if not config.do_eval:
         return Trained(phases, None, None)
-    student = (scores or DevScores(job, views.dev)).scores()
+    if job.method.trains_outputs:
+        found = Trained(phases, (scores or DevScores(job, views.dev)).scores(), None)
+        with_teacher = True
+    else:
+        figures = (loss or dev_loss(job, views)).metrics(len(phases) - 1)[1]
+        found = Trained(phases, None, None, loss=figures)
+        with_teacher = "dev" in config.label_noise
     if job.teacher is None:
-        return Trained(phases, student, None)
-    teacher = job.teacher_scores if world_size() == 1 else None
-    if teacher is None:
-        teacher = score_view(job, views.dev, job.teacher)
-    train = score_view(job, views.train, job.teacher) if "train" in job.config.label_noise else None
-    return Trained(phases, student, teacher, train)
+        return found
+    if with_teacher:
+        known = job.teacher_scores if world_size() == 1 else None
+        teacher = score_view(job, views.dev, job.teacher) if known is None else known
+        found = replace(found, teacher_scores=teacher)
+    if "train" in config.label_noise and views.train is not None:
+        found = replace(found, train_scores=score_view(job, views.train, job.teacher))
+    return found
 
 
 class DevScores:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors.torch import load_file
 
 from ..disk.json_file import known_object
-from ..methods.base import Context, Method
+from ..methods.base import Context, Method, by_loss
 from .checkpoints import TRAINER_STATE, Checkpoint, CheckpointStore, damage_of, read_selection
 from .launch import say
 from .phases import PhaseResult, restore_phase
@@ -82,7 +82,7 @@ def end_phases(
         totals: Planned steps of each phase.
         keep: ``best`` or ``last``.
         seed: The run's.
-        lower_is_better: Of the metric that selects.
+        lower_is_better: Of the metric that selects, where a phase's own loss does not.
 
     Returns:
         Results by phase, and where the run was ended, None where all phases were over; a list of lines
@@ -94,7 +94,8 @@ def end_phases(
     place = None
     if index < len(phases):
         step = newest if newest is not None and not newest.done else None
-        place = _place(store, index, step, keep, lines, lower=lower_is_better)
+        lower = lower_is_better or by_loss(method, phases[index])
+        place = _place(store, index, step, keep, lines, lower=lower)
     if newest is None and place is None:
         return lines
     for line in lines:
@@ -114,7 +115,7 @@ def end_phases(
     StageModule(method, phase).load_trained_state(load_file(place.weights / "trained.safetensors"))
     done_steps, total = _steps(newest, place, index, totals[index])
     best_step, best = place.selection.get("best_step"), place.selection.get("best")
-    results.append(PhaseResult(phase.name, done_steps, best_step, best))
+    results.append(PhaseResult(phase.name, done_steps, best_step, best, phase.data))
     found = _warnings(method, phases, index, place.step, total, seed)
     if keep == "best" and best_step is None:
         found.append(

@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class PhaseResult:
-    """What a phase ended with, for the report: ``best`` is the best dev value, seen at ``best_step``."""
+    """What a phase ended with, for the report: ``best`` is the best dev value, seen at ``best_step``.
+
+    ``data`` is the kind of its rows.
+    """
 
     name: str
     steps: int
     best_step: int | None
     best: float | None
+    data: str = "train"
 
 
 def num_steps(phase: Phase, steps_per_epoch: int) -> int:
@@ -78,7 +82,8 @@ def restore_phase(
     StageModule(method, phase).load_trained_state(load_file(path / "trained.safetensors"))
     say(f"phase '{phase.name}' was finished before")
     saved = read_selection(path)
-    return PhaseResult(phase.name, saved.get("step", total), saved["best_step"], saved["best"])
+    step = saved.get("step", total)
+    return PhaseResult(phase.name, step, saved["best_step"], saved["best"], phase.data)
 
 
 def _train_phase(
@@ -117,4 +122,5 @@ def _train_phase(
         raise Interrupted(trainer.flow.interrupted)
     trainer.finish_phase()
     selection = trainer.selection
-    return PhaseResult(phase.name, trainer.state.global_step, selection.best_step, selection.best)
+    step = trainer.state.global_step
+    return PhaseResult(phase.name, step, selection.best_step, selection.best, phase.data)

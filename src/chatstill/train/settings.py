@@ -11,7 +11,6 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from ..config.schema import RunConfig
-    from ..methods.base import Method
 
 Batch = dict[str, Tensor]
 
@@ -87,15 +86,12 @@ class PhaseSettings:
     save_seconds: float = 300.0
 
 
-def evaluates(config: RunConfig, method: Method) -> bool:
-    """Whether dev is scored while a method trains: where it is asked for, and says something."""
-    asked = config.do_eval or config.keep == "best" or config.patience is not None
-    return asked and method.trains_outputs
+def evaluates(config: RunConfig) -> bool:
+    """Whether dev is scored while a method trains."""
+    return config.do_eval or config.keep == "best" or config.patience is not None
 
 
-def phase_settings(
-    config: RunConfig, method: Method, index: int, steps_per_epoch: int
-) -> PhaseSettings:
+def phase_settings(config: RunConfig, index: int, steps_per_epoch: int) -> PhaseSettings:
     """How the phase of a number is run; dev is scored after every epoch where no key says it."""
     looks = config.eval_steps or steps_per_epoch
     return PhaseSettings(
@@ -103,7 +99,7 @@ def phase_settings(
         seed=config.seed,
         keep=config.keep or "last",
         patience=config.patience,
-        eval_steps=looks if evaluates(config, method) else 0,
+        eval_steps=looks if evaluates(config) else 0,
         save_steps=config.save_steps,
     )
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..data.blocks import Blocks
 from ..data.fingerprint import state_sha256
 from ..data.teacher_cache import Layout, TeacherCache, cache_fingerprint
 from ..data.teacher_cache_rule import CacheCost, CacheDecision, decide, in_words
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from ..run.job import Job
 
 log = logging.getLogger("chatstill")
+Source = View | Blocks
 FILE = "teacher_cache.json"
 DRAWN = "tokens are drawn anew in every epoch, so no row is read twice alike"
 NEAR_THE_END = 16_000  # of float16's range: two rows do not show the largest state
@@ -73,12 +75,12 @@ def cache_folder(job: Job, folder: Path) -> Path:
     return home / "teacher"
 
 
-def storable(job: Job, phase: Phase, view: View) -> Stored | None:
+def storable(job: Job, phase: Phase, rows: Source) -> Stored | None:
     """What a phase would store, found by asking the teacher about two rows; None if it asks nothing."""
     live = live_source(job.method, phase)
     if live is None:
         return None
-    view = view.as_teacher_reads
+    view = as_teacher_reads(rows)
     batch = job.reader.of_teacher.batch_of(view, np.arange(min(2, len(view))))
     device = device_of(job.config)
     features = live.features({name: tensor.to(device) for name, tensor in batch.items()})
@@ -139,9 +141,14 @@ def decide_phase(
     return decision
 
 
-def open_cache(job: Job, stored: Stored, view: View, folder: Path) -> tuple[TeacherCache, Any]:
+def as_teacher_reads(rows: Source) -> Source:
+    """The teacher's view of the rows: the same one, where both networks share a tokenizer."""
+    return rows if rows.teacher is None else rows.teacher
+
+
+def open_cache(job: Job, stored: Stored, rows: Source, folder: Path) -> tuple[TeacherCache, Any]:
     """The cache of a phase and what decides its contents, in words."""
-    view, teacher = view.as_teacher_reads, stored.live.teacher
+    view, teacher = as_teacher_reads(rows), stored.live.teacher
     config = {k: v for k, v in teacher.config.to_dict().items() if not k.startswith("_")}
     sources = {
         "teacher": state_sha256(teacher.state_dict()),
@@ -162,12 +169,12 @@ def open_cache(job: Job, stored: Stored, view: View, folder: Path) -> tuple[Teac
     return cache, sources
 
 
-def settle(job: Job, view: View, folder: Path) -> None:
+def settle(job: Job, rows: Mapping[str, Source], folder: Path) -> None:
     """Decides for every phase of a new run and writes ``teacher_cache.json``; the first process alone.
 
     Args:
         job: The run.
-        view: The training rows.
+        rows: The training rows by ``Phase.data``.
         folder: The run folder.
     """
     path = folder / FILE
@@ -178,6 +185,7 @@ def settle(job: Job, view: View, folder: Path) -> None:
         log.warning("%s %s: it is decided anew where the teacher's outputs come from", path, fault)
     found = {}
     for phase in job.method.phases():
+        view = rows[phase.data]
         stored = storable(job, phase, view)
         if stored is None:
             continue
@@ -214,7 +222,7 @@ def _fault_of_file(path: Path) -> str | None:
 
 
 def open_sources(
-    job: Job, view: View, folder: Path, console: Console, *, first_phase: int = 0
+    job: Job, rows: Mapping[str, Source], folder: Path, console: Console, *, first_phase: int = 0
 ) -> dict[str, TeacherSource]:
     """The stored teacher of each phase that has one, filled; phases by name, the others run it live.
 
@@ -222,7 +230,7 @@ def open_sources(
 
     Args:
         job: The run.
-        view: The training rows.
+        rows: The training rows by ``Phase.data``.
         folder: The run folder.
         console: For the progress.
         first_phase: Phases before it are finished.
@@ -238,6 +246,7 @@ def open_sources(
     for phase in job.method.phases()[first_phase:]:
         if not settled.get(phase.name, {}).get("stored"):
             continue
+        view = rows[phase.data]
         stored = storable(job, phase, view)
         assert stored is not None, phase.name
         cache, facts = open_cache(job, stored, view, folder)
@@ -248,8 +257,8 @@ def open_sources(
     return sources
 
 
-def _fill(job: Job, stored: Stored, cache: TeacherCache, view: View, console: Console) -> None:
-    device, view = _own_device(job), view.as_teacher_reads
+def _fill(job: Job, stored: Stored, cache: TeacherCache, rows: Source, console: Console) -> None:
+    device, view = _own_device(job), as_teacher_reads(rows)
     reader = job.reader.of_teacher
 
     def features(batch: Mapping[str, Tensor]) -> Any:
@@ -257,7 +266,7 @@ def _fill(job: Job, stored: Stored, cache: TeacherCache, view: View, console: Co
             return stored.live.features(batch)
 
     compute = compute_with(
-        features, stored.live.needs, lambda rows: reader.batch_of(view, rows), device
+        features, stored.live.needs, lambda some: reader.batch_of(view, some), device
     )
     first = rank() * cache.num_shards // world_size()
     tokens = int(view.lengths.sum())

@@ -57,12 +57,12 @@ class DistillationTrainer(Trainer):
     def __init__(self, method: Method, index: int, args: TrainingArguments, engine: Engine) -> None:
         self.method, self.phase = method, method.phases()[index]
         self.steps, self.store, self.stop = engine.data[self.phase.data], engine.store, engine.stop
-        settings = phase_settings(engine.config, method, index, self.steps.steps_per_epoch)
-        self.settings = settings if engine.evaluate is not None else replace(settings, eval_steps=0)
-        self.evaluate_kept, self.on_log = engine.evaluate, engine.on_log
-        self.lower_is_better = engine.lower_is_better
+        settings = phase_settings(engine.config, index, self.steps.steps_per_epoch)
+        self.evaluate_kept, self.lower_is_better = engine.looks(method, index)
+        self.settings = settings if self.evaluate_kept else replace(settings, eval_steps=0)
+        self.on_log = engine.on_log
         self.selection, self.sums = Selection(), LogSums()
-        tokens = engine.tokens if takes_rows(args) else None
+        tokens = engine.tokens.get(self.phase.data) if takes_rows(args) else None
         source = engine.sources.get(self.phase.name)
         self.stage = StageModule(method, self.phase, source, tokens)
         self._plain = self.stage.trained_state()

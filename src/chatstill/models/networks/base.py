@@ -55,7 +55,7 @@ class Start:
 
     Attributes:
         tokenizer: The network's own.
-        teacher: The teacher.
+        teacher: The teacher; None where the method has none.
         teacher_tokenizer: Its tokenizer.
         cache: Where what takes long may be kept; None keeps nothing.
         seed: Of what is random.
@@ -63,8 +63,8 @@ class Start:
     """
 
     tokenizer: PreTrainedTokenizerBase
-    teacher: PreTrainedModel
-    teacher_tokenizer: PreTrainedTokenizerBase
+    teacher: PreTrainedModel | None
+    teacher_tokenizer: PreTrainedTokenizerBase | None
     cache: Path | None
     seed: int
     kept: Kept | None = None

@@ -77,11 +77,16 @@ def fill_from_file(model: Any, path: Path, start: Start) -> list[str]:
 def fill_from_teacher(model: Any, start: Start) -> list[str]:
     """Every word alone through the teacher, the mean of its pieces' states, PCA to the width; made once."""
     words, table = words_of(start.tokenizer), model.get_input_embeddings().weight
-    made_of = _made_of(start, words, table.shape[1])
+    teacher, tokenizer = start.teacher, start.teacher_tokenizer
+    if teacher is None or tokenizer is None:
+        message = "the words' vectors are to be the teacher's, and this method has none"
+        hint = 'Take "random" ones, or those of a file.'
+        raise UserError(Problem(PLACE, message, hint, code="vectors.no-teacher"))
+    made_of = _made_of(teacher, tokenizer, words, table.shape[1])
     known = None if start.kept is None else start.kept.find(made_of)
     began = time.monotonic()
     if known is None:
-        states = word_states(start.teacher, start.teacher_tokenizer, words)
+        states = word_states(teacher, tokenizer, words)
         vectors, wide = fitted_to(states, table.shape[1]), states.shape[1]
     else:
         facts, arrays = known
@@ -102,14 +107,16 @@ def fill_from_teacher(model: Any, start: Start) -> list[str]:
     return [f"but its word vectors are the teacher's: {num:,} words {when}, {how}"]
 
 
-def _made_of(start: Start, words: Sequence[str], width: int) -> dict[str, Any]:
+def _made_of(
+    teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, words: Sequence[str], width: int
+) -> dict[str, Any]:
     """All that decides the vectors."""
-    config = {k: v for k, v in start.teacher.config.to_dict().items() if not k.startswith("_")}
+    config = {k: v for k, v in teacher.config.to_dict().items() if not k.startswith("_")}
     return {
         "kept": FORMAT,
-        "teacher": state_sha256(start.teacher.state_dict()),
+        "teacher": state_sha256(teacher.state_dict()),
         "architecture": json.dumps(config, default=str),
-        "tokenizer": tokenizer_fingerprint(start.teacher_tokenizer),
+        "tokenizer": tokenizer_fingerprint(tokenizer),
         "words": list(words),
         "width": width,
     }

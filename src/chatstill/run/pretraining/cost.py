@@ -172,7 +172,7 @@ def _evaluations(job: CorpusJob, train: Extent) -> int:
     if not config.do_eval:
         return 0
     count = 1 if job.method.teacher is None else 2
-    for phase in job.method.phases() if evaluates(config, job.method) else []:
+    for phase in job.method.phases() if evaluates(config) else []:
         total, per_epoch = steps_of(config, phase, train.blocks)
         count += -(-total // (config.eval_steps or per_epoch))
     return count

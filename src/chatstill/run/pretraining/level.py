@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...models.save import save_student
 from .job import open_job
 from .plan import preflight
 from .results import evaluate_folder as evaluate
-from .results import refuse_prediction
+from .results import network_to_keep, refuse_prediction
 from .results import report_run as report
 from .train import prepare_corpus, scored
 from .train import train_job as train
@@ -28,6 +29,11 @@ __all__ = ["evaluate", "open_job", "preflight", "report", "scored", "train"]
 def without_networks(config: RunConfig, method_class: type[Method]) -> list[Problem]:
     """Nothing more: ``open_job`` reads the corpus too."""
     return []
+
+
+def stand_in(job: CorpusJob, folder: Path) -> None:
+    """As the run itself writes it."""
+    save_student(network_to_keep(job), job.tokenizer, folder, ())
 
 
 def renew_data_report(job: CorpusJob, path: Path) -> None:

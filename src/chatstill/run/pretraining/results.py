@@ -19,7 +19,8 @@ from ...disk.scratch import scratch_folder
 from ...disk.write import write_json, write_text
 from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.masked import masked_scores
-from ...evaluate.results import judge, result_lines
+from ...evaluate.own_loss import terms_of
+from ...evaluate.results import judge, judge_loss, result_lines
 from ...evaluate.score_file import as_trained, fitting_length
 from ...evaluate.speed import count_parameters, device_name
 from ...models.masked_lm import head_missing, is_decoder, load_masked_lm
@@ -58,14 +59,18 @@ def report_run(
 ) -> dict[str, Any] | None:
     """Writes the kept network and, with ``do_eval``, its figures."""
     target = folder / "student"
-    kept: Any = job.method.kept()
-    if not job.method.trains_outputs:
-        kept = kept.base_model  # a head that nobody trained would pass for one that says something
+    kept = network_to_keep(job)
     converted = job.config.preprocess if isinstance(job.task, TextsTask) else None
     extras = {"preprocess": converted} if converted else {}
     save_student(kept, job.tokenizer, target, (), extras=extras)
     metrics: dict[str, Any] | None = None
+    dev = None
     if trained.scores is not None:
+        dev = figures_of(job.task, trained.scores)
+        dev["metrics"] |= terms_of(trained.loss or {})
+    elif trained.loss is not None:
+        dev = {**judge_loss(trained.loss, len(parts.dev)), "unit": "blocks"}
+    if dev is not None:
         metrics = {
             "format": FORMAT,
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -73,7 +78,7 @@ def report_run(
             "verb": job.verb,
             "method": job.config.model_type,
             "seed": job.config.seed,
-            "dev": figures_of(job.task, trained.scores),
+            "dev": dev,
             "kept": kept_facts(job.config, trained.phases),
             "model": model_facts(kept, target),
             "training": {
@@ -109,6 +114,12 @@ def report_run(
     if metrics is not None:
         write_run_report(folder)
     return metrics
+
+
+def network_to_keep(job: CorpusJob) -> Any:
+    """The network that is written: without a head that nobody trained, which would pass for one that was."""
+    kept: Any = job.method.kept()
+    return kept if job.method.trains_outputs else kept.base_model
 
 
 def figures_of(task: Task, scores: np.ndarray) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 
 from ...data.blocks import Blocks, prepare_blocks
 from ...evaluate.masked import masked_scores
+from ...evaluate.own_loss import terms_of
 from ...evaluate.scoring import weights_digest
 from ...features.capture import takes_token_types
 from ...figures import byte_size
@@ -25,6 +26,7 @@ from ...train.launch import Gate, rank, say, world_size
 from ...train.phases import PhaseResult
 from ...train.records import Records
 from ...train.steps import ViewSteps
+from ..own_loss import DevLoss
 from ..train import run_engine
 from .masking import count_for_masking, held_out_masking
 from .teacher import reads_head
@@ -44,6 +46,10 @@ class Prepared:
     train: Blocks
     dev: Blocks
 
+    def num_rows(self, data: str) -> int:
+        """Blocks that are trained on; all phases learn from them."""
+        return len(self.train)
+
 
 @dataclass
 class Trained:
@@ -53,6 +59,8 @@ class Trained:
         phases: Results by phase.
         scores: The kept network's on dev, (N, 3); None without ``do_eval``.
         teacher_scores: The teacher's; None where no term reads its masked-LM head.
+        loss: The method's own on dev, and its terms; None of one without a teacher. ``scores`` is None where
+            no head was trained.
         ended: Where it was ended before its time.
     """
 
@@ -60,6 +68,7 @@ class Trained:
     scores: np.ndarray | None
     teacher_scores: np.ndarray | None = None
     ended: Ended | None = None
+    loss: dict[str, float] | None = None
 
 
 def prepare_corpus(job: CorpusJob, folder: Path, console: Console) -> Prepared:
@@ -114,19 +123,27 @@ def train_job(
         RunFailure: NaN, full disk, out of memory.
     """
     records, scores = Records(folder), HeldOut(job, parts.dev)
+    loss = dev_loss(job, parts)
     engine = Engine(
         config=job.config,
         folder=folder,
         store=store,
         data={"train": ViewSteps(parts.train, batches_of(job), job.config)},
         on_log=records.add,
-        evaluate=scores.metrics,
+        evaluate=lambda: scores.beside(loss),
         lower_is_better=scores.main in LOWER_IS_BETTER,
+        own_loss=loss.metrics,
         console=console,
     )
     return run_engine(
-        job.method, engine, records, gate, lambda phases: scored(job, parts, phases, scores)
+        job.method, engine, records, gate, lambda phases: scored(job, parts, phases, scores, loss)
     )
+
+
+def dev_loss(job: CorpusJob, parts: Prepared) -> DevLoss:
+    """A method's own loss on held-out blocks, term by term."""
+    make = batches_of(job)
+    return DevLoss(job.method, job.config, lambda data: (parts.dev, make))
 
 
 def batches_of(job: CorpusJob) -> Callable[[Blocks, np.ndarray], dict[str, torch.Tensor]]:
@@ -141,13 +158,22 @@ def batches_of(job: CorpusJob) -> Callable[[Blocks, np.ndarray], dict[str, torch
 
 
 def scored(
-    job: CorpusJob, parts: Prepared, phases: list[PhaseResult], scores: HeldOut | None = None
+    job: CorpusJob,
+    parts: Prepared,
+    phases: list[PhaseResult],
+    scores: HeldOut | None = None,
+    loss: DevLoss | None = None,
 ) -> Trained:
     """What training ended with, the kept network scored where ``do_eval`` asks for it."""
     if not job.config.do_eval:
         return Trained(phases, None)
-    teacher = score_blocks(job, parts.dev, job.method.teacher) if reads_head(job.method) else None
-    return Trained(phases, (scores or HeldOut(job, parts.dev)).scores(), teacher)
+    method, terms = job.method, None
+    if method.teacher is not None:
+        terms = (loss or dev_loss(job, parts)).metrics(len(phases) - 1)[1]
+    if not method.trains_outputs:
+        return Trained(phases, None, loss=terms)
+    teacher = score_blocks(job, parts.dev, method.teacher) if reads_head(method) else None
+    return Trained(phases, (scores or HeldOut(job, parts.dev)).scores(), teacher, loss=terms)
 
 
 def score_blocks(job: CorpusJob, blocks: Blocks, model: Any) -> np.ndarray:
@@ -185,6 +211,13 @@ class HeldOut:
         task = self.job.task
         metrics = task.metrics(self.scores(), np.zeros(len(self.dev)), None)
         return metrics[main_metric_of(task, metrics)], metrics
+
+    def beside(self, loss: DevLoss) -> tuple[float, dict[str, float]]:
+        """The same, and the terms of the method on the same blocks, where it has a teacher."""
+        value, metrics = self.metrics()
+        if self.job.method.teacher is None:
+            return value, metrics
+        return value, metrics | terms_of(loss.metrics(len(self.job.method.phases()) - 1)[1])
 
     def scores(self) -> np.ndarray:
         """Of every block, (N, 3)."""
