@@ -20,7 +20,6 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
 LATER = {
     "ltdbert": "LTD-BERT",
     "elmo": "the ELMo student",
-    "static": "the static word-vector student",
 }
 
 
