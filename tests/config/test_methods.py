@@ -292,7 +292,6 @@ def test_a_configuration_file_that_is_not_there(world):
     ("name", "what"),
     [
         ("LTD-BERT", "LTD-BERT"),
-        ("LSTMTaskDistill", "the BiLSTM student"),
         ("ELMoDistill", "the ELMo student"),
     ],
 )

@@ -102,7 +102,7 @@ def choose_method(
     if file.chain and not source.link:
         return MethodChoice(), [_chain_alone(source, file)]
     place = Place(origin=file.label, where=file.label)
-    _lay_under(source, (), dict(file.defaults), place, method.overridden_by)
+    lay_under(source, (), dict(file.defaults), place, method.overridden_by)
     _locate(source, file, method.block)
     return MethodChoice(file.method, file.model_type, method, file.example), []
 
@@ -208,7 +208,7 @@ def _where(source: Source, method: "type[Method]", key: str) -> str:
     return f"line {place.line}" if place.line else place.where
 
 
-def _lay_under(
+def lay_under(
     source: Source,
     path: KeyPath,
     values: Mapping[str, Any],
@@ -220,7 +220,7 @@ def _lay_under(
         if key in overridden_by and source.has((*path, overridden_by[key])):
             continue
         if isinstance(value, dict) and source.has((*path, key)):
-            _lay_under(source, (*path, key), value, place, overridden_by)
+            lay_under(source, (*path, key), value, place, overridden_by)
         elif not source.has((*path, key)) and isinstance(source.get(path), dict):
             source.put((*path, key), json.loads(json.dumps(value)), place)
 

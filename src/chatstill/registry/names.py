@@ -19,8 +19,6 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
 # Names that papers and users know, of methods and students that this version does not have.
 LATER = {
     "ltdbert": "LTD-BERT",
-    "lstm": "the BiLSTM student",
-    "bilstm": "the BiLSTM student",
     "elmo": "the ELMo student",
     "static": "the static word-vector student",
 }
