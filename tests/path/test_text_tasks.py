@@ -61,12 +61,18 @@ def expected(documents, start, length=16):
     return len(documents), tokens
 
 
+def held_out(documents, length=16):
+    """Blocks of texts that are scored."""
+    ids = world.tokenizer_of("bert")(documents, add_special_tokens=False)["input_ids"]
+    return sum(-(-len(row) // (length - 2)) for row in ids)
+
+
 def test_a_task_gives_each_of_its_texts_once(data, start, tmp_path):
     said = run(values_for(data, tmp_path / "out", start, task_name="sst-2", **SHORT), tmp_path)
     train = each_once(texts(data / "SST-2" / "train.tsv", [0], header=True))
     dev = each_once(texts(data / "SST-2" / "dev.tsv", [0], header=True), train)
     assert blocks(tmp_path / "out") == expected(train, start)
-    assert told(tmp_path / "out")["dev"]["rows"] >= len(dev) > 0
+    assert told(tmp_path / "out")["dev"]["rows"] == held_out(dev) > 0
     assert f"300 texts, {len(train):,} of them kept" in said and f"{len(dev):,} documents" in said
     assert told(tmp_path / "out")["task"] == "sst2"
 
@@ -78,6 +84,7 @@ def test_both_texts_of_a_pair_and_rows_without_labels_are_among_them(data, start
     train = each_once(of[0] + of[1])
     dev = each_once(of[2], train)
     assert blocks(tmp_path / "out") == expected(train, start)
+    assert told(tmp_path / "out")["dev"]["rows"] == held_out(dev) > 0
     left_out = len(each_once(of[2])) - len(dev)
     assert left_out >= 8 and f"{left_out} that stand in train are left out" in said
 
@@ -156,6 +163,33 @@ def test_texts_are_converted_before_they_are_read_and_by_evaluate_too(
     words = ["evaluate", str(tmp_path / "out"), "--output", str(tmp_path / "again")]
     assert cli.main(words) == 0
     assert told(tmp_path / "again")["dev"] == told(tmp_path / "out")["dev"]
+
+
+def test_dev_is_prepared_anew_where_train_leaves_out_other_texts(data, start, tmp_path):
+    """Both runs find the other's prepared rows; the file of dev is the same."""
+    changes = {"task_name": "sst2", "cache_dir": str(tmp_path / "cache"), **SHORT}
+    dev = each_once(texts(data / "SST-2" / "dev.tsv", [0], header=True))
+    for name, count in (("few", 100), ("more", 300)):
+        world.write_sst2(data, train=count, dev=200)
+        train = texts(data / "SST-2" / "train.tsv", [0], header=True)
+        if name == "more":  # a text of dev comes to train
+            with (data / "SST-2" / "train.tsv").open("a", encoding="utf-8") as file:
+                file.write("".join(f"{text}\t1\n" for text in dev[:20]))
+            train += dev[:20]
+        run(values_for(data, tmp_path / name, start, **changes), tmp_path / "c")
+        assert told(tmp_path / name)["dev"]["rows"] == held_out(each_once(dev, train))
+
+
+def test_keys_that_change_no_text_of_a_corpus_are_told_and_of_rows_they_are_not(
+    data, start, tmp_path
+):
+    (data / "train.txt").write_text(corpus(9), encoding="utf-8")
+    for name, unread in (("corpus", {"on_bad_row", "groups"}), ("chat", {"groups"})):
+        values = values_for(data, tmp_path / "out", start, task_name=name)
+        values |= {"on_bad_row": "skip", "groups": "query"}
+        found = world.loaded(values, tmp_path).warnings
+        told_of = [p.message for p in found if p.code == "corpus.key-without-effect"]
+        assert {message.split("'")[1] for message in told_of} == unread
 
 
 def test_other_texts_are_another_run_and_other_labels_are_not(data, start, tmp_path):

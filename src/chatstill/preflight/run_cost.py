@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from .samples import Sample
 from .timed_steps import Rehearsal, rehearse
 
 if TYPE_CHECKING:
+    from ..config.schema import RunConfig
+    from ..methods.base import Method
     from ..run.job import Job
 
 WORTH_ASKING = 60.0  # seconds of the whole run: timing other steps takes a few
@@ -122,13 +124,24 @@ def _rehearse(
     )
 
 
-def _row_tokens(sample: Sample) -> float:
+def row_tokens(sample: Sample) -> float:
     """Tokens of a row as it is computed: grouped by length, padding adds little."""
-    return float(sample.rows.lengths.mean()) * 1.06
+    lengths = sample.rows.lengths
+    return min(float(lengths.mean()) * 1.06, float(lengths.max()))
+
+
+class Planned(Protocol):
+    """What of a job, of any level, decides the cost of its steps."""
+
+    @property
+    def config(self) -> RunConfig: ...
+
+    @property
+    def method(self) -> Method: ...
 
 
 def phase_times(
-    job: Job, found: Mapping[str, Sample], rehearsals: Rehearsals
+    job: Planned, found: Mapping[str, Sample], rehearsals: Rehearsals
 ) -> dict[str, TimeEstimate]:
     """Of the steps of each phase, by its name."""
     config, times = job.config, {}
@@ -136,7 +149,7 @@ def phase_times(
         sample = found[phase.data]
         total, _ = steps_of(config, phase, sample.num_rows)
         micro = total * config.gradient_accumulation_steps
-        tokens = int(micro * config.per_gpu_train_batch_size * _row_tokens(sample))
+        tokens = int(micro * config.per_gpu_train_batch_size * row_tokens(sample))
         times[phase.name] = estimate(rehearsals[phase.data].timings, tokens, micro)
     return times
 
@@ -152,11 +165,11 @@ def _time(
     kind = "train" if "train" in found else next(iter(found))
     if config.do_eval and job.teacher is not None and "train" in config.label_noise:
         scored += found[kind].num_rows
-    tokens = int(scored * _row_tokens(found[kind]) / world_size())
+    tokens = int(scored * row_tokens(found[kind]) / world_size())
     parts.append(estimate(rehearsals[kind].timings, 0, 0, evaluation_tokens=tokens))
     for kind, sample in found.items():
         if rehearsals[kind].teacher:  # once over all rows, before the steps
-            whole = int(sample.num_rows * _row_tokens(sample) / world_size())
+            whole = int(sample.num_rows * row_tokens(sample) / world_size())
             parts.append(estimate(rehearsals[kind].teacher, whole, 0))
     return TimeEstimate(*(sum(each) for each in zip(*map(astuple, parts), strict=True)))
 
@@ -191,10 +204,10 @@ def job_costs(
     """Time, memory and disk of the whole run."""
     config, device = job.config, device_of(job.config).type
     time = _time(job, found, rehearsals, dev_rows)
-    memory = max(_memory(job, found[kind], rehearsals[kind]) for kind in found)
+    memory = max(memory_of(job, found[kind], rehearsals[kind]) for kind in found)
     student_bytes = sum(p.numel() * p.element_size() for p in job.student.parameters())
-    tokens = sum(sample.num_rows * _row_tokens(sample) for sample in found.values())
-    tokens += dev_rows * max(map(_row_tokens, found.values()))
+    tokens = sum(sample.num_rows * row_tokens(sample) for sample in found.values())
+    tokens += dev_rows * max(map(row_tokens, found.values()))
     needs = disk_needs(
         Path(config.output_dir),
         student_bytes=student_bytes,
@@ -220,7 +233,7 @@ def job_costs(
     return section, problems
 
 
-def _memory(job: Job, sample: Sample, rehearsal: Rehearsal) -> int:
+def memory_of(job: Planned, sample: Sample, rehearsal: Rehearsal) -> int:
     """Bytes of a process in the steps on one kind of rows."""
     batch = job.config.per_gpu_train_batch_size
     widest = -(-largest_micro_batch(sample.num_rows, batch * world_size()) // world_size())

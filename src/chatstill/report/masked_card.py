@@ -47,12 +47,12 @@ model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
 ```
 """
 DECODER_MEANING = (
-    "`loss` is the mean of -log p of the next token in each block's text; lower is better. Next-token "
+    "`loss` is the mean of -log p of the next token in each block's text. Next-token "
     "accuracy is the share of them where the likeliest piece is right, perplexity is exp(loss).\n"
 )
 MEANING = (
     "`loss` is the mean of -log p of the right piece at masked positions (15 % of each block, the same ones "
-    "for every network); lower is better. Masked accuracy is the share of them where the likeliest piece is "
+    "for every network). Masked accuracy is the share of them where the likeliest piece is "
     "right, pseudo-perplexity is exp(loss).\n"
 )
 

@@ -5,11 +5,10 @@ Their figures are those of a corpus.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import Problem
-from .base import Example, Split, Task
+from .base import Split, Task
 from .corpus import CorpusTask
 from .tables import ENDINGS
 from .tabular_files import files_of, split_path
@@ -99,11 +98,3 @@ def plain_text(keys: DataKeys) -> bool:
     said = {key for key, value in keys if value != DataKeys.model_fields[key].default}
     named = [name for name in (keys.train, keys.dev, keys.test) if name is not None]
     return said <= OF_FILES and not any(Path(name).suffix.lower() in TABLES for name in named)
-
-
-def texts_of(example: Example) -> Iterator[str]:
-    """The texts of a row: turns, first and second text."""
-    yield from example.context
-    yield example.text_a
-    if example.text_b is not None:
-        yield example.text_b

@@ -11,12 +11,13 @@ import numpy as np
 
 from ...data.blocks import SMALL_IDS, Blocks, blocks_of
 from ...data.piece_counts import count_pieces
-from ...data.sampler import largest_micro_batch
 from ...errors import Problem
 from ...evaluate.speed import count_parameters
 from ...figures import byte_size
-from ...preflight.cost import TimeEstimate, check_memory, estimate, estimate_memory
+from ...preflight.cost import check_memory, estimate
 from ...preflight.plan import Row, Section
+from ...preflight.run_cost import memory_of, phase_times, row_tokens
+from ...preflight.samples import Sample
 from ...preflight.timed_steps import Rehearsal, rehearse
 from ...preflight.trial import trial_problems
 from ...train.device import device_of
@@ -26,6 +27,7 @@ from ...train.precision import precision_of
 from ...train.progress import clock
 from ...train.resources import available_memory, check_disk, disk_needs
 from ...train.settings import evaluates
+from .teacher import reads_head
 from .train import batches_of
 
 if TYPE_CHECKING:
@@ -57,12 +59,6 @@ class Extent:
     def about(self) -> str:
         """Before a number in words."""
         return "" if self.exact else "about "
-
-    @property
-    def block_tokens(self) -> float:
-        """Tokens of a block as it is computed: grouped by length, padding adds little."""
-        lengths = self.sample.lengths
-        return min(float(lengths.mean()) * 1.06, float(lengths.max())) if len(lengths) else 0.0
 
 
 def measure(job: CorpusJob, lines: Lines) -> Extent:
@@ -128,54 +124,47 @@ def _with_counts(job: CorpusJob, sample: Blocks) -> Method:
 def _time_and_memory(
     job: CorpusJob, train: Extent, dev: Extent, tried: Rehearsal
 ) -> tuple[list[Row], list[Problem]]:
-    config, device = job.config, device_of(job.config).type
-    time, tokens = _time(job, train, dev, tried)
-    batch = config.per_gpu_train_batch_size * world_size()
-    widest = -(-largest_micro_batch(train.blocks, batch) // world_size())
-    memory = estimate_memory(
-        parameter_bytes=tried.parameter_bytes,
-        trained_parameters=tried.trained_parameters,
-        measured_peak=tried.memory_peak,
-        measured_before=tried.memory_before,
-        measured_tokens=tried.largest_tokens,
-        largest_tokens=int(train.sample.lengths.max()) * widest,
+    device, rows = device_of(job.config).type, Sample(train.sample, train.blocks)
+    found, rehearsals = {"train": rows}, {"train": tried}
+    training = phase_times(job, found, rehearsals).values()
+    scored = _evaluations(job, train) * dev.blocks * row_tokens(Sample(dev.sample, dev.blocks))
+    evaluated = estimate(tried.timings, 0, 0, evaluation_tokens=int(scored / world_size()))
+    low, high = (
+        sum(getattr(each, end) for each in (*training, evaluated)) for end in ("low", "high")
     )
-    training = estimate(tried.timings, tokens, _micro_batches(job, train)).seconds
-    speed = tokens * world_size() / max(training, 1e-9)
-    rows = [
-        ("time", f"{clock(time.low)} to {clock(time.high)}"),
+    read = _tokens_read(job, train)
+    speed = read / max(sum(each.seconds for each in training), 1e-9)
+    memory = memory_of(job, rows, tried)
+    told = [
+        ("time", f"{clock(low)} to {clock(high)}"),
         ("speed", f"about {speed:,.0f} tokens a second in training"),
-        ("memory", f"{byte_size(memory.total)} per process on {device}"),
+        ("memory", f"{byte_size(memory)} per process on {device}"),
     ]
-    return rows, check_memory(memory.total, available_memory(device), device=device)
+    return told, check_memory(memory, available_memory(device), device=device)
 
 
-def _time(job: CorpusJob, train: Extent, dev: Extent, tried: Rehearsal) -> tuple[TimeEstimate, int]:
-    """Of the whole run, and the tokens that a process trains on."""
+def _tokens_read(job: CorpusJob, train: Extent) -> float:
+    """Of all training steps and processes, padding not counted."""
     config = job.config
-    micro = _micro_batches(job, train)
-    tokens = int(micro * config.per_gpu_train_batch_size * train.block_tokens)
-    scored = _evaluations(job, train) * dev.blocks * dev.block_tokens
-    evaluated = int(scored / world_size())
-    return estimate(tried.timings, tokens, micro, evaluation_tokens=evaluated), tokens
-
-
-def _micro_batches(job: CorpusJob, train: Extent) -> int:
-    """Of all phases, on each process."""
-    steps = sum(steps_of(job.config, phase, train.blocks)[0] for phase in job.method.phases())
-    return steps * job.config.gradient_accumulation_steps
+    steps = sum(steps_of(config, phase, train.blocks)[0] for phase in job.method.phases())
+    rows = steps * config.gradient_accumulation_steps * config.per_gpu_train_batch_size
+    return rows * world_size() * float(train.sample.lengths.mean())
 
 
 def _evaluations(job: CorpusJob, train: Extent) -> int:
-    """How often dev is scored: in every phase, then once more, and by a teacher."""
-    config = job.config
+    """Passes of a network over dev: in every phase, then once more.
+
+    The head is scored, and a method with a teacher takes both networks along for its own loss.
+    """
+    config, method = job.config, job.method
     if not config.do_eval:
         return 0
-    count = 1 if job.method.teacher is None else 2
-    for phase in job.method.phases() if evaluates(config) else []:
+    passes = int(method.trains_outputs) + (0 if method.teacher is None else 2)
+    times = 1
+    for phase in method.phases() if evaluates(config) else []:
         total, per_epoch = steps_of(config, phase, train.blocks)
-        count += -(-total // (config.eval_steps or per_epoch))
-    return count
+        times += -(-total // (config.eval_steps or per_epoch))
+    return times * passes + int(reads_head(method))
 
 
 def _disk(job: CorpusJob, train: Extent, dev: Extent) -> tuple[Row, list[Problem]]:

@@ -14,11 +14,12 @@ from ...config.task import task_of
 from ...data.fingerprint import file_sha256
 from ...data.preparing import chunked
 from ...errors import Problem, UserError
+from ...readers.word_lists import texts_of
 from ...tasks.base import Rows, Split
 from ...tasks.corpus import Lines
 from ...tasks.corpus_survey import Corpus, Files, survey_corpus
 from ...tasks.files import locate
-from ...tasks.texts import TextsTask, texts_of
+from ...tasks.texts import TextsTask
 from ...text.preprocess import preprocess_version, preprocessed
 from ..fingerprint import rows_fingerprint
 
