@@ -66,7 +66,9 @@ def by_hand(method, rows):
         inputs = {k: batch[k] for k in ("input_ids", "attention_mask")}
         with torch.no_grad():
             mine, theirs = (n(**inputs, output_hidden_states=True) for n in (student, teacher))
-            p, q = (torch.softmax(out.logits[0].double() / TEMPERATURE, -1) for out in (theirs, mine))
+            p, q = (
+                torch.softmax(out.logits[0].double() / TEMPERATURE, -1) for out in (theirs, mine)
+            )
             sums["soft"] += float((p * (p.log() - q.log())).sum()) * TEMPERATURE**2
             sums["hard"] -= float(torch.log_softmax(mine.logits[0], -1)[batch["labels"][0]])
             for own, aim in ((1, 2), (2, 4)):

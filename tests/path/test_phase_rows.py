@@ -77,7 +77,7 @@ def test_each_distinct_text_is_a_row_by_itself_without_label(configured, data, t
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_by_phases(configured, kind, tmp_path):
+def test_a_run_by_phases(configured, kind, plugin, tmp_path):
     """Plan, rows, steps, selection and report go by phase."""
     plan_of = world.console()
     pipeline.check(configured(kind, keep="best"), console=plan_of)
@@ -99,7 +99,7 @@ def test_a_run_by_phases(configured, kind, tmp_path):
     assert metrics["dev"]["main"] == "mrr" and "mrr = " in said
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "on dev" in page and "phase task" in page
-    assert cli.main(["evaluate", str(tmp_path / "out")]) == 0
+    assert cli.main(["evaluate", str(tmp_path / "out"), "--plugin", str(plugin)]) == 0
 
 
 def test_only_what_a_phase_asks_for_is_prepared(configured, tmp_path):

@@ -52,7 +52,7 @@ class TwoPhases(Method):
         from chatstill.losses import Term
 
         if ctx.phase == 0:
-            assert "labels" not in batch
+            assert ("labels" in batch) == (self.config.first == "train")
             loss = F.mse_loss(student.vector, teacher.vector, reduction="none").mean(1).sum()
             return {"vector": Term(loss, float(len(student.vector)))}
         loss = F.cross_entropy(student.logits, batch["labels"], reduction="sum", ignore_index=-100)
@@ -76,7 +76,7 @@ def write_data(folder: Path) -> Path:
     more = "".join(f"{text}\t{text} me\n" for text in TEXTS)
     (folder / "chat" / "unlabeled.data.txt").write_text(more, encoding="utf-8")
     (folder / "corpus").mkdir()
-    (folder / "corpus" / "train.txt").write_text(corpus(30), encoding="utf-8")
+    (folder / "corpus" / "train.txt").write_text(corpus(60), encoding="utf-8")
     (folder / "corpus" / "dev.txt").write_text(corpus(8, seed=1), encoding="utf-8")
     return folder
 
