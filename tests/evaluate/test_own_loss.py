@@ -5,14 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from tests.train.conftest import ToySteps, assert_same_weights, build_method, weights
 from torch.nn import functional as F
 
 from chatstill.errors import RunFailure
 from chatstill.evaluate.own_loss import own_loss
 from chatstill.losses import Term
 from chatstill.methods.base import Context
-
-from tests.train.conftest import ToySteps, assert_same_weights, build_method, weights
 
 pytestmark = pytest.mark.smoke
 
