@@ -2,6 +2,7 @@
 
 It makes the file (Chinese characters, drawn with Zipf's law), a tiny teacher and student, and starts
 `chatstill distill` as a user would, so that everything beside the networks is what is measured.
+`--corpus-bytes 2000000000` measures a masked-LM run on a corpus of 2 GB in its place.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
+import scale_corpus
 import scale_data
 import scale_runs
 
@@ -26,6 +28,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--stop-after", type=float, default=0.2, help="share of the epoch before the interruption"
     )
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument(
+        "--corpus-bytes", type=int, help="a masked-LM run on a corpus of this size, no chat rows"
+    )
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work" / "scale")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
@@ -87,6 +92,9 @@ def as_markdown(results: dict[str, Any], facts: dict[str, str]) -> str:
 def main() -> None:
     """Measure and write both files."""
     options = parse()
+    if options.corpus_bytes is not None:
+        scale_corpus.main(options)
+        return
     results = measure(options)
     facts = machine.describe()
     options.out.mkdir(parents=True, exist_ok=True)

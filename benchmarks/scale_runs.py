@@ -112,6 +112,7 @@ class Watched:
         )
         self._launcher = self._process.pid if processes > 1 else None
         self._peaks: dict[int, int] = {}
+        self._own: dict[int, int] = {}
 
     def __enter__(self) -> "Watched":
         return self
@@ -143,14 +144,23 @@ class Watched:
         """Peak resident bytes of each training process."""
         return sorted(size for pid, size in self._peaks.items() if pid != self._launcher)
 
+    def own_peaks(self) -> list[int]:
+        """The same without pages of files, which the system takes back when it needs them; as polled."""
+        return sorted(size for pid, size in self._own.items() if pid != self._launcher)
+
     def _look(self) -> None:
         """Linux keeps the highest resident size of each process."""
         with contextlib.suppress(psutil.NoSuchProcess, OSError):
             whole = psutil.Process(self._process.pid)
             for process in [whole, *whole.children(recursive=True)]:
                 status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-                sizes = [
-                    line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")
-                ]
-                if sizes:
-                    self._peaks[process.pid] = int(sizes[0]) * 1024
+                said = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+                if "VmHWM" in said:
+                    self._peaks[process.pid] = _bytes(said["VmHWM"])
+                    own = max(_bytes(said["RssAnon"]), self._own.get(process.pid, 0))
+                    self._own[process.pid] = own
+
+
+def _bytes(told: str) -> int:
+    """``  123 kB`` of /proc."""
+    return int(told.split()[0]) * 1024

@@ -64,7 +64,12 @@ PLANTED = {
     "a command": ("chains", "`chatstill finish output_chain`", "`chatstill end output`", "code"),
     "a block of code": ("data", '"text_pair": "second"', '"text_pair": "first"', "of the block"),
     "a link": ("theseus", "theseus_parity.md)", "theseus_glue.md)", "links"),
-    "a row": ("methods", '| DistilBERT | `"loss": "kl"`，不用改 |\n', "", "lines in the table"),
+    "a row": (
+        "methods",
+        '| TextBrewer：`kd_ce` | `"loss": "cross_entropy", "temperature_squared": false` |\n',
+        "",
+        "lines in the table",
+    ),
     "a heading": ("install", "\n## 哪个 torch\n", "\n### 哪个 torch\n", "heading 2 and heading 3"),
     "an anchor": ("data", '<a id="which-class-counts"></a>\n', "", "no <a id="),
 }

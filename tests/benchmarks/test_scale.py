@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import scale
+import scale_corpus
 import scale_data
 import scale_runs
 from chatstill.tasks import get_task
@@ -73,3 +74,36 @@ def test_report_names_every_figure():
     text = scale.as_markdown(json.loads(json.dumps(results)), {"cores": "2"})
     assert "1,000 rows a second, 10 s, 1.50 cores used of 2; 3 MB" in text
     assert "| 2 | 30 | 1, 2 | 5 | 9 | 8.2 | 1 |" in text
+
+
+def test_a_corpus_has_its_size_and_documents(tmp_path, monkeypatch):
+    from chatstill.tasks.corpus_survey import survey_corpus
+
+    monkeypatch.setattr(scale_corpus, "PER_BLOCK", 50)
+    for name in ("one", "two"):
+        size = scale_corpus.write(tmp_path / name, 30_000, seed=3)
+        assert 30_000 <= size == (tmp_path / name).stat().st_size < 60_000
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    found = survey_corpus(tmp_path / "one", tmp_path / "two")
+    assert found.lines["train"] % 50 == 0 and found.documents["train"] > 2
+
+
+def test_the_watcher_sees_what_a_process_holds_itself(tmp_path, monkeypatch):
+    history, mapped = tmp_path / "history.jsonl", tmp_path / "mapped"
+    mapped.write_bytes(bytes(120_000_000))
+    code = (
+        f"import json, mmap, time; held = bytearray(60_000_000); file = open({str(mapped)!r}, 'rb')\n"
+        "pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ); pages.find(b'x')\n"
+        f"open({str(history)!r}, 'w').write(json.dumps({{'step': 2}}))\n"
+        "time.sleep(60)"
+    )
+    with fake_run(tmp_path, monkeypatch, code) as watched:
+        watched.wait_for(history, 2)
+    assert 60_000_000 < watched.own_peaks()[0] < 120_000_000 < watched.peaks()[0]
+
+
+def test_the_report_of_a_corpus_names_every_figure():
+    one = {"bytes": 2e9, "blocks": 4_000_000, "prepared_bytes": 1e9, "first_step": 30.2}
+    one |= {"own_peak": 2**30, "peak": 2**31, "stopped_after": 40, "resume": 8.25}
+    text = scale_corpus.as_markdown([{**one, "own_peak_again": 2**29}], {"cores": "2"})
+    assert "| 2,000 | 4,000,000 | 1,000 | 30 | 1,024 | 2,048 | 8.2 | 512 |" in text

@@ -334,6 +334,25 @@ def test_alone_is_the_same_student_on_gold_labels(single):
     assert other["student_architectures"]["copy_layers"] == "last"
 
 
+@pytest.mark.parametrize(
+    ("method", "written"),
+    [
+        ("StaticDistill", {}),
+        ("StaticDistill", {"student_architectures": {"network": {"width": 8}}}),
+        ("LSTMTaskDistill", {"rnn_config": {"layers": 2, "units": 7}}),
+        ("PKD-BertDistill", {"pretrained_architectures": {"model_name_or_path": "teacher"}}),
+    ],
+)
+def test_alone_is_the_student_that_the_methods_file_names(single, method, written):
+    """Not the one that KD, which trains it on gold labels, would take."""
+    del single.values["student_architectures"], single.values["distillation"]
+    single.values |= {"model_type": method, **written}
+    student, alone = (link.loaded.config for link in single.load().links)
+    assert alone.student_architectures == student.student_architectures
+    assert alone.student_architectures is not None
+    assert [row.loss for row in alone.method.rows().values()] == ["hard"]
+
+
 def test_alone_takes_keys_of_its_own(single):
     single.values["compare_alone"] = {"learning_rate": 0.5, "note": "a better rate"}
     student, alone = single.load("pipeline.alone.seed=9", "pipeline.distilled.seed=8").links

@@ -132,9 +132,10 @@ def test_an_unknown_method_names_the_nearest():
 def test_a_name_that_begins_several_methods_names_them_all(world):
     world.values["model_type"] = "TinyBERT"
     (problem,) = [p for p in world.problems() if "model_type" in p.message]
-    assert (
-        "Did you mean 'TinyBertTaskDistillStep1' or 'TinyBertTaskDistillStep2'?" in problem.message
-    )
+    meant = [
+        f"'TinyBert{name}'" for name in ("GeneralDistill", "TaskDistillStep1", "TaskDistillStep2")
+    ]
+    assert f"Did you mean {' or '.join(meant)}?" in problem.message
 
 
 def test_a_term_with_a_name_misspelt_or_beside_the_terms_is_led_home(world):
@@ -290,17 +291,14 @@ def test_a_configuration_file_that_is_not_there(world):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("DistilBert", "DistilBERT"),
-        ("TinyBertGeneralDistill", "TinyBERT's general distillation"),
         ("LTD-BERT", "LTD-BERT"),
-        ("LSTMTaskDistill", "the BiLSTM student"),
         ("ELMoDistill", "the ELMo student"),
     ],
 )
 def test_a_method_of_a_later_release_is_told_as_that(world, name, what):
     world.values["model_type"] = name
     report = world.report()
-    assert f"'{name}': {what} is not in this version yet. Known: KD," in report
+    assert f"'{name}': {what} is not in this version yet. Known: " in report
     assert "Did you mean" not in report
 
 

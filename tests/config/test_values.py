@@ -192,7 +192,7 @@ def test_all_problems_come_at_once(world):
     for message in (
         "'seed' must be a whole number",
         ("config.unknown-key", "'kep'"),
-        "no method 'tesheus'. Did you mean 'theseus-bert'? Known: KD, ",
+        "no method 'tesheus'. Did you mean 'theseus-bert'? Known: ",
         ("task.unknown", "'chatt'"),
         "config.two-precisions",
         "data.dir-missing",

@@ -20,7 +20,7 @@ from ..path.by_hand import set_weights
 from ..train.conftest import ToySteps, tiny_bert
 
 FOLDER = Path(chatstill.methods.__file__).parent
-NOT_METHODS = {"__init__", "base", "_context"}
+NOT_METHODS = {"__init__", "base", "_context", "_masking", "_matches"}
 FILES = lookup.method_files()
 # A file of terms is a method of its own, by its model_type; other methods by their module.
 TERMS = [name for name, file in FILES.items() if file.method == lookup.TERMS]
@@ -33,12 +33,18 @@ KNOBS = {
     "dc_bert-width": {"document_width": 6, "weight_soft": 0.5},
 }
 METHODS += sorted(KNOBS)
-# Methods for a corpus train no classifier: tests/path/test_masked_lm.py holds them to the same rules.
-METHODS = [
-    name
-    for name in METHODS
-    if name in TERMS or lookup.method(name.partition("-")[0]).level == "task"
-]
+
+
+def level_of(name):
+    """Of a method, or of a file of terms."""
+    if name in TERMS:
+        return FILES[name].defaults.get("distillation", {}).get("level", "task")
+    return lookup.method(name.partition("-")[0]).level
+
+
+# Methods for a corpus train no classifier: test_on_a_corpus.py holds them to the same rules.
+CORPUS = [name for name in METHODS if level_of(name) == "pretraining"]
+METHODS = [name for name in METHODS if level_of(name) == "task"]
 OBJECTIVES = ("cross_entropy", "sigmoid", "regression")
 
 

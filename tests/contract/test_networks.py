@@ -29,9 +29,18 @@ PAIRS = [
     ("", ""),
 ]
 TEXTS = ["where is the box", "", "😀 😀", "   ", "unheard of"]
-SMALL = {"static": {"width": 8, "hidden": 6, "dropout": 0.0}}
+SMALL = {
+    "static": {"width": 8, "hidden": 6, "dropout": 0.0},
+    "bilstm": {"width": 6, "units": 4, "hidden": 6, "dropout": 0.0},
+}
 FORMS = {
     "static": [{}, {"pooling": "weighted"}, {"hidden": 0}],
+    "bilstm": [
+        {},
+        {"pooling": "max", "layers": 2},
+        {"pooling": "attention", "hidden": 0},
+        {"train_vectors": False},
+    ],
     "dc-bert": [
         {},
         {"kind": "linear", "shared": True},
@@ -160,6 +169,8 @@ def test_every_parameter_gets_a_gradient(case, tokenizer):
     model.train()
     model(**rows).logits.square().sum().backward()
     without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    if not getattr(model.config, "train_vectors", True):
+        assert without.pop(0) == "bilstm.words.weight"
     # a key's bias adds the same to every score of a row: its gradient is 0 by mathematics
     assert not [name for name in without if not name.endswith(("key.bias", "k_lin.bias"))]
 

@@ -85,20 +85,21 @@ def test_they_are_what_a_plain_loop_packs(prepare, monkeypatch, piece):
 
 
 @pytest.mark.parametrize(("vocabulary", "size"), [(65_536, 2), (65_537, 4)])
-def test_two_bytes_a_token_where_the_vocabulary_allows_it(prepare, vocabulary, size):
+def test_two_bytes_a_token_where_the_vocabulary_allows_it(prepare, tmp_path, vocabulary, size):
     found = prepare(vocabulary=vocabulary)
     assert found.ids.itemsize == size
-    assert (found.folder / "ids.bin").stat().st_size == size * found.num_tokens
+    file = tmp_path / "cache" / found.fingerprint / "ids.bin"
+    assert file.stat().st_size == size * found.num_tokens
     assert as_lists(found) == plain(TEXT)
 
 
 def test_a_second_run_reads_nothing_and_other_facts_are_other_blocks(prepare):
     first, encode = prepare(), Words()
-    assert prepare(encode=encode).folder == first.folder
+    assert prepare(encode=encode).fingerprint == first.fingerprint
     assert encode.read == 0
-    assert prepare(source="another").folder != first.folder
-    assert prepare(vocabulary=70_000).folder != first.folder
-    assert prepare(length=9).folder != first.folder
+    assert prepare(source="another").fingerprint != first.fingerprint
+    assert prepare(vocabulary=70_000).fingerprint != first.fingerprint
+    assert prepare(length=9).fingerprint != first.fingerprint
 
 
 @pytest.mark.parametrize("stop", range(1, 8))

@@ -13,7 +13,7 @@ from chatstill.models.custom import register_networks
 from chatstill.models.load import new_classifier
 from chatstill.models.networks import network
 from chatstill.models.networks.base import Start
-from chatstill.models.networks.static.vectors import fitted_to, word_states
+from chatstill.models.networks.word_vectors import fitted_to, word_states
 from chatstill.text.word_tokenizer import SPECIAL, WordTokenizer
 
 WORDS = ["where", "is", "Box", "sure", "rare"]

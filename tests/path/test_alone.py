@@ -44,11 +44,13 @@ class Smoothed(Method):
         from chatstill.losses import Term
 
         assert teacher is None
-        if self.objective == "regression":
-            loss = F.mse_loss(student.logits[:, 0], batch["labels"], reduction="sum")
-            return {"smoothed": Term(loss, float(len(batch["labels"])))}
-        labels = batch["labels"].long()
-        loss = F.cross_entropy(student.logits, labels, reduction="sum", label_smoothing=0.1)
+        labels = batch["labels"]
+        if self.objective == "cross_entropy":
+            loss = F.cross_entropy(student.logits, labels.long(), reduction="sum", label_smoothing=0.1)
+        elif self.objective == "sigmoid":
+            loss = F.binary_cross_entropy_with_logits(student.logits[:, 0], labels.float(), reduction="sum")
+        else:
+            loss = F.mse_loss(student.logits[:, 0], labels.float(), reduction="sum")
         return {"smoothed": Term(loss, float(len(labels)))}
 '''
 
@@ -213,7 +215,7 @@ def test_a_teacher_that_is_named_all_the_same_is_told_once(alone, check, teacher
     assert "teacher on dev" not in check(values)
 
 
-def test_a_regression(alone, distill, teacher_of, tmp_path):
+def test_a_regression_and_a_scorer(alone, check, distill, teacher_of, tmp_path):
     start = {"model_name_or_path": str(teacher_of())}
     distill(alone(task_name="stsb", pretrained_architectures=start, max_steps=1))
     assert told(tmp_path / "out")["dev"]["main"] == "corr"

@@ -247,7 +247,7 @@ BAD = {
     "a document": ({"train.txt": b"where is the box\n" * 9}, {}, "corpus.one-document"),
     "beyond the table": ({}, {"max_seq_length": 65}, "lengths.beyond-the-position-table"),
     "no network": ({}, {"pretrained_architectures": None}, "corpus.no-network"),
-    "a task": ({}, {"task_name": "sst2"}, "corpus.rows-with-labels"),
+    "a task without files": ({}, {"task_name": "sst2"}, "data.no-file-of-the-split"),
     "a metric": ({}, {"selection_metric": "loss"}, "metric.not-for-selection"),
 }
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from chatstill.data.caches import find_caches
-from chatstill.models.networks.static import vectors
+from chatstill.models.networks import word_vectors as vectors
 from chatstill.readers import word_lists
 from chatstill.run import run as pipeline
 from chatstill.train.runfolder import WORDS

@@ -111,6 +111,7 @@ def tokenizer_of(kind: str) -> Any:
         "bert": "BertTokenizer",
         "electra": "ElectraTokenizer",
         "distilbert": "DistilBertTokenizer",
+        "modernbert": "BertTokenizer",
     }
     return getattr(tf, names[kind])(vocab=vocab)
 
@@ -137,6 +138,10 @@ def config_of(kind: str, vocabulary: int, layers: int, dropout: float) -> Any:
         return tf.DistilBertConfig(
             **common, **sizes, dropout=dropout, attention_dropout=dropout, seq_classif_dropout=0.1
         )
+    if kind == "modernbert":
+        ids = {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3}
+        ids |= {"bos_token_id": 2, "eos_token_id": 3}
+        return tf.ModernBertConfig(**like_bert, **ids)
     return tf.LlamaConfig(**like_bert, num_key_value_heads=1, pad_token_id=1)
 
 

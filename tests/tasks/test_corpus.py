@@ -8,7 +8,8 @@ from tests.found import codes
 
 from chatstill.errors import UserError
 from chatstill.tasks import reading
-from chatstill.tasks.corpus import CorpusTask, Stretch, read_lines, survey_corpus
+from chatstill.tasks.corpus import CorpusTask, Stretch, read_lines
+from chatstill.tasks.corpus_survey import survey_corpus
 
 LONG = "\n\n".join(f"document {number}\nits second line" for number in range(250)) + "\n"
 
@@ -88,6 +89,13 @@ def test_figures_are_over_all_positions_and_can_be_resampled():
     }
     for name, value in found.items():
         assert task.metric(name)(scores, np.zeros(2), None) == pytest.approx(value)
+
+
+def test_a_loss_whose_exponential_no_float_holds_has_no_perplexity():
+    task = CorpusTask()
+    scores = np.array([[800.0, 0.0, 1.0], [790.0, 0.0, 1.0]])
+    assert task.metrics(scores, np.zeros(2), None) == {"loss": 795.0, "masked_acc": 0.0}
+    assert task.metric("pseudo_perplexity")(scores, np.zeros(2), None) == math.inf
 
 
 def test_files_are_found_in_a_folder_of_the_task_or_beside(tmp_path):

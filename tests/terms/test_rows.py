@@ -34,6 +34,16 @@ def row(**values):
             "both set",
         ),
         ({"feature": "cls", "loss": "cos", "pairs": []}, "at least one pair"),
+        ({"feature": "relations", "loss": "kl"}, "'of' is missing"),
+        (
+            {"feature": "relations", "loss": "kl", "of": "keys", "temperature": 2},
+            "'temperature' has no",
+        ),
+        ({"feature": "attention_probabilities", "loss": "kl", "heads": 2}, "'heads' has no"),
+        ({"feature": "vocabulary", "loss": "kl", "positions": "all"}, "valid or masked"),
+        ({"feature": "hidden_states", "loss": "mse", "positions": "masked"}, "valid or all"),
+        ({"feature": "vocabulary", "loss": "mlm", "positions": "valid"}, "'positions' has no"),
+        ({"feature": "vocabulary", "loss": "mse", "reduction": "sum"}, "batchmean or mean"),
         ({"feature": "logits", "loss": "kl", "temprature": 2}, "temprature"),
         ({"feature": "logits", "loss": "kl", "weight": -1}, "weight"),
     ],
@@ -44,8 +54,13 @@ def test_what_has_no_meaning_is_refused(values, words):
 
 
 def test_every_feature_takes_its_losses():
-    made = [row(feature=feature, loss=loss) for feature, own in LOSSES.items() for loss in own]
-    assert len(made) == 13
+    more = {"relations": {"of": "keys"}}
+    made = [
+        row(feature=feature, loss=loss, **more.get(feature, {}))
+        for feature, own in LOSSES.items()
+        for loss in own
+    ]
+    assert len(made) == 19
 
 
 def test_a_match_is_a_row_of_one_pair():

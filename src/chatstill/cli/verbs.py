@@ -161,7 +161,7 @@ def evaluate(
             )
         )
     named = _named([*block, *(overrides or [])], task_name, data_dir, plugins)
-    loaded = _load(config, [*named, *_with_texts(texts)], "evaluate")
+    loaded = _load(config, [*named, *_with_texts(texts)], "evaluate", model=model)
     from ..run import run as pipeline
 
     console = standard_output()
@@ -191,7 +191,7 @@ def predict(
         )
         guessed, task_name = not (task_name or told), task_name or "chat"
     named = _named([*block, *(overrides or [])], task_name, None, plugins)
-    loaded = _load(config, [*named, *_with_texts(texts)], "predict")
+    loaded = _load(config, [*named, *_with_texts(texts)], "predict", model=model)
     from ..run import run as pipeline
 
     try:
@@ -286,11 +286,15 @@ def _load_chain(
 
 
 def _load(
-    config: Path | None, overrides: list[str] | None, verb: str, fresh: bool = False
+    config: Path | None,
+    overrides: list[str] | None,
+    verb: str,
+    fresh: bool = False,
+    model: Path | None = None,
 ) -> "Loaded":
     from ..config import load
     from .messages import show_problems
 
-    loaded = load(config, overrides or [], verb=verb)
+    loaded = load(config, overrides or [], verb=verb, model=model)
     show_problems(loaded.warnings)
     return replace(loaded, arguments=[*loaded.arguments, *(["--fresh"] if fresh else [])])

@@ -9,6 +9,7 @@ from ..disk.run_files import ALONE, DIRECT
 from ..errors import Problem, UserError
 from .compat.legacy import RENAMED
 from .compat.placeholders import is_placeholder
+from .methods import lay_under
 from .places import Place
 from .schema import RunKeys
 from .source import Source
@@ -97,6 +98,8 @@ def alone(source: Source, links: Sources) -> tuple[Source | None, list[Problem]]
     terms = {"soft": {"weight": 0}, "hard": {"weight": 1}}
     link.put(("distillation",), {"terms": terms}, place)
     _take_block(link, STUDENT, begun)
+    _take_renamed(link, begun)
+    lay_under(link, (), {STUDENT: _student_of_its_method(begun)}, place, {})
     _take_block(link, TEACHER, _root(links, TEACHER)[0])
     _start_as_successors(link, begun, place)
     if link.get(("data", "unlabeled")) is not None:  # no gold label, nothing to learn
@@ -130,6 +133,17 @@ def _maker(last: Source) -> "type[Method] | None":
     """The method of a link where no other makes such a student."""
     method = _method(last)
     return method if method is not None and method.alone else None
+
+
+def _student_of_its_method(link: Source) -> Mapping[str, object]:
+    """What the method's file says of the student, which goes with the method otherwise."""
+    name, own = (_word(link, key) for key in ("model_type", "configuration_file"))
+    try:
+        file = lookup.find_method_file(name, own, lookup.method_names())
+    except UserError:  # told where the link itself is read
+        return {}
+    found = file.defaults.get(STUDENT, {})
+    return found if isinstance(found, dict) else {}
 
 
 def _word(link: Source, key: str) -> str | None:
@@ -203,6 +217,16 @@ def _copy(source: Source, last: Source, name: str) -> Source:
     link = Source(f"{source.name}: link {name}", copy.deepcopy(last.values))
     link.link, link.places = name, dict(last.places)
     return link
+
+
+def _take_renamed(link: Source, other: Source) -> None:
+    """The student's keys that stand under old names beside its block."""
+    for old, new in RENAMED.items():
+        if new[0] != STUDENT:
+            continue
+        link.drop((old,))
+        if other.has((old,)) and not link.has(new):
+            link.put(new, copy.deepcopy(other.get((old,))), other.place((old,)))
 
 
 def _take_block(link: Source, block: str, other: Source) -> None:

@@ -19,7 +19,12 @@ from .weights import kind_of
 
 
 def check_files(
-    keys: RunKeys, source: Source, *, verb: str, plugins: tuple[str, ...] = ()
+    keys: RunKeys,
+    source: Source,
+    *,
+    verb: str,
+    plugins: tuple[str, ...] = (),
+    level: str = "task",
 ) -> list[Problem]:
     """All findings about files.
 
@@ -28,11 +33,12 @@ def check_files(
         source: For places.
         verb: What is going to run: evaluating needs no teacher, teaching no student.
         plugins: Plugins that could be loaded.
+        level: ``pretraining``: texts are read without their labels.
     """
     problems = []
     # The teacher is looked at on dev rows before anything starts, so even do_eval false needs them.
     if verb != "predict":
-        problems += _data(keys, source, verb, plugins)
+        problems += _data(keys, source, verb, plugins, level)
     if verb in ("distill", "check", "teach"):
         problems += [*_output(keys, source), *_cache(keys, source)]
         for block in (TEACHER, STUDENT, PRETRAINED) if verb != "teach" else (TEACHER,):
@@ -54,11 +60,14 @@ def _starts_from_it(keys: RunKeys) -> bool:
     return student.model_name_or_path is None and student.copy_from != "none"
 
 
-def _data(keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...]) -> list[Problem]:
+def _data(
+    keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...], level: str
+) -> list[Problem]:
     problems: list[Problem] = []
     splits = [] if verb == "evaluate" else ["train", "dev"] if keys.do_train else ["dev"]
     if source.has(("data",)):
-        return check_data_block(keys, source, splits)
+        texts_alone = level == "pretraining"
+        return check_data_block(keys, source, splits, texts_alone=texts_alone)
     task = None
     if keys.task_name:
         try:

@@ -1,31 +1,57 @@
 """Whether a method and the rows it is given are of one level, and keys that mean nothing at it."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from ..disk.json_file import known_object
+from ..disk.run_files import last_link
+from ..disk.run_names import NETWORKS
 from ..errors import Problem, UserError
 from ..tasks import without_labels
+from ..tasks.texts import TextsTask
 from .schema import RunKeys
 from .source import Source
 from .task import task_of
 
-if TYPE_CHECKING:
-    from ..methods.base import Method
-
 UNREAD = (
-    *("teacher_architectures", "student_architectures", "teacher_cache", "teacher_output"),
-    *("class_weights", "positive_label", "max_query_length", "max_reply_length", "preprocess"),
-    *("predictions_texts", "label_noise", "compare_alone", "on_bad_row", "groups"),
+    *("teacher_architectures", "teacher_output"),
+    *("class_weights", "positive_label", "max_query_length", "max_reply_length"),
+    *("predictions_texts", "label_noise", "compare_alone", "groups"),
 )
+LANGUAGE = ("ForMaskedLM", "ForCausalLM", "LMHeadModel")
+OF_ROWS = ("preprocess", "on_bad_row")  # they change which texts the rows of a task give
 
 
 def level_problems(
-    keys: RunKeys, source: Source, method: "type[Method] | None", plugins: tuple[str, ...]
+    keys: RunKeys,
+    source: Source,
+    level: str | None,
+    plugins: tuple[str, ...],
+    *,
+    has_teacher: bool,
+    draws: bool,
 ) -> list[Problem]:
     """All findings; none for a verb that trains nothing, nor where the task is faulty itself."""
-    if method is None or not (keys.task_name or keys.data is not None):
+    if level is None or not (keys.task_name or keys.data is not None):
         return []
+    drawn = _drawn_tokens(source) if draws and keys.teacher_cache is True else []
+    return [*drawn, *_of_level(keys, source, level, plugins, has_teacher)]
+
+
+def _drawn_tokens(source: Source) -> list[Problem]:
+    """``"teacher_cache": true`` where no row is read twice alike."""
+    name = source.get(("model_type",)) or "teach"
+    message = (
+        f"'teacher_cache': '{name}' draws tokens anew in every epoch: no row is read twice alike."
+    )
+    hint = 'Leave the key out: "auto" runs the teacher live.'
+    return [source.problem(("teacher_cache",), message, hint, code="cache.tokens-are-drawn")]
+
+
+def _of_level(
+    keys: RunKeys, source: Source, level: str, plugins: tuple[str, ...], has_teacher: bool
+) -> list[Problem]:
     is_corpus = keys.data is None and without_labels(keys.task_name)
-    wants_corpus = method.level == "pretraining"
+    wants_corpus = level == "pretraining"
     name = source.get(("model_type",)) or "teach"
     if is_corpus and not wants_corpus:
         message = (
@@ -35,27 +61,35 @@ def level_problems(
         return [source.problem(("task_name",), message, hint, code="corpus.method-of-a-task")]
     if not wants_corpus:
         return []
-    if not is_corpus:
-        path = ("data",) if keys.data is not None else ("task_name",)
-        message = f"'{path[0]}': '{name}' learns from a corpus, and this names rows with labels."
-        hint = 'Set "task_name": "corpus"; its texts lie in data_dir/corpus/train.txt.'
-        if path[0] in source.of_the_file:
-            hint = f'Set "{path[0]}": null in the link, and "task_name": "corpus".'
-        return [source.problem(path, message, hint, code="corpus.rows-with-labels")]
     try:
-        task_of(keys, plugins)
-    except UserError as error:  # a metric that it does not have
-        return error.problems
-    return _unread(source)
+        task = task_of(keys, plugins, "pretraining")
+    except UserError as error:  # of its metric; an unknown task is told with its files
+        return [problem for problem in error.problems if problem.place != "task_name"]
+    unread = UNREAD if isinstance(task, TextsTask) else (*UNREAD, *OF_ROWS)
+    return _unread(source, unread, has_teacher)
 
 
-def _unread(source: Source) -> list[Problem]:
+def level_of_folder(folder: Path) -> str:
+    """Of the network in a folder, or in that of its run: a language model reads texts alone."""
+    places = [*(folder / name for name in NETWORKS), folder]
+    found = next((p for place in places if (p := place / "config.json").is_file()), None)
+    if found is None:
+        last = last_link(folder)
+        return "task" if last is None else level_of_folder(last)
+    named = known_object(found).get("architectures")
+    names = named if isinstance(named, list) else []
+    return "pretraining" if any(str(name).endswith(LANGUAGE) for name in names) else "task"
+
+
+def _unread(source: Source, unread: tuple[str, ...], has_teacher: bool) -> list[Problem]:
     """Warnings; what a chain's file says for its other links is none of this link's."""
+    does = "learns from" if has_teacher else "trains"
     message = (
-        "'{}' has no effect: a run on a corpus trains the network of pretrained_architectures."
+        f"'{{}}' has no effect: a run on a corpus {does} the network of pretrained_architectures."
     )
+    unread = unread if has_teacher else (*unread, "student_architectures")
     return [
         source.problem((key,), message.format(key), warning=True, code="corpus.key-without-effect")
-        for key in UNREAD
+        for key in unread
         if source.written((key,)) and key not in source.of_the_file - {"preprocess"}
     ]

@@ -11,11 +11,11 @@ from .alone import without_teacher
 from .compat import legacy
 from .compat.placeholders import clear_placeholders
 from .files import check_corpus, check_files
-from .level import level_problems
+from .level import level_of_folder, level_problems
 from .methods import choose_method, read_blocks
 from .places import KeyPath, in_file_order
 from .resolved import resolve
-from .rules import consistency, missing
+from .rules import TEACHERS, consistency, missing
 from .schema import RunConfig, RunKeys
 from .source import Source, read_source
 from .task import task_of
@@ -74,18 +74,29 @@ class Loaded:
         assert self.trains is not None, f"'{self.verb}' trains nothing"
         return self.trains
 
+    @property
+    def level(self) -> str:
+        """``task`` or ``pretraining``; a verb that trains nothing is of a task."""
+        if self.trains is None:
+            return "task"
+        return self.trains.level_of(self.config.method or self.trains.Config())
+
     def resolved(self) -> dict[str, dict[str, Any]]:
         """The whole configuration with each value's origin, for the record of a run."""
         return self.values
 
 
-def load(path: Path | None, overrides: Sequence[str], *, verb: str) -> Loaded:
+def load(
+    path: Path | None, overrides: Sequence[str], *, verb: str, model: Path | None = None
+) -> Loaded:
     """Reads and checks a configuration: schema and files; torch is not imported, nothing is created.
 
     Args:
         path: The JSON file; None for a run that is described by ``overrides`` alone.
         overrides: ``key=value``, dots for nesting.
         verb: One of ``VERBS``; it decides what has to be there.
+        model: Folder of the network that is looked at, for verbs that train nothing: a masked language model
+            reads rows for their texts alone.
 
     Raises:
         UserError: With all problems, warnings among them, in the order of the file.
@@ -95,11 +106,18 @@ def load(path: Path | None, overrides: Sequence[str], *, verb: str) -> Loaded:
     if not complete:
         raise UserError(sort_problems(problems))
     sets = [word for override in overrides for word in ("--set", override)]
-    return load_source(source, problems, [verb, *([str(path)] if path else []), *sets], verb=verb)
+    arguments = [verb, *([str(path)] if path else []), *sets]
+    level = "task" if model is None else level_of_folder(model)
+    return load_source(source, problems, arguments, verb=verb, level=level)
 
 
 def load_source(
-    source: Source, problems: list[Problem], arguments: list[str], *, verb: str
+    source: Source,
+    problems: list[Problem],
+    arguments: list[str],
+    *,
+    verb: str,
+    level: str = "task",
 ) -> Loaded:
     """Checks values that were read; ``load`` is this after reading.
 
@@ -124,22 +142,28 @@ def load_source(
 
     keys, found, faulty = _keys(source, blocks.known, blocks.homes)
     problems += found
+    trained = choice.level_of(blocks.config)
+    level = trained or (level if choice.method is None else choice.method.level)
     needs_teacher = verb == "teach" or choice.method is None or choice.method.needs_teacher
-    if not needs_teacher and choice.method is not None and choice.method.level == "task":
+    if not needs_teacher and level == "task" and choice.method is not None:
         keys, found = without_teacher(keys, source)
         problems += found
-    problems += missing(keys, source, unfilled, faulty, verb=verb, needs_teacher=needs_teacher)
-    problems += level_problems(keys, source, choice.method, plugins)
+    teacher = TEACHERS[level] if needs_teacher else None
+    problems += missing(keys, source, unfilled, faulty, verb=verb, teacher=teacher)
+    draws = choice.draws_tokens(blocks.config)
+    problems += level_problems(
+        keys, source, trained, plugins, has_teacher=needs_teacher, draws=draws
+    )
     problems += consistency(keys, source, verb=verb)
-    problems += check_files(keys, source, verb=verb, plugins=plugins)
+    problems += check_files(keys, source, verb=verb, plugins=plugins, level=level)
     if "corpus" in choice.data_of(blocks.config):
         problems += check_corpus(keys, source)
     problems = sort_problems(problems, source.name)
     if any(problem.severity == "error" for problem in problems):
         raise UserError(problems)
-    names = {"model_type": choice.model_type, "method_name": choice.method_name}
+    names = {"model_type": choice.model_type, "method_name": choice.method_name, "level": level}
     if keys.task_name or keys.data is not None:
-        names["task_name"] = task_of(keys, plugins).name
+        names["task_name"] = task_of(keys, plugins, level).name
     config = RunConfig.model_construct(**dict(keys) | names, method=blocks.config)
     return Loaded(
         config,

@@ -39,6 +39,18 @@ class MethodChoice:
     method: "type[Method] | None" = None
     example: Mapping[str, Any] = field(default_factory=dict)
 
+    def level_of(self, knobs: Any) -> str | None:
+        """The level of the run; None where no method runs, or its knobs are at fault."""
+        if self.method is None or (knobs is None and self.method.block):
+            return None
+        return self.method.level_of(knobs or self.method.Config())
+
+    def draws_tokens(self, knobs: Any) -> bool:
+        """Whether the run draws tokens anew; False where its knobs are at fault."""
+        if self.method is None or (knobs is None and self.method.block):
+            return False
+        return self.method.draws_tokens(knobs or self.method.Config())
+
     def data_of(self, knobs: Any) -> tuple[str, ...]:
         """What the phases of the run learn from; nothing where no method runs, or its knobs are at fault."""
         if self.method is None or (knobs is None and self.method.block):
@@ -90,7 +102,7 @@ def choose_method(
     if file.chain and not source.link:
         return MethodChoice(), [_chain_alone(source, file)]
     place = Place(origin=file.label, where=file.label)
-    _lay_under(source, (), dict(file.defaults), place, method.overridden_by)
+    lay_under(source, (), dict(file.defaults), place, method.overridden_by)
     _locate(source, file, method.block)
     return MethodChoice(file.method, file.model_type, method, file.example), []
 
@@ -196,7 +208,7 @@ def _where(source: Source, method: "type[Method]", key: str) -> str:
     return f"line {place.line}" if place.line else place.where
 
 
-def _lay_under(
+def lay_under(
     source: Source,
     path: KeyPath,
     values: Mapping[str, Any],
@@ -208,7 +220,7 @@ def _lay_under(
         if key in overridden_by and source.has((*path, overridden_by[key])):
             continue
         if isinstance(value, dict) and source.has((*path, key)):
-            _lay_under(source, (*path, key), value, place, overridden_by)
+            lay_under(source, (*path, key), value, place, overridden_by)
         elif not source.has((*path, key)) and isinstance(source.get(path), dict):
             source.put((*path, key), json.loads(json.dumps(value)), place)
 

@@ -8,7 +8,7 @@ from .places import KeyPath, dotted
 from .schema import RunConfig
 from .source import Source
 
-_NO_VALUES = ("note", "method", "method_name")
+_NO_VALUES = ("note", "method", "method_name", "level")
 
 
 def resolve(config: RunConfig, block: str, source: Source) -> dict[str, dict[str, Any]]:

@@ -13,15 +13,23 @@ from .schema import RunKeys
 from .source import Source
 
 TRAINING = ("distill", "teach", "check")
-TEACHER = "teacher_architectures"
+TEACHER, PRETRAINED = "teacher_architectures", "pretrained_architectures"
+TEACHERS = {
+    "task": TEACHER,
+    "pretraining": PRETRAINED,
+}  # the block that names the teacher, by level
 _WHAT: dict[KeyPath, str] = {
     ("task_name",): "For example: chat, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, cola.",
     ("output_dir",): "The folder that will hold everything of this run.",
     ("data_dir",): "The folder with the task's files.",
     (TEACHER, "model_name_or_path"): "The folder, file or hub name of the fine-tuned teacher "
     "(`chatstill teach` makes one).",
+    (
+        PRETRAINED,
+        "model_name_or_path",
+    ): "The folder, file or hub name of the pre-trained model that teaches.",
 }
-_TEACHER_BLOCK = {TEACHER: {"model_type": "bert", "model_name_or_path": "path/to/your/teacher"}}
+_PATHS = {TEACHER: "path/to/your/teacher", PRETRAINED: "path/to/the/pretrained/model"}
 
 
 def paste(blocks: Mapping[str, Any]) -> str:
@@ -36,18 +44,27 @@ def missing(
     faulty: set[KeyPath],
     *,
     verb: str,
-    needs_teacher: bool,
+    teacher: str | None,
 ) -> list[Problem]:
-    """Keys that the verb needs and that are not there, and placeholders that it can do without."""
+    """Keys that the verb needs and that are not there, and placeholders that it can do without.
+
+    Args:
+        keys: As read.
+        source: The file.
+        unfilled: Placeholders that were left.
+        faulty: Paths whose values are at fault.
+        verb: It decides what is needed.
+        teacher: The block that names the teacher; None where none is needed.
+    """
     described = source.has(("data",))
     needed: set[KeyPath] = {("task_name",)} if verb != "predict" and not described else set()
     needed |= {("data_dir",)} if verb != "predict" and ("data_dir",) in unfilled else set()
     if verb in TRAINING:
         needed.add(("output_dir",))
-    if verb in TRAINING and needs_teacher and keys.do_train:
-        needed.add((TEACHER, "model_name_or_path"))
-    teacher = keys.teacher_architectures
-    if verb == "teach" and teacher is not None and teacher.config_file is not None:
+    if verb in TRAINING and teacher is not None and keys.do_train:
+        needed.add((teacher, "model_name_or_path"))
+    taught = keys.teacher_architectures
+    if verb == "teach" and taught is not None and taught.config_file is not None:
         needed.discard((TEACHER, "model_name_or_path"))
     problems = []
     for path in sorted(needed, key=str):
@@ -56,12 +73,14 @@ def missing(
             continue
         if path in unfilled:
             problems.append(replace(unfilled[path], hint=_WHAT[path]))
-        elif path[0] == TEACHER and not source.has((TEACHER,)):
-            hint = f"Paste it beside the other keys and fill it in:\n{paste(_TEACHER_BLOCK)}"
+        elif path[0] in TEACHERS.values() and not source.has(path[:1]):
+            name = str(path[0])
+            block = {name: {"model_name_or_path": _PATHS[name]}}
+            hint = f"Paste it beside the other keys and fill it in:\n{paste(block)}"
             problems.append(
                 Problem(
                     source.name,
-                    f"the block '{TEACHER}' is missing.",
+                    f"the block '{path[0]}' is missing.",
                     hint,
                     code="teacher.block-missing",
                 )

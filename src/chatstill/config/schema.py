@@ -193,10 +193,13 @@ class RunConfig(RunKeys):
     Attributes:
         method_name: The module of ``chatstill.methods``, or the plugin, that carries the run out.
         method: The knobs: an instance of that method's ``Config``.
+        level: Of the method, or of the network that is evaluated: ``task``, or ``pretraining``, at which rows
+            are read for their texts alone.
     """
 
     method_name: str = ""
     method: Any = None
+    level: str = "task"
 
     @property
     def rate(self) -> float:

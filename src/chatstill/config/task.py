@@ -8,24 +8,58 @@ from ..tasks.positive import no_effect
 from ..tasks.query_groups import GroupsBy
 from ..tasks.selection import with_metric
 from ..tasks.tabular import TabularTask
+from ..tasks.texts import FilesTask, TextsTask, plain_text
 from .schema import RunKeys
 
 if TYPE_CHECKING:
     from ..tasks.base import Task
 
 
-def task_of(keys: RunKeys, plugins: tuple[str, ...] | None = None) -> "Task":
+def task_of(
+    keys: RunKeys, plugins: tuple[str, ...] | None = None, level: str | None = None
+) -> "Task":
     """The task of a run, with what the configuration says of it.
 
     Args:
         keys: The configuration.
         plugins: Those that could be loaded; None for all that it names.
+        level: ``pretraining``: the texts of its rows, with the figures of a corpus. None takes that of
+            ``keys``, where it is settled.
 
     Raises:
         UserError: There is no task of the name, it can't skip rows as it is asked to, a key means
             nothing in it, or it has no such metric.
     """
-    return with_metric(_task_of(keys, plugins), keys.selection_metric)
+    at = level or getattr(keys, "level", "task")
+    made = _texts_of(keys, plugins) if at == "pretraining" else _task_of(keys, plugins)
+    return with_metric(made, keys.selection_metric)
+
+
+def _texts_of(keys: RunKeys, plugins: tuple[str, ...] | None) -> "Task":
+    """The texts that a configuration names: a corpus, or rows without their labels."""
+    skip = keys.on_bad_row == "skip"
+    if keys.data is None:
+        rows = lookup.task(keys.task_name, keys.plugins if plugins is None else plugins)
+        if rows.labels.kind == "none":
+            return rows
+        return TextsTask(_skipping(rows) if skip else rows)
+    if plain_text(keys.data):
+        return FilesTask(keys.data, keys.task_name)
+    block = keys.data.without_labels()
+    changed: dict[str, object] = {"on_bad_row": "skip"} if skip else {}
+    if not block.label_columns:  # numbers need not be looked for in the rows, as names would be
+        changed |= {"kind": "regression", "labels": None}
+    return TextsTask(TabularTask(block.model_copy(update=changed), keys.task_name))
+
+
+def _skipping(task: "Task") -> "Task":
+    skipping = task.skipping()
+    if skipping is None:
+        message = f"the task {task.name} reads its rows itself and skips none"
+        raise UserError(
+            Problem("on_bad_row", message, "Leave the key out.", code="data.skips-no-rows")
+        )
+    return skipping
 
 
 def _task_of(keys: RunKeys, plugins: tuple[str, ...] | None) -> "Task":
@@ -52,15 +86,7 @@ def _task_of(keys: RunKeys, plugins: tuple[str, ...] | None) -> "Task":
         task = _counting(task, keys.positive_label)
     if keys.groups != "neighbours":
         task = _grouped(task, keys.groups)
-    if not skip:
-        return task
-    skipping = task.skipping()
-    if skipping is None:
-        message = f"the task {task.name} reads its rows itself and skips none"
-        raise UserError(
-            Problem("on_bad_row", message, "Leave the key out.", code="data.skips-no-rows")
-        )
-    return skipping
+    return _skipping(task) if skip else task
 
 
 def _grouped(task: "Task", by: GroupsBy) -> "Task":

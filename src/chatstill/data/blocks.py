@@ -6,7 +6,7 @@ as short as it comes. Any block is reached at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ import torch
 
 from ..disk.full import is_full
 from ..errors import Problem, UserError
-from ..tasks.corpus import Stretch, read_lines
+from ..tasks.corpus import Lines
 from .caches import note_user
 from .fingerprint import fingerprint
 from .store import ArrayWriter, locked, open_array, read_manifest
@@ -53,15 +53,29 @@ class Blocks:
 
     teacher: None = None
 
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
-        facts, files = manifest["facts"], manifest["files"]
-        self.folder = folder
+    def __init__(self, ids: np.ndarray, offsets: np.ndarray, facts: Mapping[str, Any]) -> None:
+        self.ids, self.offsets = ids, offsets
         self.fingerprint: str = facts["fingerprint"]
         self.padding_side: str = facts["padding_side"]
         self.documents: int = facts["documents"]
-        self.ids = open_array(folder, "ids", files["ids"]).view(np.ndarray)
-        self.offsets = open_array(folder, "offsets", files["offsets"]).view(np.ndarray)
         self.lengths = np.diff(self.offsets).astype(np.int32)
+
+    @classmethod
+    def opened(cls, folder: Path, manifest: dict[str, Any]) -> Blocks:
+        """Those that were prepared in a folder."""
+        files = manifest["files"]
+        ids, offsets = (
+            open_array(folder, name, files[name]).view(np.ndarray) for name in ("ids", "offsets")
+        )
+        return cls(ids, offsets, manifest["facts"])
+
+    @classmethod
+    def in_memory(cls, blocks: Sequence[Sequence[int]], padding_side: str) -> Blocks:
+        """A few, for a look at them; their documents are not counted."""
+        lengths = np.fromiter(map(len, blocks), np.int64, len(blocks))
+        ids = np.fromiter(chain.from_iterable(blocks), np.int64, int(lengths.sum()))
+        facts = {"fingerprint": "", "padding_side": padding_side, "documents": 0}
+        return cls(ids, np.concatenate([[0], np.cumsum(lengths)]), facts)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -130,7 +144,7 @@ class Packer:
 
 @dataclass
 class _State:
-    """Where a preparation stands: offset of the next line, and what was made of those before."""
+    """Where a preparation stands: place of the next line, and what was made of those before."""
 
     at: int
     tokens: int = 0
@@ -159,16 +173,16 @@ def packed(
 
 
 def blocks_of(
-    stretch: Stretch, encode: BlockEncoder, length: int
+    lines: Lines, encode: BlockEncoder, length: int
 ) -> Iterator[tuple[int, list[list[int]]]]:
-    """Its blocks lot by lot, each lot with the offset behind the lines it was made of; nothing is kept."""
-    state = _State(stretch.start)
-    for blocks in packed(read_lines(stretch), encode, length, state):
-        yield state.at, blocks
+    """Its blocks lot by lot, each lot with the bytes of the lines before its end; nothing is kept."""
+    state = _State(lines.start)
+    for blocks in packed(lines.read(lines.start), encode, length, state):
+        yield lines.done(state.at), blocks
 
 
 def prepare_blocks(
-    stretch: Stretch,
+    lines: Lines,
     encode: BlockEncoder,
     folder: Path,
     *,
@@ -183,12 +197,12 @@ def prepare_blocks(
     Processes that ask for the same blocks share one preparation; one that was interrupted goes on.
 
     Args:
-        stretch: The lines.
+        lines: What is tokenised.
         encode: Makes ids of them.
         folder: Where prepared data lie.
         length: Tokens of a block, special ones included.
         vocabulary: Ids are below it.
-        source: What tells the file from others, by content.
+        source: What tells the texts from others, by content.
         progress: Called with the bytes of text done.
         user: The run folder, noted beside the blocks for whoever clears up.
 
@@ -197,7 +211,7 @@ def prepare_blocks(
         RunFailure: the disk is full.
     """
     parts = {"format": FORMAT, "kind": "blocks", "source": source, "length": length}
-    parts |= {"from": stretch.start, "to": stretch.stop, "wide": vocabulary > SMALL_IDS}
+    parts |= {**lines.extent(), "wide": vocabulary > SMALL_IDS}
     name = fingerprint(parts | encode.identity())[:32]
     target = Path(folder) / name
     if user is not None:
@@ -207,10 +221,10 @@ def prepare_blocks(
             manifest = read_manifest(target)
             if manifest is None:
                 kind = np.int32 if vocabulary > SMALL_IDS else np.uint16
-                _build(stretch, encode, target, name, length, kind, progress)
+                _build(lines, encode, target, name, length, kind, progress)
                 manifest = read_manifest(target)
             assert manifest is not None, "blocks that were just written cannot be read"
-            return Blocks(target, manifest)
+            return Blocks.opened(target, manifest)
     except OSError as error:
         if is_full(error) or not str(error.filename).startswith(str(folder)):
             raise
@@ -222,7 +236,7 @@ def prepare_blocks(
 
 
 def _build(
-    stretch: Stretch,
+    lines: Lines,
     encode: BlockEncoder,
     target: Path,
     name: str,
@@ -231,22 +245,22 @@ def _build(
     progress: Callable[[int], None] | None,
 ) -> None:
     with ArrayWriter(target, {"ids": kind, "offsets": np.int64}) as writer:
-        state = _State(**(writer.state or {"at": stretch.start}))
+        state = _State(**(writer.state or {"at": lines.start}))
         if writer.state is None:
             writer.append("offsets", np.zeros(1))
-        committed = state.at
-        lines = read_lines(Stretch(stretch.path, state.at, stretch.stop))
-        for blocks in packed(lines, encode, length, state):
+        committed = lines.done(state.at)
+        for blocks in packed(lines.read(state.at), encode, length, state):
             lengths = np.fromiter(map(len, blocks), np.int64, len(blocks))
             total = int(lengths.sum())
             writer.append("ids", np.fromiter(chain.from_iterable(blocks), np.int64, total))
             writer.append("offsets", state.tokens + np.cumsum(lengths))
             state.tokens += total
-            if state.at - committed >= COMMIT_BYTES:
+            done = lines.done(state.at)
+            if done - committed >= COMMIT_BYTES:
                 writer.commit(asdict(state))
-                committed = state.at
+                committed = done
             if progress is not None:
-                progress(state.at - stretch.start)
+                progress(done)
         writer.publish(
             {
                 "fingerprint": name,

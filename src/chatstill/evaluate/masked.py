@@ -1,19 +1,19 @@
-"""Figures of a masked language model on held-out blocks: their masks are the same for every network."""
+"""Figures of a language model on held-out blocks: masked tokens, the same for all networks, or next ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..data.blocks import Blocks
-from ..data.masking import Masking, mask_rows, row_generator
+from ..data.masking import NOT_COUNTED, Masking, mask_rows, row_generator
 from ..data.sampler import eval_batches
-from ..features.capture import takes_token_types
+from ..features.capture import takes_token_types, vocabulary_layer
 from ..losses import vocabulary_answers
-from ..models.masked_lm import head_states, vocabulary_layer
+from ..models.masked_lm import head_states
 from ..tasks.corpus import COUNTED, LOSS, RIGHT
 
 
@@ -21,7 +21,7 @@ from ..tasks.corpus import COUNTED, LOSS, RIGHT
 def masked_scores(
     model: Any,
     blocks: Blocks,
-    masking: Masking,
+    masking: Masking | None,
     *,
     pad_token_id: int,
     batch_size: int = 64,
@@ -34,9 +34,9 @@ def masked_scores(
     What is masked of a block hangs on its number alone, not on the run's seed.
 
     Args:
-        model: With a masked-LM head; its train/eval flag is restored afterwards.
+        model: With a head over the vocabulary; its train/eval flag is restored afterwards.
         blocks: The held-out text.
-        masking: Its share of masked tokens.
+        masking: Its share of masked tokens; None: nothing is masked, the next token of each is predicted.
         pad_token_id: Fills up shorter blocks.
         batch_size: Blocks at a time.
         rank: This process; batches are dealt out in turn.
@@ -49,20 +49,18 @@ def masked_scores(
     scores = np.zeros((len(blocks), 3))
     training, types = model.training, takes_token_types(model)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    weight, bias = vocabulary_layer(model)
+    layer = vocabulary_layer(model)
     model.eval()
     try:
         for number, rows in enumerate(eval_batches(blocks.lengths, batch_size)):
             if number % world_size != rank:
                 continue
             batch = blocks.batch_of(rows, pad_token_id=pad_token_id, with_token_types=types)
-            draws = [row_generator("held out", row) for row in rows.tolist()]
-            ids, valid = batch["input_ids"].numpy(), batch["attention_mask"].numpy()
-            read, targets = map(torch.from_numpy, mask_rows(ids, valid, draws, masking))
+            read, targets = map(torch.from_numpy, _held_out(batch, masking))
             inputs = {k: v.to(device) for k, v in {**batch, "input_ids": read}.items()}
             counted = targets >= 0  # (B, L)
             states = head_states(model, inputs)[counted.to(device)]
-            found = vocabulary_answers(states, weight, bias, targets[counted].to(device))
+            found = vocabulary_answers(states, layer, targets[counted].to(device))
             losses, right = (one.cpu().double().numpy() for one in found)
             of_row = np.repeat(np.arange(len(rows)), counted.sum(1).numpy())
             scores[rows, LOSS] = np.bincount(of_row, losses, len(rows))
@@ -71,3 +69,25 @@ def masked_scores(
     finally:
         model.train(training)
     return add_up(scores) if add_up is not None else scores
+
+
+def held_out_targets(blocks: Blocks, masking: Masking | None, *, pad_token_id: int) -> np.ndarray:
+    """(K,) ids that are predicted of all blocks."""
+    rows = np.arange(len(blocks))
+    batch = blocks.batch_of(rows, pad_token_id=pad_token_id, with_token_types=False)
+    targets = _held_out(batch, masking)[1]
+    return targets[targets >= 0]
+
+
+def _held_out(
+    batch: Mapping[str, torch.Tensor], masking: Masking | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ids as they are read, and targets: of each block the same for every network and run."""
+    ids, valid = batch["input_ids"].numpy(), batch["attention_mask"].numpy()
+    if masking is not None:
+        draws = [row_generator("held out", row) for row in batch["index"].tolist()]
+        return mask_rows(ids, valid, draws, masking)
+    targets = np.full_like(ids, NOT_COUNTED)
+    followed = (valid[:, :-1] * valid[:, 1:]).astype(bool)
+    targets[:, :-1][followed] = ids[:, 1:][followed]
+    return ids, targets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -77,6 +77,11 @@ def own_loss(
     if add_up is not None:
         totals = add_up(totals)
     return _figures(names, totals)
+
+
+def terms_of(figures: Mapping[str, float]) -> dict[str, float]:
+    """Of a loss by its terms, the terms."""
+    return {name: value for name, value in figures.items() if name.startswith(TERM)}
 
 
 def _figures(names: list[str], totals: np.ndarray) -> dict[str, float]:

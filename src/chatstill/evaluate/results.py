@@ -140,7 +140,7 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
     """``metrics.json`` as the lines of ``eval_results.txt``."""
     dev = metrics["dev"]
     low, high = dev.get("interval") or (None, None)
-    lines = [f"task = {metrics['task']}", f"rows = {dev['rows']}"]
+    lines = [f"task = {metrics['task']}", f"{dev.get('unit', 'rows')} = {dev['rows']}"]
     if metrics.get("teacher"):
         lines.insert(1, "figures of = the student, where a line does not name the teacher or both")
     if dev.get("positive") is not None:

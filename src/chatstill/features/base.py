@@ -27,6 +27,7 @@ class Needs:
 
     Attributes:
         logits: The task's logits.
+        vocabulary: What the layer over the vocabulary reads, and that layer; its scores are not computed.
         hidden_states: Indices; 0 is the embedding output, i the output of layer i (1-based), before a
             final norm.
         attention: Layers (1-based) whose queries and keys are kept.
@@ -41,6 +42,7 @@ class Needs:
     """
 
     logits: bool = False
+    vocabulary: bool = False
     hidden_states: tuple[int, ...] = ()
     attention: tuple[int, ...] = ()
     values: bool = False
@@ -53,7 +55,7 @@ class Needs:
     @property
     def any(self) -> bool:
         """Whether a forward pass is needed at all."""
-        return bool(self.logits or self.hidden_states or self.attention or self.cls or self.vector)
+        return self.logits or self.vocabulary or self.reads_layers
 
     @property
     def reads_layers(self) -> bool:
@@ -63,7 +65,7 @@ class Needs:
     @property
     def highest(self) -> int | None:
         """The highest layer that is read; None where the pass has to run to its end."""
-        if self.logits or self.vector:
+        if self.logits or self.vocabulary or self.vector:
             return None
         return max((*self.hidden_states, *self.attention, *self.cls), default=0)
 
@@ -95,7 +97,7 @@ class Features:
         attention: Layer (1-based) -> queries, keys, values.
         cls: Hidden-state index -> (B, D) of the first token of each row.
         vector: (B, D).
-        counted: (K, D), what the layer over the vocabulary reads at the K positions that count.
+        head: (B, L, D), what the layer over the vocabulary reads.
         vocabulary: That layer's weight (V, D) and bias (V,), or None.
     """
 
@@ -104,5 +106,5 @@ class Features:
     attention: dict[int, QueryKeyValue] = field(default_factory=dict)
     cls: dict[int, Tensor] = field(default_factory=dict)
     vector: Tensor | None = None
-    counted: Tensor | None = None
+    head: Tensor | None = None
     vocabulary: tuple[Tensor, Tensor | None] | None = None

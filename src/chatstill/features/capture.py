@@ -13,10 +13,14 @@ from torch import Tensor, nn
 from .attention import Sink, listening
 from .base import Features, Needs
 
-OF_ROWS = ("labels", "index", "row_weights")
+OF_ROWS = ("labels", "index", "row_weights", "targets")
 TOKEN_WEIGHTS, WORD_STARTS = "token_weights", "word_starts"
 NOT_INPUTS = (*OF_ROWS, TOKEN_WEIGHTS, WORD_STARTS)
 TEACHERS = "teacher_"  # before a key of a batch: the teacher's view of the rows
+
+
+class NoHead(RuntimeError):
+    """The layer over the vocabulary did not run: the network makes its scores in another way."""
 
 
 class _Enough(Exception):
@@ -81,7 +85,7 @@ def capture(
     """Runs a network and keeps what is needed.
 
     Args:
-        model: A sequence classifier.
+        model: A sequence classifier, or a network with a head over the vocabulary.
         layers: Its layers; may be empty where logits alone are needed.
         batch: With ``attention_mask`` (B, L).
         needs: What to keep.
@@ -91,6 +95,7 @@ def capture(
     Raises:
         NotCaptured: a layer's queries and keys were asked for and are not to be had (``features.probe``
             finds that out before training).
+        NoHead: the same of the layer over the vocabulary (``models.masked_lm.head_problem``).
     """
     features, states = Features(), dict[int, Tensor]()
     wanted = {*needs.hidden_states, *needs.cls, *([len(layers)] if needs.vector else [])}
@@ -101,6 +106,9 @@ def capture(
             stack.callback(_watch(layers, index, states).remove)
         if needs.attention:
             stack.enter_context(listening(sink))
+        if needs.vocabulary:
+            head: list[Tensor] = []
+            stack.callback(_watch_head(model, head).remove)
         if stop_early and highest is not None:
             # After the hooks above, so that this layer's output is kept first.
             stack.callback(_stop(layers, highest).remove)
@@ -109,6 +117,11 @@ def capture(
             features.logits = output.logits if needs.logits else None
         except _Enough:
             pass
+    if needs.vocabulary:
+        if not head:
+            raise NoHead
+        features.head = head[0][:, : batch["attention_mask"].shape[1]]
+        features.vocabulary = vocabulary_layer(model)
     missing = [layer for layer in needs.attention if layer not in sink.kept]
     if missing:
         raise NotCaptured(missing, tuple(sorted(sink.more)))
@@ -121,6 +134,22 @@ def capture(
     if needs.vector:
         features.vector = vector_of(states[len(layers)], batch, needs.pooling)
     return features
+
+
+def vocabulary_layer(model: Any) -> tuple[Tensor, Tensor | None]:
+    """Weight (V, D) and bias (V,) of the layer that gives a score to each piece."""
+    layer = model.get_output_embeddings()
+    return layer.weight, getattr(layer, "bias", None)
+
+
+def _watch_head(model: Any, found: list[Tensor]) -> Any:
+    """A hook that keeps what that layer reads, and gives it no position to compute scores of."""
+
+    def before(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        found.append(inputs[0])
+        return (inputs[0][:, :0], *inputs[1:])
+
+    return model.get_output_embeddings().register_forward_pre_hook(before)
 
 
 def vector_of(states: Tensor, batch: Mapping[str, Tensor], pooling: str) -> Tensor:

@@ -46,7 +46,7 @@ def changed_by_capture(model: nn.Module, layers: Sequence[nn.Module], needs: Nee
         layers: Its layers.
         needs: What training will keep of it.
     """
-    wanted = Needs(**{**vars(needs), "logits": True})
+    wanted = Needs(**{**vars(needs), "logits": True, "vocabulary": False})
     with _in_eval(model) as device:
         batch = probe_batch(device, 2)
         plain = model(**inputs_of(model, batch)).logits

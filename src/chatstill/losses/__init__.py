@@ -24,9 +24,10 @@ from .hidden import (
     patience_count,
     patience_loss,
 )
+from .relations import in_heads, products_kl
 from .soft import logits_mse, soft_label_count, soft_label_loss
 from .term import Term
-from .vocabulary import vocabulary_answers, vocabulary_loss
+from .vocabulary import vocabulary_answers, vocabulary_kl, vocabulary_loss, vocabulary_mse
 
 __all__ = [
     "Term",
@@ -41,12 +42,16 @@ __all__ = [
     "hidden_cosine",
     "hidden_count",
     "hidden_mse",
+    "in_heads",
     "logits_mse",
     "patience_count",
     "patience_loss",
+    "products_kl",
     "raw_scores",
     "soft_label_count",
     "soft_label_loss",
     "vocabulary_answers",
+    "vocabulary_kl",
     "vocabulary_loss",
+    "vocabulary_mse",
 ]

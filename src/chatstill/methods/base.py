@@ -50,10 +50,22 @@ if TYPE_CHECKING:
 
 
 class MethodConfig(BaseModel):
-    """Base of a method's knobs. Unknown keys are errors; ``note`` is a comment in any block."""
+    """Base of a method's knobs. Unknown keys are errors; ``note`` is a comment in any block.
+
+    Class attributes:
+        later: Knobs that earlier runs did not have: at their defaults no part of a run's fingerprint.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     note: Any = None
+
+    def deciding(self) -> dict[str, Any]:
+        """Knobs that decide the weights, as JSON has them."""
+        fields = type(self).model_fields
+        unset = {key for key in self.later if getattr(self, key) == fields[key].default}
+        return self.model_dump(mode="json", exclude={"note", *unset})
 
 
 class Method:
@@ -63,7 +75,7 @@ class Method:
         Config: pydantic model of the knobs; nobody else reads them.
         block: Key of the configuration file that holds them.
         level: ``task``: rows with labels and a classifier; ``pretraining``: a corpus and a head over the
-            vocabulary.
+            vocabulary. Of a method that knows both, ``level_of`` says which.
         top_level: Knobs that may also stand at the top of the file.
         needs_teacher: Whether a run without a teacher makes no sense.
         needs_labels: Whether every training row must have a label.
@@ -85,7 +97,7 @@ class Method:
     needs_labels: bool = True
     same_shape: ClassVar[bool] = False
     unused_parameters: ClassVar[bool] = False
-    makes_tokens: ClassVar[bool] = False
+    makes_tokens: bool = False
     overridden_by: ClassVar[Mapping[str, str]] = {}
     alone: ClassVar[Mapping[str, Any]] = {}
 
@@ -118,6 +130,16 @@ class Method:
         Default: what ``student_architectures`` says.
         """
         return spec.build() if spec.build is not None else (spec.load(), [])
+
+    @classmethod
+    def level_of(cls, config: MethodConfig) -> str:
+        """The level of a run with these knobs."""
+        return cls.level
+
+    @classmethod
+    def draws_tokens(cls, config: MethodConfig) -> bool:
+        """Whether a run with these knobs draws tokens, so that no row is read twice alike."""
+        return cls.makes_tokens
 
     @classmethod
     def all_labelled(cls, config: MethodConfig) -> bool:

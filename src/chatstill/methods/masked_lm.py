@@ -4,6 +4,9 @@ Loss: -log p(token at the position | the masked block), summed over the predicte
 their number. 15 % of a block's tokens are predicted; of these 80 % are replaced by the mask token, 10 % by
 another piece, 10 % stay. The scores over the vocabulary are computed at predicted positions alone.
 
+Which tokens: all alike (BERT), or rare pieces more often (DistilBERT, arXiv 1910.01108, its public code); of
+either whole words only: ``methods._masking``.
+
 Needs a corpus, and a network with a masked-LM head in ``pretrained_architectures``: its weights, or its
 architecture alone (random weights). No teacher, no labels.
 
@@ -19,9 +22,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
-from .base import Context, Features, Method, MethodConfig, Needs, Phase
+from ._masking import MaskingKeys, masked_batch
+from .base import Context, Features, Method, Needs, Phase
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,17 +31,15 @@ if TYPE_CHECKING:
     from ..losses import Term
 
 
-class Config(MethodConfig):
-    """The block ``masked_lm``.
+class Config(MaskingKeys):
+    """The block ``masked_lm``; how tokens are masked: ``MaskingKeys``.
 
     Attributes:
         level: ``pretraining``.
-        masked_share: Of a block's tokens that are predicted; at least one is.
         train: ``all`` parameters, or the ``head`` over a frozen body.
     """
 
     level: Literal["pretraining"] = "pretraining"
-    masked_share: float = Field(default=0.15, gt=0, lt=1)
     train: Literal["all", "head"] = "all"
 
 
@@ -72,7 +72,7 @@ class MaskedLM(Method):
         ]
 
     def needs(self, phase: Phase) -> Mapping[str, Needs]:
-        return {"student": Needs(), "teacher": Needs()}
+        return {"student": Needs(vocabulary=True), "teacher": Needs()}
 
     def begin(self, phase: Phase) -> nn.Module:
         self.student.requires_grad_(True)
@@ -81,35 +81,26 @@ class MaskedLM(Method):
         return self.student
 
     def prepare_batch(self, batch: dict[str, Tensor], ctx: Context) -> dict[str, Tensor]:
-        """With tokens masked, and ``targets`` (B, L): ids at predicted positions, -100 elsewhere."""
-        import torch
-
-        from ..data.masking import mask_rows
-
-        assert self.run.masking is not None, "a run on a corpus has a rule"
-        draws = [ctx.row_generator("masking", row) for row in batch["index"].tolist()]
-        ids, valid = batch["input_ids"].numpy(), batch["attention_mask"].numpy()
-        read, targets = map(torch.from_numpy, mask_rows(ids, valid, draws, self.run.masking))
-        return {**batch, "input_ids": read, "targets": targets}
+        """With tokens masked, and ``targets`` (B, L)."""
+        return masked_batch(batch, ctx, self.run.masking)
 
     def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
         return {"masked": float((batch["targets"] >= 0).sum())}
 
     def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
-        from ..models.masked_lm import head_states, vocabulary_layer
+        from ..models.reading import read_features
 
         network: Any = module
         if self.config.train == "head":
             network.base_model.train(False)  # no dropout in what is not trained
-        states = head_states(network, batch)
-        return Features(counted=states[batch["targets"] >= 0], vocabulary=vocabulary_layer(network))
+        return read_features(network, batch, Needs(vocabulary=True))
 
     def terms(
         self, batch: Mapping[str, Tensor], student: Features, teacher: Features | None, ctx: Context
     ) -> dict[str, Term]:
         from ..losses import Term, vocabulary_loss
 
-        assert student.counted is not None and student.vocabulary is not None
-        gold = batch["targets"][batch["targets"] >= 0]
-        loss = vocabulary_loss(student.counted, *student.vocabulary, gold)
+        assert student.head is not None and student.vocabulary is not None
+        counted = batch["targets"] >= 0
+        loss = vocabulary_loss(student.head[counted], student.vocabulary, batch["targets"][counted])
         return {"masked": Term(loss, self.counts(batch, ctx)["masked"])}

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..errors import Problem
 from ..figures import counted
 from ..terms.extremes import extremes
-from ..terms.keys import OldKeys
-from ..terms.rows import Match, Row
 from ..terms.spec import Shape, TermSpec, needs_of, resolve, several_poolings
+from ._masking import masked_batch
+from ._matches import Config
 from .base import Context, Features, Method, MethodConfig, Needs, Phase
 
 if TYPE_CHECKING:
@@ -31,43 +29,6 @@ if TYPE_CHECKING:
     from ..terms.spec import Pair
 
 
-class Config(OldKeys, MethodConfig):
-    """The block ``distillation``; a method file may hold its keys at the top.
-
-    Attributes:
-        level: ``task``; the pre-training level comes later.
-        terms: Name -> row. A name of the method file with other values changes that term alone;
-            weight 0 takes it out.
-        matches: Rows of one pair of layers each.
-    """
-
-    level: Literal["task"] = "task"
-    terms: dict[str, Row] = Field(default_factory=dict)
-    matches: tuple[Match, ...] = ()
-
-    def rows(self) -> dict[str, Row]:
-        """All terms with a weight, by name; soft labels with their temperature."""
-        rows = {name: row for name, row in self.terms.items() if row.weight}
-        for match in self.matches:
-            if match.weight:
-                rows[match.name] = match.row()
-        return {name: self.softened(row) for name, row in rows.items()} | self.old_rows()
-
-    @model_validator(mode="after")
-    def _names_are_terms_of_their_own(self) -> Self:
-        for name in self.terms:
-            # A point parts the names of modules, and the suffix those of the log.
-            if not name or "." in name or name.endswith("_weighted"):
-                raise ValueError(
-                    f"'{name}' can't name a term: no point, nothing that ends in _weighted, not empty"
-                )
-        names = [*self.terms, *(match.name for match in self.matches), *self.old_rows()]
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise ValueError(f"the term '{twice[0]}' stands there twice")
-        return self
-
-
 MatchesConfig = Config  # inside the class, Config is its own attribute
 
 
@@ -77,7 +38,7 @@ class Matches(Method):
     Config = Config
     block = "distillation"
     overridden_by: ClassVar[Mapping[str, str]] = {"layer_map": "pairs", "pairs": "layer_map"}
-    top_level = tuple(OldKeys.model_fields)
+    top_level = Config.old_keys()
     needs_labels = False  # a run's own terms may need them
     config: MatchesConfig
 
@@ -86,9 +47,20 @@ class Matches(Method):
         from ..models.projections import make_projections
 
         self.needs_labels = self.all_labelled(config)
+        self.masks = self.makes_tokens = self.draws_tokens(config)
         keys = [key for spec in self.specs for key in spec.projections.values()]
         own, aim = self.shapes
         self.projections = make_projections(keys, own.width, aim.width, self.run.seed)
+
+    @classmethod
+    def level_of(cls, config: MethodConfig) -> str:
+        assert isinstance(config, MatchesConfig)
+        return config.level
+
+    @classmethod
+    def draws_tokens(cls, config: MethodConfig) -> bool:
+        assert isinstance(config, MatchesConfig)
+        return config.level == "pretraining" and config.masking != "none"
 
     @classmethod
     def all_labelled(cls, config: MethodConfig) -> bool:
@@ -118,7 +90,8 @@ class Matches(Method):
 
     @property
     def trains_outputs(self) -> bool:
-        return needs_of(self.specs, 0).logits
+        needs = needs_of(self.specs, 0)
+        return needs.logits or needs.vocabulary
 
     @property
     def label_terms(self) -> tuple[str, ...]:
@@ -128,6 +101,11 @@ class Matches(Method):
         """Terms that do not fit the two networks, all at once."""
         problems = [*self._resolved[1], *self.config.without_effect(self.config.rows())]
         problems += several_poolings(self.specs)
+        if self.masks and self.shapes[0].causal:
+            message = "the student reads no token behind a position: masked ones teach it little"
+            hint = 'Write "distillation": {"masking": "none"}, and "alpha_clm" for next tokens.'
+            place = "distillation.masking"
+            problems.append(Problem(place, message, hint, code="terms.decoder-with-masks"))
         if not self.config.rows():
             message = "no term has a weight above 0: there is nothing to learn"
             hint = "Set the weight of one of the method's terms above 0; the plan lists them."
@@ -139,7 +117,8 @@ class Matches(Method):
 
     def phases(self) -> list[Phase]:
         run = self.run
-        trained = "student" if self.trains_outputs else "student without its classifier"
+        head = "classifier" if self.config.level == "task" else "masked-LM head"
+        trained = "student" if self.trains_outputs else f"student without its {head}"
         if self.projections:
             trained += f", {counted(len(self.projections), 'projection')}"
         return [
@@ -166,6 +145,10 @@ class Matches(Method):
             read = _read_once(self.student, self.needs(phase)["student"])
             train_what_is_read(self.student, read)
         return ProjectedStudent(self.student, self.projections)
+
+    def prepare_batch(self, batch: dict[str, Tensor], ctx: Context) -> dict[str, Tensor]:
+        """At the pre-training level with tokens masked: both networks read the same ones."""
+        return masked_batch(batch, ctx, self.run.masking) if self.masks else batch
 
     def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:
         from ..terms.compute import term_count
@@ -217,7 +200,9 @@ class Matches(Method):
         rows = [
             (f"term {spec.name}", spec.describe(own, aim, softened=softened)) for spec in self.specs
         ]
-        warnings = []
+        warnings: list[str] = []
+        if self.config.level == "pretraining":
+            return rows, warnings
         if not self.trains_outputs:
             warnings.append(
                 "no term reads the student's logits, so its classifier is not trained: the figure on dev is "
@@ -255,4 +240,8 @@ def _read_once(student: PreTrainedModel, needs: Needs) -> list[Tensor]:
     found = read_features(trial, probe_batch(device), needs)
     read = [*found.hidden_states.values(), *found.cls.values()]
     read += [tensor for own in found.attention.values() for tensor in (own.query, own.key)]
+    if needs.values:
+        read += [own.value for own in found.attention.values() if own.value is not None]
+    if found.head is not None and found.vocabulary is not None:
+        read.append(torch.nn.functional.linear(found.head, *found.vocabulary))
     return read + [tensor for tensor in (found.logits, found.vector) if tensor is not None]

@@ -8,29 +8,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+)
 
 from ..errors import Problem, UserError
+from ..features.base import Needs
+from ..features.capture import NoHead, capture, vocabulary_layer
 from .architecture import Architecture, load_config
 from .hub import quiet_transformers
 from .load import LoadedModel, building, from_weights, require_layers, require_sizes
 from .report import LoadReport, make_report
 from .structure import structural_copy
 
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 CLOSE = 1e-4  # of the largest score: the two ways to compute them differ in their last digits
 
 
-class _Reached(Exception):
-    """The last layer is about to run."""
-
-
-class _NotReached(Exception):
-    """The scores come from elsewhere; ``head_problem`` tells of it before training."""
-
-
 def load_masked_lm(
-    architecture: Architecture, *, role: str, cache_dir: str | None = None, seed: int = 42
+    architecture: Architecture,
+    *,
+    role: str,
+    cache_dir: str | None = None,
+    seed: int = 42,
+    decoders: bool = False,
 ) -> LoadedModel:
     """A transformers network with a masked-LM head as an architecture block describes it.
 
@@ -41,6 +42,7 @@ def load_masked_lm(
         role: ``pretrained``, for messages.
         cache_dir: Where files of the hub are kept.
         seed: Of every tensor that is not loaded. The global generator is not touched.
+        decoders: Whether it may be one with a head for next tokens.
 
     Raises:
         UserError: as ``load_classifier``, and an architecture without such a head.
@@ -48,14 +50,13 @@ def load_masked_lm(
     config = load_config(architecture, role, cache_dir)
     path = architecture.model_name_or_path
     place = f"{role}_architectures.{'model_name_or_path' if path else 'config_file'}"
-    model_class = _class_of(config, place)
+    model_class = _class_of(config, place, decoders=decoders)
     with torch.random.fork_rng(devices=[]), quiet_transformers():
         torch.default_generator.manual_seed(seed)
         if not path:
-            with building(config, place):
-                model: PreTrainedModel = model_class._from_config(config, dtype=torch.float32)
+            model = new_masked_lm(config, place, decoders=decoders)
             names = sorted(name for name, _ in model.named_parameters())
-            return LoadedModel(model.eval(), LoadReport("", missing=names))
+            return LoadedModel(model, LoadReport("", missing=names))
         model, info = from_weights(config, path, place, cache_dir, model_class)
     report = make_report(model, info, path)
     require_layers(model, report, place)
@@ -64,13 +65,34 @@ def load_masked_lm(
     return LoadedModel(model.eval(), report)
 
 
-def _class_of(config: PretrainedConfig, place: str) -> Any:
+def new_masked_lm(
+    config: PretrainedConfig, place: str, *, decoders: bool = False
+) -> PreTrainedModel:
+    """A network of random weights from the global generator, in eval mode.
+
+    Raises:
+        UserError: an architecture without a masked-LM head, or one that cannot be built.
+    """
+    with quiet_transformers(), building(config, place):
+        kind = _class_of(config, place, decoders=decoders)
+        model: PreTrainedModel = kind._from_config(config, dtype=torch.float32)
+    return model.eval()
+
+
+def _class_of(config: PretrainedConfig, place: str, *, decoders: bool) -> Any:
     found = MODEL_FOR_MASKED_LM_MAPPING.get(type(config), None)
+    if found is None and decoders:
+        found = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     if found is None:
         message = f"transformers has no masked-LM head for a '{config.model_type}'"
         hint = "Name a BERT, RoBERTa, DistilBERT, ELECTRA … that reads both sides of a token."
         raise UserError(Problem(place, message, hint, code="corpus.no-masked-lm"))
     return found[0] if isinstance(found, list | tuple) else found
+
+
+def is_decoder(model: nn.Module) -> bool:
+    """Whether a token's attention meets none behind it."""
+    return any(getattr(part, "is_causal", False) is True for part in model.modules())
 
 
 def head_missing(loaded: LoadedModel) -> bool:
@@ -80,33 +102,16 @@ def head_missing(loaded: LoadedModel) -> bool:
     return bool(loaded.report.source) and any(not name.startswith(base) for name in missing)
 
 
-def vocabulary_layer(model: Any) -> tuple[Tensor, Tensor | None]:
-    """Weight (V, D) and bias (V,) of the layer that gives a score to each piece."""
-    layer = model.get_output_embeddings()
-    return layer.weight, getattr(layer, "bias", None)
-
-
 def head_states(model: Any, batch: Mapping[str, Tensor]) -> Tensor:
-    """What that layer reads, (B, L, D); scores of the vocabulary are not computed.
+    """What the layer over the vocabulary reads, (B, L, D); its scores are not computed.
 
     Args:
         model: The network, or a structure over its parameters.
         batch: Its inputs, among others.
     """
-    kept: list[Tensor] = []
-
-    def stop(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        kept.append(inputs[0])
-        raise _Reached
-
-    handle = model.get_output_embeddings().register_forward_pre_hook(stop)
-    try:
-        model(**{name: batch[name] for name in INPUTS if name in batch})
-    except _Reached:
-        return kept[0]
-    finally:
-        handle.remove()
-    raise _NotReached
+    head = capture(model, (), batch, Needs(vocabulary=True)).head
+    assert head is not None
+    return head
 
 
 @torch.no_grad()
@@ -123,7 +128,7 @@ def head_problem(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
         scores = trial(**batch).logits
         weight, bias = vocabulary_layer(trial)
         by_hand = nn.functional.linear(head_states(trial, batch), weight, bias)
-    except _NotReached:
+    except NoHead:
         by_hand = scores.new_zeros(0)
     except Exception as error:  # whatever a network raises that its configuration does not fit
         reason = " ".join(str(error).split())[:300] or type(error).__name__

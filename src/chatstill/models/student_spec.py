@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ..errors import Problem
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+STUDENT = "student_architectures"
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,19 @@ class StudentSpec:
     copy_layers: str | tuple[int, ...] | None = None
     reading: RowReading | None = None
     seed: int = 42
+
+
+def type_of_the_teacher(given: str, theirs: str) -> Problem:
+    """A student made of the teacher's layers is of the teacher's kind."""
+    message = f"'{given}', but the student is made of the teacher's layers: '{theirs}'"
+    hint = f"Write '{theirs}', leave it out, or name the student's own config_file."
+    return Problem(f"{STUDENT}.model_type", message, hint, code="student.type-of-the-teacher")
+
+
+def no_layer_left(total: int) -> Problem:
+    """A teacher of so few layers that half of them is none."""
+    message, hint = (
+        f"half of {total} layers leaves no student",
+        "Name the student's own config_file.",
+    )
+    return Problem(STUDENT, message, hint, code="student.no-layer-left")

@@ -92,6 +92,7 @@ def _view(job: Job, rows: list[Example], folder: Path) -> View:
 def _of_corpus(job: Job, train: Survey, folder: Path) -> Sample:
     assert job.corpus is not None, "its faults were told before"
     whole = job.corpus.train
+    assert isinstance(whole, Stretch), "its files are train.txt and dev.txt"
     part = _beginning(whole)
     blocks = prepare_blocks(
         part,

@@ -21,7 +21,7 @@ def window_of(config: Any, layer: int) -> int | None:
 def scores_beyond_windows(
     specs: Iterable[Any], student: Any, teacher: Any, longest: int
 ) -> list[str]:
-    """A warning for each term on attention scores that also compares some that no layer uses.
+    """A warning for each term on attention scores or probabilities of which some are used by no layer.
 
     Args:
         specs: Terms (``terms.spec.TermSpec``).
@@ -31,7 +31,7 @@ def scores_beyond_windows(
     """
     told = []
     for spec in specs:
-        if spec.row.feature != "attention_scores":
+        if spec.row.feature not in ("attention_scores", "attention_probabilities"):
             continue
         short = {
             f"the {role}'s layer {pair[side]} ({window})": window

@@ -18,13 +18,7 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
 
 # Names that papers and users know, of methods and students that this version does not have.
 LATER = {
-    "distilbert": "DistilBERT",
-    "tinybertgeneral": "TinyBERT's general distillation",
-    "generaldistill": "TinyBERT's general distillation",
-    "minilm": "MiniLM",
     "ltdbert": "LTD-BERT",
-    "lstm": "the BiLSTM student",
-    "bilstm": "the BiLSTM student",
     "elmo": "the ELMo student",
     "static": "the static word-vector student",
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..figures import fitted
-from .run import NAMES, NOT_SHOWN
+from .run import NAMES, NOT_SHOWN, unit
 
 PREPROCESS = {
     "t2s": "traditional characters to simplified ones",
@@ -123,7 +123,7 @@ def figures_part(metrics: Mapping[str, Any]) -> str:
     for key in shown:
         line = f"| {NAMES.get(key, key)} | {_number(dev['metrics'][key])} |"
         lines.append(line + (f" {_number(teacher['metrics'].get(key))} |" if teacher else ""))
-    lines.append(f"\nOn {dev['rows']:,} dev rows. Weights: {metrics['kept']['text']}.\n")
+    lines.append(f"\nOn {dev['rows']:,} dev {unit(dev)}. Weights: {metrics['kept']['text']}.\n")
     if dev.get("lower_is_better"):
         lines.append(f"{NAMES.get(main, main)}: lower is better.\n")
     return "\n".join(lines)

@@ -17,7 +17,11 @@ from .page import render_report
 from .warned import read_warnings
 
 FILE = "report.html"
-NAMES = {"mrr": "MRR", "map": "MAP", "auc": "AUC", "f1": "F1", "r10@1": "R10@1", "p@1": "P@1"}
+NAMES = {"mrr": "MRR", "map": "MAP", "auc": "AUC", "f1": "F1", "r10@1": "R10@1", "p@1": "P@1"} | {
+    "masked_acc": "masked accuracy",
+    "next_acc": "next-token accuracy",
+    "pseudo_perplexity": "pseudo-perplexity",
+}
 NOT_SHOWN = ("random_", "groups")  # what a metric is compared with, and counts
 
 
@@ -102,6 +106,8 @@ def build_of(model: Mapping[str, Any]) -> str:
 def _student(metrics: Mapping[str, Any]) -> ResultRow:
     model = metrics["model"]
     name = "student" if metrics["verb"] == "distill" else "fine-tuned network"
+    if "documents" in metrics["training"] and "teacher" not in metrics:
+        name = "network"
     return ResultRow(
         f"{name} ({build_of(model)})",
         model["parameters"],
@@ -141,8 +147,8 @@ def _figures(metrics: Mapping[str, Any]) -> str:
     if dev.get("lower_is_better"):
         name += " (lower is better)"
     if teacher is None or dev["value"] is None:
-        return f"{name} {_figure(dev['value'])} on {dev['rows']:,} dev rows."
-    text = f"{name} {_figure(dev['value'])} on {dev['rows']:,} dev rows"
+        return f"{name} {_figure(dev['value'])} on {dev['rows']:,} dev {unit(dev)}."
+    text = f"{name} {_figure(dev['value'])} on {dev['rows']:,} dev {unit(dev)}"
     if metrics.get("ratio"):
         text += f", {100 * metrics['ratio']:.1f} % of the teacher's {_figure(teacher['value'])}"
     share = metrics["model"]["parameters"] / teacher["parameters"]
@@ -155,8 +161,7 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
     main = dev["main"]
     notes = [
         f"Weights kept: {metrics['kept']['text']}.",
-        f"Trained on {training['rows']:,} rows with seed {metrics['seed']}; "
-        f"{100 * training['share_of_rows_cut']:.1f} % of them were cut to the length limit.",
+        _trained_on(training, metrics["seed"]),
     ]
     if dev.get("positive") is not None:
         named = {"F1": "f1" in dev["metrics"], "the ranking figures": "mrr" in dev["metrics"]}
@@ -176,6 +181,19 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
     if "teacher" in metrics:
         notes.append(f"The student's weights take {metrics['model']['megabytes']:.1f} MB on disk.")
     return notes
+
+
+def _trained_on(training: Mapping[str, Any], seed: int) -> str:
+    if "documents" in training:  # blocks of a corpus: nothing is cut
+        text = f"{training['tokens']:,} tokens of {counted(training['documents'], 'document')}"
+        return f"Trained on {counted(training['rows'], 'block')} with seed {seed}: {text}."
+    cut = f"{100 * training['share_of_rows_cut']:.1f} % of them were cut to the length limit"
+    return f"Trained on {training['rows']:,} rows with seed {seed}; {cut}."
+
+
+def unit(judged: Mapping[str, Any]) -> str:
+    """What the rows of figures are: ``rows``, or ``blocks`` of a corpus."""
+    return str(judged.get("unit", "rows"))
 
 
 def _calibration(metrics: Mapping[str, Any]) -> list[str]:

@@ -34,7 +34,7 @@ NOT_WEIGHTS = frozenset(
     "groups positive_label selection_metric "  # what they change of the weights stands below
     "allow_weak_teacher save_steps save_total_limit logging_steps label_noise per_gpu_eval_batch_size "
     "teacher_architectures student_architectures pretrained_architectures "
-    "tokenizer_name_or_path configuration_file method "
+    "tokenizer_name_or_path configuration_file method level "
     "per_gpu_train_batch_size teacher_cache_budget_gb predictions_texts".split()
 )
 SPLITS: tuple[Split, ...] = ("train", "dev")
@@ -166,7 +166,7 @@ def _of_method(loaded: Loaded) -> dict[str, Any]:
     knobs = loaded.config.method
     if knobs is None:
         return {}
-    values = _flat("method", knobs.model_dump(mode="json", exclude={"note"}))
+    values = _flat("method", knobs.deciding())
     files = loaded.trains.files(knobs, loaded.config.plugins) if loaded.trains is not None else {}
     named = {key: Path(file) for key, file in files.items()}
     return values | {

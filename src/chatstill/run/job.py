@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from ..methods.base import MethodConfig
-    from ..tasks.corpus import Corpus
+    from ..tasks.corpus_survey import Corpus
 
 Verb = Literal["distill", "teach"]
 

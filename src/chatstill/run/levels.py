@@ -1,6 +1,7 @@
 """What the main path asks of a level: a task with labels, or the pre-training of a network on a corpus.
 
-A method says which it is of (``Method.level``); a network in a folder is looked at by the rows it is given.
+A method says which it is of (``Method.level_of``); a network in a folder is looked at by the rows that it is
+given.
 """
 
 from __future__ import annotations
@@ -101,12 +102,12 @@ def level(name: str) -> Level:
 
 def level_of(loaded: Loaded) -> Level:
     """That of the method that runs."""
-    return level("task" if loaded.trains is None else loaded.trains.level)
+    return level(loaded.level)
 
 
 def level_of_rows(config: RunConfig) -> Level:
-    """That of the rows that a configuration names: texts without labels are a corpus."""
+    """That of the network that is looked at, or of its rows: texts without labels are a corpus."""
     from ..tasks import without_labels
 
     is_corpus = config.data is None and without_labels(config.task_name)
-    return level("pretraining" if is_corpus else "task")
+    return level("pretraining" if is_corpus else config.level)

@@ -22,6 +22,7 @@ from ..models.layers import (
 )
 from ..models.load import load_classifier, load_config, new_classifier, with_new_head
 from ..models.shape import check_same_shape
+from ..models.student_spec import STUDENT, no_layer_left, type_of_the_teacher
 from ..registry.model_types import built_in, plain
 from ..tasks.base import Task
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ..readers.fit import FittedReader
     from .rows import RunRows
 
-STUDENT = "student_architectures"
 CUT, STARTS_AT_RANDOM = "cut to its first", "the student starts at random"
 Built = tuple["PreTrainedModel", list[str]]
 
@@ -125,15 +125,7 @@ def student_spec(
         layers = len(block.copy_layers)
     layers = layers or method_class.default_depth(method_config, total)
     if layers < 1 and described_as is None and not block.model_name_or_path:
-        message = f"half of {total} layers leaves no student"
-        raise UserError(
-            Problem(
-                STUDENT,
-                message,
-                "Name the student's own config_file.",
-                code="student.no-layer-left",
-            )
-        )
+        raise UserError(no_layer_left(total))
     outputs = {"num_labels": teacher.config.num_labels, "label_names": output_names(teacher.config)}
 
     def load() -> PreTrainedModel:
@@ -233,13 +225,13 @@ class _Start:
     def _random(self, why: str) -> Built:
         shape = self.shape
         if shape is None:
-            shape = _of_depth(self.teacher.config, self.layers)
+            shape = of_depth(self.teacher.config, self.layers)
         set_labels(shape, problem=self.task.labels.kind, **self.outputs)
         shape.problem_type = self.teacher.config.problem_type
         return new_classifier(shape, self.config.seed), [f"{STARTS_AT_RANDOM}: {why}"]
 
 
-def _of_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
+def of_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
     """A teacher's config with another number of layers, more than its own too."""
     if layers <= count_layers(config):
         return cut_config(config, layers, list(range(layers)))
@@ -271,9 +263,7 @@ def _other_type(block: StudentArchitecture, teacher: PretrainedConfig) -> Proble
         or plain(given) == plain(teacher.model_type)
     ):
         return None
-    message = f"'{given}', but the student is made of the teacher's layers: '{teacher.model_type}'"
-    hint = f"Write '{teacher.model_type}', leave it out, or name the student's own config_file."
-    return Problem(f"{STUDENT}.model_type", message, hint, code="student.type-of-the-teacher")
+    return type_of_the_teacher(given, teacher.model_type)
 
 
 def _no_pretrained() -> Problem:

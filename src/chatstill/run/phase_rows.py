@@ -19,7 +19,8 @@ from ..figures import byte_size
 from ..methods.base import Method, by_loss
 from ..tasks import get_task
 from ..tasks.base import Split
-from ..tasks.corpus import Corpus, CorpusTask, survey_corpus
+from ..tasks.corpus import CorpusTask, Stretch
+from ..tasks.corpus_survey import Corpus, survey_corpus
 from ..tasks.files import locate
 from ..tasks.selection import check_selection
 from ..train.launch import rank, say
@@ -203,6 +204,7 @@ class _Preparation:
         if corpus is None:  # its faults were told with the plan of a new run
             raise UserError(corpus_of(job.config, job.method, job.reader)[1])
         stretch = corpus.train if split == "train" else corpus.dev
+        assert isinstance(stretch, Stretch), "its files are train.txt and dev.txt"
         with self.console.status(f"tokenising the corpus' {split}") as status:
 
             def show(done: int) -> None:

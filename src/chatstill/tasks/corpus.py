@@ -6,11 +6,12 @@ Blank lines part documents. Where there is no ``dev.txt``, the last hundredth of
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -25,6 +26,7 @@ FOLDERS = ("corpus",)
 FILES: dict[Split, str] = {"train": "train.txt", "dev": "dev.txt"}
 HELD_OUT = 100  # every so-manieth document, taken from the end
 LOSS, RIGHT, COUNTED = range(3)  # columns of scores
+LARGEST = 700.0  # exp of more is no float
 
 
 class CorpusTask(TaskDefaults):
@@ -39,6 +41,13 @@ class CorpusTask(TaskDefaults):
     label_words: tuple[str, ...] = ()
     main_metric = "loss"
     ranking = False
+    right, whole = "masked_acc", "pseudo_perplexity"  # how its figures beside the loss are called
+
+    def of_next_tokens(self) -> Self:
+        """The same for a decoder: what is predicted is the next token of each."""
+        other = copy(self)
+        other.right, other.whole = "next_acc", "perplexity"
+        return other
 
     def find(self, split: Split, data_dir: Path) -> Path | None:
         folder = task_folder(data_dir, FOLDERS, (FILES["train"], FILES["dev"]))
@@ -72,23 +81,29 @@ class CorpusTask(TaskDefaults):
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         """Figures over all predicted positions of all rows."""
         loss = LOSS_OF(scores, labels, groups)
-        return {
+        found = {
             "loss": loss,
-            "masked_acc": RIGHT_OF(scores, labels, groups),
-            "pseudo_perplexity": math.exp(loss) if loss < 700 else math.inf,
+            self.right: RIGHT_OF(scores, labels, groups),
+            self.whole: perplexity(loss),
         }
+        return {name: value for name, value in found.items() if value < math.inf}
 
     def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
         return {}
 
     def metric(self, name: str) -> MetricFunction:
         """One figure, to be resampled row by row."""
-        if name == "pseudo_perplexity":
-            return lambda scores, labels, groups: math.exp(LOSS_OF(scores, labels, groups))
-        return {"loss": LOSS_OF, "masked_acc": RIGHT_OF}[name]
+        if name == self.whole:
+            return lambda scores, labels, groups: perplexity(LOSS_OF(scores, labels, groups))
+        return {"loss": LOSS_OF, self.right: RIGHT_OF}[name]
 
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
         return self.main_metric
+
+
+def perplexity(loss: float) -> float:
+    """exp(loss); infinite where no float holds it."""
+    return math.exp(loss) if loss < LARGEST else math.inf
 
 
 def _loss_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Parts:
@@ -102,9 +117,44 @@ def _right_parts(scores: np.ndarray, labels: np.ndarray, groups: Groups) -> Part
 LOSS_OF, RIGHT_OF = Ratio(_loss_parts), Ratio(_right_parts)
 
 
+class Lines(Protocol):
+    """Lines of a part of a corpus, many at a time; blank ones part documents.
+
+    Attributes:
+        name: Where they stand, for messages.
+        start: Place of the first line.
+        size: In bytes, about.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def extent(self) -> dict[str, int]:
+        """Which part of the whole it is, for the fingerprint of what is prepared of it."""
+        ...
+
+    def read(self, at: int) -> Iterator[tuple[int, list[str]]]:
+        """Lines from ``at`` on, each lot with the place behind it, from where reading can go on.
+
+        Raises:
+            UserError: what cannot be read as text.
+        """
+        ...
+
+    def done(self, at: int) -> int:
+        """Bytes before a place, about."""
+        ...
+
+
 @dataclass(frozen=True)
 class Stretch:
-    """Lines of a file that lie together.
+    """Lines of a file that lie together; places are offsets. See ``Lines``.
 
     Attributes:
         path: The file.
@@ -117,68 +167,21 @@ class Stretch:
     stop: int
 
     @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
     def size(self) -> int:
-        """In bytes."""
         return self.stop - self.start
 
+    def extent(self) -> dict[str, int]:
+        return {"from": self.start, "to": self.stop}
 
-@dataclass(frozen=True)
-class Corpus:
-    """The two parts of a corpus, and what reading it showed.
+    def read(self, at: int) -> Iterator[tuple[int, list[str]]]:
+        return read_lines(Stretch(self.path, at, self.stop))
 
-    Attributes:
-        train, dev: Where their lines stand.
-        lines: Lines with text, by split.
-        documents: By split.
-    """
-
-    train: Stretch
-    dev: Stretch
-    lines: Mapping[str, int]
-    documents: Mapping[str, int]
-
-
-def survey_corpus(train: Path, dev: Path) -> Corpus:
-    """Reads both files once: bytes that are no text are found before anything is prepared.
-
-    Args:
-        train: ``train.txt``.
-        dev: ``dev.txt``, or the same file again where there is none.
-
-    Raises:
-        UserError: everything that is wrong with either.
-    """
-    problems: list[Problem] = []
-    found: dict[Path, tuple[int, int]] = {}
-    for path in dict.fromkeys((train, dev)):
-        try:
-            found[path] = _count(path)
-        except UserError as error:
-            problems += error.problems
-    if problems:
-        raise UserError(problems)
-    lines, documents = found[train]
-    whole = Stretch(train, 0, train.stat().st_size)
-    if dev != train:
-        other = Stretch(dev, 0, dev.stat().st_size)
-        return Corpus(
-            whole,
-            other,
-            {"train": lines, "dev": found[dev][0]},
-            {"train": documents, "dev": found[dev][1]},
-        )
-    if documents < 2:
-        message = "it is one document, of which no part can be held out to be scored"
-        hint = f"Part documents by blank lines, or give a {FILES['dev']}."
-        raise UserError(Problem(str(train), message, hint, code="corpus.one-document"))
-    kept = documents - max(1, documents // HELD_OUT)
-    at, before = _start_of(train, kept)
-    return Corpus(
-        Stretch(train, 0, at),
-        Stretch(train, at, whole.stop),
-        {"train": before, "dev": lines - before},
-        {"train": kept, "dev": documents - kept},
-    )
+    def done(self, at: int) -> int:
+        return at - self.start
 
 
 def read_lines(stretch: Stretch) -> Iterator[tuple[int, list[str]]]:
@@ -212,37 +215,3 @@ def _decoded(path: Path, chunk: bytes, at: int, first: int) -> str:
         hint = "Give plain UTF-8 text, a sentence or paragraph a line."
         raise UserError(Problem(f"{path}: line {line}", message, hint, code="corpus.binary"))
     return text
-
-
-def _count(path: Path) -> tuple[int, int]:
-    """(lines with text, documents) of a file."""
-    lines = documents = 0
-    inside = False
-    for _, some in read_lines(Stretch(path, 0, path.stat().st_size)):
-        for line in some:
-            documents += bool(line) and not inside
-            inside = bool(line)
-            lines += inside
-    if not lines:
-        hint = (
-            "Give plain UTF-8 text, a sentence or paragraph a line, blank lines between documents."
-        )
-        raise UserError(Problem(str(path), "it holds no text", hint, code="corpus.empty"))
-    return lines, documents
-
-
-def _start_of(path: Path, document: int) -> tuple[int, int]:
-    """Offset of a document's first line, counted from 0, and the lines with text before it."""
-    at = lines = documents = 0
-    inside = False
-    for chunk in whole_lines(path):
-        for raw in io.BytesIO(chunk):
-            text = bool(raw.removeprefix(BOM if at == 0 else b"").decode("utf-8").strip())
-            if text and not inside:
-                if documents == document:
-                    return at, lines
-                documents += 1
-            inside = text
-            lines += text
-            at += len(raw)
-    raise AssertionError("the documents were counted before")

@@ -11,7 +11,7 @@ from ..errors import Problem, UserError
 from .base import Groups, Task
 
 KEY = "selection_metric"
-LOWER_IS_BETTER = ("rmse", "loss", "pseudo_perplexity")
+LOWER_IS_BETTER = ("rmse", "loss", "pseudo_perplexity", "perplexity")
 
 
 def with_metric(task: Task, name: str | None) -> Task:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from .. import losses
-from ..features.base import Features
+from ..features.base import Features, QueryKeyValue
 from ..tasks.base import Objective
+from .rows import OF_TOKENS
 from .spec import Pair, Shape, TermSpec
 
+PRODUCTS = ("attention_probabilities", "relations")
 Project = Callable[[TermSpec, Pair, Tensor], Tensor]
 
 
@@ -31,6 +34,14 @@ def term_count(
     rows, positions = len(mask), row.positions or "valid"
     if row.loss == "hard":
         return losses.hard_label_count(batch.get("labels"), student.outputs, objective)
+    if row.feature == "vocabulary":
+        each = row.reduction == "mean" or (row.loss == "mse" and row.reduction is None)
+        return positions_of(spec, batch).sum().item() * (student.pieces if each else 1.0)
+    if row.feature in PRODUCTS:
+        heads = row.heads or teacher.heads
+        return losses.attention_count(
+            mask, heads, per="row", positions=positions, causal=spec.causal
+        )
     if row.loss in ("kl", "cross_entropy"):
         reduction: Literal["batchmean", "mean"] = "mean" if row.reduction == "mean" else "batchmean"
         return losses.soft_label_count(rows, student.outputs, objective, reduction=reduction)
@@ -72,12 +83,19 @@ def term_sum(
     feature = spec.row.feature
     if feature == "logits":
         return _logits(spec, batch, student, teacher, objective)
+    if feature == "vocabulary":
+        return _vocabulary(spec, batch, student, teacher)
     total: Tensor | None = None
     for pair in spec.pairs:
         if feature == "hidden_states":
             share = _hidden(spec, pair, batch, student, teacher, project)
         elif feature == "attention_scores":
             share = _scores(spec, pair, batch, student, teacher)
+        elif feature in PRODUCTS:
+            sides = (student.attention[pair.student], teacher.attention[pair.teacher])
+            one, other = (_products(spec, side) for side in sides)
+            positions, mask = spec.row.positions or "valid", batch["attention_mask"]
+            share = losses.products_kl(one, other, mask, positions=positions, causal=spec.causal)
         else:
             share = _vectors(spec, pair, student, teacher, project)
         total = share if total is None else total + share
@@ -113,6 +131,35 @@ def _logits(
         objective,
         temperature=row.temperature or 1.0,
         kind="kl" if row.loss == "kl" else "cross_entropy",
+        temperature_squared=row.temperature_squared is not False,
+    )
+
+
+def positions_of(spec: TermSpec, batch: Mapping[str, Tensor]) -> Tensor:
+    """(B, L) bool: where a term of the vocabulary counts; of next tokens those that have one."""
+    if spec.row.loss == "clm":
+        inside = batch["attention_mask"].bool()
+        return torch.cat([inside[:, :-1] & inside[:, 1:], torch.zeros_like(inside[:, :1])], dim=1)
+    masked = spec.row.loss == "mlm" or spec.row.positions == "masked"
+    return batch["targets"] >= 0 if masked else batch["attention_mask"].bool()
+
+
+def _vocabulary(
+    spec: TermSpec, batch: Mapping[str, Tensor], student: Features, teacher: Features
+) -> Tensor:
+    row, counted = spec.row, positions_of(spec, batch)
+    assert student.head is not None and student.vocabulary is not None
+    states = student.head[counted]
+    if row.loss in OF_TOKENS:
+        told = batch["targets"] if row.loss == "mlm" else batch["input_ids"].roll(-1, 1)
+        return losses.vocabulary_loss(states, student.vocabulary, told[counted])
+    assert teacher.head is not None and teacher.vocabulary is not None
+    sides = (states, student.vocabulary, teacher.head[counted], teacher.vocabulary)
+    if row.loss == "mse":
+        return losses.vocabulary_mse(*sides)
+    return losses.vocabulary_kl(
+        *sides,
+        temperature=row.temperature or 1.0,
         temperature_squared=row.temperature_squared is not False,
     )
 
@@ -153,6 +200,17 @@ def _scores(
         zero_below=floor,
         causal=spec.causal,
     )
+
+
+def _products(spec: TermSpec, kept: QueryKeyValue) -> tuple[Tensor, Tensor, float]:
+    """What probabilities are the softmax of: queries with keys, or one of them with itself."""
+    if spec.row.feature == "attention_probabilities":
+        return kept.query, kept.key, kept.scaling
+    states = {"queries": kept.query, "keys": kept.key, "values": kept.value}[spec.row.of or ""]
+    assert states is not None
+    if spec.row.heads is not None:
+        states = losses.in_heads(states, spec.row.heads)
+    return states, states, states.shape[-1] ** -0.5
 
 
 def _vectors(

@@ -11,24 +11,27 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from ..errors import Problem
 from ..features.layer_map import MatchType
-from .rows import SOFT, Row
+from .rows import OF_ATTENTION, SOFT, Row
 
 Weight = bool | float
 _HIDDEN_TYPE = Literal["linear", "top", "bottom", "only_top", "only_bottom"]
 PRETRAINING = ("alpha_ce", "alpha_mlm", "alpha_clm")
+TASK = ("task_ce", "task_cos", "task_cros", "task_pkd")
 OF_LOGITS = ("alpha_mse", "task_ce", "task_cos", "task_cros")
 OF_LAYERS = ("alpha_cos", "hidden_mse", "hidden_cos", "att_mse", "att_cos", "task_pkd")
+INSTEAD = {"alpha_ce": "task_ce", "task_ce": "alpha_ce"}  # what the other level calls it
 
 
 class OldKeys(BaseModel):
     """Names and formulas of existing method files; a weight may be true (1) or false (0).
 
     Attributes:
+        level: ``task``: rows with labels; ``pretraining``: a corpus.
         alpha_ce: Pre-training level: soft labels over the vocabulary.
         alpha_mlm: Pre-training level: masked tokens.
-        alpha_clm: Pre-training level: next tokens.
+        alpha_clm: Pre-training level: next tokens, of a decoder.
         restrict_ce_to_mask: Pre-training level: ``alpha_ce`` over masked tokens alone.
-        alpha_mse: Squared difference of logits.
+        alpha_mse: Squared difference of logits; at the pre-training level of the scores of the vocabulary.
         alpha_cos: 1 - cos of the last hidden states.
         use_hidden_states: False takes ``hidden_mse`` and ``hidden_cos`` out.
         hidden_match_type: Their layer map.
@@ -43,10 +46,12 @@ class OldKeys(BaseModel):
         task_cros: Hard labels.
         task_pkd: Patience over PKD's map.
         pkd_match_type: ``skip`` or ``last``.
-        reduction: Of ``task_pkd``: ``mean`` is the public code's.
+        reduction: Of ``task_pkd``: ``mean`` is the public code's. Of ``alpha_mse`` at the pre-training level:
+            ``sum`` over the vocabulary, as the public code of DistilBERT has it, or ``mean``, the default.
         temperature: Of ``task_ce``, and of every soft term that names none.
     """
 
+    level: Literal["task", "pretraining"] = "task"
     alpha_ce: Weight = 0.0
     alpha_mlm: Weight = 0.0
     alpha_clm: Weight = 0.0
@@ -69,33 +74,36 @@ class OldKeys(BaseModel):
     reduction: Literal["sum", "mean"] = "sum"
     temperature: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
-    @field_validator(*PRETRAINING, "restrict_ce_to_mask")
+    @field_validator(*PRETRAINING, *TASK, "restrict_ce_to_mask")
     @classmethod
-    def _later(cls, weight: Weight, field: ValidationInfo) -> Weight:
-        if weight:
-            instead = " (on the task it is task_ce)" if field.field_name == "alpha_ce" else ""
-            off = "false" if isinstance(weight, bool) else "0"
-            raise ValueError(f"belongs to the pre-training level{instead}; set it to {off}")
+    def _of_this_level(cls, weight: Weight, field: ValidationInfo) -> Weight:
+        name, level = str(field.field_name), field.data.get("level", "task")
+        others = "task" if name in TASK else "pretraining"
+        off = "false" if isinstance(weight, bool) else "0"
+        if weight and level != others:
+            words = {"task": "task", "pretraining": "pre-training"}
+            at = {"task": "on the task", "pretraining": "there"}[level]
+            instead = f" ({at} it is {INSTEAD[name]})" if name in INSTEAD else ""
+            raise ValueError(f"belongs to the {words[others]} level{instead}; set it to {off}")
         return weight
 
-    @field_validator(*OF_LOGITS, *OF_LAYERS)
+    @field_validator(*PRETRAINING, *OF_LOGITS, *OF_LAYERS)
     @classmethod
     def _not_below_0(cls, weight: Weight) -> Weight:
         if not 0 <= weight < math.inf:
             raise ValueError("is a weight: a number from 0 on")
         return weight
 
+    @classmethod
+    def old_keys(cls) -> tuple[str, ...]:
+        """Names of existing files that stand at the top of a user's file too."""
+        return tuple(key for key in OldKeys.model_fields if key != "level")
+
     def old_rows(self) -> dict[str, Row]:
         """The terms of these keys, by key; weight 0 is left out."""
         hidden, scores = self.hidden_match_type, self.att_match_type
-        table: dict[str, Mapping[str, Any]] = {
-            "alpha_mse": {"feature": "logits", "loss": "mse"},
+        table: dict[str, Mapping[str, Any]] = self._of_level() | {
             "alpha_cos": _layers("hidden_states", "cos", "only_top"),
-            "task_ce": {"feature": "logits", "loss": "kl", "temperature": self.temperature},
-            "task_cos": {"feature": "logits", "loss": "cos"},
-            "task_cros": {"feature": "logits", "loss": "hard"},
-            "task_pkd": _layers("cls", "patience", self.pkd_match_type)
-            | {"reduction": self.reduction},
         }
         if self.use_hidden_states is not False:
             table |= {f"hidden_{x}": _layers("hidden_states", x, hidden) for x in ("mse", "cos")}
@@ -108,9 +116,35 @@ class OldKeys(BaseModel):
                 rows[key] = Row(**values, weight=weight)
         return rows
 
+    def _of_level(self) -> dict[str, Mapping[str, Any]]:
+        """Keys that read outputs, which are of one level."""
+        soft = {"loss": "kl", "temperature": self.temperature}
+        if self.level == "task":
+            pkd = _layers("cls", "patience", self.pkd_match_type)
+            return {
+                "alpha_mse": {"feature": "logits", "loss": "mse"},
+                "task_ce": {"feature": "logits", **soft},
+                "task_cos": {"feature": "logits", "loss": "cos"},
+                "task_cros": {"feature": "logits", "loss": "hard"},
+                "task_pkd": pkd | {"reduction": self.reduction},
+            }
+        where = "masked" if self.restrict_ce_to_mask else None
+        summed = "reduction" in self.model_fields_set and self.reduction == "sum"
+        return {
+            "alpha_ce": {"feature": "vocabulary", "positions": where, **soft},
+            "alpha_mlm": {"feature": "vocabulary", "loss": "mlm"},
+            "alpha_clm": {"feature": "vocabulary", "loss": "clm"},
+            "alpha_mse": {
+                "feature": "vocabulary",
+                "loss": "mse",
+                "reduction": "batchmean" if summed else None,
+            },
+        }
+
     def softened(self, row: Row) -> Row:
         """A term of soft labels that names no temperature takes this one."""
-        if row.loss not in SOFT or row.temperature is not None or self.temperature is None:
+        takes_one = row.loss in SOFT and row.feature not in OF_ATTENTION
+        if not takes_one or row.temperature is not None or self.temperature is None:
             return row
         return row.model_copy(update={"temperature": self.temperature})
 
@@ -180,6 +214,8 @@ class OldKeys(BaseModel):
                 name: getattr(row, attribute) for name, row in rows.items() if row.loss in losses
             }
             if key not in self.model_fields_set or value is None:
+                continue
+            if key == "reduction" and "alpha_mse" in rows and self.level == "pretraining":
                 continue
             if not terms and value in (1, "sum", "skip"):  # the defaults
                 continue

@@ -8,22 +8,41 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..features.layer_map import MatchType
 
-Feature = Literal["logits", "hidden_states", "attention_scores", "cls", "vector"]
-Loss = Literal["hard", "kl", "cross_entropy", "mse", "cos", "patience"]
+Feature = Literal[
+    "logits",
+    "vocabulary",
+    "hidden_states",
+    "attention_scores",
+    "attention_probabilities",
+    "relations",
+    "cls",
+    "vector",
+]
+Loss = Literal["hard", "kl", "cross_entropy", "mse", "cos", "patience", "mlm", "clm"]
 
 LOSSES: dict[str, tuple[str, ...]] = {
     "logits": ("hard", "kl", "cross_entropy", "mse", "cos"),
+    "vocabulary": ("kl", "mlm", "clm", "mse"),
     "hidden_states": ("mse", "cos"),
     "attention_scores": ("mse", "cos"),
+    "attention_probabilities": ("kl",),
+    "relations": ("kl",),
     "cls": ("patience", "cos"),
     "vector": ("mse", "cos"),
 }
 """Feature -> the losses that it can be compared by."""
 
-WITH_LAYERS = ("hidden_states", "attention_scores", "cls")
+OF_ATTENTION = ("attention_scores", "attention_probabilities", "relations")
+WITH_LAYERS = ("hidden_states", *OF_ATTENTION, "cls")
 SOFT = ("kl", "cross_entropy")  # losses of soft labels
-_REDUCTIONS = {"kl": ("batchmean", "mean"), "cross_entropy": ("batchmean", "mean")}
-_REDUCTIONS |= {"patience": ("sum", "mean")}
+OF_TOKENS = ("mlm", "clm")  # losses of what stands in the text
+PIECES_KL = ("vocabulary", "kl")
+LEVELS = {"logits": "task", "vocabulary": "pretraining"}
+"""Features that networks of one level alone have."""
+
+_REDUCTIONS = {("logits", loss): ("batchmean", "mean") for loss in SOFT}
+_REDUCTIONS |= {("cls", "patience"): ("sum", "mean")}
+_REDUCTIONS |= {("vocabulary", loss): ("batchmean", "mean") for loss in ("kl", "mse")}
 
 
 class Compared(BaseModel):
@@ -32,15 +51,20 @@ class Compared(BaseModel):
     A key that has no meaning for the feature and loss is an error. Weight 0 takes the term out.
 
     Attributes:
-        feature: ``logits``, ``hidden_states``, ``attention_scores`` (before the softmax), ``cls`` (the
-            first token's hidden state) or ``vector`` (of the whole row).
-        loss: ``hard`` (gold labels), ``kl``, ``cross_entropy``, ``mse``, ``cos`` or ``patience``.
+        feature: ``logits``, ``vocabulary`` (the scores of all pieces at each position; pre-training level),
+            ``hidden_states``, ``attention_scores`` (before the softmax), ``attention_probabilities``,
+            ``relations`` (softmax of the products of a layer's queries, keys or values with each other),
+            ``cls`` (the first token's hidden state) or ``vector`` (of the whole row).
+        loss: ``hard`` (gold labels), ``mlm`` (masked tokens), ``clm`` (next tokens), ``kl``,
+            ``cross_entropy``, ``mse``, ``cos`` or ``patience``.
         weight: Factor in the total.
         temperature: Of ``kl`` and ``cross_entropy`` (default 1), and a divisor of ``mse`` of logits.
         temperature_squared: Whether soft labels are multiplied by temperature²; default true.
-        reduction: ``mean`` divides soft labels by the number of classes too, and patience by layers x
-            width; defaults ``batchmean`` and ``sum``.
-        positions: ``valid`` (default), or ``all``: padding counts, as in TinyBERT's code.
+        reduction: ``mean`` divides soft labels by the number of classes or pieces too, and patience by
+            layers x width; defaults ``batchmean`` and ``sum``. ``mse`` of the vocabulary is divided by
+            positions x pieces (``mean``), or by positions alone (``batchmean``), as in DistilBERT's code.
+        positions: ``valid`` (default), or ``all``: padding counts, as in TinyBERT's code. Of the vocabulary
+            ``valid`` or ``masked``: those that were masked alone.
         zero_below: Raw attention scores up to this value count as 0.
         projection: Linear map with bias from the student's width to the teacher's. ``auto`` (default):
             a shared one where widths differ; ``shared``: always; ``per_layer``: one for each pair;
@@ -49,6 +73,9 @@ class Compared(BaseModel):
         pooling: What of the last layer's states a ``vector`` is: their ``mean`` (default), the first
             token's (``cls``), or their mean ``weighted`` by how rare a token is in the training texts. A
             network that hands out a vector gives its own.
+        of: Of ``relations``: ``queries``, ``keys`` or ``values``.
+        heads: Of ``relations``: into how many heads they are parted on both sides; left out, those of the
+            networks, which have to have as many as each other.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,11 +86,13 @@ class Compared(BaseModel):
     temperature: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     temperature_squared: bool | None = None
     reduction: Literal["batchmean", "sum", "mean"] | None = None
-    positions: Literal["valid", "all"] | None = None
+    positions: Literal["valid", "all", "masked"] | None = None
     zero_below: float | None = None
     projection: Literal["auto", "shared", "per_layer", "none"] | None = None
     normalize: bool | None = None
     pooling: Literal["mean", "cls", "weighted"] | None = None
+    of: Literal["queries", "keys", "values"] | None = None
+    heads: int | None = Field(default=None, ge=1, le=4096)
 
 
 class Row(Compared):
@@ -93,9 +122,14 @@ class Row(Compared):
             raise ValueError(
                 f"'{meaningless[0]}' has no meaning for the loss '{self.loss}' of {self.feature}"
             )
+        if self.feature == "relations" and self.of is None:
+            raise ValueError("'of' is missing: queries, keys or values")
         if self.layer_map is not None and self.pairs is not None:
             raise ValueError("'layer_map' and 'pairs' are both set; keep one of them")
-        allowed = _REDUCTIONS.get(self.loss, ())
+        places = ("valid", "masked" if self.feature == "vocabulary" else "all")
+        if self.positions is not None and self.positions not in places:
+            raise ValueError(f"'positions' of {self.feature} is {' or '.join(places)}")
+        allowed = _REDUCTIONS.get((self.feature, self.loss), ())
         if self.reduction is not None and self.reduction not in allowed:
             raise ValueError(f"'reduction' of the loss '{self.loss}' is {' or '.join(allowed)}")
         if self.pairs is not None and (
@@ -108,9 +142,13 @@ class Row(Compared):
         """In words, what differs from the papers' form: a weight means little without it."""
         found = {
             "no temperature²": self.temperature_squared is False,
-            "mean over classes too": self.reduction == "mean" and self.loss in SOFT,
+            "mean over classes too": self.reduction == "mean" and self.feature == "logits",
+            "mean over pieces too": self.reduction == "mean"
+            and (self.feature, self.loss) == PIECES_KL,
+            "summed over pieces": self.reduction == "batchmean" and self.loss == "mse",
             "mean over layers and width": self.reduction == "mean" and self.loss == "patience",
             "padding counts": self.positions == "all",
+            "at masked positions": self.positions == "masked",
             f"scores up to {self.zero_below} as 0": self.zero_below is not None,
             "not normalised": self.normalize is False,
             "of the first token": self.pooling == "cls",
@@ -153,22 +191,27 @@ class Match(Compared):
         parts: list[str] = [self.feature, self.loss]
         if self.student_layer is not None:
             parts += [str(self.student_layer), str(self.teacher_layer)]
+        parts += [self.of] if self.of is not None else []
         return "_".join(parts)
 
 
 def _meant(feature: str, loss: str) -> dict[str, bool]:
     """Which of the optional keys say something for this feature and loss."""
     with_layers = feature in WITH_LAYERS
+    softened = loss in SOFT and feature not in OF_ATTENTION
     return {
         "layer_map": with_layers,
         "pairs": with_layers,
-        "temperature": loss in SOFT or (feature == "logits" and loss == "mse"),
-        "temperature_squared": loss in SOFT,
-        "reduction": loss in _REDUCTIONS,
-        "positions": feature == "hidden_states"
+        "temperature": softened or (feature == "logits" and loss == "mse"),
+        "temperature_squared": softened,
+        "reduction": (feature, loss) in _REDUCTIONS,
+        "positions": feature in ("hidden_states", "attention_probabilities", "relations")
+        or (feature == "vocabulary" and loss not in OF_TOKENS)
         or (feature == "attention_scores" and loss == "mse"),
         "zero_below": feature == "attention_scores" and loss == "mse",
         "projection": feature in ("hidden_states", "cls", "vector"),
         "normalize": loss == "patience",
         "pooling": feature == "vector",
+        "of": feature == "relations",
+        "heads": feature == "relations",
     }

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..errors import Problem, UserError
 from ..features.base import Needs, given_by
 from ..features.layer_map import describe_pairs, match_layers
-from .rows import WITH_LAYERS, Row
+from .rows import OF_ATTENTION, OF_TOKENS, WITH_LAYERS, Row
 
 
 class Pair(NamedTuple):
@@ -31,6 +31,7 @@ class Shape:
         width: Of its hidden states.
         heads: Of each layer.
         outputs: Logits.
+        pieces: Of its layer over the vocabulary; 0 without one.
         causal: A token's attention meets none behind it, as in decoders.
         vector: It gives a sentence vector: the mean of its last layer, or one of its own making.
         gives: What a network of the package hands out itself, by name; empty for others.
@@ -43,6 +44,7 @@ class Shape:
     causal: bool = False
     vector: bool = True
     gives: tuple[str, ...] = ()
+    pieces: int = 0
 
     @classmethod
     def of(cls, model: Any) -> Shape:
@@ -57,7 +59,15 @@ class Shape:
             any(getattr(part, "is_causal", False) is True for part in model.modules()),
             layers > 0 or "vector" in given_by(model),
             tuple(sorted(given_by(model))),
+            _pieces_of(model),
         )
+
+
+def _pieces_of(model: Any) -> int:
+    """Scores of the layer over the vocabulary; 0 for classifiers, which have none."""
+    ask = getattr(model, "get_output_embeddings", lambda: None)
+    table = getattr(ask(), "weight", None)
+    return 0 if table is None else len(table)
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,9 @@ class TermSpec:
         loss: str = row.loss
         if not softened and loss in ("kl", "cross_entropy"):
             loss = "squared difference"  # what soft labels of a score are
-        text = f"{loss} of {row.feature}, weight {row.weight:g}"
+        what = row.feature if row.of is None else f"{row.feature} of {row.of}"
+        text = f"{loss} of {what}, weight {row.weight:g}"
+        text += f", {row.heads} heads" if row.heads is not None else ""
         if row.temperature is not None and softened:
             text += f", temperature {row.temperature:g}"
         text += "".join(f", {form}" for form in row.forms())
@@ -120,18 +132,25 @@ def resolve(
             problems += [replace(problem, place=place) for problem in error.problems]
             found = False  # heads and widths are looked at all the same
         problems += _out_of_range(place, row, pairs, student, teacher)
-    if row.feature == "attention_scores" and student.heads != teacher.heads:
-        message = (
-            f"the student has {student.heads} attention heads, the teacher {teacher.heads}: scores "
-            "are compared head by head"
-        )
-        hint = f"Give the student {teacher.heads} heads, or take the term out (weight 0)."
-        problems.append(Problem(place, message, hint, code="terms.head-counts-differ"))
+    problems += _heads(place, row, student, teacher)
+    if row.loss in OF_TOKENS and student.causal != (row.loss == "clm"):
+        seen = "reads no token behind it" if student.causal else "reads both sides of a token"
+        other = {"mlm": "clm", "clm": "mlm"}[row.loss]
+        message = f"the student {seen}: '{row.loss}' teaches it nothing of its texts"
+        hint = f"Take the loss '{other}' (alpha_{other})."
+        problems.append(Problem(place, message, hint, code="terms.tokens-of-the-other-side"))
     if row.feature == "logits" and row.loss == "cos" and student.outputs == 1:
         message = "the cosine of a single output says nothing about it"
         problems.append(
             Problem(place, message, "Use mse, or kl.", code="terms.cosine-of-one-output")
         )
+    if row.feature == "vocabulary" and student.pieces != teacher.pieces:
+        message = (
+            f"the student's vocabulary has {student.pieces:,} pieces, the teacher's {teacher.pieces:,}: "
+            "their scores are compared piece by piece"
+        )
+        hint = f"Give the student's config vocab_size {teacher.pieces}, or take the term out (weight 0)."
+        problems.append(Problem(place, message, hint, code="terms.vocabularies-differ"))
     wider = student.width != teacher.width
     projected = row.projection in ("shared", "per_layer") or (
         wider and row.projection in (None, "auto")
@@ -150,10 +169,39 @@ def resolve(
     return TermSpec(name, row, pairs, keys, causal) if found else None, problems
 
 
+def _heads(place: str, row: Row, student: Shape, teacher: Shape) -> list[Problem]:
+    """Heads that cannot be compared one by one."""
+    if row.feature not in OF_ATTENTION:
+        return []
+    if row.heads is not None:
+        sides = {"student": student.width, "teacher": teacher.width}
+        wrong = [f"the {role}'s {width}" for role, width in sides.items() if width % row.heads]
+        if not wrong:
+            return []
+        message = f"{row.heads} relation heads do not divide {' and '.join(wrong)}"
+        hint = "Give 'heads' a number that divides the widths of both networks."
+        return [Problem(place, message, hint, code="terms.relation-heads-do-not-divide")]
+    if student.heads == teacher.heads:
+        return []
+    message = (
+        f"the student has {student.heads} attention heads, the teacher {teacher.heads}: {row.feature} "
+        "are compared head by head"
+    )
+    hint = f"Give the student {teacher.heads} heads, or take the term out (weight 0)."
+    if row.feature == "relations":
+        hint = "Give 'heads' a number that divides the widths of both networks."
+    return [Problem(place, message, hint, code="terms.head-counts-differ")]
+
+
 def _not_given(place: str, feature: str, role: str, shape: Shape) -> Problem | None:
     """A feature that cannot be had of a network at all."""
-    if feature == "logits" or (shape.vector if feature == "vector" else shape.layers):
+    has = {"logits": True, "vector": shape.vector, "vocabulary": shape.pieces > 0}
+    if has.get(feature, shape.layers > 0):
         return None
+    if feature == "vocabulary":
+        message = f"the {role} has no layer that gives a score to each piece of a vocabulary"
+        hint = "Train one first ('model_type': 'MaskedLM'), or take the term out (weight 0)."
+        return Problem(place, message, hint, code="terms.no-vocabulary-layer")
     if shape.gives:
         given = list(shape.gives)
         message = f"the {role} has no {feature}: it gives {' and '.join(given)} alone"
@@ -172,7 +220,7 @@ def _pairs(row: Row, student: Shape, teacher: Shape) -> tuple[Pair, ...]:
     if row.pairs is not None:
         return tuple(Pair(*pair) for pair in row.pairs)
     kind = row.layer_map or ("skip" if row.feature == "cls" else "linear")
-    feature = "attention" if row.feature == "attention_scores" else "hidden_states"
+    feature = "attention" if row.feature in OF_ATTENTION else "hidden_states"
     found = match_layers(kind, student.layers, teacher.layers, feature)  # type: ignore[arg-type]
     return tuple(Pair(*pair) for pair in found)
 
@@ -180,7 +228,7 @@ def _pairs(row: Row, student: Shape, teacher: Shape) -> tuple[Pair, ...]:
 def _out_of_range(
     place: str, row: Row, pairs: Iterable[Pair], student: Shape, teacher: Shape
 ) -> list[Problem]:
-    lowest = 1 if row.feature == "attention_scores" else 0
+    lowest = 1 if row.feature in OF_ATTENTION else 0
     what = "attention layers" if lowest else "hidden states (0 is the embedding output)"
     problems = []
     for role, side, shape in (("student", 0, student), ("teacher", 1, teacher)):
@@ -214,23 +262,27 @@ def several_poolings(specs: Iterable[TermSpec]) -> list[Problem]:
 
 def needs_of(specs: Iterable[TermSpec], side: int) -> Needs:
     """What these terms read of the student (side 0) or the teacher (side 1)."""
-    logits = vector = padding = False
+    logits = vocabulary = vector = padding = values = False
     pooling = ""
     layers: dict[str, set[int]] = {feature: set() for feature in WITH_LAYERS}
     for spec in specs:
         feature = spec.row.feature
         logits |= feature == "logits" and (side == 0 or spec.row.loss != "hard")
+        vocabulary |= feature == "vocabulary" and (side == 0 or spec.row.loss not in OF_TOKENS)
         if feature == "vector":
             vector, pooling = True, pooled(spec.row)
         padding |= spec.row.positions == "all"
+        values |= spec.row.of == "values"
         if feature in WITH_LAYERS:
             layers[feature] |= {pair[side] for pair in spec.pairs}
     return Needs(
         logits=logits,
+        vocabulary=vocabulary,
         vector=vector,
         pooling=pooling,
         hidden_states=tuple(sorted(layers["hidden_states"])),
-        attention=tuple(sorted(layers["attention_scores"])),
+        attention=tuple(sorted(set().union(*(layers[kind] for kind in OF_ATTENTION)))),
+        values=values,
         cls=tuple(sorted(layers["cls"])),
         padding=padding,
     )

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("chatstill")
 Source = View | Blocks
 FILE = "teacher_cache.json"
+DRAWN = "tokens are drawn anew in every epoch, so no row is read twice alike"
 NEAR_THE_END = 16_000  # of float16's range: two rows do not show the largest state
 
 
@@ -119,6 +120,8 @@ def decide_phase(
         present=present,
     )
     refusal = "a term reads padded positions, which are not stored" if live.needs.padding else ""
+    if job.method.makes_tokens:
+        refusal = DRAWN
     if stored.largest > (NEAR_THE_END if config.teacher_cache == "auto" else 65_504):
         refusal = f"its states reach {stored.largest:,.0f}, float16 holds numbers up to 65,504"
     decision = decide(

@@ -26,6 +26,7 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "config_name": (TEACHER, "config_file"),
     "no_cuda": ("training_arguments", "use_cpu"),
     "use_cpu": ("training_arguments", "use_cpu"),
+    "rnn_config": ("student_architectures", "network"),
 }
 """Old name -> the key that takes its value."""
 

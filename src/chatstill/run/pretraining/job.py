@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...config.schema import Architecture, RunConfig
+from ...config.schema import RunConfig
 from ...config.task import task_of
 from ...data.encoded import Lengths
 from ...data.masking import Masking
@@ -15,22 +14,21 @@ from ...methods.base import Method, RunValues
 from ...models.finite import weights_problem
 from ...models.layers import num_embeddings
 from ...models.lengths import check_lengths
-from ...models.load import load_config
-from ...models.masked_lm import head_missing, head_problem, load_masked_lm
+from ...models.masked_lm import head_problem, is_decoder
 from ...readers.word_pieces import RowEncoder
 from ...tasks.base import Task
-from ...tasks.corpus import Corpus, survey_corpus
-from ...tasks.files import locate
+from ...tasks.corpus_survey import Corpus
 from ...text.vocabulary import check_vocabulary
 from ...train.launch import world_size
-from ..job import tokenizer_of
 from ..settling import Settled, problems_of, settle_kept
 from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of, with_usual
+from .masking import masking_of, task_of_network
+from .networks import PRETRAINED, taught, trained_alone
+from .teacher import reads_head
+from .texts import corpus_from
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-PLACE = "pretrained_architectures"
 
 
 @dataclass
@@ -44,8 +42,8 @@ class CorpusJob:
         corpus: Where the text stands.
         tokenizer: Of the network.
         encoder: Makes ids of lines.
-        masking: How tokens are masked.
-        method: Holds the network.
+        masking: How tokens are masked; None where none is.
+        method: Holds the networks.
         notes: Lines for the plan about how it was made.
         problems: What the user should know.
         usual: By key that the file leaves out, the value that was taken and why.
@@ -59,7 +57,7 @@ class CorpusJob:
     corpus: Corpus
     tokenizer: PreTrainedTokenizerBase
     encoder: RowEncoder
-    masking: Masking
+    masking: Masking | None
     method: Method
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -84,90 +82,85 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
     problems: list[Problem] = []
     corpus: Corpus | None = None
     try:
-        corpus = corpus_of(config)
+        corpus = corpus_from(config)
+        problems += corpus.warnings
     except UserError as error:
         problems += error.problems
     try:
-        block = _block(config)
-        load_config(block, "pretrained", config.cache_dir)  # said before its tokenizer, if missing
-        tokenizer = tokenizer_of(config, block)
-        loaded = load_masked_lm(
-            block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed
-        )
+        if method_class.needs_teacher:
+            found = taught(config, method_class, knobs)
+        else:
+            head_alone = getattr(knobs, "train", "all") == "head"
+            found = trained_alone(config, head_alone=head_alone)
     except UserError as error:
         raise UserError([*problems, *error.problems]) from None
-    model, notes = loaded.model, [loaded.report.summary()]
-    problems += reading_problems(model, tokenizer, config)
+    tokenizer, student, teacher = found.tokenizer, found.student, found.teacher
+    if teacher is not None:
+        problems += reading_problems(teacher, tokenizer, config, role="teacher")
+    if not errors_of(problems):  # a student made of the teacher would say the same once more
+        role = "network" if teacher is None else "student"
+        problems += reading_problems(student, tokenizer, config, role=role)
     if corpus is None or errors_of(problems):
         raise UserError(problems)
-    at_random = not loaded.report.source
-    if head_missing(loaded):
-        notes.append("the weights have no whole masked-LM head: what is new of it starts at random")
-    start: Start = "random" if at_random or getattr(knobs, "train", "all") == "head" else "whole"
-    config, usual, far = _settle(config, model, start)
-    masking = Masking.of(tokenizer, getattr(knobs, "masked_share", 0.15))
+    config, usual, far = _settle(config, student, found.start)
+    masking, doubts = masking_of(knobs, tokenizer)
+    problems += doubts
     run = RunValues(config.epochs, config.rate, config.max_steps, config.seed, masking=masking)
-    method = method_class(knobs, model, None, objective="cross_entropy", run=run)
-    problems += [*problems_of(config, method), *far]
+    method = method_class(knobs, student, teacher, objective="cross_entropy", run=run)
+    problems += [*problems_of(config, method), *far, *_untaught(method, found.untaught)]
     config, kept = settle_kept(config, method)
     encoder = RowEncoder(tokenizer, Lengths(config.max_seq_length))
     return CorpusJob(
         config,
         verb,
-        task_of(config),
+        task_of_network(task_of(config), student),
         corpus,
         tokenizer,
         encoder,
         masking,
         method,
-        notes,
+        found.notes,
         list(dict.fromkeys(problems)),
         usual | kept,
     )
 
 
-def corpus_of(config: RunConfig) -> Corpus:
-    """The corpus of a configuration, read once.
-
-    Raises:
-        UserError: files that are missing, empty, or no text.
-    """
-    task, folder = task_of(config), Path(config.data_dir)
-    return survey_corpus(*(locate(task, split, folder).path for split in ("train", "dev")))
+def _untaught(method: Method, why: str) -> list[Problem]:
+    """A term that reads a head of the teacher that was never trained."""
+    if not why or not reads_head(method):
+        return []
+    message = f"a term reads the teacher's masked-LM head, and {why}"
+    hint = (
+        'Train the head first: "model_type": "MaskedLM" with "masked_lm": {"train": "head"}, and name that '
+        "run's student folder here; or take the terms of the vocabulary out (weight 0)."
+    )
+    return [Problem(PRETRAINED, message, hint, code="corpus.teacher-without-head")]
 
 
 def reading_problems(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: RunConfig
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    config: RunConfig,
+    *,
+    role: str = "network",
 ) -> list[Problem]:
-    """Everything that keeps a network from learning masked tokens of blocks, and warnings."""
+    """Everything that keeps a network from reading masked tokens of blocks, and warnings."""
     special = tokenizer.num_special_tokens_to_add(pair=False)
-    problems = check_lengths(config.max_seq_length, model.config, model, role="network")
+    problems = check_lengths(config.max_seq_length, model.config, model, role=role)
     if config.max_seq_length <= special:
         message = f"{config.max_seq_length} leaves no room for text beside {special} special tokens"
         problems.append(Problem("max_seq_length", message, code="corpus.no-room"))
     rows = num_embeddings(model)
     if rows is not None:
         problems += filter(None, [check_vocabulary(tokenizer, rows)])
-    problems += filter(None, [weights_problem(model, "network")])
-    if not isinstance(tokenizer.mask_token_id, int):
+    problems += filter(None, [weights_problem(model, role)])
+    if not isinstance(tokenizer.mask_token_id, int) and not is_decoder(model):
         message = "the tokenizer has no mask token, and tokens are to be masked"
         hint = "Name the tokenizer of a masked language model: tokenizer_name_or_path."
         problems.append(Problem("tokenizer", message, hint, code="corpus.no-mask-token"))
     elif not errors_of(problems):
         problems += filter(None, [head_problem(model, tokenizer)])
     return problems
-
-
-def _block(config: RunConfig) -> Architecture:
-    block = config.pretrained_architectures
-    if block is None:
-        hint = (
-            'Name weights: "pretrained_architectures": {"model_name_or_path": …}, or an architecture and a '
-            'tokenizer for random ones: {"config_file": …, "tokenizer_name_or_path": …}.'
-        )
-        message = "is missing: it names the network that is trained"
-        raise UserError(Problem(PLACE, message, hint, code="corpus.no-network"))
-    return block
 
 
 def _settle(

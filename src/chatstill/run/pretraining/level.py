@@ -9,7 +9,7 @@ from ...models.save import save_student
 from .job import open_job
 from .plan import preflight
 from .results import evaluate_folder as evaluate
-from .results import refuse_prediction
+from .results import network_to_keep, refuse_prediction
 from .results import report_run as report
 from .train import prepare_corpus, scored
 from .train import train_job as train
@@ -32,8 +32,8 @@ def without_networks(config: RunConfig, method_class: type[Method]) -> list[Prob
 
 
 def stand_in(job: CorpusJob, folder: Path) -> None:
-    """With its masked-LM head."""
-    save_student(job.method.kept(), job.tokenizer, folder, ())
+    """As the run itself writes it."""
+    save_student(network_to_keep(job), job.tokenizer, folder, ())
 
 
 def renew_data_report(job: CorpusJob, path: Path) -> None:

@@ -2,66 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ...data.blocks import SMALL_IDS, blocks_of
 from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.speed import count_parameters
 from ...figures import byte_size, counted
 from ...models.layers import count_layers
 from ...preflight.plan import Plan, Section, network_rows
 from ...preflight.preflight import check_machine
-from ...tasks.corpus import Stretch
+from ...preflight.windows import scores_beyond_windows
 from ...train.launch import world_size
 from ...train.phases import steps_of
 from ...train.precision import precision_of
-from ...train.resources import check_disk, disk_needs
 from ...train.steps import batch_text
+from .cost import Extent, costs, measure
+from .masking import masking_rows
+from .teacher import check_masked
 
 if TYPE_CHECKING:
     from .job import CorpusJob
 
-SAMPLE = 1 << 21  # bytes of a part that are tokenised for the plan
 SCORED, FEW = 0.15, 300  # share of dev that is scored; fewer tokens than these are told
-
-
-@dataclass(frozen=True)
-class Extent:
-    """What a part of a corpus comes to.
-
-    Attributes:
-        blocks: Their number.
-        tokens: Special ones among them.
-        exact: Whether all of it was tokenised; else it is an estimate.
-    """
-
-    blocks: int
-    tokens: int
-    exact: bool
-
-    @property
-    def about(self) -> str:
-        """Before a number in words."""
-        return "" if self.exact else "about "
-
-
-def measure(job: CorpusJob, stretch: Stretch) -> Extent:
-    """Tokenises the first megabytes of a part."""
-    blocks = tokens = read = 0
-    exact = True
-    length = job.config.max_seq_length
-    for at, lot in blocks_of(stretch, job.encoder, length):
-        if SAMPLE <= read < stretch.size:
-            exact = False
-            break
-        blocks, tokens = blocks + len(lot), tokens + sum(map(len, lot))
-        read = at - stretch.start
-    if exact or not read:
-        return Extent(blocks, tokens, True)
-    whole = stretch.size / read
-    return Extent(round(blocks * whole), round(tokens * whole), False)
 
 
 def preflight(job: CorpusJob) -> Plan:
@@ -73,15 +34,19 @@ def preflight(job: CorpusJob) -> Plan:
     problems = [*job.problems, *check_machine(job.config)]
     train, dev = (measure(job, part) for part in (job.corpus.train, job.corpus.dev))
     problems += _too_small(job, train, dev)
-    costs, found = _costs(job, train, dev)
-    problems += found
     if errors_of(problems):
         raise UserError(problems)
-    sections = [_network(job), _corpus(job, train, dev), *_phases(job, train)]
+    estimates, found = costs(job, train, dev)
+    told, weak = check_masked(job)
+    phases, warnings = _phases(job, train)
+    problems += [*found, *weak, *warnings]
+    if errors_of(problems):
+        raise UserError(problems)
+    sections = [_networks(job, told), _corpus(job, train, dev), *phases]
     if job.idle:
         text = f"{', '.join(job.idle)}: of other methods than {job.config.model_type}"
         sections.append(Section("configuration", [("no effect", shown(text))]))
-    return Plan([*sections, costs], problems)
+    return Plan([*sections, estimates], problems)
 
 
 def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
@@ -93,9 +58,9 @@ def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
             f"least {least} are needed"
         )
         hint = "Give more text, or a lower max_seq_length."
-        path = str(job.corpus.train.path)
+        path = job.corpus.train.name
         problems.append(Problem(path, message, hint, code="corpus.too-small"))
-    path, scored = str(job.corpus.dev.path), SCORED * dev.tokens
+    path, scored = job.corpus.dev.name, SCORED * dev.tokens
     if not dev.blocks:
         message = "the tokenizer finds no token in it"
         problems.append(Problem(path, message, code="corpus.no-token"))
@@ -106,18 +71,24 @@ def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
     return problems
 
 
-def _network(job: CorpusJob) -> Section:
-    model = job.method.student
-    rows = network_rows(
-        "network",
+def _networks(job: CorpusJob, told: str) -> Section:
+    student, teacher = job.method.student, job.method.teacher
+    rows = [] if teacher is None else _network("teacher", teacher)
+    rows += [("", told)] if told else []
+    rows += _network("network" if teacher is None else "student", student)
+    rows += [("", note) for note in job.notes]
+    rows.append(("vocabulary", f"{len(job.tokenizer):,} pieces"))
+    return Section("networks", rows)
+
+
+def _network(role: str, model: Any) -> list[tuple[str, str]]:
+    return network_rows(
+        role,
         layers=count_layers(model.config),
         width=getattr(model.config, "hidden_size", None),
         heads=getattr(model.config, "num_attention_heads", None),
         parameters=count_parameters(model).total,
     )
-    rows += [("", note) for note in job.notes]
-    rows.append(("vocabulary", f"{len(job.tokenizer):,} pieces"))
-    return Section("networks", rows)
 
 
 def _corpus(job: CorpusJob, train: Extent, dev: Extent) -> Section:
@@ -126,10 +97,11 @@ def _corpus(job: CorpusJob, train: Extent, dev: Extent) -> Section:
         rows.append(
             (
                 split,
-                f"{part.path}, {byte_size(part.size)}: {corpus.documents[split]:,} documents, "
+                f"{part.name}, {byte_size(part.size)}: {corpus.documents[split]:,} documents, "
                 f"{corpus.lines[split]:,} lines",
             )
         )
+        rows += [("", note) for note in [corpus.notes.get(split)] if note]
         rows.append(
             (
                 "",
@@ -140,8 +112,10 @@ def _corpus(job: CorpusJob, train: Extent, dev: Extent) -> Section:
     return Section("corpus", rows)
 
 
-def _phases(job: CorpusJob, train: Extent) -> list[Section]:
-    config, sections = job.config, []
+def _phases(job: CorpusJob, train: Extent) -> tuple[list[Section], list[Problem]]:
+    config = job.config
+    sections: list[Section] = []
+    problems: list[Problem] = []
     for phase in job.method.phases():
         total, per_epoch = steps_of(config, phase, train.blocks)
         rate = f"{phase.learning_rate or config.rate:g}"
@@ -156,26 +130,16 @@ def _phases(job: CorpusJob, train: Extent) -> list[Section]:
             ("learning rate", rate),
             ("precision", precision_of(fp16=config.fp16, bf16=config.bf16)),
             ("trained", phase.train),
-            ("masked", f"{job.masking.share:.3g} of each block's tokens"),
+            *masking_rows(job.masking),
         ]
-        sections.append(Section(f"phase: {phase.name}", rows))
-    return sections
-
-
-def _costs(job: CorpusJob, train: Extent, dev: Extent) -> tuple[Section, list[Problem]]:
-    config, model = job.config, job.method.student
-    size = 4 if len(job.tokenizer) > SMALL_IDS else 2
-    prepared = size * (train.tokens + dev.tokens) + 8 * (train.blocks + dev.blocks)
-    parameters = count_parameters(model).total
-    needs = disk_needs(
-        Path(config.output_dir),
-        student_bytes=4 * parameters,
-        trained_parameters=parameters,
-        save_total_limit=config.save_total_limit,
-        keep_best=config.keep == "best",
-        cache_dir=Path(config.cache_dir) if config.cache_dir else None,
-        cache_bytes=prepared,
-    )
-    text = ", ".join(f"{need.what} {byte_size(need.size)}" for need in needs)
-    rows = [("disk", f"{text}; {size} bytes a token")]
-    return Section("costs", rows), check_disk(needs)
+        more, warnings = job.method.plan(phase, total)
+        if job.method.teacher is not None:
+            configs = job.method.student.config, job.method.teacher.config
+            specs, longest = job.method.specs, config.max_seq_length
+            warnings = [*warnings, *scores_beyond_windows(specs, *configs, longest)]
+        problems += [
+            Problem(phase.name, text, severity="warning", code="corpus.of-the-phase")
+            for text in warnings
+        ]
+        sections.append(Section(f"phase: {phase.name}", [*rows, *more]))
+    return sections, problems

@@ -14,23 +14,29 @@ from ...config.task import task_of
 from ...data.blocks import prepare_blocks
 from ...data.encoded import Lengths
 from ...data.masking import Masking
+from ...disk.json_file import known_object
 from ...disk.scratch import scratch_folder
 from ...disk.write import write_json, write_text
 from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.masked import masked_scores
-from ...evaluate.results import judge, result_lines
+from ...evaluate.own_loss import terms_of
+from ...evaluate.results import judge, judge_loss, result_lines
 from ...evaluate.score_file import as_trained, fitting_length
-from ...evaluate.speed import device_name
-from ...models.masked_lm import head_missing, load_masked_lm
+from ...evaluate.speed import count_parameters, device_name
+from ...models.masked_lm import head_missing, is_decoder, load_masked_lm
+from ...models.own import BLOCK
 from ...models.save import kept_folder, save_student
 from ...readers.word_pieces import RowEncoder
 from ...report.masked_card import masked_card
 from ...report.run import write_run_report
-from ...tasks.base import Split
-from ...tasks.corpus import Stretch
+from ...tasks.base import Split, Task
+from ...tasks.corpus import CorpusTask, Lines
 from ...tasks.files import locate
+from ...tasks.selection import LOWER_IS_BETTER
+from ...tasks.texts import TextsTask
 from ...train.device import device_of
 from ..fingerprint import run_facts
+from ..job import tokenizer_of
 from ..results import (
     FORMAT,
     check_evaluation_folder,
@@ -38,7 +44,10 @@ from ..results import (
     model_facts,
     network_lines,
 )
-from .job import corpus_of, reading_problems, tokenizer_of
+from .job import reading_problems
+from .texts import corpus_from
+
+OF_TEXTS = "figures of = the rows' texts, whose tokens are predicted; labels are not read"
 
 if TYPE_CHECKING:
     from .job import CorpusJob
@@ -50,10 +59,18 @@ def report_run(
 ) -> dict[str, Any] | None:
     """Writes the kept network and, with ``do_eval``, its figures."""
     target = folder / "student"
-    kept = job.method.kept()
-    save_student(kept, job.tokenizer, target, ())
+    kept = network_to_keep(job)
+    converted = job.config.preprocess if isinstance(job.task, TextsTask) else None
+    extras = {"preprocess": converted} if converted else {}
+    save_student(kept, job.tokenizer, target, (), extras=extras)
     metrics: dict[str, Any] | None = None
+    dev = None
     if trained.scores is not None:
+        dev = figures_of(job.task, trained.scores)
+        dev["metrics"] |= terms_of(trained.loss or {})
+    elif trained.loss is not None:
+        dev = {**judge_loss(trained.loss, len(parts.dev)), "unit": "blocks"}
+    if dev is not None:
         metrics = {
             "format": FORMAT,
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -61,7 +78,7 @@ def report_run(
             "verb": job.verb,
             "method": job.config.model_type,
             "seed": job.config.seed,
-            "dev": judge(job.task, trained.scores, np.zeros(len(trained.scores)), None),
+            "dev": dev,
             "kept": kept_facts(job.config, trained.phases),
             "model": model_facts(kept, target),
             "training": {
@@ -71,22 +88,44 @@ def report_run(
                 "rows": len(parts.train),
                 "tokens": parts.train.num_tokens,
                 "documents": parts.train.documents,
-                "share_of_rows_cut": 0.0,
             },
             **({} if trained.ended is None else {"ended": trained.ended.facts()}),
             **run_facts(),
         }
+        if trained.teacher_scores is not None and job.method.teacher is not None:
+            teacher = figures_of(job.task, trained.teacher_scores)
+            size = count_parameters(job.method.teacher).total
+            metrics |= {"teacher": {**teacher, "parameters": size}, "agreement": {}, "ratio": None}
         metrics["dev"]["warnings"] += [] if trained.ended is None else trained.ended.warnings
         write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
         write_json(folder / "metrics.json", metrics)
     ended = [] if trained.ended is None else [trained.ended.text, *trained.ended.warnings]
     card = masked_card(
-        str(job.config.model_type), _start_of(job), job.config.max_seq_length, ended, metrics
+        str(job.config.model_type),
+        _start_of(job),
+        job.config.max_seq_length,
+        ended,
+        metrics,
+        taught=job.method.teacher is not None,
+        with_head=job.method.trains_outputs,
+        decoder=is_decoder(job.method.student),
     )
     write_text(target / "README.md", card)
     if metrics is not None:
         write_run_report(folder)
     return metrics
+
+
+def network_to_keep(job: CorpusJob) -> Any:
+    """The network that is written: without a head that nobody trained, which would pass for one that was."""
+    kept: Any = job.method.kept()
+    return kept if job.method.trains_outputs else kept.base_model
+
+
+def figures_of(task: Task, scores: np.ndarray) -> dict[str, Any]:
+    """Figures of held-out blocks, from their scores (N, 3)."""
+    found = judge(task, scores, np.zeros(len(scores)), None)
+    return {**found, "unit": "blocks", "lower_is_better": found["main"] in LOWER_IS_BETTER}
 
 
 def _start_of(job: CorpusJob) -> str:
@@ -113,9 +152,13 @@ def evaluate_folder(
         raise UserError(
             Problem("--ranking", message, "Leave it out.", code="corpus.nothing-to-rank")
         )
+    converted = config.preprocess or _converted(folder)
+    config = config.model_copy(update={"level": "pretraining", "preprocess": converted})
     task = task_of(config)
-    stretch = _stretch(config, split)
-    scores, warnings = _scores_of(folder, config, stretch)
+    lines, warnings = _part(config, split)
+    scores, found, decoder = _scores_of(folder, config, lines)
+    task = task.of_next_tokens() if decoder and isinstance(task, CorpusTask) else task
+    warnings += found
     held_out = locate(task, split, Path(config.data_dir)).warning
     warnings += [] if held_out is None else [held_out]
     metrics: dict[str, Any] = {
@@ -123,12 +166,13 @@ def evaluate_folder(
         "task": task.name,
         "model": str(folder),
         "split": split,
-        "file": str(stretch.path),
-        "dev": judge(task, scores, np.zeros(len(scores)), None),
+        "file": lines.name,
+        "dev": figures_of(task, scores),
     }
     metrics["lines"] = [
         *network_lines(named, folder),
-        shown(f"file = {stretch.path}"),
+        shown(f"file = {lines.name}"),
+        *([OF_TEXTS] if isinstance(task, TextsTask) else []),
         *result_lines(metrics),
     ]
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
@@ -139,32 +183,38 @@ def evaluate_folder(
     return metrics
 
 
+def _converted(folder: Path) -> str | None:
+    """What a network's texts were converted by before its tokenizer read them, as its config says."""
+    block = known_object(folder / "config.json").get(BLOCK)
+    found = block.get("preprocess") if isinstance(block, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def refuse_prediction(folder: Path) -> UserError:
     """A masked language model has no answer for a row."""
-    message = (
-        f"{folder} was trained on a corpus: a masked language model gives rows no label or score"
-    )
+    message = f"{folder} holds a masked language model, which gives rows no label or score"
     hint = "Fine-tune it on a task first (`chatstill teach`), or see its figures: `chatstill evaluate`."
     return UserError(Problem("MODEL", message, hint, code="corpus.predicts-nothing"))
 
 
-def _stretch(config: RunConfig, split: Split) -> Stretch:
-    """The text of a split.
+def _part(config: RunConfig, split: Split) -> tuple[Lines, list[Problem]]:
+    """The text of a split, and what reading it showed.
 
     Raises:
         UserError: there is none, or it is no text.
     """
-    if split == "test":
-        locate(task_of(config), split, Path(config.data_dir))  # says that there is none
-    corpus = corpus_of(config)
-    return corpus.train if split == "train" else corpus.dev
+    corpus = corpus_from(config, "dev" if split == "train" else split)
+    return corpus.train if split == "train" else corpus.dev, list(corpus.warnings)
 
 
 def _scores_of(
-    folder: Path, config: RunConfig, stretch: Stretch
-) -> tuple[np.ndarray, list[Problem]]:
+    folder: Path, config: RunConfig, lines: Lines
+) -> tuple[np.ndarray, list[Problem], bool]:
+    """Scores of held-out text, warnings, and whether the network is a decoder."""
     block = Architecture(model_name_or_path=str(folder))
-    loaded = load_masked_lm(block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed)
+    loaded = load_masked_lm(
+        block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed, decoders=True
+    )
     if head_missing(loaded):
         message = f"{folder} has no trained masked-LM head ({', '.join(loaded.report.missing[:3])})"
         hint = 'Train one: "model_type": "MaskedLM".'
@@ -176,21 +226,21 @@ def _scores_of(
         raise UserError(errors)
     torch.nn.Module.to(model, device_of(config))
     assert isinstance(tokenizer.pad_token_id, int)
-    length = config.max_seq_length
+    length, decoder = config.max_seq_length, is_decoder(model)
     with scratch_folder() as cache:
         blocks = prepare_blocks(
-            stretch,
+            lines,
             RowEncoder(tokenizer, Lengths(length)),
             cache,
             length=length,
             vocabulary=len(tokenizer),
-            source=str(stretch.path),
+            source=lines.name,
         )
         scores = masked_scores(
             model,
             blocks,
-            Masking.of(tokenizer),
+            None if decoder else Masking.of(tokenizer),
             pad_token_id=tokenizer.pad_token_id,
             batch_size=config.per_gpu_eval_batch_size,
         )
-    return scores, [*warnings, *found]
+    return scores, [*warnings, *found], decoder

@@ -7,21 +7,18 @@ every word alone through it, the mean of its pieces' last states, PCA to the wid
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field
 
-from ..base import Network, NetworkBlock, Start, WordsBlock
+from ..base import NetworkBlock
+from ..word_network import VectorsBlock, WordNetwork
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-
-RANDOM, TEACHER = "random", "teacher"
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 
-class StaticBlock(WordsBlock):
+class StaticBlock(VectorsBlock):
     """Keys of ``network`` for ``"model_type": "static"``.
 
     Attributes:
@@ -29,18 +26,15 @@ class StaticBlock(WordsBlock):
         pooling: ``mean``, or ``weighted``: by a weight of each word, which is learnt.
         hidden: Width of the layer before the classifier; 0 leaves it out.
         dropout: Before that layer and before the classifier.
-        vectors: What words start as: ``random``, ``teacher``, or a text file of GloVe's or word2vec's
-            format, gzip too.
     """
 
     width: int = Field(default=256, ge=1, le=16_384)
     pooling: Literal["mean", "weighted"] = "mean"
     hidden: int = Field(default=256, ge=0, le=16_384)
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    vectors: str = RANDOM
 
 
-class Static(Network):
+class Static(WordNetwork):
     """See the module."""
 
     model_type = "static"
@@ -71,21 +65,3 @@ class Static(Network):
             pad_token_id=tokenizer.pad_token_id,
             sep_token_id=tokenizer.sep_token_id,
         )
-
-    @classmethod
-    def fill(cls, model: PreTrainedModel, block: NetworkBlock, start: Start) -> list[str]:
-        from .vectors import fill_from_file, fill_from_teacher
-
-        keys = cast(StaticBlock, block)
-        if keys.vectors == RANDOM:
-            return ["word vectors start at random"]
-        if keys.vectors == TEACHER:
-            return fill_from_teacher(model, start)
-        return fill_from_file(model, Path(keys.vectors), start)
-
-    @classmethod
-    def files(cls, block: NetworkBlock) -> Mapping[str, str]:
-        keys = cast(StaticBlock, block)
-        named = {"user_dictionary": keys.user_dictionary}
-        named["vectors"] = None if keys.vectors in (RANDOM, TEACHER) else keys.vectors
-        return {key: file for key, file in named.items() if file is not None}

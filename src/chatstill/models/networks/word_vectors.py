@@ -1,4 +1,4 @@
-"""What word vectors start as: those of a file, or the teacher's own, made without data."""
+"""What the word vectors of a network start as: those of a file, or the teacher's, made without data."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ....data.fingerprint import state_sha256
-from ....errors import Problem, UserError
-from ....features.base import Needs
-from ....text.tokenizers import tokenizer_fingerprint
-from ...reading import read_features
+from ...data.fingerprint import state_sha256
+from ...errors import Problem, UserError
+from ...features.base import Needs
+from ...text.tokenizers import tokenizer_fingerprint
+from ..reading import read_features
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from ..base import Start
+    from .base import Start
 
 PLACE = "student_architectures.network.vectors"
 BATCH = 256
@@ -35,11 +35,12 @@ def fill_from_file(model: Any, path: Path, start: Start) -> list[str]:
     Raises:
         UserError: the file cannot be read, is of another width, or has none of the words.
     """
-    from ....text.vectors import read_vectors
+    from ...text.vectors import read_vectors
 
     words = words_of(start.tokenizer)
     found = read_vectors(path, words, start.cache, place=PLACE)
-    width = model.config.hidden_size
+    table = model.get_input_embeddings().weight
+    width = table.shape[1]
     if found.width != width:
         message = f"{path} has vectors of {found.width} numbers, and the network's width is {width}"
         raise UserError(
@@ -65,7 +66,6 @@ def fill_from_file(model: Any, path: Path, start: Start) -> list[str]:
     # Random vectors of the others are made as long as those of the file are on average.
     size = float(matrix[known].norm(dim=1).mean())
     with torch.no_grad():
-        table = model.static.words.weight
         scale = size / float(table[~known].norm(dim=1).clamp(min=1e-12).mean()) if size else 1.0
         table *= scale
         table[known] = matrix[known]
@@ -76,7 +76,7 @@ def fill_from_file(model: Any, path: Path, start: Start) -> list[str]:
 
 def fill_from_teacher(model: Any, start: Start) -> list[str]:
     """Every word alone through the teacher, the mean of its pieces' states, PCA to the width; made once."""
-    words, table = words_of(start.tokenizer), model.static.words.weight
+    words, table = words_of(start.tokenizer), model.get_input_embeddings().weight
     teacher, tokenizer = start.teacher, start.teacher_tokenizer
     if teacher is None or tokenizer is None:
         message = "the words' vectors are to be the teacher's, and this method has none"
@@ -192,5 +192,6 @@ def fitted_to(states: Tensor, width: int) -> Tensor:
 
 
 def _clear_padding(model: Any) -> None:
-    if model.static.words.padding_idx is not None:
-        model.static.words.weight[model.static.words.padding_idx].zero_()
+    words = model.get_input_embeddings()
+    if words.padding_idx is not None:
+        words.weight[words.padding_idx].zero_()

@@ -1,0 +1,215 @@
+"""The BiLSTM network's config and model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+from typing_extensions import override
+
+from ....features.base import Features, Needs
+from .layers import BiLstmLayers, pooled_by, words_first
+
+
+class BiLstmConfig(PretrainedConfig):
+    """Sizes of a BiLSTM network. ``hidden_size``, the width of a text's vector, is 2 ``lstm_size``.
+
+    Args:
+        vocab_size: Words, special ones among them.
+        embedding_size: Of a word's vector.
+        lstm_size: Of the states of one direction.
+        lstm_layers: How many.
+        pooling: ``last``, ``max`` or ``attention``.
+        classifier_size: Of the layer before the classifier; 0 leaves it out.
+        dropout: Of word vectors, between layers, before that layer and before the classifier.
+        train_vectors: Whether word vectors are trained.
+        texts: 1 or 2 in a row.
+        not_words: Ids that stand for no word: special ones, the unknown one among them.
+        pad_token_id: Its vector is zero.
+        sep_token_id: Parts two texts where no token types are given.
+    """
+
+    model_type = "bilstm"
+
+    def __init__(
+        self,
+        vocab_size: int = 4,
+        embedding_size: int = 128,
+        lstm_size: int = 150,
+        lstm_layers: int = 1,
+        pooling: str = "last",
+        classifier_size: int = 200,
+        dropout: float = 0.2,
+        train_vectors: bool = True,
+        texts: int = 2,
+        not_words: Sequence[int] = (0,),
+        pad_token_id: int | None = 0,
+        sep_token_id: int | None = None,
+        **more: Any,
+    ) -> None:
+        self.vocab_size, self.embedding_size = vocab_size, embedding_size
+        self.lstm_size, self.lstm_layers = lstm_size, lstm_layers
+        self.pooling, self.classifier_size, self.dropout = pooling, classifier_size, dropout
+        self.train_vectors = train_vectors
+        self.texts, self.not_words = texts, list(not_words)
+        self.type_vocab_size = 2  # token types part the texts
+        super().__init__(**more)
+        self.hidden_size = 2 * lstm_size
+        self.pad_token_id, self.sep_token_id = pad_token_id, sep_token_id
+
+
+class TextEncoder(nn.Module):
+    """A vector of each text of a row."""
+
+    def __init__(self, config: BiLstmConfig) -> None:
+        super().__init__()
+        self.not_words = tuple(config.not_words)
+        self.train_vectors = config.train_vectors
+        self.words = nn.Embedding(
+            config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.lstm = BiLstmLayers(
+            config.embedding_size, config.lstm_size, config.lstm_layers, config.dropout
+        )
+        self.pooling = pooled_by(config.pooling, config.hidden_size)
+
+    def forward(self, ids: Tensor, sides: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Of each side its vectors (B, D), 0 without a word, and its number of words (B,).
+
+        Args:
+            ids: (B, L).
+            sides: For each text (B, L), which places are its own, special tokens or not.
+        """
+        special = torch.tensor(self.not_words, device=ids.device)
+        known = (ids[..., None] != special).all(-1)
+        words = torch.cat([known & side for side in sides])
+        moved, lengths = words_first(ids.repeat(len(sides), 1), words)
+        if _may_look(ids):
+            moved = moved[:, : max(1, int(lengths.max()))]
+        vectors = self.words(moved)
+        if not self.train_vectors:
+            vectors = vectors.detach()
+        found = self.pooling(self.lstm(self.dropout(vectors), lengths), lengths)
+        return list(found.chunk(len(sides))), list(lengths.chunk(len(sides)))
+
+
+class BiLstmForSequenceClassification(PreTrainedModel):
+    """A BiLSTM over word vectors, and a classifier on it."""
+
+    config_class = BiLstmConfig
+    base_model_prefix = "bilstm"
+    gives = frozenset({"logits", "vector"})
+    reads_sides = True
+
+    def __init__(self, config: BiLstmConfig) -> None:
+        super().__init__(config)
+        self.bilstm = TextEncoder(config)
+        size = config.hidden_size * (1 if config.texts == 1 else 4)
+        self.dropout = nn.Dropout(config.dropout)
+        if config.classifier_size:
+            self.dense = nn.Linear(size, config.classifier_size)
+            size = config.classifier_size
+        self.classifier = nn.Linear(size, int(config.num_labels or 2))
+        self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Word vectors N(0, 1/sqrt(width)); LSTMs orthogonal over time, their forget gates open."""
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, 0.0, self.config.embedding_size**-0.5)
+            if module.padding_idx is not None:
+                module.weight[module.padding_idx].zero_()
+        elif isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.LSTM):
+            _start_lstm(module)
+
+    @override
+    def get_input_embeddings(self) -> nn.Module:
+        return self.bilstm.words
+
+    @override
+    def set_input_embeddings(self, value: Any) -> None:
+        self.bilstm.words = value
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        **_: Any,
+    ) -> SequenceClassifierOutput:
+        """Logits (B, C) of rows (B, L)."""
+        vectors, _ = self.bilstm(input_ids, self._sides(input_ids, attention_mask, token_type_ids))
+        return SequenceClassifierOutput(logits=self._logits(vectors))
+
+    def read_features(self, batch: Mapping[str, Tensor], needs: Needs) -> Features:
+        """What of ``gives`` is needed: logits (B, C), and the mean of a row's texts' vectors (B, D).
+
+        A text without a word does not count in the mean.
+        """
+        found = Features()
+        if not (needs.logits or needs.vector):
+            return found
+        ids = batch["input_ids"]
+        sides = self._sides(ids, batch.get("attention_mask"), batch.get("token_type_ids"))
+        vectors, lengths = self.bilstm(ids, sides)
+        if needs.logits:
+            found.logits = self._logits(vectors)
+        if needs.vector:
+            texts = torch.stack(lengths).gt(0).sum(0).clamp(min=1)
+            found.vector = torch.stack(vectors).sum(0) / texts[:, None]
+        return found
+
+    def _sides(self, ids: Tensor, mask: Tensor | None, types: Tensor | None) -> list[Tensor]:
+        """(B, L) for each text its places: by token types, else by the first separator."""
+        real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
+        if self.config.texts == 1:
+            return [real]
+        if types is not None:
+            second = types == 1
+        elif self.config.sep_token_id is None:
+            second = torch.zeros_like(real)
+        else:
+            second = (ids == self.config.sep_token_id).long().cumsum(-1) > 0
+        return [real & ~second, real & second]
+
+    def _logits(self, vectors: Sequence[Tensor]) -> Tensor:
+        joined = vectors[0]
+        if self.config.texts == 2:
+            one, two = vectors
+            joined = torch.cat([one, two, one * two, (one - two).abs()], -1)
+        if self.config.classifier_size:
+            joined = torch.relu(self.dense(self.dropout(joined)))
+        logits: Tensor = self.classifier(self.dropout(joined))
+        return logits
+
+
+def _may_look(ids: Tensor) -> bool:
+    """Whether places that no row needs are cut off: not in a traced pass; a GPU would be waited for."""
+    return (
+        ids.device.type == "cpu"
+        and not torch.jit.is_tracing()
+        and not torch.compiler.is_compiling()
+    )
+
+
+def _start_lstm(module: nn.LSTM) -> None:
+    """Xavier for the inputs, orthogonal for each gate's recurrent weights, biases 0, the forget gate's 1."""
+    for name, parameter in module.named_parameters():
+        if name.startswith("weight_ih"):
+            nn.init.xavier_uniform_(parameter)
+        elif name.startswith("weight_hh"):
+            for gate in parameter.chunk(4):
+                nn.init.orthogonal_(gate)
+        else:
+            nn.init.zeros_(parameter)
+            if name.startswith("bias_ih"):
+                parameter.chunk(4)[1].fill_(1.0)  # gates: input, forget, cell, output

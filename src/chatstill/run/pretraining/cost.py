@@ -1,0 +1,196 @@
+"""What a run on a corpus costs: a few of its blocks are tokenised, a few steps are tried and timed."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...data.blocks import SMALL_IDS, Blocks, blocks_of
+from ...data.piece_counts import count_pieces
+from ...data.sampler import largest_micro_batch
+from ...errors import Problem
+from ...evaluate.speed import count_parameters
+from ...figures import byte_size
+from ...preflight.cost import TimeEstimate, check_memory, estimate, estimate_memory
+from ...preflight.plan import Row, Section
+from ...preflight.timed_steps import Rehearsal, rehearse
+from ...preflight.trial import trial_problems
+from ...train.device import device_of
+from ...train.launch import world_size
+from ...train.phases import steps_of
+from ...train.precision import precision_of
+from ...train.progress import clock
+from ...train.resources import available_memory, check_disk, disk_needs
+from ...train.settings import evaluates
+from .train import batches_of
+
+if TYPE_CHECKING:
+    from ...methods.base import Method
+    from ...tasks.corpus import Lines
+    from .job import CorpusJob
+
+SAMPLE = 1 << 21  # bytes of a part that are tokenised for the plan
+KEPT, TRIED = 4096, 8  # blocks that are looked at, and the most of them in a step that is tried
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What a part of a corpus comes to.
+
+    Attributes:
+        blocks: Their number.
+        tokens: Special ones among them.
+        exact: Whether all of it was tokenised; else it is an estimate.
+        sample: Its first blocks.
+    """
+
+    blocks: int
+    tokens: int
+    exact: bool
+    sample: Blocks
+
+    @property
+    def about(self) -> str:
+        """Before a number in words."""
+        return "" if self.exact else "about "
+
+    @property
+    def block_tokens(self) -> float:
+        """Tokens of a block as it is computed: grouped by length, padding adds little."""
+        lengths = self.sample.lengths
+        return min(float(lengths.mean()) * 1.06, float(lengths.max())) if len(lengths) else 0.0
+
+
+def measure(job: CorpusJob, lines: Lines) -> Extent:
+    """Tokenises the first megabytes of a part."""
+    blocks = tokens = read = 0
+    exact, kept = True, list[list[int]]()
+    for done, lot in blocks_of(lines, job.encoder, job.config.max_seq_length):
+        if SAMPLE <= read < lines.size:
+            exact = False
+            break
+        blocks, tokens = blocks + len(lot), tokens + sum(map(len, lot))
+        kept += lot[: KEPT - len(kept)]
+        read = done
+    sample = Blocks.in_memory(kept, job.encoder.padding_side)
+    if exact or not read:
+        return Extent(blocks, tokens, True, sample)
+    whole = lines.size / read
+    return Extent(round(blocks * whole), round(tokens * whole), False, sample)
+
+
+def costs(job: CorpusJob, train: Extent, dev: Extent) -> tuple[Section, list[Problem]]:
+    """Time, speed, memory and disk of the whole run, and what a trial of a few steps showed."""
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    if len(train.sample) and len(dev.sample):
+        tried = try_steps(job, train)
+        rows, problems = _time_and_memory(job, train, dev, tried)
+        precision = precision_of(fp16=job.config.fp16, bf16=job.config.bf16)
+        problems += trial_problems(tried, precision=precision, doubts=job.method.doubts())
+    disk, found = _disk(job, train, dev)
+    return Section("estimates", [*rows, disk]), [*problems, *found]
+
+
+def try_steps(job: CorpusJob, train: Extent) -> Rehearsal:
+    """Three small batches on copies: short, middling and long blocks, masked as the run masks them."""
+    config, sample = job.config, train.sample
+    size = min(config.per_gpu_train_batch_size, TRIED, len(sample))
+    order = np.argsort(sample.lengths, kind="stable")
+    starts = sorted({0, (len(order) - size) // 2, len(order) - size})
+    batch = batches_of(job)
+    batches = [batch(sample, order[start : start + size]) for start in starts]
+    steps, _ = steps_of(config, job.method.phases()[0], train.blocks)
+    return rehearse(
+        _with_counts(job, sample),
+        batches,
+        device_of(config),
+        seed=config.seed,
+        num_steps=steps,
+        precision=precision_of(fp16=config.fp16, bf16=config.bf16),
+    )
+
+
+def _with_counts(job: CorpusJob, sample: Blocks) -> Method:
+    """The method, with the counts of the sample where it draws by them."""
+    if job.masking is None or job.masking.smoothing is None:
+        return job.method
+    method = copy.copy(job.method)
+    counts = count_pieces(sample.ids, len(job.tokenizer))
+    method.run = replace(method.run, masking=replace(job.masking, counts=counts))
+    return method
+
+
+def _time_and_memory(
+    job: CorpusJob, train: Extent, dev: Extent, tried: Rehearsal
+) -> tuple[list[Row], list[Problem]]:
+    config, device = job.config, device_of(job.config).type
+    time, tokens = _time(job, train, dev, tried)
+    batch = config.per_gpu_train_batch_size * world_size()
+    widest = -(-largest_micro_batch(train.blocks, batch) // world_size())
+    memory = estimate_memory(
+        parameter_bytes=tried.parameter_bytes,
+        trained_parameters=tried.trained_parameters,
+        measured_peak=tried.memory_peak,
+        measured_before=tried.memory_before,
+        measured_tokens=tried.largest_tokens,
+        largest_tokens=int(train.sample.lengths.max()) * widest,
+    )
+    training = estimate(tried.timings, tokens, _micro_batches(job, train)).seconds
+    speed = tokens * world_size() / max(training, 1e-9)
+    rows = [
+        ("time", f"{clock(time.low)} to {clock(time.high)}"),
+        ("speed", f"about {speed:,.0f} tokens a second in training"),
+        ("memory", f"{byte_size(memory.total)} per process on {device}"),
+    ]
+    return rows, check_memory(memory.total, available_memory(device), device=device)
+
+
+def _time(job: CorpusJob, train: Extent, dev: Extent, tried: Rehearsal) -> tuple[TimeEstimate, int]:
+    """Of the whole run, and the tokens that a process trains on."""
+    config = job.config
+    micro = _micro_batches(job, train)
+    tokens = int(micro * config.per_gpu_train_batch_size * train.block_tokens)
+    scored = _evaluations(job, train) * dev.blocks * dev.block_tokens
+    evaluated = int(scored / world_size())
+    return estimate(tried.timings, tokens, micro, evaluation_tokens=evaluated), tokens
+
+
+def _micro_batches(job: CorpusJob, train: Extent) -> int:
+    """Of all phases, on each process."""
+    steps = sum(steps_of(job.config, phase, train.blocks)[0] for phase in job.method.phases())
+    return steps * job.config.gradient_accumulation_steps
+
+
+def _evaluations(job: CorpusJob, train: Extent) -> int:
+    """How often dev is scored: in every phase, then once more, and by a teacher."""
+    config = job.config
+    if not config.do_eval:
+        return 0
+    count = 1 if job.method.teacher is None else 2
+    for phase in job.method.phases() if evaluates(config) else []:
+        total, per_epoch = steps_of(config, phase, train.blocks)
+        count += -(-total // (config.eval_steps or per_epoch))
+    return count
+
+
+def _disk(job: CorpusJob, train: Extent, dev: Extent) -> tuple[Row, list[Problem]]:
+    config, model = job.config, job.method.student
+    size = 4 if len(job.tokenizer) > SMALL_IDS else 2
+    prepared = size * (train.tokens + dev.tokens) + 8 * (train.blocks + dev.blocks)
+    parameters = count_parameters(model).total
+    needs = disk_needs(
+        Path(config.output_dir),
+        student_bytes=4 * parameters,
+        trained_parameters=parameters,
+        save_total_limit=config.save_total_limit,
+        keep_best=config.keep == "best",
+        cache_dir=Path(config.cache_dir) if config.cache_dir else None,
+        cache_bytes=prepared,
+    )
+    text = ", ".join(f"{need.what} {byte_size(need.size)}" for need in needs)
+    return ("disk", f"{text}; {size} bytes a token"), check_disk(needs)
