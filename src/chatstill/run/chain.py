@@ -170,7 +170,7 @@ def check_links(chain: Chain, console: Console) -> list[Plan]:
                     plans.append(level.preflight(job))
             except UserError as error:
                 faulty.add(link.name)
-                problems += [replace(p, place=f"{link.name}: {p.place}") for p in error.problems]
+                problems += [_of_link(p, link, stand_ins) for p in error.problems]
                 continue
             if not _is_kept(link):
                 folder = scratch / link.name
@@ -179,6 +179,14 @@ def check_links(chain: Chain, console: Console) -> list[Plan]:
     if problems:
         raise UserError(problems)
     return plans
+
+
+def _of_link(problem: Problem, link: Link, stand_ins: dict[str, str]) -> Problem:
+    """A problem with its link's name, and without the folders of networks that stand in."""
+    message = problem.message
+    for kept, stand_in in stand_ins.items():
+        message = message.replace(stand_in, kept)
+    return replace(problem, place=f"{link.name}: {problem.place}", message=message)
 
 
 def _open_link(link: Link, stand_ins: dict[str, str]) -> Job:
