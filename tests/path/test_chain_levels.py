@@ -195,9 +195,11 @@ def test_null_takes_a_key_of_the_file_out(chained, tmp_path):
     block = {"train": str(rows), "dev": str(rows), "text": "q", "text_pair": "r", "label": "l"}
     chained.values["data"] = block
     del chained.values["task_name"]
-    with refused("corpus.rows-with-labels", '"data": null'):
+    with refused("corpus.data-of-the-file", '"data": null'):
         chained.load()
-    chained.values["pipeline"][0]["data"] = None
+    name = chained.values["pipeline"][0].pop("task_name")
+    assert chained.load().links[0].loaded.config.data is not None, "its texts are the corpus"
+    chained.values["pipeline"][0] |= {"task_name": name, "data": None}
     links = chained.load().links
     assert links[0].loaded.config.data is None and links[0].loaded.config.task_name == "corpus"
     assert links[1].loaded.config.data is not None

@@ -61,12 +61,24 @@ def _of_level(
         return [source.problem(("task_name",), message, hint, code="corpus.method-of-a-task")]
     if not wants_corpus:
         return []
+    if (hidden := _hidden_corpus(keys, source)) is not None:
+        return [hidden]
     try:
         task = task_of(keys, plugins, "pretraining")
     except UserError as error:  # of its metric; an unknown task is told with its files
         return [problem for problem in error.problems if problem.place != "task_name"]
     unread = UNREAD if isinstance(task, TextsTask) else (*UNREAD, *OF_ROWS)
     return _unread(source, unread, has_teacher)
+
+
+def _hidden_corpus(keys: RunKeys, source: Source) -> Problem | None:
+    """A link that names the corpus, in a file that describes rows: those would be read in its place."""
+    of_the_link = "data" in source.of_the_file and "task_name" not in source.of_the_file
+    if keys.data is None or not (of_the_link and without_labels(keys.task_name)):
+        return None
+    message = f"'task_name' is '{keys.task_name}', but the file's block 'data' names what is read."
+    hint = "\"data\": null in the link takes the block out; without 'task_name' its texts are read."
+    return source.problem(("task_name",), message, hint, code="corpus.data-of-the-file")
 
 
 def level_of_folder(folder: Path) -> str:
