@@ -251,8 +251,8 @@ def test_other_vocabularies_and_missing_layers_are_told():
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"alpha_ce": 1, "level": "task"}, "on the task it is task_ce"),
-        ({"task_ce": 1}, "there it is alpha_ce"),
+        ({"alpha_ce": 1, "level": "task"}, "on a task it is called task_ce"),
+        ({"task_ce": 1}, "on a corpus it is called alpha_ce"),
         ({"task_pkd": 1}, "task level"),
         ({"alpha_clm": 1, "level": "task"}, "pre-training level"),
         ({"alpha_mlm": 1, "masking": "none"}, "'masking' is none"),

@@ -10,9 +10,10 @@ import torch
 import transformers as tf
 
 from chatstill import cli
+from chatstill.errors import UserError
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
-from tests.found import refused
+from tests.found import codes, refused
 
 from ..processes import run_processes
 from . import test_masked_lm as corpus_runs
@@ -338,3 +339,17 @@ def test_a_decoder_teaches_next_tokens(data, tmp_path):
     masked = values_for(data, tmp_path / "out2", teacher, allow_weak_teacher=True)
     with refused("terms.decoder-with-masks"):
         plan_of(masked, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"distillation": {"masking": "distilbrt"}}, "config.wrong-value"),
+        ({"distillation": {"task_ce": 1}}, "config.refused-value"),
+        ({"model_type": "MiniLMv3"}, "method.unknown"),
+    ],
+)
+def test_a_mistake_on_a_corpus_asks_for_no_teacher_of_a_task(data, teacher, tmp_path, change, code):
+    with pytest.raises(UserError) as error:
+        world.loaded(values_for(data, tmp_path / "out", teacher, **change), tmp_path)
+    assert codes(error.value.problems) == [code]

@@ -1,6 +1,7 @@
 """Whether a method and the rows it is given are of one level, and keys that mean nothing at it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..disk.json_file import known_object
 from ..disk.run_files import last_link
@@ -11,6 +12,9 @@ from ..tasks.texts import TextsTask
 from .schema import RunKeys
 from .source import Source
 from .task import task_of
+
+if TYPE_CHECKING:
+    from ..methods.base import Method
 
 UNREAD = (
     *("teacher_architectures", "teacher_output"),
@@ -79,6 +83,25 @@ def _hidden_corpus(keys: RunKeys, source: Source) -> Problem | None:
     message = f"'task_name' is '{keys.task_name}', but the file's block 'data' names what is read."
     hint = "\"data\": null in the link takes the block out; without 'task_name' its texts are read."
     return source.problem(("task_name",), message, hint, code="corpus.data-of-the-file")
+
+
+def level_as_written(
+    source: Source, keys: RunKeys, method: "type[Method] | None", default: str
+) -> str:
+    """That of a run whose method or knobs are at fault: what else is missing hangs on it.
+
+    Args:
+        source: The file; a method's block may say its level.
+        keys: A task of texts without labels is of the pre-training level.
+        method: None where it is not known.
+        default: Of a verb that runs none.
+    """
+    said = source.get((method.block, "level")) if method is not None else None
+    if said in ("task", "pretraining"):
+        return str(said)
+    if method is not None:
+        return method.level
+    return "pretraining" if keys.data is None and without_labels(keys.task_name) else default
 
 
 def level_of_folder(folder: Path) -> str:

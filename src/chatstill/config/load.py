@@ -11,7 +11,7 @@ from .alone import without_teacher
 from .compat import legacy
 from .compat.placeholders import clear_placeholders
 from .files import check_corpus, check_files
-from .level import level_of_folder, level_problems
+from .level import level_as_written, level_of_folder, level_problems
 from .methods import choose_method, read_blocks
 from .places import KeyPath, in_file_order
 from .resolved import resolve
@@ -143,7 +143,7 @@ def load_source(
     keys, found, faulty = _keys(source, blocks.known, blocks.homes)
     problems += found
     trained = choice.level_of(blocks.config)
-    level = trained or (level if choice.method is None else choice.method.level)
+    level = trained or level_as_written(source, keys, choice.method, level)
     needs_teacher = verb == "teach" or choice.method is None or choice.method.needs_teacher
     if not needs_teacher and level == "task" and choice.method is not None:
         keys, found = without_teacher(keys, source)

@@ -82,9 +82,9 @@ class OldKeys(BaseModel):
         off = "false" if isinstance(weight, bool) else "0"
         if weight and level != others:
             words = {"task": "task", "pretraining": "pre-training"}
-            at = {"task": "on the task", "pretraining": "there"}[level]
-            instead = f" ({at} it is {INSTEAD[name]})" if name in INSTEAD else ""
-            raise ValueError(f"belongs to the {words[others]} level{instead}; set it to {off}")
+            at = {"task": "on a task", "pretraining": "on a corpus"}[level]
+            instead = f"; {at} it is called {INSTEAD[name]}" if name in INSTEAD else ""
+            raise ValueError(f"belongs to the {words[others]} level{instead}. Set it to {off}")
         return weight
 
     @field_validator(*PRETRAINING, *OF_LOGITS, *OF_LAYERS)

@@ -90,7 +90,7 @@ def taught(config: RunConfig, method_class: type[Method], knobs: MethodConfig) -
         untaught = "its weights are random: config_file alone was given"
     elif head_missing(loaded):
         untaught = f"its weights lack {', '.join(loaded.report.missing[:3])}"
-    made = _Student(config, loaded.model, method_class, knobs, tokenizer)
+    made = _Student(config, loaded.model, method_class, knobs, tokenizer, with_head=not untaught)
     student, lines = method_class.build_student(knobs, loaded.model, made.spec())
     return Networks(
         student, loaded.model, tokenizer, [*notes, *made.notes, *lines], made.start, untaught
@@ -129,7 +129,10 @@ class _Student:
         method_class: type[Method],
         knobs: MethodConfig,
         tokenizer: PreTrainedTokenizerBase,
+        *,
+        with_head: bool,
     ) -> None:
+        self.copied = "embeddings and masked-LM head too" if with_head else "embeddings too"
         self.config, self.teacher, self.tokenizer = config, teacher, tokenizer
         self.block = config.student_architectures or StudentArchitecture()
         self.notes: list[str] = []
@@ -192,8 +195,7 @@ class _Student:
         total = count_layers(teacher.config)
         indices = initial_layers(total, self.layers, block.copy_layers or "first")
         student = copy_layers(teacher, self.layers, indices, config=self.shape)
-        rest = "embeddings and masked-LM head too"
-        lines = [f"the student starts as the teacher's layers {indices} (0-based); {rest}"]
+        lines = [f"the student starts as the teacher's layers {indices} (0-based); {self.copied}"]
         kind, theirs = self.block.model_type, teacher.config.model_type
         if kind is None or built_in(kind) or plain(kind) == plain(theirs):
             return student, lines
