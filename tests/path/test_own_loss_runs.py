@@ -45,6 +45,7 @@ def test_the_weights_of_the_lowest_loss_are_kept(run, monkeypatch):
     result = run(**FAST)
     metrics, losses = told(result.folder), seen_on_dev(result.folder)
     best = min(losses, key=losses.get)
+    assert len(set(losses.values())) == len(losses) > 3, "each look is a new one"
     assert best != max(losses), "the last step is not the best one, or this says nothing"
     assert (metrics["kept"]["rule"], metrics["kept"]["step"]) == ("best", best)
     assert metrics["dev"]["value"] == losses[best] == metrics["dev"]["metrics"]["loss"]
