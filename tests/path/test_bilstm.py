@@ -125,7 +125,7 @@ def test_terms_of_layers_are_refused_by_name(run):
         run("check", **{**BILSTM, "distillation": terms})
 
 
-@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("fixed", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, tmp_path, fixed):
     changes = {**BILSTM, "num_train_epochs": 3, "save_steps": 3}
     changes |= network(layers=2, train_vectors=not fixed)
@@ -142,7 +142,7 @@ EXACT = {
 }
 
 
-@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("fixed", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_two_processes_make_the_student_of_one(shared, teacher_of, tmp_path, fixed):
     teacher = teacher_of()
     exact = {**EXACT, **network(dropout=0.0, layers=2, train_vectors=not fixed)}

@@ -40,7 +40,7 @@ def start(tmp_path_factory):
     return network(tmp_path_factory.mktemp("start"), "roberta", dropout=0.0)
 
 
-@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize("accumulation", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", MASKINGS)
 def test_two_processes_make_the_network_of_one(data, start, tmp_path, name, accumulation):
     exact = {"training_arguments": {"optim": "sgd"}, "learning_rate": 0.2, "keep": "last"}

@@ -185,7 +185,9 @@ def test_two_processes_make_the_student_of_one(configured, tmp_path, kind):
     assert losses[0] and losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-@pytest.mark.parametrize("cached", [False, True], ids=["live", "stored"])
+@pytest.mark.parametrize(
+    "cached", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["live", "stored"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_in_each_phase_it_ends_as_an_unbroken_run(configured, tmp_path, kind, cached):
     options = {"teacher_cache": cached, "keep": "best", "eval_steps": 2}

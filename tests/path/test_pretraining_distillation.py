@@ -154,7 +154,7 @@ def test_killed_and_started_again_it_ends_as_unbroken(data, teacher, tmp_path):
     broken.kill_again_and_again("again", random.Random(reseeded(2)), times=3, least=1)
 
 
-@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize("accumulation", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_two_processes_make_the_student_of_one(data, teacher, tmp_path, accumulation):
     exact = {"training_arguments": {"optim": "sgd"}, "learning_rate": 0.02, "keep": "last"}
     exact |= {"gradient_accumulation_steps": accumulation, "num_train_epochs": 2}
