@@ -204,6 +204,8 @@ def test_an_interrupt_ends_processes_in_the_middle_of_a_text(few, my_module):
 
 
 SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 import os, sys
 sys.path.insert(0, sys.argv[1])
 from chatstill.text import cutting
