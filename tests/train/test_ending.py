@@ -30,4 +30,7 @@ def test_the_better_of_two_best_weights_is_taken(tmp_path, terms, lower, kept):
         publish_weights(store.path(0, step, best=True), marked, selection)
     results, ended = end_phases(method, store, [12], keep="best", seed=1, lower_is_better=lower)
     assert (results[0].best_step, ended.step) == (kept, kept)
-    assert float(dict(StageModule(method, method.phases()[0]).trained_state())[name].mean()) == kept
+    assert (
+        float(dict(StageModule(method, method.phases()[0]).trained_state())[name].detach().mean())
+        == kept
+    )
