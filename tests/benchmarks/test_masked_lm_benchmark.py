@@ -60,7 +60,7 @@ def test_cells_are_found_again_and_others_are_others(tmp_path):
     folders = [cell.folder for cell in cells]
     assert len(set(folders)) == 4 and folders == [cell.folder for cell in again]
     assert folders[0] != longer[0].folder and folders[1] == longer[1].folder  # plain: capped
-    assert all(cell.steps <= 120 for cell in cells)
+    assert all(cell.steps <= 48 for cell in cells)
 
 
 def test_a_cell_that_is_there_is_not_run(tmp_path):
