@@ -123,6 +123,22 @@ def test_only_what_is_read_is_kept_and_the_teacher_stops_there():
     assert not needs["teacher"].vocabulary and not method.trains_outputs
 
 
+def test_of_a_layer_the_parts_that_no_term_reads_are_left_alone():
+    """Queries and keys of the last layer reach nothing that relations of its values read."""
+    terms = {"v": {"feature": "relations", "of": "values", "loss": "kl", "layer_map": "only_top"}}
+    method = method_of(masking="none", terms=terms)
+    method.begin(method.phases()[0])
+    last = method.student.bert.encoder.layer[-1]
+    assert last.attention.self.value.weight.requires_grad
+    for part in (last.attention.self.query, last.attention.self.key, last.output):
+        assert not any(p.requires_grad for p in part.parameters())
+    before = method.student.bert.encoder.layer[0]
+    assert all(p.requires_grad for p in before.parameters())
+    found, _ = shares_of(method)
+    trained = [p for p in method.student.parameters() if p.requires_grad]
+    assert found["v"] > 0 and all(p.grad is not None for p in trained), "DDP waits for every one"
+
+
 def test_heads_that_do_not_fit_are_told():
     narrow = network(2, width=6, seed=1)
     found = method_of(narrow, **block("MiniLMv2")).problems()

@@ -73,7 +73,8 @@ def test_distilbert_teaches_a_student_of_half_the_layers(made, teacher):
         folder / "student", output_loading_info=True
     )
     assert not info["missing_keys"] and student.config.num_hidden_layers == 1
-    assert f"teacher loss = {found['teacher']['value']:.6g}" in said
+    for name in ("loss", "masked_acc"):
+        assert f"teacher {name} = {found['teacher']['metrics'][name]:.6g}" in said
 
 
 def test_the_student_starts_evenly_spread_unless_it_is_told_otherwise(data, tmp_path):
@@ -287,6 +288,15 @@ def test_teachers_of_other_families(data, tmp_path, kind, model_type):
     corpus_runs.run({k: v for k, v in values.items() if v is not None}, tmp_path / "c")
     student = tf.AutoModel.from_pretrained(tmp_path / "out" / "student")
     assert student.config.num_hidden_layers == 1 and student.config.model_type == kind
+
+
+def test_a_stored_teacher_is_refused_or_has_no_effect(data, teacher, tmp_path):
+    """Masked tokens are drawn anew; without masks a teacher runs live all the same."""
+    with refused("cache.tokens-are-drawn"):
+        world.loaded(values_for(data, tmp_path / "out", teacher, teacher_cache=True), tmp_path)
+    changes = {"teacher_cache": True, "model_type": "MiniLM"}
+    loaded = world.loaded(values_for(data, tmp_path / "out", teacher, **changes), tmp_path)
+    assert codes(loaded.warnings) == ["corpus.key-without-effect"]
 
 
 def test_probabilities_beyond_a_layers_window_are_warned_of(data, tmp_path):

@@ -1,14 +1,16 @@
 """A tiny model, a tiny data source and an engine around them, built anew for every test."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 from chatstill.config.schema import RunConfig
+from chatstill.data.masking import Masking
 from chatstill.methods.base import RunValues
 from chatstill.methods.finetune import Config as FineTuneConfig
 from chatstill.methods.finetune import FineTune
@@ -97,11 +99,23 @@ EVERYTHING = {"task_ce": 1, "task_cros": 1, "hidden_mse": 1, "att_mse": 0.5, "ta
 
 
 def build_method(name: str, dropout: float = 0.1, epochs: float = 2, **knobs):
-    """``finetune``; ``theseus`` from 4 layers to 2; ``matches`` from 4 x 16 to 2 x 8, projected."""
+    """``finetune``; ``theseus`` from 4 layers to 2; ``matches`` from 4 x 16 to 2 x 8, projected.
+
+    ``on a corpus``: DistilBERT's terms, tokens masked, from 4 layers to 2.
+    """
     run = RunValues(num_train_epochs=epochs, learning_rate=1e-2)
     if name == "finetune":
         student = tiny_bert(2, dropout)
         return FineTune(FineTuneConfig(), student, None, objective="cross_entropy", run=run)
+    if name == "on a corpus":
+        special = np.arange(40) < 5
+        run = replace(run, masking=Masking(4, special, 0.3))
+        student, teacher = (
+            BertForMaskedLM(tiny_bert(layers, dropout, seed).config)
+            for layers, seed in ((2, 1), (4, 0))
+        )
+        terms = MatchesConfig(level="pretraining", alpha_ce=5, alpha_mlm=2, alpha_cos=1)
+        return Matches(terms, student, teacher, objective="cross_entropy", run=run)
     if name == "matches":
         student, teacher = tiny_bert(2, dropout, seed=1, width=8), tiny_bert(4, dropout)
         terms = MatchesConfig(**(knobs or EVERYTHING))

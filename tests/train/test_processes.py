@@ -91,7 +91,13 @@ FSDP2 = {
 
 @pytest.mark.parametrize(
     ("name", "optimizer"),
-    [("finetune", SGD), ("theseus", SGD), ("theseus", ROUGH), ("matches", SGD)],
+    [
+        ("finetune", SGD),
+        ("theseus", SGD),
+        ("theseus", ROUGH),
+        ("matches", SGD),
+        ("on a corpus", SGD),
+    ],
 )
 def test_fsdp2_equals_one_process(tmp_path, name, optimizer):
     """Smoke test of sharded training, its checkpoints, and the kept network."""

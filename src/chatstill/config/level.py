@@ -38,7 +38,8 @@ def level_problems(
     if level is None or not (keys.task_name or keys.data is not None):
         return []
     drawn = _drawn_tokens(source) if draws and keys.teacher_cache is True else []
-    return [*drawn, *_of_level(keys, source, level, plugins, has_teacher)]
+    unread = () if draws else ("teacher_cache",)  # on a corpus a teacher runs live
+    return [*drawn, *_of_level(keys, source, level, plugins, has_teacher, unread)]
 
 
 def _drawn_tokens(source: Source) -> list[Problem]:
@@ -52,7 +53,12 @@ def _drawn_tokens(source: Source) -> list[Problem]:
 
 
 def _of_level(
-    keys: RunKeys, source: Source, level: str, plugins: tuple[str, ...], has_teacher: bool
+    keys: RunKeys,
+    source: Source,
+    level: str,
+    plugins: tuple[str, ...],
+    has_teacher: bool,
+    unread: tuple[str, ...],
 ) -> list[Problem]:
     is_corpus = keys.data is None and without_labels(keys.task_name)
     wants_corpus = level == "pretraining"
@@ -71,7 +77,7 @@ def _of_level(
         task = task_of(keys, plugins, "pretraining")
     except UserError as error:  # of its metric; an unknown task is told with its files
         return [problem for problem in error.problems if problem.place != "task_name"]
-    unread = UNREAD if isinstance(task, TextsTask) else (*UNREAD, *OF_ROWS)
+    unread += UNREAD if isinstance(task, TextsTask) else (*UNREAD, *OF_ROWS)
     return _unread(source, unread, has_teacher)
 
 

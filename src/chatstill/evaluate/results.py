@@ -156,7 +156,10 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
     lines += [f"warning = {text}" for text in dev.get("warnings", ())]
     teacher = metrics.get("teacher")
     if teacher:
-        lines.append(f"teacher {teacher['main']} = {teacher['value']:.6g}")
+        shown_of_it = (
+            teacher["metrics"] if dev.get("unit") else [teacher["main"]]
+        )  # of blocks there are few
+        lines += [f"teacher {name} = {teacher['metrics'][name]:.6g}" for name in shown_of_it]
         if metrics.get("ratio") is not None:
             lines.append(f"ratio to the teacher = {metrics['ratio']:.4f}")
         lines += [f"{BETWEEN[k]} = {v:.4f}" for k, v in metrics["agreement"].items()]

@@ -8,13 +8,14 @@ over terms of weight x sum / count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..errors import Problem
 from ..figures import counted
 from ..terms.extremes import extremes
+from ..terms.rows import OF_ATTENTION
 from ..terms.spec import Shape, TermSpec, needs_of, resolve, several_poolings
 from ._masking import masked_batch
 from ._matches import Config
@@ -142,7 +143,7 @@ class Matches(Method):
 
         self.student.requires_grad_(True)
         with torch.enable_grad():  # wherever this is asked from
-            read = _read_once(self.student, self.needs(phase)["student"])
+            read = _read_once(self.student, self.specs)
             train_what_is_read(self.student, read)
         return ProjectedStudent(self.student, self.projections)
 
@@ -227,21 +228,23 @@ def _of_layer(features: Features, spec: TermSpec, pair: Pair) -> Tensor:
     return states[pair[0]]
 
 
-def _read_once(student: PreTrainedModel, needs: Needs) -> list[Tensor]:
-    """Everything that is read of the student, for one row of four tokens, without dropout."""
+def _read_once(student: PreTrainedModel, specs: Sequence[TermSpec]) -> list[Tensor]:
+    """Everything that terms read of the student, for one row of four tokens, without dropout."""
     import torch
 
     from ..features.probe import probe_batch
     from ..models.reading import read_features
     from ..models.structure import structural_copy
+    from ..terms.compute import attention_read
 
     trial = structural_copy(student).train(False)  # some networks change with a short row
     device = next((p.device for p in student.parameters()), torch.device("cpu"))
-    found = read_features(trial, probe_batch(device), needs)
+    found = read_features(trial, probe_batch(device), needs_of(specs, 0))
     read = [*found.hidden_states.values(), *found.cls.values()]
-    read += [tensor for own in found.attention.values() for tensor in (own.query, own.key)]
-    if needs.values:
-        read += [own.value for own in found.attention.values() if own.value is not None]
+    for spec in specs:
+        if spec.row.feature in OF_ATTENTION:
+            for pair in spec.pairs:
+                read += attention_read(spec, found.attention[pair.student])
     if found.head is not None and found.vocabulary is not None:
         read.append(torch.nn.functional.linear(found.head, *found.vocabulary))
     return read + [tensor for tensor in (found.logits, found.vector) if tensor is not None]

@@ -202,12 +202,24 @@ def _scores(
     )
 
 
+def attention_read(spec: TermSpec, kept: QueryKeyValue) -> list[Tensor]:
+    """What of a layer's attention a term reads."""
+    if spec.row.of is None:
+        return [kept.query, kept.key]
+    return [_related(spec, kept)]
+
+
+def _related(spec: TermSpec, kept: QueryKeyValue) -> Tensor:
+    found = {"queries": kept.query, "keys": kept.key, "values": kept.value}[spec.row.of or ""]
+    assert found is not None
+    return found
+
+
 def _products(spec: TermSpec, kept: QueryKeyValue) -> tuple[Tensor, Tensor, float]:
     """What probabilities are the softmax of: queries with keys, or one of them with itself."""
     if spec.row.feature == "attention_probabilities":
         return kept.query, kept.key, kept.scaling
-    states = {"queries": kept.query, "keys": kept.key, "values": kept.value}[spec.row.of or ""]
-    assert states is not None
+    states = _related(spec, kept)
     if spec.row.heads is not None:
         states = losses.in_heads(states, spec.row.heads)
     return states, states, states.shape[-1] ** -0.5

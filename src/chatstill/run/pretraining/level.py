@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.save import save_student
 from .job import open_job
+from .networks import network_to_keep
 from .plan import preflight
 from .results import evaluate_folder as evaluate
-from .results import network_to_keep, refuse_prediction
+from .results import refuse_prediction
 from .results import report_run as report
 from .train import prepare_corpus, scored
 from .train import train_job as train
@@ -33,7 +34,7 @@ def without_networks(config: RunConfig, method_class: type[Method]) -> list[Prob
 
 def stand_in(job: CorpusJob, folder: Path) -> None:
     """As the run itself writes it."""
-    save_student(network_to_keep(job), job.tokenizer, folder, ())
+    save_student(network_to_keep(job.method), job.tokenizer, folder, ())
 
 
 def renew_data_report(job: CorpusJob, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -95,6 +95,12 @@ def taught(config: RunConfig, method_class: type[Method], knobs: MethodConfig) -
     return Networks(
         student, loaded.model, tokenizer, [*notes, *made.notes, *lines], made.start, untaught
     )
+
+
+def network_to_keep(method: Method) -> Any:
+    """The network that is written: without a head that nobody trained, which would pass for one that was."""
+    kept: Any = method.kept()
+    return kept if method.trains_outputs else kept.base_model
 
 
 def _block(config: RunConfig, message: str, hint: str) -> Architecture:

@@ -17,6 +17,7 @@ from ...train.precision import precision_of
 from ...train.steps import batch_text
 from .cost import Extent, costs, measure
 from .masking import masking_rows
+from .networks import network_to_keep
 from .teacher import check_masked
 
 if TYPE_CHECKING:
@@ -60,19 +61,20 @@ def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
         hint = "Give more text, or a lower max_seq_length."
         path = job.corpus.train.name
         problems.append(Problem(path, message, hint, code="corpus.too-small"))
-    path, scored = job.corpus.dev.name, SCORED * dev.tokens
+    path, share = job.corpus.dev.name, SCORED if job.method.trains_outputs else 1.0
+    scored = share * dev.tokens
     if not dev.blocks:
         message = "the tokenizer finds no token in it"
         problems.append(Problem(path, message, code="corpus.no-token"))
     elif job.config.do_eval and scored < FEW:
         message = f"about {scored:.0f} tokens of the held-out text are scored: figures say little"
-        hint = f"Give a dev.txt of {FEW / SCORED:,.0f} tokens or more."
+        hint = f"Give a dev.txt of {FEW / share:,.0f} tokens or more."
         problems.append(Problem(path, message, hint, "warning", code="corpus.little-held-out"))
     return problems
 
 
 def _networks(job: CorpusJob, told: str) -> Section:
-    student, teacher = job.method.student, job.method.teacher
+    student, teacher = network_to_keep(job.method), job.method.teacher
     rows = [] if teacher is None else _network("teacher", teacher)
     rows += [("", told)] if told else []
     rows += _network("network" if teacher is None else "student", student)

@@ -45,6 +45,7 @@ from ..results import (
     network_lines,
 )
 from .job import reading_problems
+from .networks import network_to_keep
 from .texts import corpus_from
 
 OF_TEXTS = "figures of = the rows' texts, whose tokens are predicted; labels are not read"
@@ -59,7 +60,7 @@ def report_run(
 ) -> dict[str, Any] | None:
     """Writes the kept network and, with ``do_eval``, its figures."""
     target = folder / "student"
-    kept = network_to_keep(job)
+    kept = network_to_keep(job.method)
     converted = job.config.preprocess if isinstance(job.task, TextsTask) else None
     extras = {"preprocess": converted} if converted else {}
     save_student(kept, job.tokenizer, target, (), extras=extras)
@@ -114,12 +115,6 @@ def report_run(
     if metrics is not None:
         write_run_report(folder)
     return metrics
-
-
-def network_to_keep(job: CorpusJob) -> Any:
-    """The network that is written: without a head that nobody trained, which would pass for one that was."""
-    kept: Any = job.method.kept()
-    return kept if job.method.trains_outputs else kept.base_model
 
 
 def figures_of(task: Task, scores: np.ndarray) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from typing_extensions import override
 
 from ....features.base import Features, Needs
+from ..second_text import second_text
 from .layers import BiLstmLayers, pooled_by, words_first
 
 
@@ -173,12 +174,7 @@ class BiLstmForSequenceClassification(PreTrainedModel):
         real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
         if self.config.texts == 1:
             return [real]
-        if types is not None:
-            second = types == 1
-        elif self.config.sep_token_id is None:
-            second = torch.zeros_like(real)
-        else:
-            second = (ids == self.config.sep_token_id).long().cumsum(-1) > 0
+        second = second_text(ids, types, self.config.sep_token_id)
         return [real & ~second, real & second]
 
     def _logits(self, vectors: Sequence[Tensor]) -> Tensor:

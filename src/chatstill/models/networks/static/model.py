@@ -12,6 +12,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from typing_extensions import override
 
 from ....features.base import Features, Needs
+from ..second_text import second_text
 
 
 class StaticConfig(PretrainedConfig):
@@ -144,12 +145,7 @@ class StaticForSequenceClassification(PreTrainedModel):
         return found
 
     def _second(self, ids: Tensor, types: Tensor | None) -> Tensor:
-        """(B, L) whether a token is of the second text: by token types, else by the first separator."""
-        if types is not None:
-            return types == 1
-        if self.config.sep_token_id is None:
-            return torch.zeros_like(ids, dtype=torch.bool)
-        return (ids == self.config.sep_token_id).cumsum(-1) > 0
+        return second_text(ids, types, self.config.sep_token_id)
 
     def _logits(self, states: Tensor, weights: Tensor, second: Tensor) -> Tensor:
         if self.config.texts == 1:
