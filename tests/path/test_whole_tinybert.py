@@ -56,6 +56,17 @@ def test_it_goes_from_general_distillation_to_the_tasks_metric(filled, tmp_path)
     assert moved, "step 1 trains on from the general student"
 
 
+def test_alone_its_student_starts_where_the_task_began(filled, tmp_path):
+    """From the general student, which no label taught: not from the teacher's layers."""
+    filled["compare_alone"] = True
+    path = tmp_path / "my.json"
+    path.write_text(json.dumps(filled), encoding="utf-8")
+    *_, alone = load_chain(path, [], verb="distill").links
+    assert alone.name == "alone" and [*alone.after] == ["general"]
+    block = alone.loaded.config.student_architectures
+    assert Path(block.model_name_or_path) == tmp_path / "out" / "general" / "student"
+
+
 def test_it_asks_for_two_networks_and_no_more(filled, tmp_path):
     for key in TEACHERS:
         filled[key]["model_name_or_path"] = f"must feed this value: {key}"

@@ -119,14 +119,32 @@ def _add_own_keys(source: Source, link: Source) -> None:
             link.put((key,), copy.deepcopy(value), source.place(("compare_alone", key)))
 
 
-def _method(link: Source) -> "type[Method] | None":
-    """The method that a link's file names; None where it cannot be found."""
+def _file(link: Source) -> lookup.MethodFile | None:
+    """The method file that a link names; None where it cannot be found: told where the link is read."""
     name, own = (_word(link, key) for key in ("model_type", "configuration_file"))
     try:
-        file = lookup.find_method_file(name, own, lookup.method_names())
+        return lookup.find_method_file(name, own, lookup.method_names())
+    except UserError:
+        return None
+
+
+def _method(link: Source) -> "type[Method] | None":
+    """The method that a link's file names."""
+    if (file := _file(link)) is None:
+        return None
+    try:
         return lookup.method(file.method)
     except UserError:  # told where the link itself is read
         return None
+
+
+def _on_a_corpus(link: Source) -> bool:
+    """Whether a link is of the pre-training level, by its block, its method's file, or the method itself."""
+    file, method = _file(link), _method(link)
+    if file is None or method is None:
+        return False
+    block = {**file.defaults.get(method.block, {}), **(link.get((method.block,)) or {})}
+    return bool(block.get("level", method.level) != "task")
 
 
 def _maker(last: Source) -> "type[Method] | None":
@@ -137,12 +155,8 @@ def _maker(last: Source) -> "type[Method] | None":
 
 def _student_of_its_method(link: Source) -> Mapping[str, object]:
     """What the method's file says of the student, which goes with the method otherwise."""
-    name, own = (_word(link, key) for key in ("model_type", "configuration_file"))
-    try:
-        file = lookup.find_method_file(name, own, lookup.method_names())
-    except UserError:  # told where the link itself is read
-        return {}
-    found = file.defaults.get(STUDENT, {})
+    file = _file(link)
+    found = {} if file is None else file.defaults.get(STUDENT, {})
     return found if isinstance(found, dict) else {}
 
 
@@ -206,7 +220,7 @@ def _root(links: Sources, block: str) -> tuple[Source, list[Source]]:
     passed: list[Source] = []
     while (name := _named(here, block)).startswith(LINK) and here not in passed:
         before = links.get(name.removeprefix(LINK), next(iter(links.values())))
-        if (method := _method(before)) is not None and method.level != "task":
+        if _on_a_corpus(before):
             break
         passed.append(here)
         here = before
