@@ -8,8 +8,8 @@ backend cut instead costs memory beyond bounds: it keeps every combination of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..errors import Problem, UserError
 from ..text.longest_first import longest_first
 from ..text.plain_ids import plain_ids
 from ..text.tokenizers import tokenizer_fingerprint
+from .row_layout import Layout, learn_layout, with_sides
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,22 +27,6 @@ if TYPE_CHECKING:
     from .columns import TokenColumn
 
     Tokenizer = PreTrainedTokenizerBase
-
-PROBES = (("hello", "good day"), ("a", "b c"), ("的", "我 是"), ("1", "2 3"))
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """What stands before, between and after the texts (ids and types), and the texts' types."""
-
-    ids: tuple[list[int], list[int], list[int]]
-    types: tuple[list[int], list[int], list[int]]
-    type_a: int
-    type_b: int
-
-    @property
-    def size(self) -> int:
-        return sum(len(part) for part in self.ids)
 
 
 class RowEncoder:
@@ -70,9 +55,11 @@ class RowEncoder:
         self.lengths = lengths
         self.mark_sides = mark_sides
         self.computed = tuple(computed)
+        # Several ids a word: rows are lists of words then, which lengths count and cuts leave whole.
+        self._words_of_all: Any = getattr(tokenizer, "words_of_all", None)
         self.columns: Sequence[Column] = [one.column for one in computed]
-        self._single: _Layout | None = None
-        self._pair: _Layout | None = None
+        self._single: Layout | None = None
+        self._pair: Layout | None = None
         self.padding_side: str = tokenizer.padding_side
         self.pad_token_type_id = int(getattr(tokenizer, "pad_token_type_id", 0) or 0)
         fillers = (tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id)
@@ -106,6 +93,7 @@ class RowEncoder:
             room = self.lengths.max_seq_length - layout.size
             part_a, part_b = self._cut(row_a, row_b, room, oldest_first=bool(with_context[row]))
             cut[row] = len(part_a) + len(part_b) < len(row_a) + len(row_b)
+            part_a, part_b = self._flat(part_a), self._flat(part_b)
             if layout.size + len(part_a) + len(part_b) == 0:
                 part_a = [self._filler]  # no network can read a row of nothing
             before, between, after = layout.ids
@@ -133,11 +121,19 @@ class RowEncoder:
             "versions": [tokenizers.__version__, transformers.__version__],
         }
 
-    def _plain(self, texts: list[str]) -> list[list[int]]:
-        """Ids of texts without special tokens, uncut; equal texts (queries) are tokenised once."""
+    def _plain(self, texts: list[str]) -> list[list[Any]]:
+        """Ids of texts without special tokens, uncut; equal texts (queries) are tokenised once.
+
+        Words of ids, where a word is several.
+        """
         different = list(dict.fromkeys(texts))
-        found = dict(zip(different, self.ids_of(different), strict=True))
+        made = self._words_of_all or self.ids_of
+        found = dict(zip(different, made(different), strict=True))
         return [found[text] for text in texts]
+
+    def _flat(self, part: list[Any]) -> list[int]:
+        """The ids of what ``_plain`` gave."""
+        return part if self._words_of_all is None else [number for word in part for number in word]
 
     @property
     def around(self) -> tuple[list[int], list[int]]:
@@ -158,7 +154,7 @@ class RowEncoder:
             return [one.ids for one in backend.encode_batch_fast(texts, add_special_tokens=False)]
         return plain_ids(self.tokenizer, texts)
 
-    def _put_before(self, rows: list[list[int]], contexts: Sequence[tuple[str, ...]]) -> None:
+    def _put_before(self, rows: list[list[Any]], contexts: Sequence[tuple[str, ...]]) -> None:
         """Puts the turns of each context before its row, in place."""
         turns = iter(self._plain([turn for context in contexts for turn in context]))
         separator = self._separator()
@@ -166,16 +162,16 @@ class RowEncoder:
             before = [token for _ in context for token in (*next(turns), *separator)]
             rows[number] = before + rows[number]
 
-    def _separator(self) -> list[int]:
+    def _separator(self) -> list[Any]:
         """What stands between turns: the separator, else the end token, else a line end."""
         for token in (self.tokenizer.sep_token_id, self.tokenizer.eos_token_id):
             if token is not None:
-                return [int(token)]
+                return [int(token) if self._words_of_all is None else (int(token),)]
         return self._plain(["\n"])[0]
 
     def _cut(
-        self, row_a: list[int], row_b: list[int], room: int, oldest_first: bool
-    ) -> tuple[list[int], list[int]]:
+        self, row_a: list[Any], row_b: list[Any], room: int, oldest_first: bool
+    ) -> tuple[list[Any], list[Any]]:
         """Cut each text to its length, then the longer one first until both fit into ``room``."""
         num_a, num_b = len(row_a), len(row_b)
         if self.lengths.max_query_length is not None:
@@ -191,13 +187,13 @@ class RowEncoder:
             part_a = part_a[size:] if part_a[:size] == separator else part_a
         return part_a, row_b[len(row_b) - num_b :] if left else row_b[:num_b]
 
-    def _layout(self, *, pair: bool) -> _Layout:
+    def _layout(self, *, pair: bool) -> Layout:
         known = self._pair if pair else self._single
         if known is not None:
             return known
-        layout = _learn_layout(self.tokenizer, self._plain, pair=pair)
+        layout = learn_layout(self.tokenizer, self.ids_of, pair=pair)
         if self.mark_sides and not any([*layout.types[1], *layout.types[2], layout.type_b]):
-            layout = _with_sides(layout)
+            layout = with_sides(layout)
         if self.lengths.max_seq_length < layout.size + 1 + pair:
             message = (
                 f"{self.lengths.max_seq_length} leaves no room for the texts: "
@@ -221,74 +217,3 @@ def _plain_backend(tokenizer: Tokenizer) -> Any:
     if method is not getattr(PreTrainedTokenizerFast, "_encode_plus", False):
         return None
     return tokenizer.backend_tokenizer
-
-
-def _learn_layout(
-    tokenizer: Tokenizer, plain: Callable[[list[str]], list[list[int]]], *, pair: bool
-) -> _Layout:
-    """Read off where a tokenizer puts the texts on one pair of probes, test it on the others."""
-    layout = None
-    for text_a, text_b in PROBES:
-        whole = tokenizer(
-            [text_a],
-            [text_b] if pair else None,
-            truncation=False,
-            padding=False,
-            return_attention_mask=False,
-            return_token_type_ids=True,
-            verbose=False,
-        )
-        ids, types = whole["input_ids"][0], whole["token_type_ids"][0]
-        ids_a, ids_b = plain([text_a])[0], plain([text_b])[0] if pair else []
-        if not ids_a or (pair and not ids_b):
-            continue
-        found = _match(ids, types, ids_a, ids_b)
-        if found is None or (layout is not None and found != layout):
-            layout = None
-            break
-        layout = found
-    if layout is None:
-        message = f"{type(tokenizer).__name__} does not join texts in a fixed way"
-        raise UserError(
-            Problem(
-                "tokenizer", message, "take another tokenizer", code="tokenizer.joins-differently"
-            )
-        )
-    return layout
-
-
-def _with_sides(layout: _Layout) -> _Layout:
-    """Types 0 up to the separator of the first text, 1 after it, where the tokenizer gives none."""
-    between, after = layout.ids[1], layout.ids[2]
-    first = between[:1]
-    types = (
-        [0] * len(layout.ids[0]),
-        [0] * len(first) + [1] * (len(between) - 1),
-        [1] * len(after),
-    )
-    return _Layout(layout.ids, types, 0, 1)
-
-
-def _match(ids: list[int], types: list[int], ids_a: list[int], ids_b: list[int]) -> _Layout | None:
-    """The first text at its first place, the second at its last place after it."""
-    starts = [at for at in range(len(ids)) if ids[at : at + len(ids_a)] == ids_a]
-    if not starts:
-        return None
-    start_a, end_a = starts[0], starts[0] + len(ids_a)
-    if not ids_b:
-        parts = (slice(0, start_a), slice(end_a, end_a), slice(end_a, None))
-        type_b = types[start_a]
-    else:
-        places = [at for at in range(end_a, len(ids)) if ids[at : at + len(ids_b)] == ids_b]
-        if not places:
-            return None
-        start_b, end_b = places[-1], places[-1] + len(ids_b)
-        parts = (slice(0, start_a), slice(end_a, start_b), slice(end_b, None))
-        type_b = types[start_b]
-    before, between, after = parts
-    return _Layout(
-        ids=(ids[before], ids[between], ids[after]),
-        types=(types[before], types[between], types[after]),
-        type_a=types[start_a],
-        type_b=type_b,
-    )
