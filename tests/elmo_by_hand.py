@@ -16,6 +16,7 @@ SIZES = {
     "layers": 2,
     "clip": 0.4,  # of small weights as much is clipped as 3 clips of large ones
     "residual": True,
+    "scale": 0.7,  # of the weights
 }
 
 
@@ -66,7 +67,8 @@ def arrays_of(seed: int = 0, **changes) -> dict[str, np.ndarray]:
             shapes[f"{cell}/B"] = (4 * size["cell"],)
             shapes[f"{cell}/W_P_0"] = (size["cell"], size["width"])
     return {
-        name: generator.normal(0, 0.7, shape).astype(np.float32) for name, shape in shapes.items()
+        name: generator.normal(0, size["scale"], shape).astype(np.float32)
+        for name, shape in shapes.items()
     }
 
 

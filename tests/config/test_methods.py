@@ -292,7 +292,6 @@ def test_a_configuration_file_that_is_not_there(world):
     ("name", "what"),
     [
         ("LTD-BERT", "LTD-BERT"),
-        ("ELMoDistill", "the ELMo student"),
     ],
 )
 def test_a_method_of_a_later_release_is_told_as_that(world, name, what):

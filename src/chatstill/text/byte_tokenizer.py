@@ -99,7 +99,7 @@ class ByteTokenizer(WordTokenizer):
         return " ".join(word for word in (*words, data.decode("utf-8", "ignore")) if word)
 
     @override
-    def prepare_for_model(
+    def prepare_for_model(  # type: ignore[override]
         self,
         ids: list[int],
         pair_ids: list[int] | None = None,
