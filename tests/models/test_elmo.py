@@ -290,6 +290,14 @@ def test_the_arrays_of_the_file_are_taken_bit_for_bit(tmp_path):
     assert np.array_equal(model.tokens.characters.detach(), arrays["char_embed"])
 
 
+@pytest.mark.parametrize("norm", ["batch", "row"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_layer_of_one_number_alone_is_normed_to_zeros(norm, dtype):
+    """Its variance is 0, and the little number beside it is 0 in 16 bits."""
+    layer, mask = torch.full((1, 3, 4), 0.5, dtype=dtype), torch.ones(1, 3, dtype=torch.bool)
+    assert not ScalarMix(1, norm)([layer], mask).any()
+
+
 @pytest.mark.parametrize("fine_tune", [False, True])
 def test_half_precision_stays_finite(tmp_path, fine_tune):
     model, tokenizer, _ = student(write_elmo(tmp_path, seed=3), pairs=True, fine_tune=fine_tune)

@@ -70,7 +70,9 @@ def test_its_folder_says_what_it_is(made, files):
     assert "the student reads the bytes of words, cut by 'words'" in said
     config = json.loads((folder / "student" / "config.json").read_text("utf-8"))
     assert (config["model_type"], config["texts"], config["hidden_size"]) == ("elmo", 2, 24)
-    assert "import chatstill.auto" in (folder / "student" / "README.md").read_text("utf-8")
+    card = (folder / "student" / "README.md").read_text("utf-8")
+    assert "import chatstill.auto" in card and "32 words" in card and "tokens" not in card
+    assert " bytes, 0.0 % of rows cut" in said and " tokens, 0.0 %" not in said
     assert str(files) not in (folder / "student" / "config.json").read_text("utf-8")
 
 
@@ -183,6 +185,10 @@ def test_two_of_one_kind_and_a_damaged_file_stop_the_run_before_it_starts(run, f
     (folder / "options.json").write_text("{}")
     with refused("elmo.files-not-found", "my_options.json", "options.json"):
         run("check", **ELMO, **network(folder))
+    with refused("network.start-is-a-file", str(folder)):
+        run("check", **ELMO, **network(folder / "my_weights.hdf5"))
+    with refused("elmo.files-not-found"):
+        run("check", data="\0", **ELMO, **network(None))
     folder = write_elmo(tmp_path / "nan")
     with h5py.File(folder / "my_weights.hdf5", "r+") as file:
         file["CNN_proj/b_proj"][0] = np.nan

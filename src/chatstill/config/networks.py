@@ -71,6 +71,15 @@ def with_start_files(keys: RunKeys, source: Source) -> tuple[RunKeys, list[Probl
     named = block.model_name_or_path or written.get("folder")
     if named and not isinstance(named, str):
         return keys, []  # told with the other keys
+    if (
+        named
+        and kind_of(Path(named)) == "file"
+        and Path(named).suffix not in (".safetensors", ".bin")
+    ):
+        message = f"'{STUDENT}.model_name_or_path': {named} is a file."
+        hint = f"Name the folder that it lies in: {Path(named).parent}"
+        place = (STUDENT, "model_name_or_path")
+        return keys, [source.problem(place, message, hint, code="network.start-is-a-file")]
     if named and (kind_of(Path(named)) != "folder" or kind_of(Path(named) / "config.json")):
         return keys, []  # weights of its own, or a name that is told as any other
     found = ours.find([Path(named)] if named else [Path(keys.data_dir), Path()])

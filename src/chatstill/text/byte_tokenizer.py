@@ -38,7 +38,13 @@ class ByteTokenizer(WordTokenizer):
 
     Raises:
         UserError: see ``WordTokenizer``; or the names are others.
+
+    Attributes:
+        ids_are: What an id stands for, for lines that people read.
+        lengths_are: What lengths of rows count.
     """
+
+    ids_are, lengths_are = "bytes", "words"
 
     def __init__(
         self,

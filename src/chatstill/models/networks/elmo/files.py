@@ -45,8 +45,8 @@ def _held(folder: Path) -> str:
     ours = [file.name for end in (OPTIONS, WEIGHTS) for file in _ending(folder, end)]
     try:
         others = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
-    except OSError as error:
-        return f"nothing that can be read ({error.strerror})"
+    except (OSError, ValueError) as error:
+        return f"nothing that can be read ({getattr(error, 'strerror', None) or error})"
     names = [*ours, *others]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more if names else "nothing"
@@ -57,7 +57,7 @@ def _ending(folder: Path, end: str) -> list[Path]:
         return sorted(
             file for file in folder.iterdir() if file.name.endswith(end) and file.is_file()
         )
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 

@@ -265,6 +265,7 @@ TINY = 1e-13  # as in AllenNLP for 32 bits
 
 def normed(layer: Tensor, mask: Tensor, together: bool) -> Tensor:
     """(N, T, D) with mean 0 and variance 1 over the numbers of the mask, of all rows together or of each."""
+    layer = layer.float() if layer.dtype in (torch.float16, torch.bfloat16) else layer
     counts = mask[..., None].to(layer.dtype)
     over = (0, 1, 2) if together else (1, 2)
     number = (counts.sum(over, keepdim=True) * layer.shape[-1]).clamp(min=1)
