@@ -63,7 +63,7 @@ class RowEncoder:
         self.padding_side: str = tokenizer.padding_side
         self.pad_token_type_id = int(getattr(tokenizer, "pad_token_type_id", 0) or 0)
         fillers = (tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id)
-        self._filler: int = next((number for number in fillers if number is not None), 0)
+        self._filler: int = next((one for one in fillers if one is not None), 0)
 
     def __call__(
         self,
@@ -141,6 +141,12 @@ class RowEncoder:
         layout = self._layout(pair=False)
         return layout.ids[0], [*layout.ids[1], *layout.ids[2]]
 
+    @property
+    def joint(self) -> str:
+        """Before a line that goes on with a text: the blank that byte-level BPE reads as part of a word."""
+        both, first, second, marked = self.ids_of(["a b", "a", "b", " b"])
+        return " " if first + second != both == first + marked else ""
+
     def ids_of(self, texts: list[str]) -> list[list[int]]:
         """Ids of texts without special tokens, uncut."""
         if (ids_of_all := getattr(self.tokenizer, "ids_of_all", None)) is not None:  # words
@@ -195,13 +201,13 @@ class RowEncoder:
         if self.mark_sides and not any([*layout.types[1], *layout.types[2], layout.type_b]):
             layout = with_sides(layout)
         if self.lengths.max_seq_length < layout.size + 1 + pair:
-            message = (
-                f"{self.lengths.max_seq_length} leaves no room for the texts: "
-                f"{layout.size} special tokens are added to each row"
+            longest = self.lengths.max_seq_length
+            special = f"{layout.size} special tokens are added to each row"
+            message = f"{longest} leaves no room for the texts: {special}"
+            problem = Problem(
+                "max_seq_length", message, "raise it", code="lengths.no-room-for-texts"
             )
-            raise UserError(
-                Problem("max_seq_length", message, "raise it", code="lengths.no-room-for-texts")
-            )
+            raise UserError(problem)
         if pair:
             self._pair = layout
         else:
