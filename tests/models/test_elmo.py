@@ -7,6 +7,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.elmo_by_hand import SIZES, ByHand, arrays_of, write_elmo
 
 from chatstill.features.base import Needs
@@ -16,7 +18,7 @@ from chatstill.models.networks import network
 from chatstill.models.networks.base import Start
 from chatstill.models.networks.elmo.characters import with_boundaries, words_of
 from chatstill.models.networks.elmo.layers import ScalarMix
-from chatstill.text.byte_tokenizer import ByteTokenizer, flat, word_ids
+from chatstill.text.byte_tokenizer import END_ID, ByteTokenizer, flat, word_ids
 
 FIXTURE = Path(__file__).resolve().parents[3] / "shared" / "elmo_fixture"
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
@@ -63,6 +65,43 @@ def test_a_row_of_characters_is_as_the_format_says():
     assert bytes((cut[1:49] - 1).tolist()) == LONG.encode()[:48]
     assert bytes((signs[1:3] - 1).tolist()) == "é".encode()
     assert not characters_of([["a", "b"], ["a"]])[1, 1].any()
+
+
+def rows_by_hand(ids, counts):
+    """Of each row the characters of its words, in a plain loop."""
+    rows = []
+    for numbers, own in zip(ids.tolist(), counts.tolist(), strict=True):
+        words, word = [], []
+        for number in [n for n, counted in zip(numbers, own, strict=True) if counted and n >= 3]:
+            word.append(number - 2)
+            if number == END_ID:
+                words.append(word)
+                word = []
+        rows.append([*words, word] if word else words)
+    most = max(map(len, rows))
+    found = np.zeros((len(rows), most, 50), int)
+    for row, words in enumerate(rows):
+        for place, word in enumerate(words):
+            closed = word[-1:] == [260]
+            letters = word[:-1] if closed else word
+            line = [259, *letters[:48], *([260] if closed else [])]
+            found[row, place] = line + [261] * (50 - len(line))
+    return found
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_any_row_of_ids_is_laid_out_as_a_plain_loop_does(data):
+    """Padding and special ids anywhere, places of another text, words without an end or beyond 48 bytes."""
+    shape = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 120)))
+    number = st.sampled_from([0, 2, END_ID, END_ID, 100, 101, 102, 258, 259])
+    if data.draw(st.booleans()):
+        number = st.sampled_from([100, 101, 102, *([END_ID] if data.draw(st.booleans()) else [])])
+    row = st.lists(number, min_size=shape[1], max_size=shape[1])
+    ids = torch.tensor(data.draw(st.lists(row, min_size=shape[0], max_size=shape[0])))
+    mask = st.lists(st.booleans(), min_size=shape[1], max_size=shape[1])
+    counts = torch.tensor(data.draw(st.lists(mask, min_size=shape[0], max_size=shape[0])))
+    assert np.array_equal(words_of(ids, counts), rows_by_hand(ids, counts))
 
 
 def test_boundaries_stand_before_the_words_and_right_behind_them():

@@ -87,8 +87,9 @@ class TokenEncoder(nn.Module):
     def forward(self, characters: Tensor) -> Tensor:
         """(…, P) of characters (…, 50), each different word computed once."""
         words, places = characters.reshape(-1, PLACES).unique(dim=0, return_inverse=True)
-        found = self._of_words(words)
-        return found[places].view(*characters.shape[:-1], found.shape[-1])
+        # A look-up, whose gradients are summed in a fixed order on a GPU too, as those of an index are not.
+        found = nn.functional.embedding(places, self._of_words(words))
+        return found.view(*characters.shape[:-1], found.shape[-1])
 
     def _of_words(self, words: Tensor) -> Tensor:
         """(N, P) of (N, 50)."""
