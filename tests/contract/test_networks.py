@@ -35,6 +35,7 @@ SMALL = {
     "static": {"width": 8, "hidden": 6, "dropout": 0.0},
     "bilstm": {"width": 6, "units": 4, "hidden": 6, "dropout": 0.0},
     "elmo": {"hidden": 6, "dropout": 0.0, "classifier_dropout": 0.0},
+    "ltd": {"width": 6, "units": 4, "hidden": 6, "dropout": 0.0},
 }
 FORMS = {
     "static": [{}, {"pooling": "weighted"}, {"hidden": 0}],
@@ -50,6 +51,7 @@ FORMS = {
         {"fine_tune": True, "pooling": "max", "layer_norm": True},
         {"boundaries": True, "hidden": 0},
     ],
+    "ltd": [{}, {"pooling": "max", "vector_width": 5}, {"pooling": "attention", "hidden": 0}],
     "dc-bert": [
         {},
         {"kind": "linear", "shared": True},

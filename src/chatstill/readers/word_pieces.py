@@ -19,7 +19,7 @@ from ..errors import Problem, UserError
 from ..text.longest_first import longest_first
 from ..text.plain_ids import plain_ids
 from ..text.tokenizers import tokenizer_fingerprint
-from .row_layout import Layout, learn_layout, with_sides
+from .layout import Layout, learn_layout, with_sides
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -103,9 +103,13 @@ class RowEncoder:
             types += before + [layout.type_a] * len(part_a)
             types += between + [layout.type_b] * len(part_b) + after
             lengths[row] = len(ids) - start
-        numbers = np.array(ids, np.int32)
-        columns = {one.column.name: one.of(numbers) for one in self.computed}
+        numbers, columns = self._arrays(np.array(ids, np.int64))
         return Encoded(numbers, np.array(types, np.uint8), lengths, cut, columns)
+
+    def _arrays(self, ids: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Ids of all rows one after another (total,) as they are kept, and what is computed of them."""
+        numbers = ids.astype(np.int32)
+        return numbers, {one.column.name: one.of(numbers) for one in self.computed}
 
     def identity(self) -> dict[str, Any]:
         """Tokenizer by content, lengths, and versions of the libraries."""
@@ -152,7 +156,7 @@ class RowEncoder:
         if (ids_of_all := getattr(self.tokenizer, "ids_of_all", None)) is not None:  # words
             found: list[list[int]] = ids_of_all(texts)
             return found
-        backend = _plain_backend(self.tokenizer)
+        backend = plain_backend(self.tokenizer)
         if backend is not None:  # without offsets, masks and copies: a third less time
             backend.no_truncation()
             backend.no_padding()
@@ -215,7 +219,7 @@ class RowEncoder:
         return layout
 
 
-def _plain_backend(tokenizer: Tokenizer) -> Any:
+def plain_backend(tokenizer: Tokenizer) -> Any:
     """The Rust tokenizer where transformers' own encoding adds nothing to it, else None."""
     from transformers import PreTrainedTokenizerFast
 

@@ -1,4 +1,4 @@
-"""Where a tokenizer puts the special tokens of a row, learnt from the tokenizer itself."""
+"""Where a tokenizer puts its special tokens around one text or a pair, learnt from the tokenizer itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from ..errors import Problem, UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    Tokenizer = PreTrainedTokenizerBase
 
 PROBES = (("hello", "good day"), ("a", "b c"), ("的", "我 是"), ("1", "2 3"))
 
@@ -29,7 +31,7 @@ class Layout:
 
 
 def learn_layout(
-    tokenizer: PreTrainedTokenizerBase, plain: Callable[[list[str]], list[list[int]]], *, pair: bool
+    tokenizer: Tokenizer, plain: Callable[[list[str]], list[list[int]]], *, pair: bool
 ) -> Layout:
     """Read off where a tokenizer puts the texts on one pair of probes, test it on the others."""
     layout = None
