@@ -1,0 +1,24 @@
+"""The pages of the package's networks name every key of their block, with its default."""
+
+import json
+
+import pytest
+
+from chatstill.models.networks import network
+
+from .pages import names, section, table
+
+PAGES = {"static": "static_students", "bilstm": "rnn_students", "elmo": "elmo"}
+OF_WORDS = {"segmenter", "user_dictionary", "min_count", "max_words"}
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_every_key_of_a_network(kind):
+    rows = table(section(f"docs/{PAGES[kind]}.md", "Keys of `network`"))
+    listed = {names(row[0])[0]: row[1] for row in rows}
+    fields = {key: one for key, one in network(kind).Block.model_fields.items() if key != "note"}
+    left_out = set() if kind == "static" else OF_WORDS
+    assert {*listed} == {*fields} - left_out
+    for key, default in listed.items():
+        if default.startswith("`"):
+            assert json.loads(names(default)[0]) == fields[key].default, key
