@@ -15,7 +15,7 @@ from chatstill import __version__, cli
 from chatstill.errors import Problem, RunFailure, UserError
 
 ROOT = Path(__file__).resolve().parents[1]
-DOORS = ("run_glue.py", "elmo/elmo_distill.py")
+DOORS = ("run_glue.py", "elmo/elmo_distill.py", "ltd-bert/distill.py")
 PYTHON = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "100"}
 
 
@@ -223,6 +223,13 @@ def test_a_methods_door_reads_the_example_and_runs_its_method(tmp_path):
     assert "my.json: line 1" in done.stderr and "--set" in done.stderr
     done = run(door, "my.json", "--set", "model_type=nothing", folder=tmp_path)
     assert "'nothing'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_door_of_ltd_bert_runs_it_too(tmp_path):
+    done = run(str(ROOT / "ltd-bert" / "distill.py"), folder=tmp_path)
+    assert done.returncode == 2 and list(tmp_path.iterdir()) == []
+    assert "names the method 'theseus-bert'; this script runs 'LTDTaskDistill'" in done.stderr
+    assert "distill.example.1.json: line " in done.stderr
 
 
 def test_a_python_without_the_package_gets_the_set_up_line():
