@@ -104,6 +104,14 @@ def test_any_row_of_ids_is_laid_out_as_a_plain_loop_does(data):
     assert np.array_equal(words_of(ids, counts), rows_by_hand(ids, counts))
 
 
+@pytest.mark.parametrize("length", [47, 48, 49, 60])
+def test_a_word_that_no_tokenizer_has_cut_is_cut_and_ends(length):
+    ids = torch.tensor([[*[100] * length, END_ID, 101, END_ID, 2]])
+    found = words_of(ids, torch.ones_like(ids).bool())
+    assert np.array_equal(found, rows_by_hand(ids, torch.ones_like(ids)))
+    assert found[0, 0].tolist().count(260) == 1 and found.shape[1] == 2
+
+
 def test_boundaries_stand_before_the_words_and_right_behind_them():
     framed = with_boundaries(characters_of([["a", "b"], ["a"], []]))
     kinds = framed[..., 1].tolist()
