@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, *, default: Path = EXAMPLE) -> 
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its notices; ours say what matters
     try:
         with _ending_at_once():
-            from . import looking, serving  # noqa: F401 (their verbs)
+            from . import augmenting, looking, serving  # noqa: F401 (their verbs)
             from .guard import guarded
             from .terminal import take_any_sign
             from .usage import call
@@ -67,6 +67,15 @@ def _ending_at_once() -> Iterator[None]:
 
 def run_glue(door: str) -> int:
     """``python run_glue.py [my.json] …``: ``distill``, by default with the example beside the door."""
-    beside = Path(door).resolve().parent / EXAMPLE
+    return _through_door("distill", Path(door).resolve().parent)
+
+
+def data_augmentation(door: str) -> int:
+    """``python data_utils/data_augmentation.py [my.json] …``: ``augment``, likewise one folder above."""
+    return _through_door("augment", Path(door).resolve().parents[1])
+
+
+def _through_door(verb: str, root: Path) -> int:
+    beside = root / EXAMPLE
     here = EXAMPLE.resolve() == beside
-    return main(["distill", *sys.argv[1:]], default=EXAMPLE if here else beside)
+    return main([verb, *sys.argv[1:]], default=EXAMPLE if here else beside)

@@ -19,9 +19,11 @@ from ..errors import Problem, UserError
 from .cutting import cutter_of
 from .longest_first import longest_first
 from .segment import check_same, load_segmenter
+from .unknown import UNKNOWN_SIGN
 
 PAD, UNK, SEP = "[PAD]", "[UNK]", "[SEP]"
 SPECIAL = (PAD, UNK, SEP)
+NEVER_WORDS = frozenset((*SPECIAL, UNKNOWN_SIGN))
 WORDS_FILE, DICTIONARY_FILE = "words.json", "user_dictionary.txt"
 NFKC = "nfkc"
 RECENT = 16_384  # texts whose words are at hand for calls in the manner of transformers
@@ -258,7 +260,7 @@ def _normal(text: str, form: str | None) -> str:
 
 def _plain_words(words: Iterable[str], lower: bool) -> list[str]:
     found = [word.lower() for word in words] if lower else words
-    return [UNK if word in SPECIAL else word for word in found]
+    return [UNK if word in NEVER_WORDS else word for word in found]
 
 
 def _read_words(file: str | None) -> list[str]:

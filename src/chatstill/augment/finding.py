@@ -1,0 +1,94 @@
+"""Opens what looks for candidates, in this process or in one of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import Problem, UserError
+from ..models.load import LoadedModel
+from ..models.masked_lm import head_missing, head_problem, load_masked_lm
+from ..text.segment import JIEBA, load_segmenter
+from ..text.tokenizers import resolve_tokenizer
+from . import neighbours
+from .candidates import Finder
+from .pieces import Pieces
+from .predictor import predictor_of
+
+
+@dataclass(frozen=True)
+class Named:
+    """The masked language model, as an architecture block names it.
+
+    Attributes:
+        place: The key that names it, for messages.
+        tokenizer: Where its tokenizer lies, if it is not in its folder.
+    """
+
+    model_name_or_path: str | None
+    place: str
+    tokenizer: str | None = None
+    cache_dir: str | None = None
+    model_type: str | None = None
+    config_file: str | None = None
+    num_hidden_layers: int | None = None
+    num_labels: int | None = None
+
+
+def load_network(named: Named) -> tuple[Any, Any]:
+    """The masked language model and its tokenizer, checked to know how to predict.
+
+    Raises:
+        UserError: it cannot be loaded, or its head was never trained.
+    """
+    path = str(named.model_name_or_path)
+    loaded: LoadedModel = load_masked_lm(named, role="pretrained", cache_dir=named.cache_dir)
+    if head_missing(loaded):
+        message = f"{path} has no trained masked-LM head: its predictions would be random"
+        hint = (
+            'Name a masked language model, or train the head on texts: "model_type": "MaskedLM" with '
+            f'"pretrained_architectures": {{"model_name_or_path": "{path}"}}, docs/pretraining.md.'
+        )
+        raise UserError(Problem(named.place, message, hint, code="augment.head-not-trained"))
+    tokenizer = resolve_tokenizer(named.tokenizer, path, None, None, named.cache_dir)
+    problem = head_problem(loaded.model, tokenizer)
+    if problem is not None and problem.code != "corpus.head-not-plain":
+        raise UserError(problem)
+    return loaded.model.eval(), tokenizer
+
+
+def open_finder(named: Named, number: int, folder: Path, *, chinese: bool, device: str) -> Finder:
+    """A finder whose word vectors, if there are any, are kept in the work's folder.
+
+    Args:
+        named: The masked language model.
+        number: The most candidates of a word.
+        folder: Of the work.
+        chinese: Whether texts hold Chinese.
+        device: Where the network runs.
+    """
+    model, tokenizer = load_network(named)
+    return finder_of(model, tokenizer, number, folder, chinese=chinese, device=device)
+
+
+def finder_of(
+    model: Any, tokenizer: Any, number: int, folder: Path, *, chinese: bool, device: str
+) -> Finder:
+    """The same with a network that is loaded."""
+    table = neighbours.kept(folder)
+    segment = load_segmenter(JIEBA, place="augmentation").cut if chinese else None
+    return Finder(
+        predictor_of(model.to(device), tokenizer),
+        Pieces(tokenizer, "augmentation.model_name_or_path"),
+        number,
+        None if table is None else neighbours.Neighbours(table),
+        segment,
+    )
+
+
+def device_of() -> str:
+    """A GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
