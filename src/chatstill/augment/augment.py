@@ -26,7 +26,7 @@ from .record import (
 )
 from .rows import HeldOut, Survey, survey
 from .ways import by_model, by_rules
-from .work import Work
+from .work import Work, clear
 from .writing import Written, require_ours, write_record, write_rows
 
 BYTES_OF_A_WORD = 25  # of candidates, for each byte of text: fifteen words for one in six letters
@@ -57,6 +57,7 @@ def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk:
     made_of = sources.of_rows() | sources.of_keys(keys)
     known = read_record(record)
     if known is not None and not changed(known, made_of) and is_output_of(known, output):
+        clear(folder)
         desk.say(f"{output} holds these rows already: {_counts(known)}")
         return output
     most = _announce(found, keys, sources, output, desk)

@@ -17,7 +17,7 @@ from ..text.vector_lines import VectorLines
 
 MOST = 100_000  # words: the first of a file, the most frequent of a training text
 BLOCK = 64  # words that are compared at a time
-UNITS = 10_000  # of a rounded cosine
+UNITS = 100_000  # of a rounded cosine
 PLACE = "augmentation.word_vectors"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,8 @@ class Work:
                 write_json(folder / "made_of.json", made_of)
             yield cls(folder)
         finally:
+            if not any(folder.glob("candidates-*")):  # nothing to go on from
+                remove(folder)
             os.close(number)
 
     def add(self, sentence: str) -> int:
@@ -98,6 +100,13 @@ class Work:
     def remove(self) -> None:
         """Takes the folder away: the rows are written."""
         remove(self.folder)
+
+
+def clear(folder: Path) -> None:
+    """Removes what a process left that was killed when all was written; not what one is at."""
+    if folder.is_dir():
+        with suppress(UserError), Work.begin(folder, {}) as work:
+            work.remove()
 
 
 def sentences_file(folder: Path, unit: int) -> Path:
