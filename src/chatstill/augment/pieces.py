@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import Problem, UserError
 from .predictor import Query
-from .words import Word, is_han
+from .words import Word, has_han, is_han
 
 _SPECIAL = re.compile(r"\[.*\]|<.*>")
 
@@ -149,7 +149,7 @@ class Pieces:
         return ""
 
     def word_of(self, number: int) -> str | None:
-        """The word that a piece is; None for inner pieces, special tokens, and what is not letters."""
+        """The word that a piece is; None for inner pieces, special tokens, Chinese, and what is no letter."""
         name = self._names[number] if number < len(self._names) else ""
         if number in self._special or _SPECIAL.fullmatch(name):
             return None
@@ -157,7 +157,7 @@ class Pieces:
             if not name.startswith(self._start):
                 return None
             name = self.tokenizer.decode([number]).strip()
-        return name if name.isalpha() else None  # "##" is no letter
+        return name if name.isalpha() and not has_han(name) else None  # "##" is no letter
 
     @cached_property
     def _special(self) -> frozenset[int]:
