@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,12 @@ def load_network(named: Named) -> tuple[Any, Any]:
         UserError: it cannot be loaded, or its head was never trained.
     """
     path = str(named.model_name_or_path)
-    loaded: LoadedModel = load_masked_lm(named, role="pretrained", cache_dir=named.cache_dir)
+    try:
+        loaded: LoadedModel = load_masked_lm(named, role="pretrained", cache_dir=named.cache_dir)
+    except UserError as error:
+        raise UserError(
+            [replace(p, place=_place(p.place, named)) for p in error.problems]
+        ) from None
     if head_missing(loaded):
         message = f"{path} has no trained masked-LM head: its predictions would be random"
         hint = (
@@ -58,6 +63,11 @@ def load_network(named: Named) -> tuple[Any, Any]:
     if problem is not None and problem.code != "corpus.head-not-plain":
         raise UserError(problem)
     return loaded.model.eval(), tokenizer
+
+
+def _place(place: str, named: Named) -> str:
+    """The key that names the network, where a message has that of other runs."""
+    return named.place if place.startswith("pretrained_architectures") else place
 
 
 def open_finder(named: Named, number: int, folder: Path, *, chinese: bool, device: str) -> Finder:

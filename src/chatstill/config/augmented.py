@@ -15,7 +15,8 @@ from ..augment.record import (
 )
 from ..errors import Problem, UserError
 from ..tasks import without_labels
-from .schema import RunKeys
+from .networks import PRETRAINED, check_network
+from .schema import Architecture, RunKeys
 from .source import Source
 from .task import plain_task
 
@@ -101,6 +102,11 @@ def check_augmentation(keys: RunKeys, source: Source) -> list[Problem]:
         )
         place = ("augmentation", "model_name_or_path")
         found.append(source.problem(place, message, hint, code="augment.model-missing"))
+    elif block is not None and block.model_name_or_path is not None:
+        network = Architecture(model_name_or_path=block.model_name_or_path)
+        found += check_network(network, source, "augmentation", required=True)
+    elif keys.pretrained_architectures is not None:
+        found += check_network(keys.pretrained_architectures, source, PRETRAINED, required=True)
     vectors = None if block is None else block.word_vectors
     if vectors not in (None, MODEL) and not Path(str(vectors)).is_file():
         message = f"'augmentation.word_vectors': there is no file {vectors}."

@@ -54,9 +54,7 @@ def with_augmented(task: "Task", keys: RunKeys) -> "Task":
     if augmented is None:
         message = f"has no effect: the task {task.name} reads its rows itself"
         raise UserError(
-            Problem(
-                "use_augmented", message, "Leave the key out.", code="augment.task-reads-itself"
-            )
+            Problem("use_augmented", message, "Leave the key out.", code="augment.not-for-the-task")
         )
     return augmented
 
