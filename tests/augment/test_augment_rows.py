@@ -348,6 +348,11 @@ def test_a_transfer_set_is_not_copied(tmp_path):
     write(tmp_path / "SST-2" / "unlabeled.tsv", "one more\nand more\n")
     _, record, _ = run(task, tmp_path)
     assert record["rows"]["originals"] == 3
+    write(tmp_path / "train.data.txt", "where is it\there\nwho\tme\n")
+    write(tmp_path / "unlabeled.data.txt", "one\tmore\nand\tmore\n")
+    output, record, told = run(get_task("chat"), tmp_path)
+    assert record["rows"]["originals"] == 2 and "augment.no-labels" in codes(told.warnings)
+    assert output.read_text(encoding="utf-8").startswith("where is it\there\nwho\tme\n")
 
 
 def test_blocks_whose_rows_lie_in_no_single_file_are_refused(tmp_path):

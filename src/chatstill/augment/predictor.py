@@ -97,20 +97,24 @@ class Predictor:
             batch["input_ids"][row, :size] = torch.tensor(query.ids)
             batch["token_type_ids"][row, :size] = torch.tensor(query.types)
             batch["attention_mask"][row, :size] = 1
-        scores = self._scores(batch, torch.tensor([query.at for query in queries])).cpu()
+        scores = self._scores(batch, torch.tensor([query.at for query in queries]))
         return _ordered(scores, number, allowed)
 
 
 def _ordered(scores: Tensor, number: int, allowed: Tensor | None) -> list[Found]:
     """Best first by the rounded score, then by the number of the piece."""
-    size = scores.shape[1]
-    units = torch.round(scores.double() * UNITS).long()
-    keys = units * size + (size - 1 - torch.arange(size))
+    units = torch.round(scores * UNITS)  # whole numbers, which a float holds exactly
     if allowed is not None:
-        keys = keys.masked_fill(~allowed[:size], torch.iinfo(torch.long).min)
-        number = min(number, int(allowed[:size].sum()))
-    best = torch.topk(keys, min(number, size), dim=1).indices
-    return [Found(ids.tolist(), units[row, ids].tolist()) for row, ids in enumerate(best)]
+        allowed = allowed[: units.shape[1]].to(units.device)
+        units = units.masked_fill(~allowed, -torch.inf)
+        number = min(number, int(allowed.sum()))
+    least = torch.topk(units, min(number, units.shape[1]), dim=1).values[:, -1:]
+    found: list[list[tuple[int, int]]] = [[] for _ in range(len(units))]
+    places = (units >= least).nonzero()  # those that are as good as the last one too
+    for (row, piece), score in zip(places.tolist(), units[tuple(places.T)].tolist(), strict=True):
+        found[row].append((-int(score), piece))
+    best = [sorted(one)[:number] for one in found]
+    return [Found([piece for _, piece in one], [-score for score, _ in one]) for one in best]
 
 
 def predictor_of(model: Any, tokenizer: Any, rows: int = ROWS) -> Predictor:
