@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -122,6 +123,7 @@ def _find(
     device = device_of()
     workers = min(keys.workers or units.usual_workers(device), len(missing))
     left = min(len(missing) * UNIT, sentences)
+    began = time.monotonic()
     with desk.display("sentences", left) as done:
         if workers < 2:
             finder = finder_of(
@@ -133,11 +135,16 @@ def _find(
                 device=device,
             )
             units.find_here(work, finder, done)
-            return
-        del model
-        values = {"named": asdict(named), "number": keys.candidates, "chinese": found.chinese}
-        write_json(work.folder / FINDER, values)
-        units.find_in_processes(work, workers, done)
+        else:
+            del model
+            values = {"named": asdict(named), "number": keys.candidates, "chinese": found.chinese}
+            write_json(work.folder / FINDER, values)
+            units.find_in_processes(work, workers, done)
+    seconds = time.monotonic() - began
+    desk.say(
+        f"candidates for {counted(left, 'sentence')} in {seconds:.0f} s, {left / seconds:.1f} a second, by "
+        f"{counted(max(workers, 1), 'process', 'processes')} on {device}"
+    )
 
 
 def _vectors(
@@ -159,7 +166,8 @@ def _vectors(
 
 
 def _tell_of_words(work: Work, keys: AugmentationKeys, desk: Desk) -> None:
-    words, known, long = work.counts()
+    found = work.count()
+    words, known, long = found["words"], found["with_candidates"], found["in_windows"]
     share = percent(1 - known / words) if words else "0"
     desk.say(f"{counted(words, 'word')} may be replaced, {known:,} have candidates")
     if long:

@@ -28,6 +28,7 @@ class Work:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.units = 0
+        self.counts: dict[str, int] = {}
         self._open: list[str] = []
         self._choices = lru_cache(OPEN)(self._read_choices)
 
@@ -87,15 +88,17 @@ class Work:
             for sentence in read_json(choices_file(self.folder, unit))
         ]
 
-    def counts(self) -> tuple[int, int, int]:
-        """Words that may be replaced, those of them with candidates, and sentences read in windows."""
-        words = known = long = 0
+    def count(self) -> dict[str, int]:
+        """Of all distinct sentences, kept in ``counts`` for the record."""
+        found = dict.fromkeys(("sentences", "in_windows", "words", "with_candidates"), 0)
         for unit in range(self.units):
             for sentence in read_json(choices_file(self.folder, unit)):
-                words += len(sentence["words"])
-                known += sum(bool(found) for _, _, found in sentence["words"])
-                long += sentence["long"]
-        return words, known, long
+                found["sentences"] += 1
+                found["in_windows"] += sentence["long"]
+                found["words"] += len(sentence["words"])
+                found["with_candidates"] += sum(bool(words) for _, _, words in sentence["words"])
+        self.counts = found
+        return found
 
     def remove(self) -> None:
         """Takes the folder away: the rows are written."""

@@ -167,14 +167,29 @@ def _write_copies(
 
 
 def write_record(
-    path: Path, made_of: dict[str, Any], names: dict[str, Any], written: Written, facts: Any
+    path: Path,
+    made_of: dict[str, Any],
+    names: dict[str, Any],
+    written: Written,
+    facts: dict[str, Any],
+    counts: dict[str, int],
 ) -> None:
-    """The record: settings, fingerprints, counts, and how many copies each original row has."""
+    """The record: settings, fingerprints, counts, and how many copies each original row has.
+
+    Args:
+        path: Its file.
+        made_of: See ``record.Sources``.
+        names: Where all that lay, for people.
+        written: What was written.
+        facts: The file's name, size and sha256.
+        counts: Of sentences and words, where a model was asked; else empty.
+    """
     head = {
         "format": FORMAT,
         "made_of": made_of,
         "names": names,
         "output": facts,
+        **({"found": counts} if counts else {}),
         "rows": {"originals": written.originals, "copies": written.copies},
         "left_out": {
             "duplicates": written.duplicates,

@@ -34,7 +34,8 @@ def check_augmented(keys: RunKeys, source: Source, plugins: tuple[str, ...]) -> 
     if train is None:
         return []  # told with the task's files
     output = augmented_file(train)
-    verb = "chatstill augment" + (f" {source.name}" if source.name.endswith((".json", "c")) else "")
+    named = source.name.endswith((".json", ".jsonc"))
+    verb = f"chatstill augment {source.name}" if named else "chatstill augment"
     if not output.is_file():
         message = f"'use_augmented' is true, and there is no {output}."
         return [source.problem(PATH, message, f"Write it: {verb}", code="augment.no-file")]
