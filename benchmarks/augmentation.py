@@ -122,7 +122,7 @@ def _copied(cell: AugmentedCell) -> dict[str, Any]:
     return {
         "set": cell.set,
         "copies": cell.copies,
-        **record["rows"],
+        "rows": record["rows"],
         "left_out": record["left_out"],
         "share": found["with_candidates"] / max(found["words"], 1) if found else None,
         "sentences_a_second": sentences / seconds if seconds else None,
@@ -170,7 +170,7 @@ def _line(row: dict[str, Any]) -> str:
 def _copied_line(one: dict[str, Any]) -> str:
     share = "–" if one["share"] is None else f"{100 * one['share']:.1f} %"
     speed = "–" if one["sentences_a_second"] is None else f"{one['sentences_a_second']:.1f}"
-    rows = f"{one['originals'] + one['copies']:,}"
+    rows = f"{sum(one['rows'].values()):,}"
     return f"| {one['set']} | {one['copies']} | {rows} | {share} | {speed} |"
 
 
