@@ -5,7 +5,7 @@ import math
 import pytest
 
 from chatstill.augment.bilstm import Rules
-from chatstill.augment.candidates import Choices
+from chatstill.augment.choices import Choices
 from chatstill.augment.copies import changed, copies_of
 from chatstill.augment.draws import choice, drawn
 from chatstill.augment.tags import WordsByTag, module_tagger

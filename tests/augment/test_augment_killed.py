@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from chatstill.augment import predictor, work
-from chatstill.augment.finding import Named
 from chatstill.augment.keys import AugmentationKeys
+from chatstill.augment.named import Named
 from chatstill.disk.fresh import is_fresh_name
 from chatstill.tasks import get_task
 from tests.draws import reseeded

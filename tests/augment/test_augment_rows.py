@@ -10,8 +10,8 @@ import pytest
 from chatstill.augment import augment as story
 from chatstill.augment.desk import Desk
 from chatstill.augment.digests import Digests, digest, plain
-from chatstill.augment.finding import Named
 from chatstill.augment.keys import COPIES, AugmentationKeys, usual_copies
+from chatstill.augment.named import Named
 from chatstill.augment.record import Sources, augmented_file, read_record, record_file
 from chatstill.tasks import get_task
 from chatstill.tasks.tabular import TabularTask

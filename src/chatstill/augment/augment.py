@@ -12,9 +12,9 @@ from ..errors import Problem, UserError
 from ..figures import byte_size, counted
 from .desk import Desk
 from .digests import Digests, bytes_for
-from .finding import Named
 from .forms import form_of
 from .keys import AugmentationKeys, usual_copies
+from .named import Named
 from .record import (
     FORMAT,
     Sources,

@@ -4,29 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from .beam import Slot, best_strings
+from .choices import Choices, Found
 from .neighbours import Neighbours
 from .pieces import Cut, Pieces
 from .predictor import Predictor
 from .words import Cut as Segment
-from .words import Word, has_han, replaceable
-
-
-class Choices(NamedTuple):
-    """A word's place in its sentence, and what may stand there; nothing keeps the word."""
-
-    start: int
-    end: int
-    words: list[str]
-
-
-class Found(NamedTuple):
-    """The words of one sentence that may be replaced, and whether it was read in windows."""
-
-    choices: list[Choices]
-    long: bool
+from .words import Word, replaceable
 
 
 @dataclass
@@ -110,6 +95,3 @@ def _others(word: str, found: Sequence[str | None]) -> list[str]:
             seen.add(candidate.casefold())
             kept.append(candidate)
     return kept
-
-
-__all__ = ["Choices", "Finder", "Found", "has_han"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .candidates import Choices
+from .choices import Choices
 from .draws import FIRST, SECOND, choice, drawn
 from .words import cased_like, put
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +15,9 @@ from ..text.segment import JIEBA, load_segmenter
 from ..text.tokenizers import resolve_tokenizer
 from . import neighbours
 from .candidates import Finder
+from .named import Named
 from .pieces import Pieces
 from .predictor import predictor_of
-
-
-@dataclass(frozen=True)
-class Named:
-    """The masked language model, as an architecture block names it.
-
-    Attributes:
-        place: The key that names it, for messages.
-        tokenizer: Where its tokenizer lies, if it is not in its folder.
-    """
-
-    model_name_or_path: str | None
-    place: str
-    tokenizer: str | None = None
-    cache_dir: str | None = None
-    model_type: str | None = None
-    config_file: str | None = None
-    num_hidden_layers: int | None = None
-    num_labels: int | None = None
 
 
 def load_network(named: Named) -> tuple[Any, Any]:

@@ -11,16 +11,15 @@ from typing import Any
 from ..disk.write import write_json
 from ..errors import Problem
 from ..figures import counted, percent
-from ..models.networks.word_vectors import word_states
 from ..text.segment import JIEBA, usual_segmenter
-from . import bilstm, neighbours, tags, units
-from .candidates import Choices
+from . import bilstm, tags
+from .choices import Choices
 from .copies import Copy, copies_of
 from .desk import Desk
 from .digests import Digests, digest
-from .finding import Named, device_of, finder_of, load_network
 from .forms import Form, Row
 from .keys import MODEL, AugmentationKeys
+from .named import Named
 from .rows import Survey, collect_sentences, texts_of, word_counts
 from .work import UNIT, Work
 from .worker import FINDER
@@ -116,6 +115,9 @@ def _find(
     missing = work.missing()
     if not missing:
         return
+    from . import units
+    from .finding import device_of, finder_of, load_network
+
     if len(missing) < work.units:
         desk.say(f"{work.units - len(missing):,} of {work.units:,} units were there: going on")
     model, tokenizer = load_network(named)
@@ -151,6 +153,8 @@ def _vectors(
     form: Form, keys: AugmentationKeys, model: Any, tokenizer: Any, work: Work, desk: Desk
 ) -> None:
     """Word vectors in the work's folder, if there are to be any."""
+    from . import neighbours
+
     if keys.word_vectors is None or neighbours.kept(work.folder) is not None:
         return
     if keys.word_vectors != MODEL:
@@ -161,6 +165,8 @@ def _vectors(
     if not words:
         return
     desk.say(f"word vectors of the model: {counted(len(words), 'word')} of the training rows")
+    from ..models.networks.word_vectors import word_states
+
     states = word_states(model, tokenizer, words).numpy()
     neighbours.keep(neighbours.Table(words, neighbours.unit(states)), work.folder)
 

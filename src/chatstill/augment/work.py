@@ -13,10 +13,11 @@ from ..disk.json_file import known_object, read_json
 from ..disk.lock import hold
 from ..disk.write import clear_folder, open_own, remove, write_json
 from ..errors import Problem, UserError
-from .candidates import Choices, Found
+from .choices import Choices, Found
 
 UNIT = 256  # sentences whose candidates are kept in one file
 OPEN = 64  # units in memory
+MOST_BYTES = 4_000_000_000
 
 
 class Work:
@@ -85,14 +86,14 @@ class Work:
     def _read_choices(self, unit: int) -> list[list[Choices]]:
         return [
             [Choices(start, end, words) for start, end, words in sentence["words"]]
-            for sentence in read_json(choices_file(self.folder, unit))
+            for sentence in _read(choices_file(self.folder, unit))
         ]
 
     def count(self) -> dict[str, int]:
         """Of all distinct sentences, kept in ``counts`` for the record."""
         found = dict.fromkeys(("sentences", "in_windows", "words", "with_candidates"), 0)
         for unit in range(self.units):
-            for sentence in read_json(choices_file(self.folder, unit)):
+            for sentence in _read(choices_file(self.folder, unit)):
                 found["sentences"] += 1
                 found["in_windows"] += sentence["long"]
                 found["words"] += len(sentence["words"])
@@ -112,6 +113,11 @@ def clear(folder: Path) -> None:
             work.remove()
 
 
+def _read(path: Path) -> Any:
+    """A file of ours: 256 texts may be long ones."""
+    return read_json(path, most=MOST_BYTES)
+
+
 def sentences_file(folder: Path, unit: int) -> Path:
     """The sentences of a unit."""
     return folder / f"sentences-{unit:06d}.json"
@@ -124,7 +130,7 @@ def choices_file(folder: Path, unit: int) -> Path:
 
 def read_sentences(folder: Path, unit: int) -> list[str]:
     """The sentences of a unit, in order."""
-    found: list[str] = read_json(sentences_file(folder, unit))
+    found: list[str] = _read(sentences_file(folder, unit))
     return found
 
 

@@ -22,7 +22,8 @@ def main(folder: Path, asked: IO[str], said: IO[str]) -> None:
     """Answers each unit's number with ``{"unit": n}``, or with the problems that ended it."""
     import torch
 
-    from .finding import Named, open_finder
+    from .finding import open_finder
+    from .named import Named
     from .units import find_unit
 
     torch.set_num_threads(1)

@@ -81,17 +81,18 @@ def augment(
 
 def _augment(config: "RunConfig") -> None:
     from ..augment.augment import augment as write
-    from ..augment.finding import Named
     from ..augment.keys import AugmentationKeys
+    from ..augment.named import Named
     from ..augment.record import Sources
     from ..config.augmented import named_model
     from ..config.task import task_of
-    from ..run.run import quiet_libraries
 
-    quiet_libraries()
     keys = config.augmentation or AugmentationKeys()
     named = None
     if keys.method == "tinybert":
+        from ..run.run import quiet_libraries
+
+        quiet_libraries()
         named = Named(named_model(config), **_of_block(config, keys.model_name_or_path))
     task, data_dir = task_of(config), Path(config.data_dir)
     train = task.find("train", data_dir)
