@@ -23,9 +23,10 @@ FOLDER = Path(chatstill.methods.__file__).parent
 NOT_METHODS = {"__init__", "base", "_context", "_masking", "_matches"}
 FILES = lookup.method_files()
 # A file of terms is a method of its own, by its model_type; other methods by their module.
-TERMS = [name for name, file in FILES.items() if file.method == lookup.TERMS]
+OF_TERMS = {lookup.TERMS, "ltd"}
+TERMS = [name for name, file in FILES.items() if file.method in OF_TERMS]
 METHODS = sorted(
-    path.stem for path in FOLDER.glob("*.py") if path.stem not in {*NOT_METHODS, lookup.TERMS}
+    path.stem for path in FOLDER.glob("*.py") if path.stem not in {*NOT_METHODS, *OF_TERMS}
 ) + sorted(TERMS)
 # A method's knobs that train something else than its usual ones: it keeps the contract with them too.
 KNOBS = {
@@ -127,7 +128,9 @@ def method_of(name: str):
     if name not in FILES:
         return lookup.method(name), lookup.method(name).Config()
     method_class = lookup.method(FILES[name].method)
-    knobs = FILES[name].defaults.get(method_class.block, {})
+    knobs = json.loads(json.dumps(FILES[name].defaults.get(method_class.block, {})))
+    for term in knobs.get("terms", {}).values():
+        term.pop("pooling", None)  # the batches here have no weights of tokens
     return method_class, method_class.Config.model_validate_json(json.dumps(knobs))
 
 

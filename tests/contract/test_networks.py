@@ -32,6 +32,7 @@ TEXTS = ["where is the box", "", "😀 😀", "   ", "unheard of"]
 SMALL = {
     "static": {"width": 8, "hidden": 6, "dropout": 0.0},
     "bilstm": {"width": 6, "units": 4, "hidden": 6, "dropout": 0.0},
+    "ltd": {"width": 6, "units": 4, "hidden": 6, "dropout": 0.0},
 }
 FORMS = {
     "static": [{}, {"pooling": "weighted"}, {"hidden": 0}],
@@ -41,6 +42,7 @@ FORMS = {
         {"pooling": "attention", "hidden": 0},
         {"train_vectors": False},
     ],
+    "ltd": [{}, {"pooling": "max", "vector_width": 5}, {"pooling": "attention", "hidden": 0}],
     "dc-bert": [
         {},
         {"kind": "linear", "shared": True},

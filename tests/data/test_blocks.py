@@ -23,6 +23,7 @@ class Words:
 
     padding_side = "right"
     around = (BEFORE, BEHIND)
+    joint = ""
 
     def __init__(self):
         self.read = 0
@@ -100,6 +101,28 @@ def test_a_second_run_reads_nothing_and_other_facts_are_other_blocks(prepare):
     assert prepare(source="another").fingerprint != first.fingerprint
     assert prepare(vocabulary=70_000).fingerprint != first.fingerprint
     assert prepare(length=9).fingerprint != first.fingerprint
+
+
+class Marked(Words):
+    """Characters; a blank is a token of its own where it stands inside a text."""
+
+    joint = " "
+
+    def ids_of(self, texts):
+        return [[ord(sign) % 90 for sign in text] for text in texts]
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_lines_that_go_on_with_a_document_have_a_blank_before_them(prepare, monkeypatch, piece):
+    monkeypatch.setattr(reading, "BLOCK", piece)
+    found = prepare("ab\nc\n\n\nd\n e\nf g\n", encode=Marked())
+    texts = ["ab c", "d e f g"]
+    assert as_lists(found) == [
+        [*BEFORE, *[ord(sign) % 90 for sign in text[start : start + 6]], *BEHIND]
+        for text in texts
+        for start in range(0, len(text), 6)
+    ]
+    assert found.fingerprint != prepare("ab\nc\n\n\nd\n e\nf g\n").fingerprint
 
 
 @pytest.mark.parametrize("stop", range(1, 8))

@@ -20,6 +20,7 @@ class Numbers:
 
     padding_side = "right"
     around = ([2], [3])
+    joint = ""
 
     def ids_of(self, texts):
         return [[int(word) for word in text.split()] for text in texts]

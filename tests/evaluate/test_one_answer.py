@@ -26,6 +26,15 @@ def test_answers_that_differ_and_rows_that_have_one_label_are_no_fault():
     assert one_answer(lying(EVEN, -4.0), EVEN, Labels("regression")) is None
 
 
+def test_blocks_of_a_corpus_are_given_no_class():
+    sums = np.tile(
+        [0.5, 6.0, 8.0], (40, 1)
+    )  # loss, right, counted: of a network that knows the text
+    task = get_task("corpus")
+    assert one_answer(sums, np.zeros(40), task.labels) is None
+    assert judge(task, sums, np.zeros(40), np.full(40, -1))["warnings"] == []
+
+
 @pytest.mark.parametrize("columns", [1, 2])
 def test_a_threshold_beyond_all_scores_is_named_with_them(columns):
     margin = lying(EVEN, -4.0)

@@ -29,12 +29,16 @@ def told(folder, name="metrics.json"):
 
 
 def corpus(documents, seed=0):
-    """Documents of one word each, over and over: what is masked stands beside it."""
+    """Documents of one word each, over and over: what is masked stands beside it.
+
+    Lines of seed 0 are shorter than those of others: none of its text stands there.
+    """
     generator = np.random.default_rng(reseeded(seed))
+    longer = 6 if seed else 0
     written = []
     for _ in range(documents):
         word = str(generator.choice((*world.GOOD, *world.BAD)))
-        lines = [" ".join([word] * int(generator.integers(3, 9))) for _ in range(3)]
+        lines = [" ".join([word] * (longer + int(generator.integers(3, 9)))) for _ in range(3)]
         written.append("\n".join(lines))
     return "\n\n".join(written) + "\n"
 

@@ -76,8 +76,9 @@ def test_pieces_are_counted_in_the_training_text_alone(data, start, tmp_path):
     )
     (kept,) = (tmp_path / "out" / "cache").rglob("counts.bin")
     tokenizer = world.tokenizer_of("roberta")
-    lines = [line for line in (data / "train.txt").read_text("utf-8").splitlines() if line]
-    counted = Counter(n for ids in tokenizer(lines)["input_ids"] for n in ids[1:-1])
+    documents = (data / "train.txt").read_text("utf-8").strip().split("\n\n")
+    texts = [" ".join(document.split("\n")) for document in documents]
+    counted = Counter(n for ids in tokenizer(texts)["input_ids"] for n in ids[1:-1])
     found = np.fromfile(kept, np.int64)
     ordinary = [n for n in range(len(tokenizer)) if n not in tokenizer.all_special_ids]
     assert {n: found[n] for n in ordinary} == {n: counted[n] for n in ordinary}

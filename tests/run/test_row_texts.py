@@ -98,6 +98,7 @@ def test_a_text_of_several_lines_is_one_document():
 class Numbers:
     padding_side = "right"
     around = ([1], [2])
+    joint = ""
 
     def ids_of(self, texts):
         return [[10 + int(text.split()[1]) % 40] * 5 for text in texts]

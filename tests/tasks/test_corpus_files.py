@@ -19,6 +19,7 @@ class Words:
 
     padding_side = "right"
     around = ([], [])
+    joint = ""
 
     def ids_of(self, texts):
         return [[len(word) for word in text.split()] for text in texts]

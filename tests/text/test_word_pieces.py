@@ -179,3 +179,16 @@ def test_the_oldest_turns_are_cut_first(bert):
             kept = tokens(length, truncation_side=side).removeprefix("[CLS] ")
             kept = kept.rsplit(" [SEP] ", 1)[0]
             assert whole.endswith(kept) and not kept.startswith("[SEP]"), (length, kept)
+
+
+def test_lines_put_together_are_one_text_to_every_tokenizer(family):
+    encoder = RowEncoder(family, Lengths(32))
+    lines = ["good day", "hello", "you me"]
+    joined = [encoder.joint + line if number else line for number, line in enumerate(lines)]
+    ids = [number for line in encoder.ids_of(joined) for number in line]
+    assert ids == encoder.ids_of([" ".join(lines)])[0]
+
+
+def test_a_blank_is_put_before_a_line_where_it_is_part_of_the_next_word(bert, llama, roberta):
+    found = [RowEncoder(one, Lengths(32)).joint for one in (bert, llama, roberta)]
+    assert found == ["", "", " "]

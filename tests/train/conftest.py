@@ -142,7 +142,9 @@ def build_engine(folder: Path, steps: ToySteps, *, evaluate=None, args=None, **k
         **{**usual, **keys},
     )
     store = CheckpointStore(folder / "checkpoints")
-    engine = Engine(config, folder, store, {"train": steps}, records.append, evaluate)
+    engine = Engine(
+        config, folder, store, {"train": steps, "texts": steps}, records.append, evaluate
+    )
     engine.records = records
     return engine
 

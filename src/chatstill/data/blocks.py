@@ -35,6 +35,9 @@ class BlockEncoder(Protocol):
     @property
     def around(self) -> tuple[list[int], list[int]]: ...
 
+    @property
+    def joint(self) -> str: ...
+
     def ids_of(self, texts: list[str]) -> list[list[int]]: ...
 
     def identity(self) -> dict[str, Any]: ...
@@ -160,7 +163,13 @@ def packed(
     before, behind = encode.around
     packer = Packer(length - len(before) - len(behind), state.rest)
     for at, some in lines:
-        ids = iter(encode.ids_of([line for line in some if line]))
+        inside = [state.inside, *map(bool, some)]  # whether a document is under way before a line
+        texts = [
+            encode.joint + line if on else line
+            for on, line in zip(inside, some, strict=False)
+            if line
+        ]
+        ids = iter(encode.ids_of(texts))
         found: list[list[int]] = []
         for line in some:
             state.documents += bool(line) and not state.inside
@@ -212,6 +221,8 @@ def prepare_blocks(
     """
     parts = {"format": FORMAT, "kind": "blocks", "source": source, "length": length}
     parts |= {**lines.extent(), "wide": vocabulary > SMALL_IDS}
+    if encode.joint:
+        parts["joint"] = encode.joint
     name = fingerprint(parts | encode.identity())[:32]
     target = Path(folder) / name
     if user is not None:

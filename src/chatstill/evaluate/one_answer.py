@@ -30,13 +30,13 @@ def one_answer(scores: np.ndarray, labels: np.ndarray, space: Labels) -> Said | 
 
     Returns:
         None where answers differ, where the rows have the one label that all are given, where no row has
-        a label, and for regression.
+        a label, for regression, and where a task has no labels.
     """
     scores = matrix(scores)
     labels = np.asarray(labels, dtype=np.float64)
     known = ~np.isnan(labels).reshape(len(labels), -1).any(axis=1)
     scores, labels = scores[known], labels[known]
-    if not len(labels) or space.kind == "regression":
+    if not len(labels) or space.kind in ("regression", "none"):
         return None
     if space.kind == "multi_label":
         return _one_set(scores, labels > 0, space)

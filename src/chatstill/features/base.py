@@ -35,7 +35,8 @@ class Needs:
         cls: Hidden-state indices of which only the first token of each row is kept.
         vector: A sentence vector, made of the last layer's states.
         pooling: How: empty for their mean over the row's tokens, ``cls`` for the first token's, or
-            ``weighted`` by ``token_weights`` of the batch. A network that hands out a vector gives its own.
+            ``weighted`` (``weighted_characters``) by ``token_weights`` of the batch. A network that hands
+            out a vector gives its own.
         layers: The network must have a plain list of layers that can be replaced.
         padding: Hidden states and attention at padded positions are read too, as some reference forms
             of losses do.

@@ -157,7 +157,7 @@ def vector_of(states: Tensor, batch: Mapping[str, Tensor], pooling: str) -> Tens
     mask = batch["attention_mask"]
     if pooling == "cls":
         return first_tokens(states, mask).float()
-    if pooling == "weighted":
+    if pooling.startswith("weighted"):
         return weighted_mean(states, mask, batch[TOKEN_WEIGHTS])
     return mean_of_tokens(states, mask)
 

@@ -132,8 +132,16 @@ class Matches(Method):
             )
         ]
 
+    def terms_of(self, phase: Phase) -> Sequence[TermSpec]:
+        """The terms of a phase: all of them, where there is one phase."""
+        return self.specs
+
+    def _now(self, ctx: Context) -> Sequence[TermSpec]:
+        return self.terms_of(self.phases()[ctx.phase])
+
     def needs(self, phase: Phase) -> Mapping[str, Needs]:
-        return {"student": needs_of(self.specs, 0), "teacher": needs_of(self.specs, 1)}
+        specs = self.terms_of(phase)
+        return {"student": needs_of(specs, 0), "teacher": needs_of(specs, 1)}
 
     def begin(self, phase: Phase) -> nn.Module:
         """The student with its projections; what no term reads is frozen, such as a classifier."""
@@ -143,7 +151,7 @@ class Matches(Method):
 
         self.student.requires_grad_(True)
         with torch.enable_grad():  # wherever this is asked from
-            read = _read_once(self.student, self.specs)
+            read = _read_once(self.student, self.terms_of(phase))
             train_what_is_read(self.student, read)
         return ProjectedStudent(self.student, self.projections)
 
@@ -157,7 +165,7 @@ class Matches(Method):
         own, aim = self.shapes
         return {
             spec.name: term_count(spec, batch, self.objective, student=own, teacher=aim)
-            for spec in self.specs
+            for spec in self._now(ctx)
         }
 
     def forward(self, module: nn.Module, batch: Mapping[str, Tensor], ctx: Context) -> Features:
@@ -165,9 +173,10 @@ class Matches(Method):
         from ..models.reading import read_features
 
         trained = cast("ProjectedStudent", module)
-        found = read_features(trained.student, batch, needs_of(self.specs, 0))
+        specs = self._now(ctx)
+        found = read_features(trained.student, batch, needs_of(specs, 0))
         projected: dict[tuple[str, Pair], Tensor] = {}
-        for spec in self.specs:
+        for spec in specs:
             for pair, key in spec.projections.items():
                 tensor = _of_layer(found, spec, pair)
                 projected[spec.name, pair] = trained.project(key, tensor)
@@ -191,7 +200,7 @@ class Matches(Method):
                 counts[spec.name],
                 spec.row.weight,
             )
-            for spec in self.specs
+            for spec in self._now(ctx)
         }
 
     def plan(self, phase: Phase, num_steps: int) -> tuple[list[tuple[str, str]], list[str]]:
@@ -199,7 +208,8 @@ class Matches(Method):
         own, aim = self.shapes
         softened = self.objective != "regression"
         rows = [
-            (f"term {spec.name}", spec.describe(own, aim, softened=softened)) for spec in self.specs
+            (f"term {spec.name}", spec.describe(own, aim, softened=softened))
+            for spec in self.terms_of(phase)
         ]
         warnings: list[str] = []
         if self.config.level == "pretraining":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config.schema import RunConfig
+from ..data.encoded import Lengths
 from ..errors import Problem, UserError
 from ..features.base import reads_sides
 from ..features.capture import takes_token_types
@@ -16,9 +18,12 @@ from ..models.networks import network
 from ..models.networks.base import Network, NetworkBlock, Start, WordsBlock
 from ..text.casing import lower_cases
 from ..text.segment import PIECES, SAMPLE, usual_segmenter
+from .columns import TokenWeights
 from .word_lists import WordList, texts_of, word_list
+from .word_pieces import RowEncoder
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from ..data.kept import Kept
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from ..text.word_tokenizer import WordTokenizer
 
 PLACE = "student_architectures.network"
+LONG = 512  # ids are asked of the encoder alone, which cuts none
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class FittedReader:
         notes: Lines for the plan.
         kept: What was made before, and is to be kept.
         digest: sha256 of its words; empty where it has none of its own.
+        rarity: See ``Start``.
     """
 
     network: type[Network]
@@ -49,10 +56,14 @@ class FittedReader:
     notes: list[str]
     kept: Kept | None = None
     digest: str = ""
+    rarity: Callable[[], np.ndarray] | None = None
 
-    def config(self) -> PretrainedConfig:
-        """The network's architecture."""
-        return self.network.build_config(self.block, self.tokenizer, pairs=self.pairs)
+    def config(self, teacher: PretrainedConfig | None) -> PretrainedConfig:
+        """The network's architecture, for this teacher."""
+        config = self.network.build_config(self.block, self.tokenizer, pairs=self.pairs)
+        if teacher is not None:
+            self.network.suit(config, teacher)
+        return config
 
     def fill(
         self,
@@ -63,7 +74,9 @@ class FittedReader:
     ) -> list[str]:
         """Gives a new network what it starts from; lines for the plan."""
         cache = Path(config.cache_dir) if config.cache_dir else None
-        start = Start(self.tokenizer, teacher, teacher_tokenizer, cache, config.seed, self.kept)
+        start = Start(
+            self.tokenizer, teacher, teacher_tokenizer, cache, config.seed, self.kept, self.rarity
+        )
         return self.network.fill(model, self.block, start)
 
 
@@ -97,13 +110,20 @@ def fit_reader(
         if teachers is None:
             raise UserError(_no_pieces())
         pairs = any(row.text_b is not None for row in rows())  # to the end where all have one text
-        return FittedReader(ours, keys, teachers, pairs, [], kept)
+        rarity = partial(_rarity, teachers, rows)
+        return FittedReader(ours, keys, teachers, pairs, [], kept, rarity=rarity)
     cutter = _cutter(keys, config, rows, teachers is None or lower_cases(teachers))
     found = word_list(keys, cutter, rows, kept, source, f"{PLACE}.min_count")
-    notes = [_note(keys, cutter, found)]
-    return FittedReader(
-        ours, keys, cutter.like(found.words), found.pairs, notes, kept, found.digest
-    )
+    notes, tokenizer = [_note(keys, cutter, found)], cutter.like(found.words)
+    rarity = partial(_rarity, tokenizer, rows)
+    return FittedReader(ours, keys, tokenizer, found.pairs, notes, kept, found.digest, rarity)
+
+
+def _rarity(
+    tokenizer: PreTrainedTokenizerBase, rows: Callable[[], Iterable[Example]]
+) -> np.ndarray:
+    encoder = RowEncoder(tokenizer, Lengths(LONG))
+    return TokenWeights.fit(rows(), encoder.ids_of, tokenizer).table
 
 
 def _no_pieces() -> Problem:

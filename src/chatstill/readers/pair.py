@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -13,12 +13,14 @@ from ..data.blocks import Blocks
 from ..data.class_weights import RowWeights
 from ..data.encoded import Lengths
 from ..data.views import View, occurring
+from ..errors import Problem, UserError
 from ..features.base import given_by, reads_sides
 from ..features.capture import OF_ROWS, TEACHERS, takes_token_types
 from ..models.label_columns import LabelMatch
 from .columns import TokenColumn, TokenWeights
 from .reader import Reader, reader_for
 from .word_pieces import RowEncoder
+from .word_weights import WeighingEncoder, WordWeights
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
     from ..methods.base import Method
     from ..tasks.base import Example
+    from ..text.word_tokenizer import WordTokenizer
+
+CHARACTERS = "weighted_characters"
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class PairReader:
         lengths: What rows are cut to.
         weights: How much rows count by their class; None where all count alike.
         computed: What else is prepared of each token, by role.
+        word_weights: What the student's words weigh, for the teacher's pieces; None where nothing asks.
     """
 
     student: PreTrainedModel
@@ -50,6 +56,7 @@ class PairReader:
     lengths: Lengths
     weights: RowWeights | None = None
     computed: Mapping[str, Sequence[TokenColumn]] = field(default_factory=dict)
+    word_weights: WordWeights | None = None
 
     def of(self, model: PreTrainedModel) -> Reader:
         """How one network reads rows of a view."""
@@ -61,6 +68,8 @@ class PairReader:
         sides = tokenizer is self.tokenizer and reads_sides(self.student)
         role = "student" if tokenizer is self.tokenizer else "teacher"
         computed = self.computed.get(role, ())
+        if role == "teacher" and self.word_weights is not None:
+            return WeighingEncoder(tokenizer, self.lengths, self.word_weights, computed=computed)
         return RowEncoder(tokenizer, self.lengths, mark_sides=sides, computed=computed)
 
     @property
@@ -129,8 +138,11 @@ def with_columns(
         for role, model in networks.items()
         if model is not None
         and not given_by(model)
-        and any(role in of and of[role].pooling == "weighted" for of in needs)
+        and any(role in of and of[role].pooling.startswith("weighted") for of in needs)
     ]
+    by_words = next((of["teacher"].pooling for of in needs if of["teacher"].pooling), "")
+    if (found := _of_words(reader, by_words)) is not None:
+        return replace(reader, word_weights=found)
     if reader.teacher_tokenizer is None and weighted:
         weighted = ["student"]  # one view for both
     computed = {}
@@ -138,3 +150,24 @@ def with_columns(
         encoder = reader.encoders[0 if role == "student" else -1]
         computed[role] = [TokenWeights.fit(rows(), encoder.ids_of, encoder.tokenizer)]
     return replace(reader, computed=computed)
+
+
+def _of_words(reader: PairReader, pooling: str) -> WordWeights | None:
+    """What the words of a student that weighs them weigh, where its teacher's vectors are to be weighted.
+
+    Raises:
+        UserError: weights by character of a student that weighs no words.
+    """
+    weights = getattr(reader.student, "word_weights", None)
+    own = reader.teacher_tokenizer is not None
+    if weights is not None and own and pooling in ("weighted", CHARACTERS):
+        table = weights.detach().float().cpu().numpy()
+        words = cast("WordTokenizer", reader.tokenizer)
+        return WordWeights(words, table, "characters" if pooling == CHARACTERS else "even")
+    if pooling == CHARACTERS:
+        message = (
+            f"'{CHARACTERS}' shares the weights of a student's words, and this student weighs none"
+        )
+        hint = 'Take "weighted", or a student that weighs words ("model_type": "ltd").'
+        raise UserError(Problem("pooling", message, hint, code="words.no-weights-of-words"))
+    return None

@@ -8,8 +8,8 @@ backend cut instead costs memory beyond bounds: it keeps every combination of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..errors import Problem, UserError
 from ..text.longest_first import longest_first
 from ..text.plain_ids import plain_ids
 from ..text.tokenizers import tokenizer_fingerprint
+from .layout import Layout, learn_layout, with_sides
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,22 +27,6 @@ if TYPE_CHECKING:
     from .columns import TokenColumn
 
     Tokenizer = PreTrainedTokenizerBase
-
-PROBES = (("hello", "good day"), ("a", "b c"), ("的", "我 是"), ("1", "2 3"))
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """What stands before, between and after the texts (ids and types), and the texts' types."""
-
-    ids: tuple[list[int], list[int], list[int]]
-    types: tuple[list[int], list[int], list[int]]
-    type_a: int
-    type_b: int
-
-    @property
-    def size(self) -> int:
-        return sum(len(part) for part in self.ids)
 
 
 class RowEncoder:
@@ -71,12 +56,12 @@ class RowEncoder:
         self.mark_sides = mark_sides
         self.computed = tuple(computed)
         self.columns: Sequence[Column] = [one.column for one in computed]
-        self._single: _Layout | None = None
-        self._pair: _Layout | None = None
+        self._single: Layout | None = None
+        self._pair: Layout | None = None
         self.padding_side: str = tokenizer.padding_side
         self.pad_token_type_id = int(getattr(tokenizer, "pad_token_type_id", 0) or 0)
         fillers = (tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id)
-        self._filler: int = next((number for number in fillers if number is not None), 0)
+        self._filler: int = next((one for one in fillers if one is not None), 0)
 
     def __call__(
         self,
@@ -115,9 +100,13 @@ class RowEncoder:
             types += before + [layout.type_a] * len(part_a)
             types += between + [layout.type_b] * len(part_b) + after
             lengths[row] = len(ids) - start
-        numbers = np.array(ids, np.int32)
-        columns = {one.column.name: one.of(numbers) for one in self.computed}
+        numbers, columns = self._arrays(np.array(ids, np.int64))
         return Encoded(numbers, np.array(types, np.uint8), lengths, cut, columns)
+
+    def _arrays(self, ids: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Ids of all rows one after another (total,) as they are kept, and what is computed of them."""
+        numbers = ids.astype(np.int32)
+        return numbers, {one.column.name: one.of(numbers) for one in self.computed}
 
     def identity(self) -> dict[str, Any]:
         """Tokenizer by content, lengths, and versions of the libraries."""
@@ -145,12 +134,18 @@ class RowEncoder:
         layout = self._layout(pair=False)
         return layout.ids[0], [*layout.ids[1], *layout.ids[2]]
 
+    @property
+    def joint(self) -> str:
+        """Before a line that goes on with a text: the blank that byte-level BPE reads as part of a word."""
+        both, first, second, marked = self.ids_of(["a b", "a", "b", " b"])
+        return " " if first + second != both == first + marked else ""
+
     def ids_of(self, texts: list[str]) -> list[list[int]]:
         """Ids of texts without special tokens, uncut."""
         if (ids_of_all := getattr(self.tokenizer, "ids_of_all", None)) is not None:  # words
             found: list[list[int]] = ids_of_all(texts)
             return found
-        backend = _plain_backend(self.tokenizer)
+        backend = plain_backend(self.tokenizer)
         if backend is not None:  # without offsets, masks and copies: a third less time
             backend.no_truncation()
             backend.no_padding()
@@ -191,21 +186,21 @@ class RowEncoder:
             part_a = part_a[size:] if part_a[:size] == separator else part_a
         return part_a, row_b[len(row_b) - num_b :] if left else row_b[:num_b]
 
-    def _layout(self, *, pair: bool) -> _Layout:
+    def _layout(self, *, pair: bool) -> Layout:
         known = self._pair if pair else self._single
         if known is not None:
             return known
-        layout = _learn_layout(self.tokenizer, self._plain, pair=pair)
+        layout = learn_layout(self.tokenizer, self.ids_of, pair=pair)
         if self.mark_sides and not any([*layout.types[1], *layout.types[2], layout.type_b]):
-            layout = _with_sides(layout)
+            layout = with_sides(layout)
         if self.lengths.max_seq_length < layout.size + 1 + pair:
-            message = (
-                f"{self.lengths.max_seq_length} leaves no room for the texts: "
-                f"{layout.size} special tokens are added to each row"
+            longest = self.lengths.max_seq_length
+            special = f"{layout.size} special tokens are added to each row"
+            message = f"{longest} leaves no room for the texts: {special}"
+            problem = Problem(
+                "max_seq_length", message, "raise it", code="lengths.no-room-for-texts"
             )
-            raise UserError(
-                Problem("max_seq_length", message, "raise it", code="lengths.no-room-for-texts")
-            )
+            raise UserError(problem)
         if pair:
             self._pair = layout
         else:
@@ -213,7 +208,7 @@ class RowEncoder:
         return layout
 
 
-def _plain_backend(tokenizer: Tokenizer) -> Any:
+def plain_backend(tokenizer: Tokenizer) -> Any:
     """The Rust tokenizer where transformers' own encoding adds nothing to it, else None."""
     from transformers import PreTrainedTokenizerFast
 
@@ -221,74 +216,3 @@ def _plain_backend(tokenizer: Tokenizer) -> Any:
     if method is not getattr(PreTrainedTokenizerFast, "_encode_plus", False):
         return None
     return tokenizer.backend_tokenizer
-
-
-def _learn_layout(
-    tokenizer: Tokenizer, plain: Callable[[list[str]], list[list[int]]], *, pair: bool
-) -> _Layout:
-    """Read off where a tokenizer puts the texts on one pair of probes, test it on the others."""
-    layout = None
-    for text_a, text_b in PROBES:
-        whole = tokenizer(
-            [text_a],
-            [text_b] if pair else None,
-            truncation=False,
-            padding=False,
-            return_attention_mask=False,
-            return_token_type_ids=True,
-            verbose=False,
-        )
-        ids, types = whole["input_ids"][0], whole["token_type_ids"][0]
-        ids_a, ids_b = plain([text_a])[0], plain([text_b])[0] if pair else []
-        if not ids_a or (pair and not ids_b):
-            continue
-        found = _match(ids, types, ids_a, ids_b)
-        if found is None or (layout is not None and found != layout):
-            layout = None
-            break
-        layout = found
-    if layout is None:
-        message = f"{type(tokenizer).__name__} does not join texts in a fixed way"
-        raise UserError(
-            Problem(
-                "tokenizer", message, "take another tokenizer", code="tokenizer.joins-differently"
-            )
-        )
-    return layout
-
-
-def _with_sides(layout: _Layout) -> _Layout:
-    """Types 0 up to the separator of the first text, 1 after it, where the tokenizer gives none."""
-    between, after = layout.ids[1], layout.ids[2]
-    first = between[:1]
-    types = (
-        [0] * len(layout.ids[0]),
-        [0] * len(first) + [1] * (len(between) - 1),
-        [1] * len(after),
-    )
-    return _Layout(layout.ids, types, 0, 1)
-
-
-def _match(ids: list[int], types: list[int], ids_a: list[int], ids_b: list[int]) -> _Layout | None:
-    """The first text at its first place, the second at its last place after it."""
-    starts = [at for at in range(len(ids)) if ids[at : at + len(ids_a)] == ids_a]
-    if not starts:
-        return None
-    start_a, end_a = starts[0], starts[0] + len(ids_a)
-    if not ids_b:
-        parts = (slice(0, start_a), slice(end_a, end_a), slice(end_a, None))
-        type_b = types[start_a]
-    else:
-        places = [at for at in range(end_a, len(ids)) if ids[at : at + len(ids_b)] == ids_b]
-        if not places:
-            return None
-        start_b, end_b = places[-1], places[-1] + len(ids_b)
-        parts = (slice(0, start_a), slice(end_a, start_b), slice(end_b, None))
-        type_b = types[start_b]
-    before, between, after = parts
-    return _Layout(
-        ids=(ids[before], ids[between], ids[after]),
-        types=(types[before], types[between], types[after]),
-        type_a=types[start_a],
-        type_b=type_b,
-    )

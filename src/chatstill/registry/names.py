@@ -18,7 +18,6 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
 
 # Names that papers and users know, of methods and students that this version does not have.
 LATER = {
-    "ltdbert": "LTD-BERT",
     "elmo": "the ELMo student",
 }
 

@@ -86,6 +86,14 @@ def build_alone(
     return Alone(student, tokenizer, notes, start, words)
 
 
+def _teachers(config: RunConfig) -> PretrainedConfig | None:
+    """Architecture of the teacher that the file names: a student's shape may hang on it."""
+    block = config.teacher_architectures
+    if block is None or block.model_name_or_path is None:
+        return None
+    return load_config(block, "teacher", config.cache_dir)
+
+
 def _named(config: RunConfig, block: StudentArchitecture) -> Architecture | None:
     """The block whose weights, or whose architecture, the student starts from."""
     if block.model_name_or_path is not None:
@@ -146,7 +154,8 @@ class _Builder:
         """See the class."""
         block, start = self.block, self.config.pretrained_architectures
         if self.fitted is not None:
-            return self._random(self.fitted.config(), "as any network of the package")
+            config = self.fitted.config(_teachers(self.config))
+            return self._random(config, "as any network of the package")
         if block.copy_from == "teacher":
             message = "is 'teacher', and this method has none"
             hint = 'Write "pretrained", or "none" for random weights.'

@@ -104,7 +104,7 @@ def student_spec(
     described = block.config_file or (own_type(block.model_type) and not block.model_name_or_path)
     described_as = load_config(block, "student", config.cache_dir) if described else None
     if fitted is not None:
-        described_as = fitted.config()
+        described_as = fitted.config(teacher.config)
     if described_as is not None and method_class.same_shape:
         problems = check_same_shape(teacher.config, described_as)
         if errors := errors_of(problems):

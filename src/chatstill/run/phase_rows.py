@@ -103,7 +103,7 @@ def corpus_of(
         message = "its phase reads blocks of a corpus, and student and teacher have tokenizers of their own"
         hint = "Give the student the teacher's vocabulary."
         problems.append(Problem(phases[0], message, hint, code="corpus.two-tokenizers"))
-    if reader.computed:
+    if reader.computed or reader.word_weights is not None:
         message = "blocks of a corpus have no weights of tokens"
         hint = 'Take another pooling: "mean" or "cls".'
         problems.append(Problem(phases[0], message, hint, code="corpus.no-token-weights"))

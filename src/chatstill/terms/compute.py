@@ -57,7 +57,7 @@ def term_count(
         return losses.attention_count(
             mask, teacher.heads, per=per, positions=positions, causal=spec.causal
         )
-    if row.loss == "cos":
+    if row.loss == "cos" or row.normalize:
         return float(rows)
     return float(rows * (student.outputs if row.feature == "logits" else teacher.width))
 
@@ -238,6 +238,8 @@ def _vectors(
         return losses.patience_loss(
             student_vector, teacher_vector, normalize=spec.row.normalize is not False
         )
+    if spec.row.normalize:  # the squared distance, 2 (1 − cos)
+        return losses.patience_loss(student_vector, teacher_vector)
     return (
         losses.hidden_mse(student_vector, teacher_vector, None)
         if spec.row.loss == "mse"

@@ -69,10 +69,11 @@ class Compared(BaseModel):
         projection: Linear map with bias from the student's width to the teacher's. ``auto`` (default):
             a shared one where widths differ; ``shared``: always; ``per_layer``: one for each pair;
             ``none``.
-        normalize: Patience on vectors of length 1; default true.
+        normalize: Vectors of length 1: of patience (default true), of ``mse`` of vectors (default false).
         pooling: What of the last layer's states a ``vector`` is: their ``mean`` (default), the first
-            token's (``cls``), or their mean ``weighted`` by how rare a token is in the training texts. A
-            network that hands out a vector gives its own.
+            token's (``cls``), or their mean ``weighted`` by how rare a token is in the training texts, or a
+            word where the student weighs words. ``weighted_characters`` shares a word's weight by its
+            characters, as a public script of LTD-BERT does. A network that hands out a vector gives its own.
         of: Of ``relations``: ``queries``, ``keys`` or ``values``.
         heads: Of ``relations``: into how many heads they are parted on both sides; left out, those of the
             networks, which have to have as many as each other.
@@ -90,7 +91,7 @@ class Compared(BaseModel):
     zero_below: float | None = None
     projection: Literal["auto", "shared", "per_layer", "none"] | None = None
     normalize: bool | None = None
-    pooling: Literal["mean", "cls", "weighted"] | None = None
+    pooling: Literal["mean", "cls", "weighted", "weighted_characters"] | None = None
     of: Literal["queries", "keys", "values"] | None = None
     heads: int | None = Field(default=None, ge=1, le=4096)
 
@@ -153,6 +154,8 @@ class Row(Compared):
             "not normalised": self.normalize is False,
             "of the first token": self.pooling == "cls",
             "weighted by inverse document frequency": self.pooling == "weighted",
+            "weighted by that of words, by character": self.pooling == "weighted_characters",
+            "vectors of length 1": self.normalize is True and self.feature == "vector",
         }
         return [words for words, differs in found.items() if differs]
 
@@ -210,7 +213,7 @@ def _meant(feature: str, loss: str) -> dict[str, bool]:
         or (feature == "attention_scores" and loss == "mse"),
         "zero_below": feature == "attention_scores" and loss == "mse",
         "projection": feature in ("hidden_states", "cls", "vector"),
-        "normalize": loss == "patience",
+        "normalize": loss == "patience" or (feature, loss) == ("vector", "mse"),
         "pooling": feature == "vector",
         "of": feature == "relations",
         "heads": feature == "relations",

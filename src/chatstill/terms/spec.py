@@ -242,7 +242,7 @@ def _out_of_range(
 
 def pooled(row: Row) -> str:
     """How a row's vector is made, as ``Needs.pooling`` says it."""
-    return row.pooling if row.pooling in ("cls", "weighted") else ""
+    return row.pooling if row.pooling not in (None, "mean") else ""
 
 
 def several_poolings(specs: Iterable[TermSpec]) -> list[Problem]:

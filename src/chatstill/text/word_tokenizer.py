@@ -13,18 +13,25 @@ from typing import Any
 from transformers import PreTrainedTokenizer
 from typing_extensions import override
 
-from ..disk.json_file import fault_of, read_json
 from ..disk.write import write_text
 from ..errors import Problem, UserError
 from .cutting import cutter_of
 from .longest_first import longest_first
 from .segment import check_same, load_segmenter
 from .unknown import UNKNOWN_SIGN
+from .word_files import (
+    DICTIONARY_FILE,
+    PAD,
+    SEP,
+    SPECIAL,
+    UNK,
+    WORDS_FILE,
+    check_words,
+    read_dictionary,
+    read_words,
+)
 
-PAD, UNK, SEP = "[PAD]", "[UNK]", "[SEP]"
-SPECIAL = (PAD, UNK, SEP)
 NEVER_WORDS = frozenset((*SPECIAL, UNKNOWN_SIGN))
-WORDS_FILE, DICTIONARY_FILE = "words.json", "user_dictionary.txt"
 NFKC = "nfkc"
 RECENT = 16_384  # texts whose words are at hand for calls in the manner of transformers
 
@@ -85,9 +92,9 @@ class WordTokenizer(PreTrainedTokenizer):
                     Problem(place, f"'{key}' cannot be {value!r}", code="words.setting-faulty")
                 )
         if dictionary_file is not None:
-            dictionary = _read_dictionary(Path(dictionary_file))
-        self.words = _read_words(words_file) if words is None else list(words)
-        _check_words(self.words, words_file or "words")
+            dictionary = read_dictionary(Path(dictionary_file))
+        self.words = read_words(words_file) if words is None else list(words)
+        check_words(self.words, words_file or "words")
         self._numbers = {word: number for number, word in enumerate(self.words)}
         self.cutter = load_segmenter(segmenter, dictionary, place=place)
         check_same(self.cutter, segmenter_version, segmenter_probe)
@@ -138,6 +145,11 @@ class WordTokenizer(PreTrainedTokenizer):
         for words in cutter_of(self.cutter)(forms):
             yield _plain_words(words, self.do_lower_case)
 
+    def cut_as_they_stand(self, texts: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+        """Of each text what is cut, normalised where asked for, and its words as they stand there."""
+        forms = [_normal(text, self.normalize_form) for text in texts]
+        yield from zip(forms, cutter_of(self.cutter)(forms), strict=True)
+
     def like(self, words: Sequence[str]) -> WordTokenizer:
         """The same with other words."""
         return WordTokenizer(
@@ -151,8 +163,15 @@ class WordTokenizer(PreTrainedTokenizer):
 
     def ids_of_all(self, texts: Iterable[str]) -> list[list[int]]:
         """Ids of the words of each text, without special ones."""
+        return [self._ids(words) for words in self.cut_all(texts)]
+
+    def ids_of_words(self, words: Iterable[str]) -> list[int]:
+        """Ids of words as they stand in a text."""
+        return self._ids(_plain_words(words, self.do_lower_case))
+
+    def _ids(self, words: Iterable[str]) -> list[int]:
         unknown, known = self._numbers[UNK], self._numbers
-        return [[known.get(word, unknown) for word in words] for words in self.cut_all(texts)]
+        return [known.get(word, unknown) for word in words]
 
     def identity(self) -> dict[str, Any]:
         """All that decides which ids a text becomes, by content."""
@@ -261,36 +280,3 @@ def _normal(text: str, form: str | None) -> str:
 def _plain_words(words: Iterable[str], lower: bool) -> list[str]:
     found = [word.lower() for word in words] if lower else words
     return [UNK if word in NEVER_WORDS else word for word in found]
-
-
-def _read_words(file: str | None) -> list[str]:
-    if file is None:
-        raise UserError(
-            Problem(
-                WORDS_FILE,
-                "is missing: it holds the words of the tokenizer",
-                code="words.file-missing",
-            )
-        )
-    try:
-        words = read_json(Path(file))
-    except (OSError, ValueError) as error:
-        raise UserError(Problem(file, fault_of(error), code="words.file-unreadable")) from None
-    return words if isinstance(words, list) else []
-
-
-def _check_words(words: list[str], place: str) -> None:
-    sound = all(isinstance(word, str) for word in words)
-    if not sound or tuple(words[: len(SPECIAL)]) != SPECIAL or len(set(words)) != len(words):
-        message = f"is no list of different words that begins with {', '.join(SPECIAL)}"
-        raise UserError(Problem(place, message, code="words.list-faulty"))
-
-
-def _read_dictionary(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UserError(
-            Problem(str(path), f"cannot be read: {reason}", code="words.dictionary-unreadable")
-        ) from error

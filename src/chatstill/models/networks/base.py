@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +17,7 @@ from ...registry.names import nearest
 from ...text.segment import SEGMENTERS
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from ...data.kept import Kept
@@ -60,6 +61,8 @@ class Start:
         cache: Where what takes long may be kept; None keeps nothing.
         seed: Of what is random.
         kept: What was made before, and is to be kept; None keeps nothing.
+        rarity: Gives how rare each word of the tokenizer is in the training texts, (V,) float32:
+            log((1 + texts) / (1 + those with the word)) + 1, 0 for special ones.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -68,6 +71,7 @@ class Start:
     cache: Path | None
     seed: int
     kept: Kept | None = None
+    rarity: Callable[[], np.ndarray] | None = None
 
 
 class Network:
@@ -111,6 +115,10 @@ class Network:
             pairs: Whether rows have two texts.
         """
         raise NotImplementedError
+
+    @classmethod
+    def suit(cls, config: PretrainedConfig, teacher: PretrainedConfig) -> None:
+        """Fits what ``build_config`` gave to the teacher, where there is one: a width, for one."""
 
     @classmethod
     def use_plugins(cls, plugins: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .job import CorpusJob
 
 SAMPLE = 1 << 21  # bytes of a part that are tokenised for the plan
+PAPERS, DAY = 3.3e9, 86_400  # tokens of English Wikipedia and BookCorpus (1810.04805, section 3.1)
 KEPT, TRIED = 4096, 8  # blocks that are looked at, and the most of them in a step that is tried
 
 
@@ -135,9 +136,11 @@ def _time_and_memory(
     read = _tokens_read(job, train)
     speed = read / max(sum(each.seconds for each in training), 1e-9)
     memory = memory_of(job, rows, tried)
+    days = PAPERS / max(speed, 1e-9) / DAY
     told = [
         ("time", f"{clock(low)} to {clock(high)}"),
         ("speed", f"about {speed:,.0f} tokens a second in training"),
+        ("", f"BERT's corpus, {PAPERS / 1e9:g} G tokens: about {days:,.3g} days an epoch here"),
         ("memory", f"{byte_size(memory)} per process on {device}"),
     ]
     return told, check_memory(memory, available_memory(device), device=device)

@@ -25,7 +25,7 @@ from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of,
 from .masking import masking_of, task_of_network
 from .networks import PRETRAINED, taught, trained_alone
 from .teacher import reads_head
-from .texts import corpus_from
+from .texts import corpus_from, repeats
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -83,7 +83,7 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
     corpus: Corpus | None = None
     try:
         corpus = corpus_from(config)
-        problems += corpus.warnings
+        problems += [*corpus.warnings, *repeats(corpus)]
     except UserError as error:
         problems += error.problems
     try:

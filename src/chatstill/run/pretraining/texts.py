@@ -17,6 +17,7 @@ from ...errors import Problem, UserError
 from ...readers.word_lists import texts_of
 from ...tasks.base import Rows, Split
 from ...tasks.corpus import Lines
+from ...tasks.corpus_repeats import check_repeats
 from ...tasks.corpus_survey import Corpus, Files, survey_corpus
 from ...tasks.files import locate
 from ...tasks.texts import TextsTask
@@ -119,6 +120,11 @@ def corpus_from(config: RunConfig, held_out: Split = "dev") -> Corpus:
     if isinstance(task, TextsTask):
         return _survey(config, task, paths)
     return survey_corpus(*(task.parts(path, split) for split, path in paths.items()))
+
+
+def repeats(corpus: Corpus) -> list[Problem]:
+    """What of dev stands in train too; of texts of rows it was left out."""
+    return [] if isinstance(corpus.train, RowTexts) else check_repeats(corpus.train, corpus.dev)
 
 
 @dataclass

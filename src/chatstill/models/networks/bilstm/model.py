@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -92,11 +92,19 @@ class TextEncoder(nn.Module):
         moved, lengths = words_first(ids.repeat(len(sides), 1), words)
         if _may_look(ids):
             moved = moved[:, : max(1, int(lengths.max()))]
-        vectors = self.words(moved)
-        if not self.train_vectors:
-            vectors = vectors.detach()
-        found = self.pooling(self.lstm(self.dropout(vectors), lengths), lengths)
+        found = self.encode(moved, lengths)
         return list(found.chunk(len(sides))), list(lengths.chunk(len(sides)))
+
+    def vectors_of(self, words: Tensor) -> Tensor:
+        """(N, L, W) of words (N, L), without a graph where they are not trained."""
+        vectors: Tensor = self.words(words)
+        return vectors if self.train_vectors else vectors.detach()
+
+    def encode(self, words: Tensor, lengths: Tensor) -> Tensor:
+        """(N, D) of words (N, L), of which the first ``lengths`` (N,) count."""
+        states = self.lstm(self.dropout(self.vectors_of(words)), lengths)
+        found: Tensor = self.pooling(states, lengths)
+        return found
 
 
 class BiLstmForSequenceClassification(PreTrainedModel):
@@ -104,12 +112,13 @@ class BiLstmForSequenceClassification(PreTrainedModel):
 
     config_class = BiLstmConfig
     base_model_prefix = "bilstm"
+    encoder: ClassVar[type[TextEncoder]] = TextEncoder
     gives = frozenset({"logits", "vector"})
     reads_sides = True
 
     def __init__(self, config: BiLstmConfig) -> None:
         super().__init__(config)
-        self.bilstm = TextEncoder(config)
+        self.bilstm = self.encoder(config)
         size = config.hidden_size * (1 if config.texts == 1 else 4)
         self.dropout = nn.Dropout(config.dropout)
         if config.classifier_size:

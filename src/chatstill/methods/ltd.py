@@ -1,0 +1,97 @@
+"""LTD-BERT: the student's sentence vectors approximate the teacher's, on texts; then it learns the task.
+
+Sentence representation approximation (Wu et al. 2020, arXiv 2004.03097) does the first without a task; here
+both phases are one run. The terms are those of ``matches``: those of ``vector`` make the first phase, all
+others the second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from ..errors import Problem
+from ..terms.spec import TermSpec, needs_of
+from ._matches import Config as MatchesConfig
+from .base import Data, MethodConfig, Phase
+from .matches import Matches
+
+if TYPE_CHECKING:
+    pass
+
+VECTORS, TASK = "vectors", "task"
+
+
+class Config(MatchesConfig):
+    """The block ``distillation`` of LTD-BERT: that of ``matches``, and keys of the first phase.
+
+    Attributes:
+        vector_data: What it learns from: ``texts`` of the task and its transfer set, each by itself, or the
+            ``corpus`` of the data folder.
+        vector_epochs: Passes over them; left out: ``num_train_epochs``. 0 leaves the phase out.
+        vector_rate: Its learning rate; left out: the run's.
+        keep_vector_term: Whether the terms of ``vector`` count in the second phase too.
+    """
+
+    vector_data: Literal["texts", "corpus"] = "texts"
+    vector_epochs: float | None = Field(default=None, ge=0, le=100_000, allow_inf_nan=False)
+    vector_rate: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
+    keep_vector_term: bool = False
+
+
+LtdConfig = Config  # inside the class, Config is its own attribute
+
+
+class Ltd(Matches):
+    """Two phases: vectors, on texts by themselves; then the task."""
+
+    Config = Config
+    top_level: ClassVar[tuple[str, ...]] = Config.old_keys()
+    config: LtdConfig
+
+    @classmethod
+    def data_of(cls, config: MethodConfig) -> tuple[Data, ...]:
+        assert isinstance(config, LtdConfig)
+        return (config.vector_data, "train") if config.vector_epochs != 0 else ("train",)
+
+    def problems(self) -> list[Problem]:
+        """Terms that leave a phase without any."""
+        problems = super().problems()
+        place = "distillation.terms"
+        if self.config.vector_epochs != 0 and not self._of(VECTORS):
+            message = "no term of vectors has a weight above 0, and the first phase learns from them alone"
+            hint = 'Give the term "vector" a weight, or leave the phase out: "vector_epochs": 0.'
+            problems.append(Problem(place, message, hint, code="ltd.no-vector-term"))
+        if not needs_of(self._of(TASK), 0).logits:
+            message = "no term reads logits, so the second phase would train no classifier"
+            hint = 'Give the term "hard" a weight above 0.'
+            problems.append(Problem(place, message, hint, code="ltd.no-task-term"))
+        return problems
+
+    def phases(self) -> list[Phase]:
+        run, config = self.run, self.config
+        first = Phase(
+            VECTORS,
+            run.num_train_epochs if config.vector_epochs is None else config.vector_epochs,
+            config.vector_rate or run.learning_rate,
+            max_steps=run.max_steps,
+            train="student without its classifier",
+            data=config.vector_data,
+            selected_by="loss",
+        )
+        then = Phase(
+            TASK, run.num_train_epochs, run.learning_rate, max_steps=run.max_steps, train="student"
+        )
+        return [then] if config.vector_epochs == 0 else [first, then]
+
+    def terms_of(self, phase: Phase) -> list[TermSpec]:
+        return self._of(phase.name)
+
+    def _of(self, name: str) -> list[TermSpec]:
+        both = self.config.keep_vector_term and name == TASK
+        return [
+            spec
+            for spec in self.specs
+            if (spec.row.feature == "vector") == (name == VECTORS) or both
+        ]

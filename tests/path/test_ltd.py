@@ -1,0 +1,176 @@
+"""LTD-BERT from its configuration to its folder: two phases, the teacher's weighted vectors, interrupts."""
+
+import json
+import random
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from chatstill import cli
+from chatstill.run import run as pipeline
+from tests.draws import reseeded
+from tests.found import refused
+
+from ..processes import run_processes
+from . import world
+from .broken import Broken
+
+SIZES = {"width": 8, "units": 6, "hidden": 6, "vectors": "random"}
+LTD = {
+    "model_type": "LTDTaskDistill",
+    "theseus_scheduler": None,
+    "student_architectures": {"network": SIZES},
+    "learning_rate": 0.02,
+    "num_train_epochs": 8,
+}
+
+
+def network(**keys):
+    return {"student_architectures": {"network": {**SIZES, **keys}}}
+
+
+def terms(**changes):
+    return {"distillation": {"terms": changes}}
+
+
+def told(folder, name="metrics.json"):
+    return json.loads((folder / name).read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def made(shared, teacher_of, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ltd")
+    values = world.values_for(shared / "data", folder / "out", teacher_of(), **LTD)
+    where = world.console()
+    pipeline.distill(world.loaded(values, folder), console=where)
+    return folder / "out", world.said(where)
+
+
+def test_vectors_first_by_their_loss_then_the_task_by_its_metric(made):
+    folder, said = made
+    assert "phase: vectors" in said and "phase: task" in said
+    assert "cos of vector, weight 1, weighted by inverse document frequency" in said
+    assert said.count("term hard") == said.count("term vector") == 1 and "term soft" not in said
+    first, then = told(folder)["training"]["phases"]
+    assert (first["name"], first["data"]) == ("vectors", "texts")
+    assert (then["name"], then["data"]) == ("task", "train")
+    assert 0 < first["best"] < 0.6 and told(folder)["dev"]["metrics"]["auc"] > 0.9
+    config = told(folder / "student", "config.json")
+    assert (config["model_type"], config["hidden_size"], config["vector_size"]) == ("ltd", 16, 16)
+
+
+def test_its_weights_are_those_of_the_training_texts(made, shared):
+    """log((1 + N) / (1 + df)) + 1 by hand; and they stand in the student's file."""
+    folder, said = made
+    lines = (shared / "data" / "chat" / "train.data.txt").read_text("utf-8").splitlines()
+    texts = [text.lower().split() for line in lines for text in line.split("\t")[:2]]
+    weights = load_file(folder / "student" / "model.safetensors")["bilstm.weights"]
+    words = told(folder / "student", "words.json")
+    for number, word in enumerate(words[3:], 3):
+        found = sum(word in text for text in texts)
+        wanted = torch.log(torch.tensor((1 + len(texts)) / (1 + found))) + 1
+        torch.testing.assert_close(weights[number], wanted, msg=word)
+    assert weights[1] == weights.max() and weights[0] == weights[2] == 0
+    assert "words weigh" in said
+
+
+def test_its_folder_is_evaluated_and_predicts(made, tmp_path, capsys):
+    folder, _ = made
+    assert cli.main(["evaluate", str(folder)]) == 0
+    assert f"mrr = {told(folder)['dev']['metrics']['mrr']:g}" in capsys.readouterr().out
+    rows = tmp_path / "rows.tsv"
+    rows.write_text("where is the box\tsure\n\tno\n😀\t \n", encoding="utf-8")
+    assert cli.main(["predict", str(folder), str(rows), "--output", str(tmp_path / "p.tsv")]) == 0
+    assert (tmp_path / "p.tsv").read_text("utf-8").count("\n") == 4
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [
+        {"pooling": "cls"},
+        {"pooling": "mean", "loss": "mse", "normalize": True},
+        {"pooling": "weighted_characters"},
+    ],
+)
+def test_other_vectors_of_the_teacher(run, vector):
+    done = run(**{**LTD, "num_train_epochs": 1, **terms(vector=vector)})
+    assert told(done.folder)["training"]["phases"][0]["best"] > 0
+
+
+def test_the_vector_term_and_soft_labels_can_go_on_in_the_second_phase(run):
+    changes = terms(soft={"weight": 0.5})
+    changes["distillation"]["keep_vector_term"] = True
+    done = run(**{**LTD, "num_train_epochs": 1, **changes})
+    assert done.text.count("term vector") == 2 and done.text.count("term soft") == 1
+
+
+def test_the_first_phase_can_be_left_out(run):
+    changes = terms(vector={"weight": 0})
+    changes["distillation"]["vector_epochs"] = 0
+    done = run(**{**LTD, "num_train_epochs": 1, **changes})
+    assert "phase: vectors" not in done.text and "term hard" in done.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"vector": {"weight": 0}}, "ltd.no-vector-term"),
+        ({"hard": {"weight": 0}}, "ltd.no-task-term"),
+    ],
+)
+def test_a_phase_without_a_term_is_refused(run, changes, code):
+    with refused(code):
+        run("check", **{**LTD, **terms(**changes)})
+
+
+def test_weights_by_character_of_a_student_that_weighs_none_are_refused(run):
+    changes = {**LTD, **terms(vector={"pooling": "weighted_characters"})}
+    changes["student_architectures"] = {"model_type": "bilstm", "network": {"vectors": "random"}}
+    with refused("words.no-weights-of-words"):
+        run("check", **changes)
+
+
+def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, tmp_path):
+    changes = {**LTD, "num_train_epochs": 2, "save_steps": 3}
+    run = Broken(shared, teacher_of(), tmp_path, changes)
+    run.kill_again_and_again("again", random.Random(reseeded(2)), times=4, least=1)
+
+
+EXACT = {
+    **LTD,
+    **network(dropout=0.0),
+    "training_arguments": {"optim": "sgd"},  # Adam divides by gradients near 0
+    "learning_rate": 0.1,
+    "num_train_epochs": 2,
+}
+
+
+def test_two_processes_make_the_student_of_one(shared, teacher_of, tmp_path):
+    teacher = teacher_of()
+
+    def loaded(name, batch):
+        changes = {**EXACT, "per_gpu_train_batch_size": batch}
+        values = world.values_for(shared / "data", tmp_path / name, teacher, **changes)
+        return world.loaded(values, tmp_path / f"configs-{name}")
+
+    pipeline.distill(loaded("one", 8), console=world.console())
+    half = loaded("two", 4)
+    run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
+    one, two = (world.weights_of(tmp_path / name / "student") for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_a_stored_teacher_makes_the_student_of_a_live_one(shared, teacher_of, tmp_path):
+    students = []
+    for cache in (True, False):
+        folder = tmp_path / str(cache)
+        values = world.values_for(shared / "data", folder, teacher_of(), **EXACT)
+        loaded = world.loaded({**values, "teacher_cache": cache}, tmp_path / f"c-{cache}")
+        pipeline.distill(loaded, console=world.console())
+        students.append(load_file(folder / "student" / "model.safetensors"))
+    assert students[0].keys() == students[1].keys()
+    for name, tensor in students[0].items():
+        torch.testing.assert_close(tensor, students[1][name], rtol=1e-3, atol=1e-4, msg=name)
