@@ -1,7 +1,10 @@
 """The same bytes for any number of workers and batch size, and after any interruption."""
 
+import os
 import random
 import signal
+import time
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +22,11 @@ from .test_augment_rows import run
 KEYS = AugmentationKeys(copies=3, workers=1, seed=5, candidates=6)
 
 
-def write_rows(folder):
+def write_rows(folder, rows=40):
     generator = random.Random(reseeded(1))
     words = [*by_hand.WORDS, "walking", "walks", "London"]
     lines = ["sentence\tlabel"]
-    lines += [f"{' '.join(generator.choices(words, k=1 + n % 6))}\t{n % 2}" for n in range(40)]
+    lines += [f"{' '.join(generator.choices(words, k=1 + n % 6))}\t{n % 2}" for n in range(rows)]
     (folder / "SST-2").mkdir(parents=True)
     (folder / "SST-2" / "train.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -172,3 +175,41 @@ def test_two_at_once_do_not_write_the_same_file(tmp_path):
 
     with Work.begin(tmp_path / "work", {}):
         assert wait(fork(second, tmp_path / "said.txt")) == 0
+
+
+@pytest.mark.slow
+def test_workers_end_with_their_parent(tmp_path, masked_lm):
+    """SIGKILL while three processes are at work: none is left, and nothing is printed of it."""
+    write_rows(tmp_path, 4000)
+    keys = KEYS.model_copy(update={"workers": 3})
+    parent = fork(
+        lambda: run(get_task("sst2"), tmp_path, keys, masked_lm) and 0, tmp_path / "said.txt"
+    )
+    work_folder = tmp_path / "SST-2" / ".train_aug.tsv.work"
+
+    def workers():
+        return [
+            path
+            for path in Path("/proc").glob("[0-9]*/cmdline")
+            if str(work_folder).encode() in _content(path)
+        ]
+
+    while not list(work_folder.glob("candidates-*")):
+        assert parent.exitcode is None, (tmp_path / "said.txt").read_text("utf-8")
+        time.sleep(0.05)
+    assert workers()
+    os.kill(parent.pid, signal.SIGKILL)
+    assert wait(parent) == -signal.SIGKILL
+    for _ in range(600):
+        if not workers():
+            break
+        time.sleep(0.05)
+    assert not workers()
+    assert "Traceback" not in (tmp_path / "said.txt").read_text("utf-8")
+
+
+def _content(path):
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended
+        return b""

@@ -216,3 +216,6 @@ def test_evaluation_reads_the_rows_as_they_are(data, teacher_of, tmp_path):
     assert augment(data) == 0
     values = world.values_for(data, tmp_path / "out", teacher_of(), use_augmented=True)
     assert world.loaded(values, tmp_path, "evaluate").config.use_augmented is False
+    (tmp_path / "out").mkdir()
+    values["do_train"] = False
+    assert world.loaded(values, tmp_path).config.use_augmented is False

@@ -50,4 +50,7 @@ def main(folder: Path, asked: IO[str], said: IO[str]) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    main(Path(sys.argv[1]), sys.stdin, sys.stdout)
+    try:
+        main(Path(sys.argv[1]), sys.stdin, sys.stdout)
+    except BrokenPipeError:  # its parent was killed while it worked
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -144,7 +144,7 @@ def load_source(
 
     keys, found, faulty = _keys(source, blocks.known, blocks.homes)
     problems += found
-    if verb not in TRAINING:  # rows are looked at as they are
+    if verb not in TRAINING or not keys.do_train:  # rows are looked at as they are
         keys = keys.model_copy(update={"use_augmented": False})
     trained = choice.level_of(blocks.config)
     level = trained or level_as_written(source, keys, choice.method, level)
