@@ -51,6 +51,13 @@ def test_inner_pieces_special_tokens_signs_and_the_word_are_dropped_from_the_bes
     assert words_of(found) == [["dog", "tree"]]  # house is the ninth
 
 
+def test_candidates_are_of_the_script_of_the_word():
+    from chatstill.augment.candidates import _others
+
+    assert _others("percent", ["フ", "café", "процент", "share"]) == ["café", "share"]
+    assert _others("слово", ["word", "речь"]) == ["речь"]
+
+
 def test_candidates_are_those_of_the_model_asked_by_hand():
     model = by_hand.network()
     known = by_hand.tokenizer()

@@ -132,6 +132,15 @@ def test_a_part_of_one_to_five_words_takes_the_place_of_the_text():
     assert all(within(sizes.count(n), len(sizes), 0.2) for n in range(1, 6))
 
 
+def test_signs_are_no_words():
+    """They are not masked, and no copy is a sign alone."""
+    text = "- cat , dog ! -- tree ?"
+    for copy in copies(rules(mask=1, other=0, part=0), 20, (text,)):
+        assert copy.first == f"- {UNKNOWN_SIGN} , {UNKNOWN_SIGN} ! -- {UNKNOWN_SIGN} ?"
+    parts = {copy.first for copy in copies(rules(mask=0, other=0, part=1), 200, (text,))}
+    assert parts == {"cat", "dog", "tree", "cat , dog", "dog ! -- tree", "cat , dog ! -- tree"}
+
+
 def test_of_a_pair_the_first_the_second_and_both_vary_in_turn():
     found = copies(rules(mask=1), 1, (TEXT, "cat dog"), 6)
     assert [(c.first is None, c.second is None) for c in found] == [

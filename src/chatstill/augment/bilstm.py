@@ -48,7 +48,7 @@ class Rules:
             texts: Its one or two texts.
             copies: Of the row.
         """
-        tagged = [self.tag(text) for text in texts]
+        tagged = [[one for one in self.tag(text) if _is_word(one[1])] for text in texts]
         for copy in range(copies):
             sides = TURNS[copy % len(TURNS)] if len(texts) == 2 else (FIRST,)
             new: list[str | None] = [None, None]
@@ -85,3 +85,8 @@ class Rules:
             other = self.by_tag.other(word, tag, uniform)
             return word if other is None else cased_like(word, other)
         return word
+
+
+def _is_word(text: str) -> bool:
+    """Signs alone are none: they stand between words."""
+    return any(sign.isalnum() for sign in text)

@@ -11,7 +11,7 @@ from .neighbours import Neighbours
 from .pieces import Cut, Pieces
 from .predictor import Predictor
 from .words import Cut as Segment
-from .words import Word, replaceable
+from .words import Word, is_latin, replaceable
 
 
 @dataclass
@@ -88,10 +88,12 @@ class Finder:
 
 
 def _others(word: str, found: Sequence[str | None]) -> list[str]:
-    """Each word once, without the word itself in any casing."""
+    """Each word of the same script once, without the word itself in any casing."""
     seen, kept = {word.casefold()}, []
     for candidate in found:
-        if candidate is not None and candidate.casefold() not in seen:
+        if candidate is None or is_latin(candidate) != is_latin(word):
+            continue
+        if candidate.casefold() not in seen:
             seen.add(candidate.casefold())
             kept.append(candidate)
     return kept

@@ -36,6 +36,11 @@ def is_han(text: str) -> bool:
     return _ALL_HAN.fullmatch(text) is not None
 
 
+def is_latin(text: str) -> bool:
+    """Whether all letters are Latin ones, with accents or without."""
+    return all(sign < "\u0250" or "\u1e00" <= sign < "\u1f00" for sign in text)
+
+
 @cache
 def stop_words() -> frozenset[str]:
     """NLTK's English list."""
