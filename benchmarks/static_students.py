@@ -62,7 +62,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def plan(options: argparse.Namespace) -> Iterator[Cell]:
     """All cells, each after its teacher."""
     for name in options.sets:
-        teacher = _cell(options, name, "teacher", None)
+        teacher = teacher_of(options, name)
         yield teacher
         for arm in ARMS:
             if (arm.endswith("more") and name not in WITH_MORE) or (
@@ -70,6 +70,11 @@ def plan(options: argparse.Namespace) -> Iterator[Cell]:
             ):
                 continue
             yield _cell(options, name, arm, teacher)
+
+
+def teacher_of(options: argparse.Namespace, name: str) -> Cell:
+    """The run that fine-tunes a set's teacher."""
+    return _cell(options, name, "teacher", None)
 
 
 def _cell(options: argparse.Namespace, name: str, arm: str, teacher: Cell | None) -> Cell:
@@ -278,22 +283,28 @@ def summarise(options: argparse.Namespace) -> dict[str, Any]:
         right = np.array(plain["right"], np.float64)
         rows.append(_row(name, "tf-idf", right, base) | {"megabytes": plain["megabytes"]})
         rows += [
-            _row(name, arm, hits(cell), base) | _costs(options, cell)
+            _row(name, arm, hits(cell), base) | costs(options, cell)
             for arm, cell in arms.items()
             if cell
         ]
     return {"rows": rows, "missing": missing, "arms": ARMS}
 
 
-def _row(name: str, arm: str, right: np.ndarray, base: np.ndarray) -> dict[str, Any]:
+def compared(right: np.ndarray, base: np.ndarray) -> dict[str, Any]:
+    """The difference of two networks on the same rows (N,), with its interval."""
     drawn = np.random.default_rng(0).integers(0, len(right), (RESAMPLES, len(right)))
     means = (right - base)[drawn].mean(1)
     low, high = np.quantile(means, (0.025, 0.975))
+    return {"over alone": float((right - base).mean()), "interval": [float(low), float(high)]}
+
+
+def _row(name: str, arm: str, right: np.ndarray, base: np.ndarray) -> dict[str, Any]:
     row = {"set": name, "arm": arm, "score": float(right.mean()), "rows": len(right)}
-    return row | {"over alone": float((right - base).mean()), "interval": [float(low), float(high)]}
+    return row | compared(right, base)
 
 
-def _costs(options: argparse.Namespace, cell: Cell) -> dict[str, Any]:
+def costs(options: argparse.Namespace, cell: Cell) -> dict[str, Any]:
+    """Megabytes of the network's folder, and milliseconds of a row, measured once."""
     from chatstill.evaluate.speed import size_megabytes
 
     folder = cell.folder / ("teacher" if cell.verb == "teach" else "student")

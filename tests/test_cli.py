@@ -15,6 +15,7 @@ from chatstill import __version__, cli
 from chatstill.errors import Problem, RunFailure, UserError
 
 ROOT = Path(__file__).resolve().parents[1]
+DOORS = ("run_glue.py", "elmo/elmo_distill.py", "ltd-bert/distill.py")
 PYTHON = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "100"}
 
 
@@ -203,8 +204,32 @@ def test_the_door_takes_a_path_before_and_after_options(tmp_path):
         assert "Traceback" not in done.stderr
 
 
-def test_the_door_is_thin():
-    assert len((ROOT / "run_glue.py").read_text(encoding="utf-8").splitlines()) <= 12
+@pytest.mark.parametrize("door", DOORS)
+def test_the_door_is_thin(door):
+    assert len((ROOT / door).read_text(encoding="utf-8").splitlines()) <= 12
+
+
+def test_a_methods_door_reads_the_example_and_runs_its_method(tmp_path):
+    """What the example names is passed over, and said so; a path and --set hold as everywhere."""
+    door = str(ROOT / "elmo" / "elmo_distill.py")
+    done = run(door, folder=tmp_path)
+    assert done.returncode == 2 and list(tmp_path.iterdir()) == []
+    assert "names the method 'theseus-bert'; this script runs 'ELMOTaskDistill'" in done.stderr
+    assert "distill.example.1.json: line " in done.stderr and "*options.json" in done.stderr
+    values = {"model_type": "ELMo", "task_name": "chat", "student_architectures": {"a": 1}}
+    (tmp_path / "my.json").write_text(json.dumps(values), encoding="utf-8")
+    done = run(door, "--set", "seed=x", "my.json", folder=tmp_path)
+    assert done.returncode == 2 and "this script" not in done.stderr
+    assert "my.json: line 1" in done.stderr and "--set" in done.stderr
+    done = run(door, "my.json", "--set", "model_type=nothing", folder=tmp_path)
+    assert "'nothing'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_door_of_ltd_bert_runs_it_too(tmp_path):
+    done = run(str(ROOT / "ltd-bert" / "distill.py"), folder=tmp_path)
+    assert done.returncode == 2 and list(tmp_path.iterdir()) == []
+    assert "names the method 'theseus-bert'; this script runs 'LTDTaskDistill'" in done.stderr
+    assert "distill.example.1.json: line " in done.stderr
 
 
 def test_a_python_without_the_package_gets_the_set_up_line():

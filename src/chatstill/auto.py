@@ -7,8 +7,8 @@ from transformers import AutoTokenizer
 
 from .models.custom import register_networks
 from .models.networks import networks
-from .text.word_tokenizer import WordTokenizer
 
 register_networks()
 for _network in networks().values():
-    AutoTokenizer.register(_network.classes()[0], slow_tokenizer_class=WordTokenizer, exist_ok=True)
+    _config, _tokenizer = _network.classes()[0], _network.tokenizer_class()
+    AutoTokenizer.register(_config, slow_tokenizer_class=_tokenizer, exist_ok=True)

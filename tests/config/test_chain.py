@@ -7,6 +7,7 @@ import pytest
 
 from chatstill.config import load, load_chain
 from chatstill.errors import UserError
+from tests.elmo_by_hand import write_elmo
 from tests.found import holds
 
 from .conftest import EXAMPLE
@@ -340,6 +341,7 @@ def test_alone_is_the_same_student_on_gold_labels(single):
         ("StaticDistill", {}),
         ("StaticDistill", {"student_architectures": {"network": {"width": 8}}}),
         ("LSTMTaskDistill", {"rnn_config": {"layers": 2, "units": 7}}),
+        ("ELMOTaskDistill", {"student_architectures": {"network": {"pooling": "max"}}}),
         ("PKD-BertDistill", {"pretrained_architectures": {"model_name_or_path": "teacher"}}),
     ],
 )
@@ -347,6 +349,8 @@ def test_alone_is_the_student_that_the_methods_file_names(single, method, writte
     """Not the one that KD, which trains it on gold labels, would take."""
     del single.values["student_architectures"], single.values["distillation"]
     single.values |= {"model_type": method, **written}
+    if method == "ELMOTaskDistill":
+        write_elmo(Path())
     student, alone = (link.loaded.config for link in single.load().links)
     assert alone.student_architectures == student.student_architectures
     assert alone.student_architectures is not None

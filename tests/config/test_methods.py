@@ -288,20 +288,6 @@ def test_a_configuration_file_that_is_not_there(world):
     assert problem.code == "method.file-missing" and "'nowhere.json'" in problem.message
 
 
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        ("LTD-BERT", "LTD-BERT"),
-        ("ELMoDistill", "the ELMo student"),
-    ],
-)
-def test_a_method_of_a_later_release_is_told_as_that(world, name, what):
-    world.values["model_type"] = name
-    report = world.report()
-    assert f"'{name}': {what} is not in this version yet. Known: " in report
-    assert "Did you mean" not in report
-
-
 def test_the_placeholder_of_configuration_file_counts_only_while_model_type_is_known(world):
     assert world.load().config.configuration_file is None
     world.values["model_type"] = "mine"

@@ -14,10 +14,12 @@ from chatstill.models.load import load_classifier, new_classifier
 from chatstill.models.networks import network, networks
 from chatstill.models.reading import read_features
 from chatstill.models.save import save_student
+from chatstill.text.byte_tokenizer import ByteTokenizer
 from chatstill.text.tokenizers import resolve_tokenizer
 from chatstill.text.word_tokenizer import SPECIAL, WordTokenizer
 from tests.dc_bert_by_hand import dc_bert
 from tests.draws import reseeded
+from tests.elmo_by_hand import write_elmo
 from tests.path import world
 
 WORDS = "where is the box sure not a cat 我们 来".split()
@@ -32,6 +34,7 @@ TEXTS = ["where is the box", "", "😀 😀", "   ", "unheard of"]
 SMALL = {
     "static": {"width": 8, "hidden": 6, "dropout": 0.0},
     "bilstm": {"width": 6, "units": 4, "hidden": 6, "dropout": 0.0},
+    "elmo": {"hidden": 6, "dropout": 0.0, "classifier_dropout": 0.0},
     "ltd": {"width": 6, "units": 4, "hidden": 6, "dropout": 0.0},
 }
 FORMS = {
@@ -41,6 +44,12 @@ FORMS = {
         {"pooling": "max", "layers": 2},
         {"pooling": "attention", "hidden": 0},
         {"train_vectors": False},
+    ],
+    "elmo": [
+        {},
+        {"fine_tune": True},
+        {"fine_tune": True, "pooling": "max", "layer_norm": True},
+        {"boundaries": True, "hidden": 0},
     ],
     "ltd": [{}, {"pooling": "max", "vector_width": 5}, {"pooling": "attention", "hidden": 0}],
     "dc-bert": [
@@ -73,11 +82,13 @@ def tokenizer(chosen):
     name, form, _ = chosen
     if name == "dc-bert":
         return world.tokenizer_of(form.get("teacher", "bert"))
+    if network(name).reads_bytes:
+        return ByteTokenizer(segmenter="words")
     return WordTokenizer(words=[*SPECIAL, *WORDS], segmenter="words")
 
 
 @pytest.fixture
-def case(chosen, tokenizer):
+def case(chosen, tokenizer, tmp_path_factory):
     """(the network, whether it reads pairs), with weights that are all different from zero."""
     name, form, pairs = chosen
     register_networks()
@@ -85,7 +96,10 @@ def case(chosen, tokenizer):
     if ours.made_by:  # out of a teacher
         model = dc_bert(**{"dropout": 0.0, "outputs": 3, **form}).model
     else:
-        block = ours.Block(**{**SMALL.get(name, {}), **form})
+        keys = {**SMALL.get(name, {}), **form}
+        if ours.starts_from_files:
+            keys["folder"] = str(write_elmo(tmp_path_factory.mktemp("elmo")))
+        block = ours.Block(**keys)
         config = ours.build_config(block, tokenizer, pairs=bool(pairs))
         config.num_labels = 3
         model = new_classifier(config, seed=1)
@@ -173,6 +187,10 @@ def test_every_parameter_gets_a_gradient(case, tokenizer):
     without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     if not getattr(model.config, "train_vectors", True):
         assert without.pop(0) == "bilstm.words.weight"
+    if not getattr(model.config, "fine_tune", True):  # the language model, and nothing else
+        inside = [n for n, _ in model.named_parameters() if n.startswith("elmo.bilm.")]
+        assert inside == without[: len(inside)]
+        del without[: len(inside)]
     # a key's bias adds the same to every score of a row: its gradient is 0 by mathematics
     assert not [name for name in without if not name.endswith(("key.bias", "k_lin.bias"))]
 

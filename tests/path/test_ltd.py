@@ -174,3 +174,16 @@ def test_a_stored_teacher_makes_the_student_of_a_live_one(shared, teacher_of, tm
     assert students[0].keys() == students[1].keys()
     for name, tensor in students[0].items():
         torch.testing.assert_close(tensor, students[1][name], rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_the_same_network_alone_has_the_same_shape(shared, teacher_of, tmp_path):
+    values = world.values_for(shared / "data", tmp_path / "out", teacher_of(), **LTD)
+    values |= {"compare_alone": True, "num_train_epochs": 1}
+    path = tmp_path / "ltd.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert cli.main(["distill", str(path)]) == 0
+    shapes = [
+        {name: tensor.shape for name, tensor in load_file(file).items()}
+        for file in sorted((tmp_path / "out").glob("*/student/model.safetensors"))
+    ]
+    assert len(shapes) == 2 and shapes[0] == shapes[1]

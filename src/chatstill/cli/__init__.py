@@ -67,15 +67,54 @@ def _ending_at_once() -> Iterator[None]:
 
 def run_glue(door: str) -> int:
     """``python run_glue.py [my.json] …``: ``distill``, by default with the example beside the door."""
-    return _through_door("distill", Path(door).resolve().parent)
+    return main(["distill", *sys.argv[1:]], default=_example(Path(door).resolve().parent))
 
 
 def data_augmentation(door: str) -> int:
     """``python data_utils/data_augmentation.py [my.json] …``: ``augment``, likewise one folder above."""
-    return _through_door("augment", Path(door).resolve().parents[1])
+    return main(["augment", *sys.argv[1:]], default=_example(Path(door).resolve().parents[1]))
 
 
-def _through_door(verb: str, root: Path) -> int:
-    beside = root / EXAMPLE
-    here = EXAMPLE.resolve() == beside
-    return main([verb, *sys.argv[1:]], default=EXAMPLE if here else beside)
+def run_method(door: str, method: str, student: str) -> int:
+    """``python elmo/elmo_distill.py [my.json] …``: ``distill`` by one method, whatever the file names.
+
+    Args:
+        door: The script, in a folder of the repository.
+        method: The ``model_type``; ``--set`` may name another.
+        student: That of its student.
+    """
+    default = _example(Path(door).resolve().parents[1])
+    keys = {"model_type": method, "student_architectures.model_type": student}
+    sets = [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]
+    given = sys.argv[1:]
+    if not {"-h", "--help"} & {*given}:
+        _say_what_is_passed_over(given, default, method)
+    return main(["distill", *sets, *given], default=default)
+
+
+def _example(repository: Path) -> Path:
+    """The example configuration, by its short name where that leads to it."""
+    beside = repository / EXAMPLE
+    return EXAMPLE if EXAMPLE.resolve() == beside else beside
+
+
+def _say_what_is_passed_over(given: Sequence[str], default: Path, method: str) -> None:
+    """A line where the file names another method."""
+    try:
+        from ..config.source import parse_object
+        from ..errors import UserError
+        from ..lookup import find_method_file
+    except ModuleNotFoundError:  # ``main`` says what is to be installed
+        return
+    values = [place + 1 for place, word in enumerate(given) if word == "--set"]
+    paths = [Path(w) for n, w in enumerate(given) if n not in values and not w.startswith("-")]
+    path = paths[0] if paths else default
+    named = parse_object(path)[0].values.get("model_type") if path.is_file() else None
+    if not isinstance(named, str):
+        return
+    try:
+        same = find_method_file(named, None, ()).model_type == method
+    except UserError:  # none of that name
+        same = False
+    if not same:
+        sys.stderr.write(f"{path} names the method '{named}'; this script runs '{method}'.\n")

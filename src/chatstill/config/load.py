@@ -14,6 +14,7 @@ from .compat.placeholders import clear_placeholders
 from .files import check_corpus, check_files
 from .level import level_as_written, level_of_folder, level_problems
 from .methods import choose_method, read_blocks
+from .networks import with_start_files
 from .places import KeyPath, in_file_order
 from .resolved import resolve
 from .rules import TEACHERS, TRAINING, consistency, missing
@@ -148,6 +149,9 @@ def load_source(
         keys = keys.model_copy(update={"use_augmented": False})
     trained = choice.level_of(blocks.config)
     level = trained or level_as_written(source, keys, choice.method, level)
+    if verb in ("distill", "check"):
+        keys, found = with_start_files(keys, source)
+        problems += found
     needs_teacher = verb == "teach" or choice.method is None or choice.method.needs_teacher
     if not needs_teacher and level == "task" and choice.method is not None:
         keys, found = without_teacher(keys, source)

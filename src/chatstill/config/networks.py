@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import lookup
-from ..errors import Problem
+from ..errors import Problem, Said
 from ..models.networks import network as ours_of
 from ..models.networks import networks
 from ..registry.model_types import BUILT_IN, borrowed_types, built_in, own_models
 from ..registry.names import nearest
 from .near import absent, near_file
 from .places import dotted
-from .schema import Architecture
+from .schema import Architecture, RunKeys
 from .source import Source
 from .tokenizers import named_tokenizer
 from .trainer_keys import architectures
@@ -55,6 +55,38 @@ def check_network(
     if not required:
         problems = [replace(problem, severity="warning") for problem in problems]
     return problems
+
+
+def with_start_files(keys: RunKeys, source: Source) -> tuple[RunKeys, list[Problem]]:
+    """The keys with the folder of the files that a network of the package starts from in its block.
+
+    It is that of ``model_name_or_path``, unless a saved network lies there; else ``data_dir``; else the
+    working directory.
+    """
+    block = keys.student_architectures
+    ours = ours_of(block.model_type) if block is not None else None
+    if block is None or ours is None or not ours.starts_from_files:
+        return keys, []
+    written = block.network or {}
+    named = block.model_name_or_path or written.get("folder")
+    if named and not isinstance(named, str):
+        return keys, []  # told with the other keys
+    if (
+        named
+        and kind_of(Path(named)) == "file"
+        and Path(named).suffix not in (".safetensors", ".bin")
+    ):
+        message = f"'{STUDENT}.model_name_or_path': {named} is a file."
+        hint = f"Name the folder that it lies in: {Path(named).parent}"
+        place = (STUDENT, "model_name_or_path")
+        return keys, [source.problem(place, message, hint, code="network.start-is-a-file")]
+    if named and (kind_of(Path(named)) != "folder" or kind_of(Path(named) / "config.json")):
+        return keys, []  # weights of its own, or a name that is told as any other
+    found = ours.find([Path(named)] if named else [Path(keys.data_dir), Path()])
+    if isinstance(found, Said):
+        return keys, [source.told((STUDENT, "model_name_or_path"), found)]
+    change = {"model_name_or_path": None, "network": {**written, "folder": str(found)}}
+    return keys.model_copy(update={STUDENT: block.model_copy(update=change)}), []
 
 
 def _model_type(

@@ -15,7 +15,7 @@ from ..errors import Problem, UserError
 from ..features.base import reads_sides
 from ..features.capture import takes_token_types
 from ..models.networks import network
-from ..models.networks.base import Network, NetworkBlock, Start, WordsBlock
+from ..models.networks.base import Network, NetworkBlock, SegmentedBlock, Start, WordsBlock
 from ..text.casing import lower_cases
 from ..text.segment import PIECES, SAMPLE, usual_segmenter
 from .columns import TokenWeights
@@ -106,12 +106,16 @@ def fit_reader(
     if block is None or ours is None or block.model_name_or_path is not None:
         return None
     keys = ours.Block.model_validate(block.network or {})
+    if ours.reads_bytes:
+        assert isinstance(keys, SegmentedBlock)
+        cutter, pairs = _cutter(keys, config, rows, lower=False), _pairs(rows)
+        notes = [f"the student reads the bytes of words, cut by {_cut_by(keys, cutter)}"]
+        return FittedReader(ours, keys, cutter, pairs, notes, kept)
     if not isinstance(keys, WordsBlock) or keys.segmenter == PIECES:
         if teachers is None:
             raise UserError(_no_pieces())
-        pairs = any(row.text_b is not None for row in rows())  # to the end where all have one text
         rarity = partial(_rarity, teachers, rows)
-        return FittedReader(ours, keys, teachers, pairs, [], kept, rarity=rarity)
+        return FittedReader(ours, keys, teachers, _pairs(rows), [], kept, rarity=rarity)
     cutter = _cutter(keys, config, rows, teachers is None or lower_cases(teachers))
     found = word_list(keys, cutter, rows, kept, source, f"{PLACE}.min_count")
     notes, tokenizer = [_note(keys, cutter, found)], cutter.like(found.words)
@@ -154,14 +158,21 @@ def sides_problem(
     )
 
 
+def _pairs(rows: Callable[[], Iterable[Example]]) -> bool:
+    """Whether rows have two texts; read to the end where all have one."""
+    return any(row.text_b is not None for row in rows())
+
+
 def _cutter(
-    keys: WordsBlock, config: RunConfig, rows: Callable[[], Iterable[Example]], lower: bool
+    keys: SegmentedBlock, config: RunConfig, rows: Callable[[], Iterable[Example]], lower: bool
 ) -> WordTokenizer:
-    """A tokenizer that cuts as the student's will, without its words."""
+    """A tokenizer that cuts as the student's will, without its words; of bytes it is the student's."""
+    from ..text.byte_tokenizer import ByteTokenizer
     from ..text.word_tokenizer import SPECIAL, WordTokenizer
 
     texts = (text for row in rows() for text in texts_of(row))
-    return WordTokenizer(
+    kind = WordTokenizer if isinstance(keys, WordsBlock) else ByteTokenizer
+    return kind(
         words=SPECIAL,
         place=f"{PLACE}.segmenter",
         segmenter=keys.segmenter or usual_segmenter(islice(texts, SAMPLE)),
@@ -174,13 +185,18 @@ def _cutter(
 def _note(keys: WordsBlock, cutter: WordTokenizer, found: WordList) -> str:
     from ..text.word_tokenizer import SPECIAL
 
-    version = f" {cutter.cutter.version}" if cutter.cutter.version else ""
-    chosen = "" if keys.segmenter else ", by the language of the training texts"
     return (
-        f"the student reads words, cut by '{cutter.cutter.name}'{version}{chosen}: "
+        f"the student reads words, cut by {_cut_by(keys, cutter)}: "
         f"{len(found.words) - len(SPECIAL):,} of {found.different:,} different ones, {found.share:.1%} of "
         "all in the training texts"
     )
+
+
+def _cut_by(keys: SegmentedBlock, cutter: WordTokenizer) -> str:
+    """What cuts words, and why where the file does not say it."""
+    version = f" {cutter.cutter.version}" if cutter.cutter.version else ""
+    chosen = "" if keys.segmenter else ", by the language of the training texts"
+    return f"'{cutter.cutter.name}'{version}{chosen}"
 
 
 def _content(file: str | None) -> str:

@@ -55,6 +55,8 @@ class RowEncoder:
         self.lengths = lengths
         self.mark_sides = mark_sides
         self.computed = tuple(computed)
+        # Several ids a word: rows are lists of words then, which lengths count and cuts leave whole.
+        self._words_of_all: Any = getattr(tokenizer, "words_of_all", None)
         self.columns: Sequence[Column] = [one.column for one in computed]
         self._single: Layout | None = None
         self._pair: Layout | None = None
@@ -91,6 +93,7 @@ class RowEncoder:
             room = self.lengths.max_seq_length - layout.size
             part_a, part_b = self._cut(row_a, row_b, room, oldest_first=bool(with_context[row]))
             cut[row] = len(part_a) + len(part_b) < len(row_a) + len(row_b)
+            part_a, part_b = self._flat(part_a), self._flat(part_b)
             if layout.size + len(part_a) + len(part_b) == 0:
                 part_a = [self._filler]  # no network can read a row of nothing
             before, between, after = layout.ids
@@ -122,11 +125,19 @@ class RowEncoder:
             "versions": [tokenizers.__version__, transformers.__version__],
         }
 
-    def _plain(self, texts: list[str]) -> list[list[int]]:
-        """Ids of texts without special tokens, uncut; equal texts (queries) are tokenised once."""
+    def _plain(self, texts: list[str]) -> list[list[Any]]:
+        """Ids of texts without special tokens, uncut; equal texts (queries) are tokenised once.
+
+        Words of ids, where a word is several.
+        """
         different = list(dict.fromkeys(texts))
-        found = dict(zip(different, self.ids_of(different), strict=True))
+        made = self._words_of_all or self.ids_of
+        found = dict(zip(different, made(different), strict=True))
         return [found[text] for text in texts]
+
+    def _flat(self, part: list[Any]) -> list[int]:
+        """The ids of what ``_plain`` gave."""
+        return part if self._words_of_all is None else [number for word in part for number in word]
 
     @property
     def around(self) -> tuple[list[int], list[int]]:
@@ -153,7 +164,7 @@ class RowEncoder:
             return [one.ids for one in backend.encode_batch_fast(texts, add_special_tokens=False)]
         return plain_ids(self.tokenizer, texts)
 
-    def _put_before(self, rows: list[list[int]], contexts: Sequence[tuple[str, ...]]) -> None:
+    def _put_before(self, rows: list[list[Any]], contexts: Sequence[tuple[str, ...]]) -> None:
         """Puts the turns of each context before its row, in place."""
         turns = iter(self._plain([turn for context in contexts for turn in context]))
         separator = self._separator()
@@ -161,16 +172,16 @@ class RowEncoder:
             before = [token for _ in context for token in (*next(turns), *separator)]
             rows[number] = before + rows[number]
 
-    def _separator(self) -> list[int]:
+    def _separator(self) -> list[Any]:
         """What stands between turns: the separator, else the end token, else a line end."""
         for token in (self.tokenizer.sep_token_id, self.tokenizer.eos_token_id):
             if token is not None:
-                return [int(token)]
+                return [int(token) if self._words_of_all is None else (int(token),)]
         return self._plain(["\n"])[0]
 
     def _cut(
-        self, row_a: list[int], row_b: list[int], room: int, oldest_first: bool
-    ) -> tuple[list[int], list[int]]:
+        self, row_a: list[Any], row_b: list[Any], room: int, oldest_first: bool
+    ) -> tuple[list[Any], list[Any]]:
         """Cut each text to its length, then the longer one first until both fit into ``room``."""
         num_a, num_b = len(row_a), len(row_b)
         if self.lengths.max_query_length is not None:

@@ -16,18 +16,6 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
     return by_plain[found[0]] if found else None
 
 
-# Names that papers and users know, of methods and students that this version does not have.
-LATER = {
-    "elmo": "the ELMo student",
-}
-
-
-def later(name: str) -> str | None:
-    """What a name stands for that comes in a later release; None for any other name."""
-    written = plain(name)
-    return next((what for begin, what in LATER.items() if written.startswith(begin)), None)
-
-
 def unknown(kind: str, name: str, known: Sequence[str], words: Sequence[str] = ()) -> str:
     """``no method 'tesheus'. Did you mean 'theseus-bert'? Known: theseus-bert.``
 
@@ -38,8 +26,6 @@ def unknown(kind: str, name: str, known: Sequence[str], words: Sequence[str] = (
         words: Alias -> name pairs as ``alias=name`` that count for the near match too.
     """
     listed = f"Known: {', '.join(sorted(known))}."
-    if kind == "method" and (what := later(name)) is not None:
-        return f"'{name}': {what} is not in this version yet. {listed}"
     targets = {word: word for word in known} | dict(word.split("=", 1) for word in words)
     begun = {name_of: 0 for word, name_of in targets.items() if plain(word).startswith(plain(name))}
     found = nearest(name, list(targets))

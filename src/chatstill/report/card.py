@@ -39,6 +39,7 @@ class CardFacts:
         ours: The network is one of the package's own.
         class_name: That class.
         untrained: No term trained its classifier: it is a start for another run.
+        lengths_are: What lengths count.
     """
 
     task: str
@@ -58,6 +59,7 @@ class CardFacts:
     ours: bool = False
     class_name: str = "AutoModelForSequenceClassification"
     untrained: bool = False
+    lengths_are: str = "tokens"
 
 
 def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
@@ -161,14 +163,14 @@ def _cut(facts: CardFacts) -> list[str]:
             f"The network cuts each text by itself, {' and '.join(sides)} tokens{beginning}. Rows go in "
             "whole: a tokenizer that cuts the row as well leaves other tokens."
         ]
-    row = f"Rows were cut to {facts.max_seq_length} tokens, special ones included{beginning}."
+    row = f"Rows were cut to {facts.max_seq_length} {facts.lengths_are}, special ones included{beginning}."
     if not sides:
         return [row]
     return [
         row,
-        f"Before that {' and '.join(sides)} tokens were kept. **The code below does not cut texts to "
-        "those**: of longer ones it reads more than the network was trained on. `chatstill predict` does "
-        "as in training.",
+        f"Before that {' and '.join(sides)} {facts.lengths_are} were kept. **The code below does not cut "
+        "texts to those**: of longer ones it reads more than the network was trained on. `chatstill predict` "
+        "does as in training.",
     ]
 
 

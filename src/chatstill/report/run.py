@@ -184,11 +184,14 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _trained_on(training: Mapping[str, Any], seed: int) -> str:
+    phases = training["phases"]
+    epochs = max((phase.get("epochs", 1.0) for phase in phases), default=1.0)
+    seen = f", of which the steps saw {100 * epochs:.3g} %" if epochs < 1 else ""
     if "documents" in training:  # blocks of a corpus: nothing is cut
         text = f"{training['tokens']:,} tokens of {counted(training['documents'], 'document')}"
-        return f"Trained on {counted(training['rows'], 'block')} with seed {seed}: {text}."
+        return f"Trained on {counted(training['rows'], 'block')} with seed {seed}: {text}{seen}."
     cut = f"{100 * training['share_of_rows_cut']:.1f} % of them were cut to the length limit"
-    return f"Trained on {training['rows']:,} rows with seed {seed}; {cut}."
+    return f"Trained on {training['rows']:,} rows with seed {seed}{seen}; {cut}."
 
 
 def unit(judged: Mapping[str, Any]) -> str:

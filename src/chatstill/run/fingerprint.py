@@ -12,7 +12,7 @@ from ..config.task import task_of
 from ..data.fingerprint import file_sha256
 from ..disk.json_file import known_object
 from ..models.networks import network
-from ..models.networks.base import Network, WordsBlock
+from ..models.networks.base import Network, SegmentedBlock
 from ..tasks import get_task
 from ..tasks.base import Split
 from ..tasks.corpus import CorpusTask
@@ -130,10 +130,10 @@ def _of_network(ours: type[Network], block: Architecture) -> dict[str, Any]:
     The words themselves follow from these and from the training rows.
     """
     keys = ours.Block.model_validate(block.network or {})
-    values = keys.model_dump(mode="json", exclude={"note"})
+    values = keys.model_dump(mode="json", exclude={"note", *ours.places})
     for key, file in ours.files(keys).items():
         values[key] = file_sha256(Path(file)) if Path(file).is_file() else file
-    if isinstance(keys, WordsBlock) and keys.segmenter != PIECES:
+    if isinstance(keys, SegmentedBlock) and keys.segmenter != PIECES:
         names = [keys.segmenter] if keys.segmenter else [JIEBA, WORDS]
         values["segmenter versions"] = {name: segmenter_version(name) for name in names}
     return values

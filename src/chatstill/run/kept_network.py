@@ -82,6 +82,7 @@ def write_card(
     )
     ours, config = network(job.method.kept().config.model_type), job.config
     known |= {"ours": ours is not None, "cuts_texts": ours is not None and ours.cuts_texts}
+    known["lengths_are"] = getattr(job.tokenizer, "lengths_are", "tokens")
     facts = CardFacts(
         task=job.task.name,
         method=str(job.config.model_type) if job.verb == "distill" else "finetune",

@@ -40,6 +40,8 @@ def _inputs(config: RunConfig) -> Iterator[Path]:
         block = getattr(config, name)
         if name.endswith("_architectures") and block is not None:
             yield from (Path(value) for key in PATHS if (value := getattr(block, key)))
+            if (folder := (block.network or {}).get("folder")) is not None:
+                yield Path(folder)
     split_files = (config.data.train, config.data.dev, config.data.test) if config.data else ()
     named = (config.tokenizer_name_or_path, config.configuration_file, config.data_dir)
     yield from (Path(value) for value in (*named, *split_files, *config.plugins) if value)

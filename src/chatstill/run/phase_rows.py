@@ -195,7 +195,8 @@ class _Preparation:
             say(f"{split}: {view.num_labelled:,} of {len(view):,} rows have a label")
         longest = int(view.lengths.max(initial=0))
         cut = f"{100 * view.cut_share:.1f} % of rows cut"
-        say(f"{name}: {len(view):,} rows, longest {longest} tokens, {cut}")
+        kind = getattr(self.job.tokenizer, "ids_are", "tokens")
+        say(f"{name}: {len(view):,} rows, longest {longest} {kind}, {cut}")
         return view
 
     def blocks(self, split: Split) -> Blocks:

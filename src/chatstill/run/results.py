@@ -26,7 +26,7 @@ from ..tasks.base import Rows, Split, Task
 from ..tasks.files import listed, locate
 from ..tasks.predictions import write_predictions
 from ..train.device import device_of
-from ..train.phases import PhaseResult
+from ..train.phases import PhaseResult, epochs_of
 from .fingerprint import run_facts
 from .job import Job
 from .kept_network import calibration_of, save_kept, write_card, write_noise
@@ -94,7 +94,9 @@ def _metrics(
         "training": {
             "seconds": seconds,
             "phases": [
-                {**vars(phase), "rows": views.num_rows(phase.data)} for phase in trained.phases
+                {**vars(phase), "rows": rows, "epochs": epochs_of(job.config, phase.steps, rows)}
+                for phase in trained.phases
+                for rows in [views.num_rows(phase.data)]
             ],
             "device": device_name(device_of(job.config)),
             "rows": len(views.first),

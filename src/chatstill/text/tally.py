@@ -52,9 +52,13 @@ def tally(tokenizer: Tokenizer, texts: Sequence[str]) -> Tally:
     return Tally(lengths[index], unknown[index], words)
 
 
-def _ids(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
+def _ids(tokenizer: Any, texts: list[str]) -> list[list[Any]]:
+    """What each text's length is counted in: ids, or words where each is several ids."""
     if not texts:
         return []
+    if (words_of_all := getattr(tokenizer, "words_of_all", None)) is not None:
+        words: list[list[Any]] = words_of_all(texts)
+        return words
     return tokenizer(texts, **_PLAIN)["input_ids"]
 
 

@@ -158,10 +158,13 @@ def _from_folder(folder: Path, config_file: str | None) -> Tokenizer:
 
 
 def _of_words(folder: Path) -> Tokenizer:
+    from .byte_tokenizer import ByteTokenizer
     from .word_tokenizer import WordTokenizer
 
+    named = known_object(folder / "tokenizer_config.json").get("tokenizer_class")
+    kind = ByteTokenizer if named == ByteTokenizer.__name__ else WordTokenizer
     try:
-        return WordTokenizer.from_pretrained(str(folder))
+        return kind.from_pretrained(str(folder))
     except UserError:
         raise
     except Exception as error:  # what transformers raises of other values in tokenizer_config.json

@@ -137,13 +137,18 @@ class WordTokenizer(PreTrainedTokenizer):
             self._recent[form] = words
             if len(self._recent) > RECENT:
                 self._recent.popitem(last=False)
-        return _plain_words(words, self.do_lower_case)
+        return self.as_known(words)
 
     def cut_all(self, texts: Iterable[str]) -> Iterator[list[str]]:
         """The same for many texts: in several processes, and none that was cut before is cut again."""
         forms = (_normal(text, self.normalize_form) for text in texts)
         for words in cutter_of(self.cutter)(forms):
-            yield _plain_words(words, self.do_lower_case)
+            yield self.as_known(words)
+
+    def as_known(self, words: Iterable[str]) -> list[str]:
+        """Words of the segmenter as they are looked up."""
+        found = [word.lower() for word in words] if self.do_lower_case else words
+        return [UNK if word in NEVER_WORDS else word for word in found]
 
     def cut_as_they_stand(self, texts: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
         """Of each text what is cut, normalised where asked for, and its words as they stand there."""
@@ -167,7 +172,7 @@ class WordTokenizer(PreTrainedTokenizer):
 
     def ids_of_words(self, words: Iterable[str]) -> list[int]:
         """Ids of words as they stand in a text."""
-        return self._ids(_plain_words(words, self.do_lower_case))
+        return self._ids(self.as_known(words))
 
     def _ids(self, words: Iterable[str]) -> list[int]:
         unknown, known = self._numbers[UNK], self._numbers
@@ -275,8 +280,3 @@ class WordTokenizer(PreTrainedTokenizer):
 
 def _normal(text: str, form: str | None) -> str:
     return unicodedata.normalize("NFKC", text) if form == NFKC else text
-
-
-def _plain_words(words: Iterable[str], lower: bool) -> list[str]:
-    found = [word.lower() for word in words] if lower else words
-    return [UNK if word in NEVER_WORDS else word for word in found]

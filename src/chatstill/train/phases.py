@@ -53,6 +53,12 @@ def steps_of(config: RunConfig, phase: Phase, num_rows: int) -> tuple[int, int]:
     return num_steps(phase, per_epoch), per_epoch
 
 
+def epochs_of(config: RunConfig, steps: int, num_rows: int) -> float:
+    """Passes over a number of rows that so many steps come to."""
+    batch = config.per_gpu_train_batch_size * world_size()
+    return round(steps / steps_per_epoch(num_rows, batch, config.gradient_accumulation_steps), 4)
+
+
 def run_phases(method: Method, engine: Engine) -> list[PhaseResult]:
     """Trains; afterwards ``method.kept()`` holds the result.
 

@@ -32,20 +32,28 @@ class NetworkBlock(BaseModel):
     note: Any = None
 
 
-class WordsBlock(NetworkBlock):
-    """Keys of a network that reads words.
+class SegmentedBlock(NetworkBlock):
+    """Keys of a network whose texts are cut into words.
 
     Attributes:
         segmenter: What cuts texts into words: ``jieba``, ``words`` (Unicode word boundaries),
             ``characters``, ``pieces`` (the teacher's tokenizer), or any module with a function ``cut``.
             Left out: ``jieba`` where the training texts are mostly Chinese, else ``words``.
         user_dictionary: A dictionary file of jieba's format; its content is saved with the network.
-        min_count: Words that stand in the training texts less often are unknown.
-        max_words: The most frequent words that are kept.
     """
 
     segmenter: str | None = None
     user_dictionary: str | None = None
+
+
+class WordsBlock(SegmentedBlock):
+    """Keys of a network that knows words by a list.
+
+    Attributes:
+        min_count: Words that stand in the training texts less often are unknown.
+        max_words: The most frequent words that are kept.
+    """
+
     min_count: int = Field(default=1, ge=1, le=MOST_WORDS)
     max_words: int = Field(default=200_000, ge=1, le=MOST_WORDS)
 
@@ -84,6 +92,11 @@ class Network:
         made_by: The one method that makes it, out of its own block; empty where any method trains it.
         texts: How many texts a row may have.
         cuts_texts: Whether it cuts each text to a length of its config by itself.
+        starts_from_files: Whether it starts from files of another program, in the folder that
+            ``model_name_or_path`` names, else in ``data_dir``, else in the working directory; its block
+            has the key ``folder``.
+        reads_bytes: Whether it reads words as bytes, and needs no list of them.
+        places: Keys of its block that only say where files lie; the files count by their content.
     """
 
     model_type: ClassVar[str]
@@ -92,6 +105,9 @@ class Network:
     made_by: ClassVar[str] = ""
     texts: ClassVar[tuple[int, ...]] = (1, 2)
     cuts_texts: ClassVar[bool] = False
+    starts_from_files: ClassVar[bool] = False
+    reads_bytes: ClassVar[bool] = False
+    places: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def classes(cls) -> tuple[type[Any], type[Any]]:
@@ -101,6 +117,18 @@ class Network:
         ``read_features(batch, needs)`` hands out; ``reads_sides`` says that it parts a row's two texts by
         ``token_type_ids``, 0 and 1.
         """
+        raise NotImplementedError
+
+    @classmethod
+    def tokenizer_class(cls) -> type[Any]:
+        """What its folders are read with; imports transformers."""
+        from ...text.word_tokenizer import WordTokenizer
+
+        return WordTokenizer
+
+    @classmethod
+    def find(cls, folders: Sequence[Path]) -> Path | Said:
+        """Of a network that starts from files: the first folder that has them, or what lies there instead."""
         raise NotImplementedError
 
     @classmethod
@@ -146,7 +174,7 @@ class Network:
     @classmethod
     def problems(cls, block: NetworkBlock) -> list[tuple[str, Said]]:
         """What can be told wrong before anything is loaded, by the key that it is about."""
-        name = block.segmenter if isinstance(block, WordsBlock) else None
+        name = block.segmenter if isinstance(block, SegmentedBlock) else None
         if name is None or name in SEGMENTERS or _is_module(name):
             return []
         near = nearest(name, SEGMENTERS)

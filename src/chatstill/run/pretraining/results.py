@@ -35,6 +35,7 @@ from ...tasks.files import locate
 from ...tasks.selection import LOWER_IS_BETTER
 from ...tasks.texts import TextsTask
 from ...train.device import device_of
+from ...train.phases import epochs_of
 from ..fingerprint import run_facts
 from ..job import tokenizer_of
 from ..results import (
@@ -84,7 +85,10 @@ def report_run(
             "model": model_facts(kept, target),
             "training": {
                 "seconds": seconds,
-                "phases": [vars(phase) for phase in trained.phases],
+                "phases": [
+                    {**vars(phase), "epochs": epochs_of(job.config, phase.steps, len(parts.train))}
+                    for phase in trained.phases
+                ],
                 "device": device_name(device_of(job.config)),
                 "rows": len(parts.train),
                 "tokens": parts.train.num_tokens,

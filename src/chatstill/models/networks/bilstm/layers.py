@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..word_places import at_places, reversed_places
+
 
 class BiLstmLayers(nn.Module):
     """What ``nn.LSTM(bidirectional=True)`` computes on packed sequences.
@@ -39,8 +41,8 @@ class BiLstmLayers(nn.Module):
             if number:
                 states = self.dropout(states)
             forwards, _ = ahead(states)
-            backwards, _ = back(_at(states, places))
-            states = torch.cat([forwards, _at(backwards, places)], -1)
+            backwards, _ = back(at_places(states, places))
+            states = torch.cat([forwards, at_places(backwards, places)], -1)
         real = torch.arange(states.shape[1], device=lengths.device) < lengths[:, None]
         return states.masked_fill(~real[..., None], 0.0)
 
@@ -90,15 +92,6 @@ def pooled_by(kind: str, width: int) -> nn.Module:
     return {"last": LastState, "max": MaxState}[kind]()
 
 
-def reversed_places(lengths: Tensor, longest: int) -> Tensor:
-    """(N, longest): the place of each word when its row is read from the end; places behind stay.
-
-    It is its inverse.
-    """
-    places = torch.arange(longest, device=lengths.device).expand(lengths.shape[0], -1)
-    return torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)
-
-
 def words_first(ids: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
     """Moves the words of each row to its beginning, in their order.
 
@@ -114,8 +107,3 @@ def words_first(ids: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
     places = torch.where(words, counted - 1, torch.full_like(ids, longest))
     room = torch.cat([ids, ids[:, :1]], 1)  # what is no word goes to the place behind the last
     return room.scatter(1, places, ids)[:, :longest], counted[:, -1]
-
-
-def _at(states: Tensor, places: Tensor) -> Tensor:
-    """(N, L, D) states at places (N, L)."""
-    return states.gather(1, places[..., None].expand(-1, -1, states.shape[-1]))

@@ -1,0 +1,213 @@
+"""RNN students beside their teacher, a static student and a plain rival.
+
+SST-2 (20,000 labelled rows; the other 47,000 are the transfer set), LCQMC and THUCNews titles, test rows
+apart from dev. Each network alone (gold labels), distilled on the labelled rows, and distilled with the
+transfer set, in as many optimizer steps. Medians over seeds; intervals of the difference to the same network
+alone are paired by test row, over the mean of the seeds. Megabytes with vocabulary and vectors, milliseconds
+of one row at batch 1. Teachers and data are those of `static_students.py`, also where the same folder is
+given as ``--work``. Each cell is an ordinary chatstill run; start it again at any time. The table is written
+after every cell, labelled PARTIAL until all are there.
+"""
+
+import argparse
+import dataclasses
+import statistics
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import defaults_sets as sets
+import machine
+import static_students as plain
+import tested_cells
+
+NAMES = ("sst2", "lcqmc", "thucnews")
+NETWORKS = {
+    "static": ("StaticDistill", "static", "static"),
+    "bilstm": ("LSTMTaskDistill", "bilstm", "BiLSTM"),
+    "ltd": ("LTDTaskDistill", "ltd", "LTD-BERT"),
+}
+WAYS = {
+    "alone": "alone",
+    "distilled": "distilled",
+    "more": "distilled with the transfer set",
+}
+STEPS = {"sst2": 5000, "lcqmc": 2200, "thucnews": 2500}  # 8 epochs of the labelled rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell(plain.Cell):
+    """A run."""
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES))
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    return tested_cells.parsed(parser, arguments)
+
+
+def plan(options: argparse.Namespace) -> Iterator[plain.Cell]:
+    """All cells, each after its teacher, seed by seed."""
+    for name in options.sets:
+        teacher = plain.teacher_of(options, name)
+        yield teacher
+        for seed in options.seeds:
+            for network in options.networks:
+                for way in WAYS:
+                    if way != "more" or name in plain.WITH_MORE:
+                        yield _student(options, name, network, way, seed, teacher)
+
+
+def _config(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
+    return {
+        "data": sets.data_block(name, options.work / "data" / name),
+        "max_seq_length": sets.SETS[name].max_seq_length,
+        "per_gpu_train_batch_size": 32,
+        "label_noise": [],
+        "seed": seed,
+    }
+
+
+def _student(
+    options: argparse.Namespace, name: str, network: str, way: str, seed: int, teacher: plain.Cell
+) -> Cell:
+    method, model_type, _ = NETWORKS[network]
+    steps = STEPS[name]
+    config = _config(options, name, seed) | {
+        "model_type": method,
+        "allow_weak_teacher": True,
+        "max_steps": steps,
+        "eval_steps": steps // 20,
+        "teacher_architectures": {"model_name_or_path": str(teacher.folder / "teacher")},
+    }
+    block = {"segmenter": plain.SEGMENTERS[name], "vectors": "teacher"}
+    config["student_architectures"] = {"model_type": model_type, "network": block}
+    terms: dict[str, Any] = {}
+    if way == "alone":
+        weights = {"logits": 0, "soft": 0, "hard": 1, "vector": 0}
+        known = {
+            "static": ("soft", "hard"),
+            "bilstm": ("logits", "hard"),
+            "ltd": ("vector", "hard"),
+        }
+        terms = {term: {"weight": weights[term]} for term in known[network]}
+    elif network == "ltd":
+        terms = {"soft": {"weight": 1.0}}
+    config["distillation"] = {"terms": terms}
+    if network == "ltd" and way == "alone":
+        config["distillation"]["vector_epochs"] = 0
+    if network == "ltd" and way != "alone":  # two phases share the steps
+        config["max_steps"] = steps // 2
+        config["eval_steps"] = steps // 20
+    if way == "more":
+        config["data"]["unlabeled"] = str(plain.others(options, name))
+    return _cell(options, name, f"{network} {way}", seed, config, teacher)
+
+
+def _cell(
+    options: argparse.Namespace,
+    name: str,
+    arm: str,
+    seed: int,
+    config: dict[str, Any],
+    teacher: plain.Cell,
+) -> Cell:
+    digest = tested_cells.digest_of(config, options.work)
+    folder = options.work / name / f"{arm.replace(' ', '-')}-seed{seed}-{digest}"
+    config |= {"output_dir": str(folder), "cache_dir": str(options.work / "cache")}
+    return Cell(name, arm, seed, "distill", config, folder, teacher)
+
+
+def summarise(options: argparse.Namespace) -> dict[str, Any]:
+    """Of each set and arm: scores by seed, the interval against the network alone, sizes and times."""
+    cells = list(plan(options))
+    done: dict[tuple[str, str], list[plain.Cell]] = {}
+    for cell in cells:
+        if tested_cells.is_done(cell):
+            done.setdefault((cell.task, cell.arm), []).append(cell)
+    rows: list[dict[str, Any]] = []
+    for name in options.sets:
+        if (name, "teacher") not in done:
+            continue
+        rival = plain.tf_idf(options, name)
+        of_rival = {"megabytes": rival["megabytes"], "seeds": [float(np.mean(rival["right"]))]}
+        rows.append({"set": name, "arm": "tf-idf", **of_rival})
+        for arm in ["teacher", *(f"{one} {way}" for one in options.networks for way in WAYS)]:
+            mine = done.get((name, arm), [])
+            if mine:
+                alone = done.get((name, f"{arm.split()[0]} alone"), [])
+                rows.append({"set": name, "arm": arm, **_figures(options, mine, alone)})
+    missing = [cell.name for cell in cells if not tested_cells.is_done(cell)]
+    return {"rows": rows, "missing": missing}
+
+
+def _figures(
+    options: argparse.Namespace, mine: list[plain.Cell], alone: list[plain.Cell]
+) -> dict[str, Any]:
+    found = {
+        "seeds": [float(plain.hits(cell).mean()) for cell in mine],
+        **plain.costs(options, mine[0]),
+    }
+    by_seed = {cell.seed: cell for cell in alone}
+    pairs = [(cell, by_seed[cell.seed]) for cell in mine if cell.seed in by_seed]
+    if not pairs or pairs[0][0].arm == pairs[0][1].arm:
+        return found
+    right, base = (np.mean([plain.hits(one[side]) for one in pairs], axis=0) for side in (0, 1))
+    compared = plain.compared(right, base)
+    return found | {"over alone": compared["over alone"], "interval": compared["interval"]}
+
+
+def as_markdown(results: dict[str, Any]) -> str:
+    """The report, PARTIAL where cells are missing."""
+    lines = ["# RNN students beside their teachers", ""]
+    if results["missing"]:
+        first = ", ".join(results["missing"][:6])
+        lines += [f"**PARTIAL: {len(results['missing'])} cells still to run, {first} first.**", ""]
+    lines += [
+        f"At most {plain.MOST_ROWS:,} labelled rows, accuracy on test rows apart from dev, median over "
+        "seeds. Teachers: SST-2 MiniLM (6 × 384), 3 epochs of fine-tuning; the Chinese ones start random, 4 "
+        f"layers of {plain.CHINESE_WIDTH}. All networks of a set take as many steps, their word vectors "
+        "start as the teacher's. In brackets the 95 % interval of the difference to the same network alone. "
+        "TF-IDF: words and pairs of neighbours, C chosen on dev. Milliseconds: the median of one row at "
+        "batch 1, making ids (cutting words) + the network.",
+        "",
+        "| set | network | seeds | accuracy | of the teacher | over alone | MB | ms a row |",
+        "|---|---|---:|---:|---:|---|---:|---|",
+    ]
+    teachers = {r["set"]: r["seeds"][0] for r in results["rows"] if r["arm"] == "teacher"}
+    for row in results["rows"]:
+        network, _, way = row["arm"].partition(" ")
+        title = {"tf-idf": "TF-IDF, logistic regression", "teacher": "teacher"}.get(row["arm"])
+        title = title or f"{NETWORKS[network][2]}, {WAYS[way]}"
+        score = statistics.median(row["seeds"])
+        gap = "–"
+        if "interval" in row:
+            low, high = row["interval"]
+            gap = f"{100 * row['over alone']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        ms = f"{row['ms']['ids']:.2f} + {row['ms']['network']:.2f}" if "ms" in row else "–"
+        lines.append(
+            f"| {sets.SETS[row['set']].title} | {title} | {len(row['seeds'])} | {100 * score:.1f} "
+            f"| {100 * score / teachers[row['set']]:.1f} % | {gap} | {row['megabytes']:.1f} | {ms} |"
+        )
+    return "\n".join([*lines, "", f"{machine.as_line(results['machine'])}.", ""])
+
+
+def write(options: argparse.Namespace) -> str:
+    """Markdown and JSON of what is finished; returns the Markdown."""
+    results = {**summarise(options), "machine": machine.describe()}
+    return tested_cells.write_results(options.out, "rnn_students", results, as_markdown(results))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what is missing; 0 if every cell is finished."""
+    options = parse(arguments)
+    if not options.report_only:
+        plain.prepare(options)
+    return tested_cells.run(plan(options), options, lambda: write(options))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

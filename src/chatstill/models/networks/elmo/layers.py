@@ -1,0 +1,280 @@
+"""What an ELMo computes (Peters et al. 2018; Jozefowicz et al. 2016): characters, highways, two directions.
+
+The arithmetic is that of bilm-tf and AllenNLP. ``nn.LSTM`` cannot stand in for the cell: it does not clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..word_places import at_places, reversed_places
+from .characters import PLACES, with_boundaries
+
+State = tuple[Tensor, Tensor]
+
+
+class Sizes(NamedTuple):
+    """What of ``options.json`` the arithmetic needs.
+
+    Attributes:
+        char_size: Of a character's vector, d.
+        filters: (width, number) of each convolution; F is the sum of the numbers.
+        highways: How many.
+        activation: ``relu`` or ``tanh``, of the convolutions.
+        token_projection: Whether a projection from F to P follows; without it F is P.
+        projection_size: P, of a token's vector and of the states of one direction.
+        cell_size: C, of an LSTM's memory.
+        layers: Of each direction.
+        cell_clip, proj_clip: Largest size of a number of the memory and of the state; 0 clips nothing.
+        residual: Whether each layer but the first adds its input to its output.
+    """
+
+    char_size: int
+    filters: tuple[tuple[int, int], ...]
+    highways: int
+    activation: str
+    token_projection: bool
+    projection_size: int
+    cell_size: int
+    layers: int
+    cell_clip: float
+    proj_clip: float
+    residual: bool
+
+    @property
+    def filter_size(self) -> int:
+        """F."""
+        return sum(number for _, number in self.filters)
+
+
+class Highway(nn.Module):
+    """g * relu(T x) + (1 - g) * x with g = sigmoid(C x): the carry gate multiplies what is transformed."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.carry = nn.Linear(size, size)
+        self.transform = nn.Linear(size, size)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(N, F) of (N, F)."""
+        gate = torch.sigmoid(self.carry(states))
+        return gate * torch.relu(self.transform(states)) + (1 - gate) * states
+
+
+class TokenEncoder(nn.Module):
+    """A vector of each word, of its characters alone.
+
+    Attributes:
+        characters: (261, d); row r is character r + 1. Character 0, of no word, is zero and has no row.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.activation = sizes.activation
+        self.characters = nn.Parameter(torch.zeros(261, sizes.char_size))
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(sizes.char_size, number, width) for width, number in sizes.filters
+        )
+        self.highways = nn.ModuleList(Highway(sizes.filter_size) for _ in range(sizes.highways))
+        self.projection = (
+            nn.Linear(sizes.filter_size, sizes.projection_size) if sizes.token_projection else None
+        )
+
+    def forward(self, characters: Tensor) -> Tensor:
+        """(…, P) of characters (…, 50), each different word computed once."""
+        words, places = characters.reshape(-1, PLACES).unique(dim=0, return_inverse=True)
+        # A look-up, whose gradients are summed in a fixed order on a GPU too, as those of an index are not.
+        found = nn.functional.embedding(places, self._of_words(words))
+        return found.view(*characters.shape[:-1], found.shape[-1])
+
+    def _of_words(self, words: Tensor) -> Tensor:
+        """(N, P) of (N, 50)."""
+        table = nn.functional.pad(self.characters, (0, 0, 1, 0))
+        letters = nn.functional.embedding(words, table).transpose(1, 2)  # (N, d, 50)
+        highest = torch.cat([each(letters).amax(-1) for each in self.convolutions], -1)
+        states = torch.relu(highest) if self.activation == "relu" else torch.tanh(highest)
+        for highway in self.highways:
+            states = highway(states)
+        return states if self.projection is None else self.projection(states)
+
+
+class ClippedLstm(nn.Module):
+    """An LSTM with a projection, memory and state clipped.
+
+    Per step, with z = x W + h R + b in the order i, j, f, o: c = sigmoid(f + 1) c + sigmoid(i) tanh(j),
+    clipped; h = (sigmoid(o) tanh(c)) P, clipped. The products x W of all steps are one.
+
+    Args:
+        width: Of inputs and outputs, P.
+        size: Of the memory, C.
+        cell_clip: See ``Sizes``.
+        proj_clip: See ``Sizes``.
+    """
+
+    def __init__(self, width: int, size: int, cell_clip: float, proj_clip: float) -> None:
+        super().__init__()
+        self.inputs = nn.Linear(width, 4 * size)
+        self.recurrent = nn.Linear(width, 4 * size, bias=False)
+        self.projection = nn.Linear(size, width, bias=False)
+        self.cell_clip, self.proj_clip = cell_clip, proj_clip
+
+    def forward(self, states: Tensor, start: State | None = None) -> tuple[Tensor, Tensor]:
+        """Outputs h (N, T, P) and memories c (N, T, C) of inputs (N, T, P).
+
+        Args:
+            states: What is read.
+            start: h (N, P) and c (N, C) before the first step; zeros where it is left out.
+        """
+        gates = self.inputs(states)
+        if start is None:
+            hidden = gates.new_zeros(len(states), states.shape[-1])
+            memory = gates.new_zeros(len(states), gates.shape[-1] // 4)
+        else:
+            hidden, memory = start
+        outputs, memories = [], []
+        for step in range(states.shape[1]):
+            into, candidate, forget, out = (gates[:, step] + self.recurrent(hidden)).chunk(4, -1)
+            memory = torch.sigmoid(forget + 1) * memory + torch.sigmoid(into) * torch.tanh(
+                candidate
+            )
+            memory = _clipped(memory, self.cell_clip)
+            hidden = self.projection(torch.sigmoid(out) * torch.tanh(memory))
+            hidden = _clipped(hidden, self.proj_clip)
+            outputs.append(hidden)
+            memories.append(memory)
+        return torch.stack(outputs, 1), torch.stack(memories, 1)
+
+
+class BiLm(nn.Module):
+    """A bidirectional language model's states of each word, layer by layer.
+
+    Attributes:
+        carries: Whether a pass begins with the states that the last one ended with, row by row, as the
+            originals do. Off by default: every pass begins from zero, and a row depends on no other. For
+            evaluation alone.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.tokens = TokenEncoder(sizes)
+        clips = (sizes.cell_clip, sizes.proj_clip)
+        width, size = sizes.projection_size, sizes.cell_size
+        self.ahead = nn.ModuleList(ClippedLstm(width, size, *clips) for _ in range(sizes.layers))
+        self.back = nn.ModuleList(ClippedLstm(width, size, *clips) for _ in range(sizes.layers))
+        self.residual = sizes.residual
+        self.carries = False
+        self._carried: dict[str, State] = {}
+
+    def reset_states(self) -> None:
+        """The next pass begins from zero, ``carries`` or not."""
+        self._carried.clear()
+
+    def forward(self, characters: Tensor) -> tuple[list[Tensor], Tensor]:
+        """States of each layer, the tokens' first, (N, W + 2, 2 P), 0 where a row has ended; the mask.
+
+        Args:
+            characters: (N, W, 50), a row's words from place 0 on; 50 zeros are no word. A row of no words
+                has its two boundaries.
+
+        Returns:
+            The layers, and (N, W + 2) bool: a row's words between its boundaries.
+        """
+        framed = with_boundaries(characters)
+        mask = framed.gt(0).any(-1)
+        lengths = mask.sum(1)
+        places = reversed_places(lengths, framed.shape[1])
+        tokens = self.tokens(framed)
+        layers = [torch.cat([tokens, tokens], -1)]
+        ahead, back = tokens, at_places(tokens, places)
+        for number, (one, other) in enumerate(zip(self.ahead, self.back, strict=True)):
+            ahead = self._layer(f"ahead {number}", one, ahead, lengths)
+            back = self._layer(f"back {number}", other, back, lengths)
+            layers.append(torch.cat([ahead, at_places(back, places)], -1))
+        return [layer.masked_fill(~mask[..., None], 0.0) for layer in layers], mask
+
+    def _layer(self, name: str, lstm: nn.Module, states: Tensor, lengths: Tensor) -> Tensor:
+        """(N, T, P) of one direction of a layer; the recurrence reads no residual."""
+        if not self.carries:
+            outputs, _ = lstm(states)
+        else:
+            if self.training:
+                raise ValueError("states are carried over batches in evaluation alone")
+            outputs, memories = lstm(states, self._start(name, states, lstm))
+            self._keep(name, outputs, memories, lengths)
+        residual = self.residual and not name.endswith(" 0")
+        found: Tensor = outputs + states if residual else outputs
+        return found
+
+    def _start(self, name: str, states: Tensor, lstm: nn.Module) -> State:
+        """What a direction of a layer ended with in rows of these numbers; zeros for new ones."""
+        assert isinstance(lstm, ClippedLstm)
+        rows = len(states)
+        sizes = (states.shape[-1], lstm.projection.in_features)
+        known = self._carried.get(name)
+        if known is None:
+            known = (states.new_zeros(0, sizes[0]), states.new_zeros(0, sizes[1]))
+        more = max(0, rows - len(known[0]))
+        hidden, memory = (nn.functional.pad(each, (0, 0, 0, more)) for each in known)
+        self._carried[name] = (hidden, memory)
+        return hidden[:rows], memory[:rows]
+
+    def _keep(self, name: str, outputs: Tensor, memories: Tensor, lengths: Tensor) -> None:
+        """Keeps the states at the end of each row; rows beyond these keep theirs."""
+        last = (lengths - 1)[:, None, None]
+        ends = [
+            each.gather(1, last.expand(-1, 1, each.shape[-1])).squeeze(1).detach()
+            for each in (outputs, memories)
+        ]
+        before = self._carried[name]
+        hidden, memory = (
+            torch.cat([end, known[len(end) :]]) for end, known in zip(ends, before, strict=True)
+        )
+        self._carried[name] = (hidden, memory)
+
+
+class ScalarMix(nn.Module):
+    """gamma * sum of softmax(w)_l * layer l.
+
+    Args:
+        layers: How many.
+        layer_norm: Layers are brought to mean 0 and variance 1 first, each by one mean and one variance
+            over all numbers that count: ``batch``, those of all rows, as in AllenNLP, where a row depends
+            on its neighbours; ``row``, those of the row; empty: they are not.
+    """
+
+    def __init__(self, layers: int, layer_norm: str = "") -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(layers))
+        self.gamma = nn.Parameter(torch.ones(()))
+        self.layer_norm = layer_norm
+
+    def forward(self, layers: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """(N, T, D) of layers (N, T, D), by mask (N, T) bool; nothing beyond the mask is read."""
+        if self.layer_norm:
+            layers = [normed(layer, mask, self.layer_norm == "batch") for layer in layers]
+        shares = self.weights.softmax(0)
+        mixed = torch.stack([share * layer for share, layer in zip(shares, layers, strict=True)])
+        return self.gamma * mixed.sum(0)
+
+
+TINY = 1e-13  # as in AllenNLP for 32 bits
+
+
+def normed(layer: Tensor, mask: Tensor, together: bool) -> Tensor:
+    """(N, T, D) with mean 0 and variance 1 over the numbers of the mask, of all rows together or of each."""
+    layer = layer.float() if layer.dtype in (torch.float16, torch.bfloat16) else layer
+    counts = mask[..., None].to(layer.dtype)
+    over = (0, 1, 2) if together else (1, 2)
+    number = (counts.sum(over, keepdim=True) * layer.shape[-1]).clamp(min=1)
+    mean = (layer * counts).sum(over, keepdim=True) / number
+    centred = (layer - mean) * counts
+    variance = centred.square().sum(over, keepdim=True) / number
+    return centred / (variance + TINY).sqrt()
+
+
+def _clipped(states: Tensor, most: float) -> Tensor:
+    return states.clamp(-most, most) if most else states
