@@ -211,7 +211,7 @@ def test_a_second_text_that_comes_late_makes_a_network_of_two():
         if pairs:
             rows[-1] = Example("train-last", 1, "one text", "another")
         fitted = fit_reader(RunConfig.model_validate(values), lambda: rows, pieces)
-        assert fitted.pairs is pairs and fitted.config().texts == 1 + pairs
+        assert fitted.pairs is pairs and fitted.config(None).texts == 1 + pairs
 
 
 @pytest.mark.parametrize("file", ["words.json", "user_dictionary.txt"])
