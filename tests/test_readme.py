@@ -8,7 +8,7 @@ import shlex
 import pytest
 from typer.main import get_command
 
-from chatstill.cli import looking, serving  # noqa: F401 (their verbs)
+from chatstill.cli import augmenting, looking, serving  # noqa: F401 (their verbs)
 from chatstill.cli.verbs import app
 from chatstill.config import load
 from chatstill.tasks import get_task

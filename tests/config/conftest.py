@@ -74,5 +74,5 @@ def world(tmp_path, monkeypatch) -> World:
         file.write_text("hello\thi\t1\n", encoding="utf-8")
     values = json.loads(EXAMPLE.read_text(encoding="utf-8"))
     values["teacher_architectures"] = {"model_type": "bert", "model_name_or_path": "teacher"}
-    del values["student_architectures"]
+    del values["student_architectures"], values["augmentation"]
     return World(tmp_path, values)

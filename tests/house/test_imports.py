@@ -32,7 +32,16 @@ LOW = {
     },
     "hub": set(),
     "lookup": {"registry", "methods", "tasks"},
-    "config": {"lookup", "methods", "models.networks", "tasks", "registry"},
+    "augment": {"figures", "features", "models", "tasks", "text"},
+    "config": {
+        "augment.keys",
+        "augment.record",
+        "lookup",
+        "methods",
+        "models.networks",
+        "tasks",
+        "registry",
+    },
     "readers": {"config", "data", "features", "methods", "models", "tasks.base", "text"},
     "train": {"figures", "methods", "data", "models", "features", "losses"},
     "evaluate": {
@@ -50,6 +59,8 @@ LOW = {
 # The story of a run puts the rooms together; only the command line may import it.
 ABOVE_ALL = {"run": {"cli"}, "cli": set(), "auto": {"run", "cli"}}
 QUICK = (  # with what lies in them, but for names that end in a dot
+    "augment.keys",
+    "augment.record",
     "registry",
     "errors",
     "disk",

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, *, default: Path = EXAMPLE) -> 
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its notices; ours say what matters
     try:
         with _ending_at_once():
-            from . import looking, serving  # noqa: F401 (their verbs)
+            from . import augmenting, looking, serving  # noqa: F401 (their verbs)
             from .guard import guarded
             from .terminal import take_any_sign
             from .usage import call
@@ -68,6 +68,11 @@ def _ending_at_once() -> Iterator[None]:
 def run_glue(door: str) -> int:
     """``python run_glue.py [my.json] …``: ``distill``, by default with the example beside the door."""
     return main(["distill", *sys.argv[1:]], default=_example(Path(door).resolve().parent))
+
+
+def data_augmentation(door: str) -> int:
+    """``python data_utils/data_augmentation.py [my.json] …``: ``augment``, likewise one folder above."""
+    return main(["augment", *sys.argv[1:]], default=_example(Path(door).resolve().parents[1]))
 
 
 def run_method(door: str, method: str, student: str) -> int:

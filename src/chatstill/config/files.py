@@ -64,7 +64,9 @@ def _data(
     keys: RunKeys, source: Source, verb: str, plugins: tuple[str, ...], level: str
 ) -> list[Problem]:
     problems: list[Problem] = []
-    splits = [] if verb == "evaluate" else ["train", "dev"] if keys.do_train else ["dev"]
+    splits = {"evaluate": [], "augment": ["train"]}.get(
+        verb, ["train", "dev"] if keys.do_train else ["dev"]
+    )
     if source.has(("data",)):
         texts_alone = level == "pretraining"
         return check_data_block(keys, source, splits, texts_alone=texts_alone)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..methods.base import Method
 
 UNREAD = (
-    *("teacher_architectures", "teacher_output"),
+    *("teacher_architectures", "teacher_output", "use_augmented"),
     *("class_weights", "positive_label", "max_query_length", "max_reply_length"),
     *("predictions_texts", "label_noise", "compare_alone", "groups"),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem, UserError
 from .alone import without_teacher
+from .augmented import check_augmentation, check_augmented
 from .compat import legacy
 from .compat.placeholders import clear_placeholders
 from .files import check_corpus, check_files
@@ -16,7 +17,7 @@ from .methods import choose_method, read_blocks
 from .networks import with_start_files
 from .places import KeyPath, in_file_order
 from .resolved import resolve
-from .rules import TEACHERS, consistency, missing
+from .rules import TEACHERS, TRAINING, consistency, missing
 from .schema import RunConfig, RunKeys
 from .source import Source, read_source
 from .task import task_of
@@ -26,7 +27,7 @@ from .validate import validate
 if TYPE_CHECKING:
     from ..methods.base import Method
 
-VERBS = ("distill", "teach", "check", "evaluate", "predict")
+VERBS = ("distill", "teach", "check", "evaluate", "predict", "augment")
 _PATHS: tuple[KeyPath, ...] = (
     *((key,) for key in ("data_dir", "output_dir", "cache_dir", "tokenizer_name_or_path")),
     *(
@@ -34,6 +35,7 @@ _PATHS: tuple[KeyPath, ...] = (
         for block in ("teacher_architectures", "student_architectures", "pretrained_architectures")
         for key in ("model_name_or_path", "config_file", "tokenizer_name_or_path")
     ),
+    *(("augmentation", key) for key in ("model_name_or_path", "word_vectors")),
     *(("data", key) for key in ("train", "dev", "test", "unlabeled", "dataset", "labels")),
 )
 
@@ -143,6 +145,8 @@ def load_source(
 
     keys, found, faulty = _keys(source, blocks.known, blocks.homes)
     problems += found
+    if verb not in TRAINING or not keys.do_train:  # rows are looked at as they are
+        keys = keys.model_copy(update={"use_augmented": False})
     trained = choice.level_of(blocks.config)
     level = trained or level_as_written(source, keys, choice.method, level)
     if verb in ("distill", "check"):
@@ -160,6 +164,10 @@ def load_source(
     )
     problems += consistency(keys, source, verb=verb)
     problems += check_files(keys, source, verb=verb, plugins=plugins, level=level)
+    if verb == "augment":
+        problems += check_augmentation(keys, source)
+    if keys.use_augmented and level == "task" and not any(p.severity == "error" for p in problems):
+        problems += check_augmented(keys, source, plugins)
     if "corpus" in choice.data_of(blocks.config):
         problems += check_corpus(keys, source)
     problems = sort_problems(problems, source.name)

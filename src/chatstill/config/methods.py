@@ -83,7 +83,7 @@ def choose_method(
     source: Source, unfilled: Mapping[KeyPath, Problem], *, verb: str, plugins: tuple[str, ...]
 ) -> tuple[MethodChoice, list[Problem]]:
     """The method of ``model_type`` or ``configuration_file``, whose defaults are laid under the file's."""
-    if verb in ("evaluate", "predict"):
+    if verb in ("evaluate", "predict", "augment"):
         return MethodChoice(), []
     if verb == "teach":
         return MethodChoice(FINETUNE, None, lookup.method(FINETUNE)), []

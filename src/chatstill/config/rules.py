@@ -93,7 +93,7 @@ def missing(
             problems.append(
                 Problem(place, f"'{dotted(path)}' is missing.", hint, code="config.key-missing")
             )
-    return problems + optional_left(unfilled, needed)
+    return problems + (optional_left(unfilled, needed) if verb != "augment" else [])
 
 
 def consistency(keys: RunKeys, source: Source, *, verb: str) -> list[Problem]:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..augment.keys import AugmentationKeys
 from ..tasks.bad_rows import OnBadRow
 from ..tasks.query_groups import GroupsBy
 from ..tasks.tabular_keys import DataKeys
@@ -70,6 +71,8 @@ class RunKeys(Block):
         task_name: The task.
         data_dir: Holds the task's files, or a folder <TASK> with them.
         data: Rows of any CSV, TSV, JSON lines, Parquet file or data set, in place of data_dir.
+        augmentation: How `chatstill augment` makes more training rows.
+        use_augmented: Whether the training rows are those that it wrote.
         on_bad_row: "skip" leaves malformed rows out and lists them.
         groups: Which rows of chat are ranked together, where no fourth field says it.
         class_weights: How much gold labels of each class count.
@@ -129,6 +132,8 @@ class RunKeys(Block):
     task_name: str = ""
     data_dir: str = "data"
     data: DataKeys | None = None
+    augmentation: AugmentationKeys | None = None
+    use_augmented: bool = False
     on_bad_row: OnBadRow = "stop"
     groups: GroupsBy = "neighbours"
     selection_metric: str | None = None

@@ -1,8 +1,10 @@
 """The task of a configuration: what its ``data`` block describes, or the one that it names."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import lookup
+from ..augment.record import augmented_file
 from ..errors import Problem, UserError
 from ..tasks.positive import no_effect
 from ..tasks.query_groups import GroupsBy
@@ -31,8 +33,30 @@ def task_of(
             nothing in it, or it has no such metric.
     """
     at = level or getattr(keys, "level", "task")
-    made = _texts_of(keys, plugins) if at == "pretraining" else _task_of(keys, plugins)
+    if at == "pretraining":
+        made = _texts_of(keys, plugins)
+    else:
+        made = plain_task(keys, plugins)
+        made = with_augmented(made, keys) if keys.use_augmented else made
     return with_metric(made, keys.selection_metric)
+
+
+def with_augmented(task: "Task", keys: RunKeys) -> "Task":
+    """The task whose training rows are those of `chatstill augment`; whether they are there is asked before.
+
+    Raises:
+        UserError: a task that reads its rows itself.
+    """
+    train = task.find("train", Path(keys.data_dir))
+    if train is None:
+        return task
+    augmented = task.augmented(augmented_file(train))
+    if augmented is None:
+        message = f"has no effect: the task {task.name} reads its rows itself"
+        raise UserError(
+            Problem("use_augmented", message, "Leave the key out.", code="augment.not-for-the-task")
+        )
+    return augmented
 
 
 def _texts_of(keys: RunKeys, plugins: tuple[str, ...] | None) -> "Task":
@@ -62,8 +86,8 @@ def _skipping(task: "Task") -> "Task":
     return skipping
 
 
-def _task_of(keys: RunKeys, plugins: tuple[str, ...] | None) -> "Task":
-    """The task of a run.
+def plain_task(keys: RunKeys, plugins: tuple[str, ...] | None) -> "Task":
+    """The task of a run's rows as they lie in its own files.
 
     Args:
         keys: The configuration.

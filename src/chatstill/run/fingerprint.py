@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # Paths of data and models stand in the fingerprint by the content of their files.
 NOT_WEIGHTS = frozenset(
     "note output_dir cache_dir data_dir plugins pipeline compare_direct compare_alone do_train do_eval "
+    "augmentation use_augmented "  # the rows themselves are compared
     "groups positive_label selection_metric "  # what they change of the weights stands below
     "allow_weak_teacher save_steps save_total_limit logging_steps label_noise per_gpu_eval_batch_size "
     "teacher_architectures student_architectures pretrained_architectures "

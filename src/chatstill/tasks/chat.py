@@ -12,7 +12,7 @@ from ..errors import Problem, UserError
 from . import metrics as m
 from .bad_rows import BadRows, OnBadRow
 from .base import Example, Groups, Labels, MetricFunction, Ranking, Rows, Split
-from .defaults import TaskDefaults
+from .defaults import OfFiles
 from .files import task_folder
 from .intervals import Parts, Ratio, sums_by_group
 from .positive import only_positive
@@ -35,7 +35,7 @@ OTHERS = "(others)"
 _INTEGER = re.compile(r"[+-]?([0-9]+)")
 
 
-class ChatTask(TaskDefaults):
+class ChatTask(OfFiles):
     """The task ``chat``; see ``tasks.base.Task`` for the contract."""
 
     name = "chat"
@@ -78,7 +78,7 @@ class ChatTask(TaskDefaults):
         only_positive(self.labels, wanted, self.name)
         return self
 
-    def find(self, split: Split, data_dir: Path) -> Path | None:
+    def own_file(self, split: Split, data_dir: Path) -> Path | None:
         """``<split>.data.txt`` of the one folder that holds the task's files."""
         folder = task_folder(data_dir, FOLDERS, tuple(FILES.values()))
         if folder is None or not (folder / FILES[split]).is_file():

@@ -21,10 +21,12 @@ class TaskDefaults:
     Attributes:
         reads_folders: Whether ``read`` takes a folder in place of a file.
         chosen_metric: The metric that the configuration names for selection; empty for the task's own.
+        more_rows: The file of augmented rows that takes the place of the training file; None without.
     """
 
     reads_folders: bool = False
     chosen_metric: str = ""
+    more_rows: Path | None = None
 
     @property
     def reading(self) -> str:
@@ -83,6 +85,33 @@ class TaskDefaults:
     def grouping(self, by: GroupsBy) -> Self | None:
         """The same task with other groups for the ranking metrics; None: it ranks by none."""
         return None
+
+    def augmented(self, path: Path) -> Self | None:
+        """The same task whose training rows are those of ``path``, as ``chatstill augment`` writes them.
+
+        None: it reads its rows itself.
+        """
+        return None
+
+
+class OfFiles(TaskDefaults):
+    """A task whose training rows may be those of another file of its form."""
+
+    def augmented(self, path: Path) -> Self:
+        """The same task whose training rows are those of ``path``."""
+        task = copy.copy(self)  # tasks are shared
+        task.more_rows = path
+        return task
+
+    def find(self, split: Split, data_dir: Path) -> Path | None:
+        """The file of a split in the one folder that holds the task's files, None if none."""
+        if split == "train" and self.more_rows is not None:
+            return self.more_rows if self.more_rows.is_file() else None
+        return self.own_file(split, data_dir)
+
+    def own_file(self, split: Split, data_dir: Path) -> Path | None:
+        """The task's file of a split."""
+        raise NotImplementedError
 
 
 def with_defaults(task: Any) -> Task:

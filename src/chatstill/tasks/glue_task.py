@@ -15,7 +15,7 @@ from . import by_scores as by
 from . import metrics as m
 from .bad_rows import BadRows, OnBadRow
 from .base import Example, Groups, MetricFunction, Rows, Split
-from .defaults import TaskDefaults
+from .defaults import OfFiles
 from .files import task_folder
 from .glue import GlueRow, Layout, plain_layout
 from .glue_rows import Noticed, refuse_header, with_header
@@ -29,7 +29,7 @@ UNLABELLED = "unlabeled.tsv"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-class GlueTask(TaskDefaults):
+class GlueTask(OfFiles):
     """One row of the table as a task; see ``tasks.base.Task`` for the contract."""
 
     ranking = False
@@ -70,7 +70,7 @@ class GlueTask(TaskDefaults):
         low, high = self.row.bounds
         return (low, high) if low < high else None
 
-    def find(self, split: Split, data_dir: Path) -> Path | None:
+    def own_file(self, split: Split, data_dir: Path) -> Path | None:
         """The split's file in the one folder that holds the task's files."""
         names = (self.row.folder, *self.row.other_folders)
         folder = task_folder(data_dir, names, tuple(self.row.files.values()))

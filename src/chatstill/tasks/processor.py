@@ -16,6 +16,7 @@ from .base import Example, Groups, Labels, MetricFunction, Rows, Split
 from .defaults import TaskDefaults
 from .positive import with_positive
 from .processor_rows import Reader, plain_rows
+from .tables import Layout, Table
 from .tabular_metrics import scorer_for
 
 METHODS: dict[Split, str] = {split: f"get_{split}_examples" for split in ("train", "dev", "test")}
@@ -90,8 +91,15 @@ class ProcessorTask(TaskDefaults):
         task._count_by(wanted)
         return task
 
+    def augmented(self, path: Path) -> "ProcessorTask":
+        task = copy.copy(self)
+        task.more_rows, task._seen = path, {}
+        return task
+
     def find(self, split: Split, data_dir: Path) -> Path | None:
         """``data_dir`` itself: the class knows what it reads there."""
+        if split == "train" and self.more_rows is not None:
+            return self.more_rows if self.more_rows.is_file() else None
         return data_dir if callable(getattr(self.cls, METHODS[split], None)) else None
 
     def fallback(self, split: Split, data_dir: Path) -> tuple[Path, str] | None:
@@ -107,6 +115,8 @@ class ProcessorTask(TaskDefaults):
             UserError: while reading, with the plugin's file, the line of the method, and the example.
         """
         values: Counter[str] = Counter()
+        if path == self.more_rows and split == "train":
+            return Rows(self._augmented(path, values), values, [])
         if path.is_file():
             return Rows(plain_rows(path, split), values, [])
         optional = split == "test" if labelled is None else not labelled
@@ -212,6 +222,13 @@ class ProcessorTask(TaskDefaults):
                 break
             yield reader.example(row)
         self._remember(path, split, reader.finished(), place)
+
+    def _augmented(self, path: Path, values: Counter[str]) -> Iterator[Example]:
+        """The rows of a file of ``chatstill augment``; the first of them are those of the class."""
+        reader = Reader(self.labels, str(path), "train", True, values)
+        for _, row in Table(path, Layout("jsonl")).records():
+            yield reader.example(row)
+        self._remember(path, "train", reader.finished(), str(path))
 
     def _remember(self, path: Path, split: Split, digest: str, place: str) -> None:
         before = self._seen.setdefault((str(path), split), digest)

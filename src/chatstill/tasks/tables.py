@@ -92,6 +92,15 @@ class Table:
             return self._source.rows(wanted, spare)
         return map(partial(no_header, wanted), self._source.rows(wanted))
 
+    def records(self, spare: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Number and all cells of each row, by column; rows that can't be taken are passed over."""
+        if isinstance(self._source, _JsonLines):
+            yield from self._source.objects()
+            return
+        for number, cells in self.rows(self.columns, spare):
+            if not isinstance(cells, Bad):
+                yield number, dict(zip(self.columns, cells, strict=True))
+
 
 class _Delimited:
     """CSV with quotes as RFC 4180 has them, or TSV, in which quotes are text."""
@@ -209,6 +218,12 @@ class _JsonLines:
             yield self._row(*self._first, wanted)
         for number, found in self._objects():
             yield self._row(number, found, wanted)
+
+    def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Line and object of each row, whatever keys it has."""
+        for number, found in chain([self._first] if self._first else [], self._objects()):
+            if not isinstance(found, Bad):
+                yield number, found
 
     def _row(self, number: int, found: dict[str, Any] | Bad, wanted: Sequence[str]) -> Row:
         return Row(number, found if isinstance(found, Bad) else [found.get(n) for n in wanted])

@@ -102,9 +102,19 @@ class TabularTask(TaskDefaults):
 
     def with_names(self, names: tuple[str, ...]) -> "TabularTask":
         """The same task where a model's label names stand in for missing training rows."""
-        task = copy.copy(self)  # with whatever else the configuration said of it
+        task = self._like()
         task._names = names
-        for known in ("labels", "scorer", "_vectors"):  # of the names before
+        return task
+
+    def augmented(self, path: Path) -> "TabularTask":
+        task = self._like()
+        task.keys = self.keys.model_copy(update={"train": str(path)})
+        return task
+
+    def _like(self) -> "TabularTask":
+        """A copy with whatever else the configuration said of it; its labels are looked up anew."""
+        task = copy.copy(self)
+        for known in ("labels", "scorer", "_vectors"):
             task.__dict__.pop(known, None)
         return task
 

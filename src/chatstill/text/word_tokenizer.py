@@ -18,6 +18,7 @@ from ..errors import Problem, UserError
 from .cutting import cutter_of
 from .longest_first import longest_first
 from .segment import check_same, load_segmenter
+from .unknown import UNKNOWN_SIGN
 from .word_files import (
     DICTIONARY_FILE,
     PAD,
@@ -30,6 +31,7 @@ from .word_files import (
     read_words,
 )
 
+NEVER_WORDS = frozenset((*SPECIAL, UNKNOWN_SIGN))
 NFKC = "nfkc"
 RECENT = 16_384  # texts whose words are at hand for calls in the manner of transformers
 
@@ -146,7 +148,7 @@ class WordTokenizer(PreTrainedTokenizer):
     def as_known(self, words: Iterable[str]) -> list[str]:
         """Words of the segmenter as they are looked up."""
         found = [word.lower() for word in words] if self.do_lower_case else words
-        return [UNK if word in SPECIAL else word for word in found]
+        return [UNK if word in NEVER_WORDS else word for word in found]
 
     def cut_as_they_stand(self, texts: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
         """Of each text what is cut, normalised where asked for, and its words as they stand there."""

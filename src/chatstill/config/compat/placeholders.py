@@ -16,6 +16,7 @@ FILLABLE: tuple[KeyPath, ...] = (
     ),
     *((key,) for key in ("tokenizer_name_or_path", "cache_dir")),
     *((block, key) for block in _BLOCKS for key in _NAMES),
+    *(("augmentation", key) for key in ("model_name_or_path", "word_vectors")),
 )
 """Keys whose value may be a placeholder."""
 

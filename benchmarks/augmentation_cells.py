@@ -1,0 +1,205 @@
+"""The cells of `augmentation.py`: copies of training rows, teachers, and students on 0, 1 and 4 copies."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import glue_cells
+from glue_cells import Cell
+
+COPIES = (0, 1, 4)
+BILSTM = "sst2-bilstm"
+
+
+@dataclasses.dataclass(frozen=True)
+class Set:
+    """Rows of a task, and how many of them are used."""
+
+    task: str
+    rows: int
+    method: str = "tinybert"
+
+
+SETS = {
+    "sst2-5000": Set("sst2", 5_000),
+    "sst2-20000": Set("sst2", 20_000),
+    "mrpc": Set("mrpc", 20_000),
+    "thucnews": Set(glue_cells.CHINESE, 20_000),
+    BILSTM: Set("sst2", 20_000, "bilstm"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentedCell(Cell):
+    """A run on rows with copies, or what writes them.
+
+    Attributes:
+        set: One of ``SETS``.
+        copies: Of each text (TinyBERT), or of each row (BiLSTM).
+        after: The cells that it needs.
+    """
+
+    set: str = ""
+    copies: int = 0
+    after: tuple[Cell, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As in ``sst2-5000 tinybert, 4 copies, seed 2``."""
+        return f"{self.set} {self.arm}, {self.copies} copies, seed {self.seed}"
+
+
+def is_done(cell: Cell) -> bool:
+    """Copies have a record, step 1 of TinyBERT a student without figures, the others their figures."""
+    if cell.arm == "copies":
+        return any(Path(cell.config["data_dir"]).rglob("*_aug.json"))
+    if cell.arm == "step1":
+        return (cell.folder / "student" / "model.safetensors").is_file()
+    return glue_cells.is_finished(cell)
+
+
+def of_set(options: Namespace, name: str) -> Namespace:
+    """The options of the other benchmarks' cells, with the rows of a set."""
+    return Namespace(**{**vars(options), "rows": options.rows or SETS[name].rows})
+
+
+def plan(options: Namespace) -> list[Cell]:
+    """All cells, seed by seed, each after those it needs; every arm of a set has as many steps."""
+    teachers: dict[str, Cell] = {}
+    copies: dict[tuple[str, int], Cell] = {}
+    for name in options.sets:
+        own = of_set(options, name)
+        teachers[name] = glue_cells.make_cell(
+            own, SETS[name].task, "teacher", options.seeds[0], None
+        )
+        for number in options.copies:
+            if number:
+                copies[name, number] = _copies(own, name, number)
+    cells = [*_unique(teachers.values()), *copies.values()]
+    for seed in options.seeds:
+        for name in options.sets:
+            for number in options.copies:
+                needed = [teachers[name], *([copies[name, number]] if number else [])]
+                cells += _students(of_set(options, name), name, number, seed, needed)
+    return cells
+
+
+def _unique(cells: Any) -> list[Cell]:
+    """Two sets of the same rows share a teacher."""
+    return list({cell.folder: cell for cell in cells}.values())
+
+
+def data_of(options: Namespace, name: str, copies: int) -> Path:
+    """The folder of a set's files and of the copies beside them."""
+    method = SETS[name].method
+    plain = glue_cells.data_folder(options)
+    return plain if not copies else Path(f"{plain}-{SETS[name].task}-{method}-{copies}")
+
+
+def _augmentation(options: Namespace, name: str, copies: int) -> dict[str, Any]:
+    block: dict[str, Any] = {"method": SETS[name].method, "copies": copies}
+    if SETS[name].method == "bilstm":
+        return {**block, **({"tagger": options.tagger} if options.tagger else {})}
+    chinese = SETS[name].task == glue_cells.CHINESE
+    model = options.chinese_masked_lm if chinese else options.masked_lm
+    return {**block, "model_name_or_path": str(model), "word_vectors": options.word_vectors}
+
+
+def _copies(options: Namespace, name: str, copies: int) -> AugmentedCell:
+    folder = data_of(options, name, copies)
+    task = SETS[name].task
+    config: dict[str, Any] = {"task_name": task, "data_dir": str(folder)}
+    config["augmentation"] = _augmentation(options, name, copies)
+    if task == glue_cells.CHINESE:
+        config["plugins"] = [glue_cells.thucnews.__file__]
+    place = options.work / "augmentation" / f"copies-{name}-{options.rows}-{copies}"
+    return AugmentedCell(task, "copies", 0, "augment", config, place, None, name, copies)
+
+
+def prepare(options: Namespace, cell: Cell) -> None:
+    """The files that a cell reads."""
+    name = getattr(cell, "set", "") or _set_of(options, cell)
+    own = of_set(options, name)
+    glue_cells.cut_data(own, cell.task)
+    if cell.arm == "copies":
+        folder = glue_cells.FOLDERS[cell.task]
+        target = Path(cell.config["data_dir"]) / folder
+        target.mkdir(parents=True, exist_ok=True)
+        for split in ("train", "dev"):
+            shutil.copy(glue_cells.data_folder(own) / folder / f"{split}.tsv", target)
+
+
+def _set_of(options: Namespace, teacher: Cell) -> str:
+    """The set whose rows a teacher reads."""
+    folders = {n: str(glue_cells.data_folder(of_set(options, n))) for n in options.sets}
+    own = [n for n in options.sets if SETS[n].task == teacher.task]
+    return next(n for n in own if folders[n] == teacher.config["data_dir"])
+
+
+def steps_of(options: Namespace, name: str) -> int:
+    """Optimizer steps of a student, the two steps of TinyBERT together: by the rows without copies."""
+    task = SETS[name].task
+    known = {"mrpc": 3_668}
+    rows = min(options.rows, known.get(task, options.rows))
+    epochs = glue_cells.EPOCHS["baseline"].get(task, glue_cells.OTHER_EPOCHS["baseline"])
+    return options.steps or int(epochs * rows / glue_cells.COMMON["per_gpu_train_batch_size"])
+
+
+def _students(
+    options: Namespace, name: str, copies: int, seed: int, needed: list[Cell]
+) -> list[Cell]:
+    steps = steps_of(options, name)
+    if SETS[name].method == "bilstm":
+        return [_student(options, name, "bilstm", copies, seed, steps, needed)]
+    first = _student(options, name, "step1", copies, seed, steps // 2, needed)
+    return [first, _student(options, name, "tinybert", copies, seed, steps // 2, [*needed, first])]
+
+
+def _student(
+    options: Namespace,
+    name: str,
+    arm: str,
+    copies: int,
+    seed: int,
+    steps: int,
+    needed: list[Cell],
+) -> AugmentedCell:
+    task = SETS[name].task
+    config: dict[str, Any] = {"task_name": task, **glue_cells.COMMON, **glue_cells.BY_TASK[task]}
+    config |= {"seed": seed, "max_steps": steps, "eval_steps": max(steps // 10, 1)}
+    config["teacher_architectures"] = {"model_name_or_path": str(needed[0].folder / "teacher")}
+    config["allow_weak_teacher"] = True
+    half: dict[str, Any] = {"num_hidden_layers": glue_cells.LAYERS}
+    half |= {"copy_from": "pretrained", "copy_layers": "first"}
+    if arm == "bilstm":
+        config["model_type"] = "LSTMTaskDistill"
+        del config["learning_rate"]  # the usual one of the network
+    elif arm == "step1":
+        config |= {"model_type": "TinyBertTaskDistillStep1", "do_eval": False, "keep": "last"}
+        del config["eval_steps"]
+        start = glue_cells.start_of(options, task)
+        config["pretrained_architectures"] = {"model_name_or_path": str(start)}
+        config["student_architectures"] = half
+    else:
+        config["model_type"] = "TinyBertTaskDistillStep2"
+        folder = needed[-1].folder / "student"
+        config["student_architectures"] = {"model_name_or_path": str(folder)}
+    for key, value in options.set:
+        glue_cells.put(config, key, value)
+    if copies:
+        config |= {"use_augmented": True, "augmentation": _augmentation(options, name, copies)}
+    told = json.dumps([config, options.rows], sort_keys=True)
+    for cell in needed:
+        told = told.replace(str(cell.folder), cell.folder.name)
+    digest = hashlib.sha256(told.replace(str(options.work), "WORK").encode()).hexdigest()[:8]
+    folder = options.work / "augmentation" / f"{name}-{arm}-{copies}-seed{seed}-{digest}"
+    config |= {"data_dir": str(data_of(options, name, copies)), "output_dir": str(folder)}
+    config["cache_dir"] = str(options.work / "cache")
+    if task == glue_cells.CHINESE:
+        config["plugins"] = [glue_cells.thucnews.__file__]
+    after = tuple(needed)
+    return AugmentedCell(task, arm, seed, "distill", config, folder, None, name, copies, after)

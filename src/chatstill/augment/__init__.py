@@ -1,0 +1,1 @@
+"""More training rows: TinyBERT's data augmentation, and the rules of the distilled BiLSTM."""

@@ -1,0 +1,159 @@
+"""The story of an augmentation, top to bottom: rows, candidates, copies, files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..disk.write import remove_if_possible
+from ..errors import Problem, UserError
+from ..figures import byte_size, counted
+from .desk import Desk
+from .digests import Digests, bytes_for
+from .forms import form_of
+from .keys import AugmentationKeys, usual_copies
+from .named import Named
+from .record import (
+    FORMAT,
+    Sources,
+    augmented_file,
+    changed,
+    is_output_of,
+    read_record,
+    record_file,
+)
+from .rows import HeldOut, Survey, survey
+from .ways import by_model, by_rules
+from .work import Work, clear
+from .writing import Written, require_ours, write_record, write_rows
+
+BYTES_OF_A_WORD = 25  # of candidates, for each byte of text: fifteen words for one in six letters
+
+
+def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk: Desk) -> Path:
+    """Writes the augmented rows of a task and their record; gives the file.
+
+    Args:
+        sources: The task, its files and the model's folder.
+        keys: The settings.
+        named: The masked language model; None for rules that need none.
+        desk: How it speaks.
+
+    Raises:
+        UserError: the rows, the model or the vectors are faulty; the disk is too small; a file of other
+            origin lies there.
+    """
+    output, record = augmented_file(sources.train), record_file(sources.train)
+    folder = output.with_name(f".{output.name}.work")
+    require_ours(output, record, folder)
+    form = form_of(sources.task, sources.train)
+    found = survey(form)
+    for warning in (*found.warnings, *_warnings(sources, found)):
+        desk.warn(warning)
+    copies = keys.copies or usual_copies(sources.task.name, pairs=found.pairs)
+    keys = keys.model_copy(update={"copies": copies})
+    made_of = sources.of_rows() | sources.of_keys(keys)
+    known = read_record(record)
+    if known is not None and not changed(known, made_of) and is_output_of(known, output):
+        clear(folder)
+        desk.say(f"{output} holds these rows already: {_counts(known)}")
+        return output
+    most = _announce(found, keys, sources, output, desk)
+    with Work.begin(folder, _of_candidates(made_of, keys)) as work:
+        held = HeldOut(sources.task, sources.data_dir, folder / "held_out.table")
+        make = by_rules if keys.method == "bilstm" else by_model
+        copies_of_row = make(form, found, keys, named, work, desk)
+        seen = Digests(folder / "seen.table", most)
+        with desk.display("rows", found.rows) as progress:
+            written, facts = write_rows(form, output, copies_of_row, seen, held, folder, progress)
+        names = {"source": str(sources.train), "model": sources.model}
+        names |= {"word_vectors": keys.word_vectors, "task": sources.task.name}
+        write_record(record, made_of, names, written, facts, work.counts)
+        work.remove()
+    remove_if_possible(folder)
+    _summary(written, facts, output, desk)
+    return output
+
+
+def _of_candidates(made_of: dict[str, Any], keys: AugmentationKeys) -> dict[str, Any]:
+    """What decides the candidates: other copies of the same rows need no new ones."""
+    of_rows = {key: made_of[key] for key in ("source", "reading")}
+    found = {key: made_of.get(key) for key in ("model", "word_vectors")}
+    return of_rows | found | {"candidates": keys.candidates, "format": FORMAT}
+
+
+def _warnings(sources: Sources, found: Survey) -> Iterator[Problem]:
+    if sources.task.labels.kind == "regression":
+        message = "copies keep the score of their original, which a changed word may not deserve"
+        yield Problem(
+            str(sources.train), message, severity="warning", code="augment.scores-are-kept"
+        )
+    if found.unlabelled:
+        message = f"{counted(found.unlabelled, 'row')} of {found.rows:,} without a label; so are the copies"
+        yield Problem(str(sources.train), message, severity="warning", code="augment.no-labels")
+
+
+def copies_of_a_row(keys: AugmentationKeys, found: Survey) -> int:
+    """The most copies of a row."""
+    return int(keys.copies or 0) * (found.texts if keys.method == "tinybert" else 1)
+
+
+def _announce(
+    found: Survey, keys: AugmentationKeys, sources: Sources, output: Path, desk: Desk
+) -> int:
+    """Says what is to come; gives the most rows.
+
+    Raises:
+        UserError: the disk has no room for it.
+    """
+    each = copies_of_a_row(keys, found)
+    most = found.rows * (1 + each)
+    size = _size(sources.train, found) * (1 + each)
+    work = bytes_for(most)
+    if keys.method == "tinybert":
+        work += bytes_for(found.rows * found.texts) + BYTES_OF_A_WORD * found.bytes
+    free = shutil.disk_usage(output.parent).free
+    per_text = f" ({keys.copies} of each text)" if each != keys.copies else ""
+    rows, number = counted(found.rows, "row"), counted(each, "copy", "copies")
+    desk.say(f"{rows} of {sources.train}, {number} of each{per_text}")
+    desk.say(
+        f"to be written: {output}, at most {most:,} rows, about {byte_size(size)}, and for the time being "
+        f"{byte_size(work)}; {byte_size(free)} free"
+    )
+    if size + work > free:
+        message = f"the rows need about {byte_size(size + work)}, and {byte_size(free)} are free"
+        hint = "Make room there, or ask for fewer copies."
+        raise UserError(Problem(str(output.parent), message, hint, code="augment.disk-too-small"))
+    return most
+
+
+def _size(train: Path, found: Survey) -> int:
+    """Bytes of the training rows in their file."""
+    return train.stat().st_size if train.is_file() else 2 * found.bytes + 40 * found.rows
+
+
+def _counts(record: dict[str, Any]) -> str:
+    rows = record["rows"]
+    return f"{rows['originals']:,} originals and {rows['copies']:,} copies"
+
+
+def _summary(written: Written, facts: dict[str, Any], output: Path, desk: Desk) -> None:
+    for before, after in written.examples[:3]:
+        desk.say(f"  {before}  ->  {after}")
+    left = [
+        f"{number:,} {what}"
+        for number, what in (
+            (written.duplicates, "duplicates"),
+            (written.held_out, "sentences of dev or test"),
+            (written.unwritable, "with signs that the encoding lacks"),
+        )
+        if number
+    ]
+    if left:
+        desk.say(f"copies left out: {', '.join(left)}")
+    desk.say(
+        f"written: {output} ({written.originals:,} originals and {written.copies:,} copies, "
+        f"{byte_size(facts['bytes'])})"
+    )

@@ -1,0 +1,156 @@
+"""Rows of a ``data`` block with other texts, in the form of their file: CSV, TSV, JSON lines, Parquet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import Problem, UserError
+from ..tasks.tables import Table
+from ..tasks.tabular_files import layout_of
+from ..tasks.tabular_keys import DataKeys
+from .forms import Row, Writer
+
+BATCH = 1024  # rows of a Parquet file that are held back
+
+
+def block_writer(stream: IO[bytes], keys: DataKeys, path: Path) -> Writer:
+    """A writer in the form of a block's training file."""
+    layout = layout_of(keys)
+    kind = layout.format_of(path)
+    if kind == "parquet":
+        return ParquetRows(stream, keys, path)
+    if kind == "jsonl":
+        return ObjectLines(stream, keys)
+    quoted = kind == "csv"
+    table = Table(path, layout)
+    delimiter = layout.delimiter or ("," if quoted else "\t")
+    return Delimited(stream, keys, table.columns, delimiter, quoted=quoted)
+
+
+def changed_cells(
+    keys: DataKeys, row: Row, first: str | None, second: str | None
+) -> dict[str, Any]:
+    """The cells of a row with other texts; of several turns the last that has one is changed.
+
+    Raises:
+        UserError: the text is a cell of messages, which are no plain text.
+    """
+    cells = dict(row.cells)
+    if first is not None:
+        column = next(
+            name for name in reversed(keys.texts) if cells.get(name) not in (None, "", [])
+        )
+        cells[column] = _with_last(cells[column], first, column)
+    if second is not None and keys.text_pair is not None:
+        cells[keys.text_pair] = second
+    return cells
+
+
+def _with_last(cell: Any, text: str, column: str) -> Any:
+    if isinstance(cell, list):
+        last = max(n for n, turn in enumerate(cell) if turn)
+        if isinstance(cell[last], str):
+            return [text if n == last else turn for n, turn in enumerate(cell)]
+        message = f"the column {column!r} holds messages, whose texts are not augmented"
+        hint = "Write the turns as a list of texts."
+        raise UserError(Problem("data.text", message, hint, code="augment.messages"))
+    return text
+
+
+class Delimited:
+    """CSV with quotes where a cell needs them, or TSV without any."""
+
+    def __init__(
+        self,
+        stream: IO[bytes],
+        keys: DataKeys,
+        columns: tuple[str, ...],
+        delimiter: str,
+        *,
+        quoted: bool,
+    ) -> None:
+        self._stream, self._keys, self._columns = stream, keys, columns
+        self._delimiter, self._quoted = delimiter, quoted
+        if keys.columns is None:
+            self._put(list(columns))
+
+    def write(self, row: Row, first: str | None, second: str | None) -> bool:
+        cells = changed_cells(self._keys, row, first, second)
+        present = [cells[name] for name in self._columns if cells[name] is not None]
+        return self._put(present)
+
+    def _put(self, fields: list[str]) -> bool:
+        if self._quoted:
+            alone = len(fields) == 1
+            fields = [self._cell(field, alone=alone) for field in fields]
+        try:
+            line = (self._delimiter.join(fields) + "\n").encode(_plain(self._keys.encoding))
+        except UnicodeEncodeError:
+            return False
+        self._stream.write(line)
+        return True
+
+    def _cell(self, text: str, *, alone: bool) -> str:
+        special = any(sign in text for sign in (self._delimiter, '"', "\r", "\n"))
+        if not special and (text or not alone):
+            return text
+        return '"' + text.replace('"', '""') + '"'
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def _plain(encoding: str) -> str:
+    """An encoding that writes no byte order mark in front of each line."""
+    return {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(
+        encoding, encoding
+    )
+
+
+class ObjectLines:
+    """One JSON object a line, with whatever other keys it has."""
+
+    def __init__(self, stream: IO[bytes], keys: DataKeys) -> None:
+        self._stream, self._keys = stream, keys
+
+    def write(self, row: Row, first: str | None, second: str | None) -> bool:
+        cells = changed_cells(self._keys, row, first, second)
+        try:
+            line = json.dumps(cells, ensure_ascii=False).encode(_plain(self._keys.encoding))
+        except UnicodeEncodeError:
+            return False
+        self._stream.write(line + "\n".encode(_plain(self._keys.encoding)))
+        return True
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class ParquetRows:
+    """A Parquet file of the original's columns and types."""
+
+    def __init__(self, stream: IO[bytes], keys: DataKeys, path: Path) -> None:
+        from pyarrow import parquet
+
+        self._keys, self._held = keys, list[dict[str, Any]]()
+        self._schema = parquet.ParquetFile(path).schema_arrow
+        self._writer = parquet.ParquetWriter(stream, self._schema)
+
+    def write(self, row: Row, first: str | None, second: str | None) -> bool:
+        self._held.append(changed_cells(self._keys, row, first, second))
+        if len(self._held) == BATCH:
+            self._flush()
+        return True
+
+    def _flush(self) -> None:
+        from pyarrow import RecordBatch
+
+        if self._held:
+            self._writer.write_batch(RecordBatch.from_pylist(self._held, schema=self._schema))
+            self._held.clear()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()

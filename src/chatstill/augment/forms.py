@@ -1,0 +1,227 @@
+"""The forms of training files: each row with all its cells, and a row with other texts in the same form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Protocol
+
+from ..errors import Problem, UserError
+from ..tasks.bad_rows import BadRows
+from ..tasks.base import Example, Rows, Task
+from ..tasks.chat import ChatTask
+from ..tasks.glue_task import GlueTask
+from ..tasks.processor import ProcessorTask
+from ..tasks.reading import read_rows
+from ..tasks.tables import Table
+from ..tasks.tabular import TabularTask
+from ..tasks.tabular_files import layout_of
+from ..tasks.tabular_keys import DataKeys
+
+Cells = list[str] | dict[str, Any]
+
+
+class Row(NamedTuple):
+    """An original row: its number from 0, what training reads of it, its cells as they stand there."""
+
+    number: int
+    example: Example
+    cells: Any
+
+
+class Writer(Protocol):
+    """Writes rows of one form."""
+
+    def write(self, row: Row, first: str | None, second: str | None) -> bool:
+        """A row with other texts, where they are given; False where the encoding lacks a sign of them."""
+        ...
+
+    def close(self) -> None:
+        """Writes what is held back."""
+        ...
+
+
+@dataclass
+class Form:
+    """One training file.
+
+    Attributes:
+        task: It reads the file, without the rows of a transfer set.
+        path: The file, or the folder of a task in Python.
+        labelled: Whether each row has a label.
+        cells: All rows of the file with the line or row where they stand.
+        writer: Writes the form to a stream of bytes.
+        told: The rows that were read last, with what was noticed.
+    """
+
+    task: Task
+    path: Path
+    labelled: bool
+    cells: Callable[[], Iterator[tuple[int, Any]]]
+    writer: Callable[[IO[bytes]], Writer]
+    told: list[Rows] = field(default_factory=list)
+
+    def rows(self) -> Iterator[Row]:
+        """The rows as training takes them: malformed ones stop it or are left out.
+
+        Raises:
+            UserError: see ``Task.read``.
+        """
+        found = self.task.read(self.path, "train", self.labelled)
+        self.told = [found]
+        cells = self.cells()
+        for number, example in enumerate(found):
+            for line, of_row in cells:
+                if line == example.line:
+                    yield Row(number, example, of_row)
+                    break
+            else:
+                raise AssertionError(f"{self.path}: row {example.line} is read in one way alone")
+
+
+def form_of(task: Task, path: Path) -> Form:
+    """The form of a task's training file.
+
+    Raises:
+        UserError: a task whose rows cannot be written again; the file cannot be read.
+    """
+    bare = _without_transfer(task)
+    if isinstance(task, ChatTask):
+        form = Form(bare, path, True, lambda: _lines(path), _chat_writer)
+    elif isinstance(task, GlueTask):
+        form = Form(bare, path, True, lambda: _lines(path), lambda s: GlueLines(s, task, path))
+    elif isinstance(task, TabularTask):
+        form = _of_block(bare, task.keys, path)
+    elif isinstance(task, ProcessorTask):
+        form = Form(
+            bare, path, True, lambda: _examples(bare, path), lambda s: ExampleLines(s, task)
+        )
+    else:
+        message = f"the task {task.name} reads its rows itself; they cannot be written again"
+        hint = "A class with get_train_examples can be augmented: docs/own_task.md."
+        raise UserError(Problem("task_name", message, hint, code="augment.task-reads-itself"))
+    try:
+        next(form.rows(), None)
+    except UserError:
+        form.labelled = False  # a file without labels; other faults are told when it is read
+    return form
+
+
+def _without_transfer(task: Task) -> Task:
+    import copy
+
+    bare = copy.copy(task)
+    bare.__dict__["transfer"] = lambda path: []
+    return bare
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    return read_rows(path, BadRows("skip"))
+
+
+def _examples(task: Task, path: Path) -> Iterator[tuple[int, Example]]:
+    return ((example.line, example) for example in task.read(path, "train", False))
+
+
+class _TabLines:
+    """Lines of fields with TABs between."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def put(self, fields: list[str]) -> None:
+        self._stream.write(("\t".join(fields) + "\n").encode("utf-8"))
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class ChatLines(_TabLines):
+    """``query TAB reply [TAB label TAB group]``: the group is written, so that copies have the parent's."""
+
+    def write(self, row: Row, first: str | None, second: str | None) -> bool:
+        fields = list(row.cells)
+        fields[:2] = [first or fields[0], second or fields[1]]
+        if len(fields) == 3:
+            fields.append(str(row.example.group))
+        self.put(fields)
+        return True
+
+
+def _chat_writer(stream: IO[bytes]) -> Writer:
+    return ChatLines(stream)
+
+
+class GlueLines(_TabLines):
+    """The columns of the original, quotes as text, under its header."""
+
+    def __init__(self, stream: IO[bytes], task: GlueTask, path: Path) -> None:
+        super().__init__(stream)
+        line, fields = next(_lines(path))
+        self._layout = task.layout_of(path, line, fields, True)
+        if self._layout.header:
+            self.put(fields)
+
+    def write(self, row: Row, first: str | None, second: str | None) -> bool:
+        fields = list(row.cells)
+        layout = self._layout
+        fields[layout.text_a] = first or fields[layout.text_a]
+        if layout.text_b is not None:
+            fields[layout.text_b] = second or fields[layout.text_b]
+        self.put(fields)
+        return True
+
+
+class ExampleLines:
+    """One JSON object a row, with the keys that a task in Python gives."""
+
+    def __init__(self, stream: IO[bytes], task: ProcessorTask) -> None:
+        self._stream, self._names = stream, task.labels.names
+
+    def write(self, row: Row, first: str | None, second: str | None) -> bool:
+        example: Example = row.cells
+        values: dict[str, Any] = {} if example.name is None else {"guid": example.name}
+        values |= {"text_a": first or example.text_a}
+        if example.text_b is not None:
+            values["text_b"] = second or example.text_b
+        if example.label is not None:
+            label: Any = example.label
+            values["label"] = self._names[int(label)] if self._names else label
+        self._stream.write(json.dumps(values, ensure_ascii=False).encode("utf-8") + b"\n")
+        return True
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def _of_block(task: Task, keys: DataKeys, path: Path) -> Form:
+    from .block_forms import block_writer
+
+    fault = _fault(keys, path)
+    if fault is not None:
+        raise UserError(fault)
+    spare = [name for name in (*keys.label_columns, keys.group) if name]
+
+    def cells() -> Iterator[tuple[int, dict[str, Any]]]:
+        return Table(path, layout_of(keys)).records(spare)
+
+    return Form(task, path, True, cells, lambda stream: block_writer(stream, keys, path))
+
+
+def _fault(keys: DataKeys, path: Path) -> Problem | None:
+    """Blocks whose rows do not stand in one file, a row a line."""
+    if keys.dataset is not None:
+        message = "rows of a data set of the hub lie in no file that more can be written beside"
+        hint = "Save its training rows as JSON lines and name the file: data.train."
+        return Problem("data.dataset", message, hint, code="augment.data-set")
+    if not path.is_file():
+        message = f"{path} names several files, and the rows are written beside one"
+        hint = "Put them together in one file and name it."
+        return Problem("data.train", message, hint, code="augment.several-files")
+    if keys.dialogues:
+        message = "a line of candidates is no row by itself"
+        hint = 'Write each candidate as a row: "text", "text_pair", "label", "group".'
+        return Problem("data.candidates", message, hint, code="augment.dialogues")
+    return None

@@ -1,0 +1,180 @@
+"""``train_aug.json``: what the augmented rows were made of, and whether that still holds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..disk.json_file import read_object
+from ..tasks.base import Split, Task
+from .keys import usual_copies
+
+if TYPE_CHECKING:
+    from .keys import AugmentationKeys
+
+FORMAT = "chatstill augmentation 1"
+MOST_BYTES = 4_000_000_000
+OF_MODELS = (".json", ".txt", ".safetensors", ".bin", ".model")
+DOUBLE_ENDING = ".data.txt"
+
+
+def augmented_file(train: Path) -> Path:
+    """The file of the augmented rows beside a training file, or in the folder of a task in Python."""
+    if train.is_dir():
+        return train / "train_aug.jsonl"
+    stem, ending = _parts(train)
+    return train.with_name(f"{stem}_aug{'.jsonl' if ending == '.json' else ending}")
+
+
+def record_file(train: Path) -> Path:
+    """Its record, ``train_aug.json``."""
+    return (
+        train / "train_aug.json"
+        if train.is_dir()
+        else train.with_name(f"{_parts(train)[0]}_aug.json")
+    )
+
+
+def _parts(train: Path) -> tuple[str, str]:
+    ending = DOUBLE_ENDING if train.name.endswith(DOUBLE_ENDING) else train.suffix
+    return train.name.removesuffix(ending), ending
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """A record of ours; None where there is none, or the file is another's."""
+    try:
+        found = read_object(path, most=MOST_BYTES)
+    except (OSError, ValueError):
+        return None
+    sound = found.get("format") == FORMAT and isinstance(found.get("made_of"), dict)
+    return found if sound and isinstance(found.get("output"), dict) else None
+
+
+def is_output_of(record: dict[str, Any] | None, output: Path) -> bool:
+    """Whether a file holds the very bytes that were written with a record."""
+    if record is None or not output.is_file():
+        return False
+    told = record["output"]
+    return told.get("bytes") == output.stat().st_size and told.get("sha256") == sha256(output)
+
+
+def content_of_rows(task: Task, path: Path, split: Split) -> str:
+    """What tells the rows of a split from others."""
+    known = task.fingerprint(path, split)
+    return known or "-".join(sha256(part) for part in task.parts(path, split))
+
+
+def held_out(task: Task, data_dir: Path) -> dict[Split, Path]:
+    """Where the rows lie that must not be trained on."""
+    splits: tuple[Split, ...] = ("dev", "test")
+    found = {split: task.find(split, data_dir) for split in splits}
+    return {split: path for split, path in found.items() if path is not None}
+
+
+def content_of_model(path: str) -> dict[str, str]:
+    """sha256 of the files of a model's folder; a hub's name stands for itself."""
+    place = Path(path)
+    if not place.exists():
+        return {"name": path}
+    if place.is_file():
+        return {place.name: sha256(place)}
+    files = [file for file in sorted(place.iterdir()) if file.suffix in OF_MODELS]
+    return {file.name: sha256(file) for file in files if file.is_file()}
+
+
+def has_pairs(task: Task, train: Path) -> bool:
+    """Whether the first row has two texts.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    first = next(task.read(train, "train", False), None)
+    return first is not None and first.text_b is not None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What rows are made of, and how.
+
+    Attributes:
+        task: It reads the rows.
+        data_dir: Where its files lie.
+        train: The training file, or the folder of a task in Python.
+        model: Folder or name of the masked language model; None without one.
+    """
+
+    task: Task
+    data_dir: Path
+    train: Path
+    model: str | None = None
+
+    def of_rows(self) -> dict[str, Any]:
+        """By content: the training rows, how they are read, and those held out."""
+        found = held_out(self.task, self.data_dir)
+        return {
+            "source": content_of_rows(self.task, self.train, "train"),
+            "reading": hashlib.sha256(self.task.reading.encode()).hexdigest()[:16],
+            "held_out": {s: content_of_rows(self.task, p, s) for s, p in found.items()},
+        }
+
+    def of_keys(self, keys: AugmentationKeys) -> dict[str, Any]:
+        """The settings, and by content the model and the vectors."""
+        copies = keys.copies
+        if copies is None:
+            copies = usual_copies(self.task.name, pairs=has_pairs(self.task, self.train))
+        values: dict[str, Any] = {"settings": keys.deciding(copies)}
+        if keys.method == "tinybert":
+            values["model"] = self.of_model()
+            values["word_vectors"] = vectors_of(keys.word_vectors)
+        return values
+
+    def of_model(self) -> dict[str, str] | None:
+        """The content of the masked language model's files."""
+        return None if self.model is None else content_of_model(self.model)
+
+
+def vectors_of(named: str | None) -> str | None:
+    """Content of a file of word vectors; ``model``, or a file that is missing, stands for itself."""
+    if named is None or not Path(named).is_file():
+        return named
+    return sha256(Path(named))
+
+
+NAMES = {
+    "source": "the training rows",
+    "reading": "how rows are read",
+    "held_out": "the rows of dev or test",
+    "settings": "the settings of 'augmentation'",
+    "model": "the masked language model",
+    "word_vectors": "the word vectors",
+}
+
+
+def changed(record: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What of ``now`` is not as it was when the rows were made, in words."""
+    before = record["made_of"]
+    return [_told(key, before.get(key), now[key]) for key in NAMES if _differs(key, before, now)]
+
+
+def _differs(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
+    return key in now and before.get(key) != now[key]
+
+
+def _told(key: str, before: Any, now: Any) -> str:
+    if key != "settings" or not isinstance(before, dict):
+        return NAMES[key]
+    keys = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return f"{NAMES[key]} ({_values(keys, before, now)})"
+
+
+def _values(keys: Iterable[str], before: dict[str, Any], now: dict[str, Any]) -> str:
+    return ", ".join(f"{key}: {before.get(key)}, now {now.get(key)}" for key in keys)

@@ -1,0 +1,117 @@
+"""The rows of ``"use_augmented": true``: there, written by ``chatstill augment``, and not stale."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..augment.keys import MODEL
+from ..augment.record import (
+    Sources,
+    augmented_file,
+    changed,
+    is_output_of,
+    read_record,
+    record_file,
+)
+from ..errors import Problem, UserError
+from ..tasks import without_labels
+from .networks import PRETRAINED, check_network
+from .schema import Architecture, RunKeys
+from .source import Source
+from .task import plain_task
+
+if TYPE_CHECKING:
+    from typing import Any
+
+PATH = ("use_augmented",)
+
+
+def check_augmented(keys: RunKeys, source: Source, plugins: tuple[str, ...]) -> list[Problem]:
+    """All findings: what is stale is an error, as training on other rows than asked for would be."""
+    task = plain_task(keys, plugins)
+    data_dir = Path(keys.data_dir)
+    train = task.find("train", data_dir)
+    if train is None:
+        return []  # told with the task's files
+    output = augmented_file(train)
+    named = source.name.endswith((".json", ".jsonc"))
+    verb = f"chatstill augment {source.name}" if named else "chatstill augment"
+    if not output.is_file():
+        message = f"'use_augmented' is true, and there is no {output}."
+        return [source.problem(PATH, message, f"Write it: {verb}", code="augment.no-file")]
+    record = read_record(record_file(train))
+    if record is None or not is_output_of(record, output):
+        message = f"'use_augmented': {output} is not as `chatstill augment` left it, or has no record of it."
+        hint = (
+            f"Move it away and write it anew: {verb}. Rows of your own: name them as training rows."
+        )
+        return [source.problem(PATH, message, hint, code="augment.not-its-record")]
+    try:
+        now = _now(keys, record, Sources(task, data_dir, train))
+    except UserError as error:
+        return error.problems
+    found = changed(record, now)
+    if not found:
+        return []
+    message = f"'use_augmented': {output} is stale, so it is not used; changed: {'; '.join(found)}."
+    hint = f'Write it anew: {verb}. Or train without it: "use_augmented": false.'
+    return [source.problem(PATH, message, hint, code="augment.stale")]
+
+
+def _now(keys: RunKeys, record: "dict[str, Any]", sources: Sources) -> "dict[str, Any]":
+    """What the rows would be made of today, as far as the configuration and the disk say it."""
+    named = named_model(keys) or record.get("names", {}).get("model")
+    here = named if named is not None and Path(named).exists() else None
+    sources = replace(sources, model=here)
+    now, block = sources.of_rows(), keys.augmentation
+    if block is not None:
+        now |= sources.of_keys(block)
+        vectors = block.word_vectors
+        if vectors not in (None, MODEL) and not Path(str(vectors)).is_file():
+            del now["word_vectors"]  # it lies elsewhere, as does a model that is not here
+    elif record["made_of"].get("model") is not None:
+        now["model"] = sources.of_model()
+    if here is None:
+        now.pop("model", None)
+    return now
+
+
+def named_model(keys: RunKeys) -> str | None:
+    """Folder or name of the masked language model of the configuration; None where it names none."""
+    block, pretrained = keys.augmentation, keys.pretrained_architectures
+    if block is not None and block.model_name_or_path is not None:
+        return block.model_name_or_path
+    return None if pretrained is None else pretrained.model_name_or_path
+
+
+def check_augmentation(keys: RunKeys, source: Source) -> list[Problem]:
+    """What `chatstill augment` needs of its block."""
+    block, found = keys.augmentation, []
+    if keys.data is None and without_labels(keys.task_name):
+        message = (
+            f"'task_name': {keys.task_name} is text without labels, there are no rows to copy."
+        )
+        hint = "Name a task with labels."
+        found.append(source.problem(("task_name",), message, hint, code="augment.of-a-corpus"))
+    if block is not None and block.method == "bilstm":
+        return found
+    if named_model(keys) is None:
+        message = "the masked language model is missing, which proposes words."
+        hint = (
+            'Name its folder: "augmentation": {"model_name_or_path": "…"}, or --pretrained_bert_model '
+            'FOLDER. By rules alone: "augmentation": {"method": "bilstm"}.'
+        )
+        place = ("augmentation", "model_name_or_path")
+        found.append(source.problem(place, message, hint, code="augment.model-missing"))
+    elif block is not None and block.model_name_or_path is not None:
+        network = Architecture(model_name_or_path=block.model_name_or_path)
+        found += check_network(network, source, "augmentation", required=True)
+    elif keys.pretrained_architectures is not None:
+        found += check_network(keys.pretrained_architectures, source, PRETRAINED, required=True)
+    vectors = None if block is None else block.word_vectors
+    if vectors not in (None, MODEL) and not Path(str(vectors)).is_file():
+        message = f"'augmentation.word_vectors': there is no file {vectors}."
+        hint = 'Name a text file in GloVe\'s format, or "model".'
+        place = ("augmentation", "word_vectors")
+        found.append(source.problem(place, message, hint, code="augment.vectors-missing"))
+    return found
