@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers import PretrainedConfig
 from typing_extensions import override
 
-from ....features.base import Features, Needs
-from ..second_text import second_text
+from ..sides_classifier import SidesClassifier
 from .characters import words_of
 from .layers import BiLm, ScalarMix, Sizes, TokenEncoder
 
@@ -128,23 +126,16 @@ class TextEncoder(nn.Module):
         return list(found.chunk(len(sides))), list(lengths.chunk(len(sides)))
 
 
-class ElmoForSequenceClassification(PreTrainedModel):
+class ElmoForSequenceClassification(SidesClassifier):
     """An ELMo's mixed states of the words, their mean or maximum, and a classifier on it."""
 
     config_class = ElmoConfig
     base_model_prefix = "elmo"
-    gives = frozenset({"logits", "vector"})
-    reads_sides = True
 
     def __init__(self, config: ElmoConfig) -> None:
         super().__init__(config)
         self.elmo = TextEncoder(config)
-        size = config.hidden_size * (1 if config.texts == 1 else 4)
-        self.dropout = nn.Dropout(config.classifier_dropout)
-        if config.classifier_size:
-            self.dense = nn.Linear(size, config.classifier_size)
-            size = config.classifier_size
-        self.classifier = nn.Linear(size, int(config.num_labels or 2))
+        self.add_classifier(config.classifier_dropout)
         self.post_init()
 
     @torch.no_grad()
@@ -163,53 +154,6 @@ class ElmoForSequenceClassification(PreTrainedModel):
     @override
     def get_input_embeddings(self) -> Any:
         """None: there is no table of words, and that of characters holds more than rows do."""
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        **_: Any,
-    ) -> SequenceClassifierOutput:
-        """Logits (B, C) of rows (B, L)."""
-        vectors, _ = self.elmo(input_ids, self._sides(input_ids, attention_mask, token_type_ids))
-        return SequenceClassifierOutput(logits=self._logits(vectors))
-
-    def read_features(self, batch: Mapping[str, Tensor], needs: Needs) -> Features:
-        """What of ``gives`` is needed: logits (B, C), and the mean of a row's texts' vectors (B, D).
-
-        A text without a word does not count in the mean.
-        """
-        found = Features()
-        if not (needs.logits or needs.vector):
-            return found
-        ids = batch["input_ids"]
-        sides = self._sides(ids, batch.get("attention_mask"), batch.get("token_type_ids"))
-        vectors, lengths = self.elmo(ids, sides)
-        if needs.logits:
-            found.logits = self._logits(vectors)
-        if needs.vector:
-            texts = torch.stack(lengths).gt(0).sum(0).clamp(min=1)
-            found.vector = torch.stack(vectors).sum(0) / texts[:, None]
-        return found
-
-    def _sides(self, ids: Tensor, mask: Tensor | None, types: Tensor | None) -> list[Tensor]:
-        """(B, L) for each text its places: by token types, else by the first separator."""
-        real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
-        if self.config.texts == 1:
-            return [real]
-        second = second_text(ids, types, self.config.sep_token_id)
-        return [real & ~second, real & second]
-
-    def _logits(self, vectors: Sequence[Tensor]) -> Tensor:
-        joined = vectors[0]
-        if self.config.texts == 2:
-            one, two = vectors
-            joined = torch.cat([one, two, one * two, (one - two).abs()], -1)
-        if self.config.classifier_size:
-            joined = torch.relu(self.dense(self.dropout(joined)))
-        logits: Tensor = self.classifier(self.dropout(joined))
-        return logits
 
 
 def _between(mask: Tensor, lengths: Tensor) -> Tensor:
