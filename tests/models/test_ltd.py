@@ -121,6 +121,11 @@ def test_weights_of_a_file(tokenizer, tmp_path):
         (b"box 1\nis\n", "words.idf-lines", "line 2"),
         (b"box 1\nis -1\nthe nan\nsure inf\n", "words.idf-lines", "line 3"),
         (b"box\t1\nbox\t2\n", "words.idf-lines", "line 2"),
+        (
+            b"the box 3\nbox\t4\t5\nis 1\n",
+            "words.idf-lines",
+            "line 1: 'box 3' is no number; line 2",
+        ),
         (b"\n\n", "words.idf-empty", ""),
         (b"\xff\xfe1", "words.idf-unreadable", "UTF-8"),
         (b"other 2\n", "words.idf-of-other-words", "none of"),

@@ -17,7 +17,7 @@ from chatstill import cli
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
 from tests.elmo_by_hand import write_elmo
-from tests.found import refused
+from tests.found import codes, refused
 
 from ..processes import run_processes
 from . import world
@@ -185,6 +185,12 @@ def test_two_of_one_kind_and_a_damaged_file_stop_the_run_before_it_starts(run, f
     (folder / "options.json").write_text("{}")
     with refused("elmo.files-not-found", "my_options.json", "options.json"):
         run("check", **ELMO, **network(folder))
+    with refused("elmo.files-not-found", "Keep one file of each kind") as caught:
+        run("check", **ELMO, **network(folder, fine_tune=True))
+    assert codes(caught) == ["elmo.files-not-found"], "no other fault is told for it"
+    with refused("elmo.files-not-found", "nowhere") as caught:
+        run("check", **ELMO, **network(tmp_path / "nowhere", finetune=False))
+    assert set(codes(caught)) == {"elmo.files-not-found", "config.unknown-key"}
     with refused("network.start-is-a-file", str(folder)):
         run("check", **ELMO, **network(folder / "my_weights.hdf5"))
     with refused("elmo.files-not-found"):

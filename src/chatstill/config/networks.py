@@ -80,13 +80,18 @@ def with_start_files(keys: RunKeys, source: Source) -> tuple[RunKeys, list[Probl
         hint = f"Name the folder that it lies in: {Path(named).parent}"
         place = (STUDENT, "model_name_or_path")
         return keys, [source.problem(place, message, hint, code="network.start-is-a-file")]
-    if named and (kind_of(Path(named)) != "folder" or kind_of(Path(named) / "config.json")):
+    # Keys of `network` belong to a start from files: the weights of a saved network bring their own.
+    missing = bool(named and block.network and not kind_of(Path(named)))
+    is_saved = named and (kind_of(Path(named)) != "folder" or kind_of(Path(named) / "config.json"))
+    if is_saved and not missing:
         return keys, []  # weights of its own, or a name that is told as any other
     found = ours.find([Path(named)] if named else [Path(keys.data_dir), Path()])
-    if isinstance(found, Said):
-        return keys, [source.told((STUDENT, "model_name_or_path"), found)]
-    change = {"model_name_or_path": None, "network": {**written, "folder": str(found)}}
-    return keys.model_copy(update={STUDENT: block.model_copy(update=change)}), []
+    faults = (
+        [source.told((STUDENT, "model_name_or_path"), found)] if isinstance(found, Said) else []
+    )
+    folder = "" if isinstance(found, Said) else str(found)
+    change = {"model_name_or_path": None, "network": {**written, "folder": folder}}
+    return keys.model_copy(update={STUDENT: block.model_copy(update=change)}), faults
 
 
 def _model_type(

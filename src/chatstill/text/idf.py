@@ -11,7 +11,7 @@ TOLD = 5  # faults that are listed
 
 
 def read_idf(path: Path, place: str) -> dict[str, float]:
-    """Word -> number. A TAB parts the two, else a line's last space, as in jieba's ``idf.txt``.
+    """Word -> number. A TAB parts the two, else a line's only space, as in jieba's ``idf.txt``.
 
     Args:
         path: UTF-8, with or without a byte order mark.
@@ -49,7 +49,7 @@ def read_idf(path: Path, place: str) -> dict[str, float]:
 
 def _entry(line: str) -> tuple[str, float, str]:
     """(word, number, what is wrong)."""
-    word, parted, written = line.rpartition("\t" if "\t" in line else " ")
+    word, parted, written = line.partition("\t" if "\t" in line else " ")
     word = word.strip()
     if not parted or not word:
         return "", 0.0, f"{line[:40]!r} is no word and number"

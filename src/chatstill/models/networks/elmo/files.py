@@ -28,15 +28,17 @@ def find_files(folders: Sequence[Path]) -> Files | Said:
         kinds = [_ending(folder, end) for end in (OPTIONS, WEIGHTS)]
         if all(kinds):
             if any(len(kind) > 1 for kind in kinds):
-                return _said([folder])
+                return _said([folder], "Keep one file of each kind in it.")
             return Files(kinds[0][0], kinds[1][0])
     return _said(folders)
 
 
-def _said(folders: Sequence[Path]) -> Said:
+NAME_IT = 'Name their folder: "student_architectures": {"model_name_or_path": "…"}.'
+
+
+def _said(folders: Sequence[Path], hint: str = NAME_IT) -> Said:
     held = "; ".join(f"{_shown(folder)} holds {_held(folder)}" for folder in folders)
     message = f"an ELMo is one *{OPTIONS} and one *{WEIGHTS} in one folder, and {held}."
-    hint = 'Name their folder: "student_architectures": {"model_name_or_path": "…"}.'
     return Said(message, hint, code="elmo.files-not-found")
 
 
