@@ -72,7 +72,7 @@ def test_the_rival_learns_from_the_same_words(options):
 def test_the_table_compares_row_by_row_with_the_network_alone(options, monkeypatch):
     monkeypatch.setattr(
         static_students,
-        "_costs",
+        "costs",
         lambda *_: {"megabytes": 1.0, "ms": {"ids": 0.1, "network": 0.2}},
     )
     cells = {cell.arm: cell for cell in static_students.plan(options)}

@@ -70,6 +70,7 @@ CASES = [
     for form in FORMS.get(name, [{}])
     for texts in ours.texts
 ]
+FIRST = [(name, FORMS.get(name, [{}])[0], ours.texts[-1] - 1) for name, ours in networks().items()]
 
 
 @pytest.fixture(params=CASES, ids=str)
@@ -207,6 +208,12 @@ def test_what_it_gives_is_what_it_says(case, tokenizer):
     assert nothing.logits is None and nothing.vector is None
 
 
+@pytest.mark.parametrize(
+    "chosen",
+    [pytest.param(one, marks=[] if one in FIRST else pytest.mark.slow) for one in CASES],
+    ids=str,
+    indirect=True,
+)
 def test_transformers_alone_takes_the_folder_after_one_import(case, tokenizer, tmp_path):
     model, pairs = case
     save_student(model, tokenizer, tmp_path / "student", ["x", "y", "z"])

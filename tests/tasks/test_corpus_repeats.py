@@ -49,8 +49,9 @@ def test_no_more_lines_are_kept_than_the_limit(tmp_path, monkeypatch):
     assert "5 of 10 lines" in check(tmp_path, LONG[:100], LONG[95:150])[0].message
 
 
-def test_held_out_documents_are_looked_for_too(tmp_path):
+def test_held_out_documents_are_looked_for_too_and_told_alone(tmp_path):
+    """Nobody has named them: a corpus that repeats itself is no fault of the file."""
     path = tmp_path / "train.txt"
     path.write_text("\n\n".join([*LONG, LONG[0], LONG[1]]) + "\n", encoding="utf-8")
     corpus = survey_corpus(path, path)
-    assert codes(check_repeats(corpus.train, corpus.dev)) == ["corpus.dev-in-train"]
+    assert codes(check_repeats(corpus.train, corpus.dev)) == ["corpus.some-dev-in-train"]
