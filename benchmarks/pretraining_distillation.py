@@ -321,7 +321,8 @@ def as_markdown(results: dict[str, Any], options: argparse.Namespace) -> str:
         f"Each run on the corpus takes {_steps(options)} steps of {BATCH} blocks of up to {LENGTH} tokens, "
         f"{_tokens(results['rows'])} in all (bf16 on the CPU). Fine-tuned with {MOST_ROWS:,} rows at most, "
         "accuracy on test rows apart from dev, mean over seeds. In brackets the 95 % interval, paired by "
-        "test row, of the difference to the same shape that saw no corpus. Loss on held-out text: of masked tokens, or the method's own.",
+        "test row, of the difference to the same shape that saw no corpus. Loss on held-out text: of masked "
+        "tokens, or the method's own.",
         "",
         f"| student | shape | held-out text | tokens a second | {titles} |",
         "|---|---|---|---|" + "---|" * len(options.sets),
