@@ -194,10 +194,12 @@ def test_workers_end_with_their_parent(tmp_path, masked_lm):
             if str(work_folder).encode() in _content(path)
         ]
 
-    while not list(work_folder.glob("candidates-*")):
+    for _ in range(2400):
+        if list(work_folder.glob("candidates-*")):
+            break
         assert parent.exitcode is None, (tmp_path / "said.txt").read_text("utf-8")
         time.sleep(0.05)
-    assert workers()
+    assert workers(), "no unit was done within two minutes, or none is at work"
     os.kill(parent.pid, signal.SIGKILL)
     assert wait(parent) == -signal.SIGKILL
     for _ in range(600):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from tests.found import codes
 
 from chatstill.errors import UserError
@@ -102,6 +103,12 @@ def test_a_text_without_a_word_has_the_vector_zero(tokenizer):
 def test_unknown_words_weigh_what_was_asked_for(tokenizer, unknown, wanted):
     model, _ = built(tokenizer, unknown_idf=unknown)
     assert model.word_weights[UNK] == wanted
+
+
+@pytest.mark.parametrize("unknown", [-1, float("nan"), float("inf"), "smallest"])
+def test_what_unknown_words_cannot_weigh_is_refused(unknown):
+    with pytest.raises(ValidationError):
+        network("ltd").Block(unknown_idf=unknown)
 
 
 def test_weights_of_a_file(tokenizer, tmp_path):

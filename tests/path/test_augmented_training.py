@@ -114,6 +114,12 @@ def test_rows_that_are_missing_stale_or_of_others_are_not_used(data, teacher_of,
     block = {"method": "bilstm", "seed": 9}
     with refused("augment.stale", "seed: 42, now 9"):
         refusal(data, teacher_of(), tmp_path, augmentation=block)()
+    path = tmp_path / "my.json"
+    values = {"use_augmented": True, "augmentation": {"method": "bilstm"}}
+    path.write_text(json.dumps(world.values_for(data, tmp_path / "out", teacher_of(), **values)))
+    written_anew = "chatstill augment " + str(path) + " --set augmentation.seed=9"
+    with refused("augment.stale", written_anew):
+        load(path, ["augmentation.seed=9"], verb="distill")
     rows.write_bytes(rows.read_bytes() + b"x\ty\t1\tq\n")
     with refused("augment.not-its-record"):
         load_it()

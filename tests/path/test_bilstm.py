@@ -12,9 +12,9 @@ from chatstill.run import run as pipeline
 from tests.draws import reseeded
 from tests.found import refused
 
-from ..processes import run_processes
 from . import world
 from .broken import Broken
+from .same_student import stored_teacher_equals_live, two_processes_equal_one
 
 SIZES = {"width": 8, "units": 6, "hidden": 6, "vectors": "random"}
 BILSTM = {
@@ -144,31 +144,9 @@ EXACT = {
 
 @pytest.mark.parametrize("fixed", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_two_processes_make_the_student_of_one(shared, teacher_of, tmp_path, fixed):
-    teacher = teacher_of()
     exact = {**EXACT, **network(dropout=0.0, layers=2, train_vectors=not fixed)}
-
-    def loaded(name, batch):
-        changes = {**exact, "per_gpu_train_batch_size": batch}
-        values = world.values_for(shared / "data", tmp_path / name, teacher, **changes)
-        return world.loaded(values, tmp_path / f"configs-{name}")
-
-    pipeline.distill(loaded("one", 8), console=world.console())
-    half = loaded("two", 4)
-    run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
-    one, two = (world.weights_of(tmp_path / name / "student") for name in ("one", "two"))
-    assert one.keys() == two.keys()
-    for name in one:
-        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
+    two_processes_equal_one(shared, teacher_of(), tmp_path, exact)
 
 
 def test_a_stored_teacher_makes_the_student_of_a_live_one(shared, teacher_of, tmp_path):
-    students = []
-    for cache in (True, False):
-        folder = tmp_path / str(cache)
-        values = world.values_for(shared / "data", folder, teacher_of(), **EXACT)
-        loaded = world.loaded({**values, "teacher_cache": cache}, tmp_path / f"c-{cache}")
-        pipeline.distill(loaded, console=world.console())
-        students.append(load_file(folder / "student" / "model.safetensors"))
-    assert students[0].keys() == students[1].keys()
-    for name, tensor in students[0].items():
-        torch.testing.assert_close(tensor, students[1][name], rtol=1e-3, atol=1e-4, msg=name)
+    stored_teacher_equals_live(shared, teacher_of(), tmp_path, EXACT)

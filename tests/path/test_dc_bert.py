@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
 from chatstill import cli
 from chatstill.errors import UserError
@@ -15,9 +14,9 @@ from chatstill.run import run as pipeline
 from tests.draws import reseeded
 
 from ..pages import fences
-from ..processes import run_processes
 from . import by_hand, world
 from .broken import Broken
+from .same_student import two_processes_equal_one
 
 DC = {
     "model_type": "dc-bert",
@@ -333,22 +332,9 @@ def test_two_processes_make_the_student_of_one(shared, tmp_path, more):
     config = json.loads((teacher / "config.json").read_text("utf-8"))
     (teacher / "config.json").write_text(json.dumps({**config, "classifier_dropout": 0.0}))
 
-    def loaded(name, batch):
-        changes = {
-            **EXACT,
-            **knobs(weight_soft=1, two_tower=0.5, **more),
-            "per_gpu_train_batch_size": batch,
-        }
-        values = world.values_for(shared / "data", tmp_path / name, teacher, **changes)
-        return world.loaded(values, tmp_path / f"configs-{name}")
-
-    pipeline.distill(loaded("one", 8), console=world.console())
-    half = loaded("two", 4)
-    run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
-    one, two = (world.weights_of(tmp_path / name / "student") for name in ("one", "two"))
-    assert one.keys() == two.keys()
-    for name in one:
-        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
+    exact = {**EXACT, **knobs(weight_soft=1, two_tower=0.5, **more)}
+    two_processes_equal_one(shared, teacher, tmp_path, exact)
+    one = world.weights_of(tmp_path / "one" / "student")
     start = world.weights_of(teacher)["bert.encoder.layer.0.intermediate.dense.weight"]
     moved = one["dc_bert.document_encoder.encoder.layer.0.intermediate.dense.weight"] - start
     assert (moved.abs().max() > 1e-4) != more.get("freeze_documents", False)

@@ -19,9 +19,9 @@ from tests.draws import reseeded
 from tests.elmo_by_hand import write_elmo
 from tests.found import codes, refused
 
-from ..processes import run_processes
 from . import world
 from .broken import Broken
+from .same_student import two_processes_equal_one
 
 KEYS = {"hidden": 16, "dropout": 0.0, "classifier_dropout": 0.0}
 ELMO = {
@@ -241,7 +241,6 @@ def test_killed_and_started_again_it_ends_as_unbroken(
 
 @pytest.mark.parametrize("fine_tune", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_two_processes_make_the_student_of_one(shared, teacher_of, files, tmp_path, fine_tune):
-    teacher = teacher_of()
     exact = {
         **ELMO,
         **network(files, fine_tune=fine_tune),
@@ -249,16 +248,4 @@ def test_two_processes_make_the_student_of_one(shared, teacher_of, files, tmp_pa
         "learning_rate": 0.1,
         "num_train_epochs": 3,
     }
-
-    def loaded(name, batch):
-        changes = {**exact, "per_gpu_train_batch_size": batch}
-        values = world.values_for(shared / "data", tmp_path / name, teacher, **changes)
-        return world.loaded(values, tmp_path / f"configs-{name}")
-
-    pipeline.distill(loaded("one", 8), console=world.console())
-    half = loaded("two", 4)
-    run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
-    one, two = (world.weights_of(tmp_path / name / "student") for name in ("one", "two"))
-    assert one.keys() == two.keys()
-    for name in one:
-        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
+    two_processes_equal_one(shared, teacher_of(), tmp_path, exact)

@@ -15,9 +15,9 @@ from chatstill.run import run as pipeline
 from tests.draws import reseeded
 from tests.found import refused
 
-from ..processes import run_processes
 from . import world
 from .broken import Broken
+from .same_student import two_processes_equal_one
 
 STATIC = {
     "model_type": "StaticDistill",
@@ -237,20 +237,7 @@ EXACT = {
 
 
 def test_two_processes_make_the_student_of_one(shared, teacher_of, made, tmp_path):
-    teacher = teacher_of()
-
-    def loaded(name, batch):
-        changes = {**EXACT, "per_gpu_train_batch_size": batch}
-        values = world.values_for(shared / "data", tmp_path / name, teacher, **changes)
-        return world.loaded(values, tmp_path / f"configs-{name}")
-
-    pipeline.distill(loaded("one", 8), console=world.console())
-    half = loaded("two", 4)
-    run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
-    one, two = (world.weights_of(tmp_path / name / "student") for name in ("one", "two"))
-    assert one.keys() == two.keys()
-    for name in one:
-        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
+    two_processes_equal_one(shared, teacher_of(), tmp_path, EXACT)
     words = [(tmp_path / name / "student" / "words.json").read_bytes() for name in ("one", "two")]
     assert words[0] == words[1]
 

@@ -1,5 +1,6 @@
 """The rows of ``"use_augmented": true``: there, written by ``chatstill augment``, and not stale."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +35,7 @@ def check_augmented(keys: RunKeys, source: Source, plugins: tuple[str, ...]) -> 
     if train is None:
         return []  # told with the task's files
     output = augmented_file(train)
-    named = source.name.endswith((".json", ".jsonc"))
-    verb = f"chatstill augment {source.name}" if named else "chatstill augment"
+    verb = _command(source)
     if not output.is_file():
         message = f"'use_augmented' is true, and there is no {output}."
         return [source.problem(PATH, message, f"Write it: {verb}", code="augment.no-file")]
@@ -56,6 +56,18 @@ def check_augmented(keys: RunKeys, source: Source, plugins: tuple[str, ...]) -> 
     message = f"'use_augmented': {output} is stale, so it is not used; changed: {'; '.join(found)}."
     hint = f'Write it anew: {verb}. Or train without it: "use_augmented": false.'
     return [source.problem(PATH, message, hint, code="augment.stale")]
+
+
+def _command(source: Source) -> str:
+    """What writes the rows of this configuration, with its ``--set``."""
+    named = [source.name] if source.name.endswith((".json", ".jsonc")) else []
+    sets = dict.fromkeys(
+        place.where.removeprefix("--set ")
+        for place in source.places.values()
+        if place.where.startswith("--set ")
+    )
+    words = ["chatstill", "augment", *named, *(word for one in sets for word in ("--set", one))]
+    return shlex.join(words)
 
 
 def _now(keys: RunKeys, record: "dict[str, Any]", sources: Sources) -> "dict[str, Any]":

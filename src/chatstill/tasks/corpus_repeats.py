@@ -8,7 +8,7 @@ from itertools import chain, islice
 from ..errors import Problem
 from .corpus import Lines
 
-LOOKED_AT = 100_000  # distinct lines of dev: memory does not grow with the corpus
+LOOKED_AT = 100_000  # lines of dev: memory does not grow with the corpus
 TOLD, REFUSED = 0.01, 0.9  # shares of the text of dev
 
 

@@ -7,7 +7,7 @@ with ReLU and the classifier follow.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -45,7 +45,7 @@ class BiLstm(WordNetwork):
 
     model_type = "bilstm"
     summary = "word vectors, a BiLSTM and a small classifier; reads words in order"
-    Block = BiLstmBlock
+    Block: ClassVar[type[NetworkBlock]] = BiLstmBlock
 
     @classmethod
     def classes(cls) -> tuple[type[Any], type[Any]]:
@@ -59,21 +59,27 @@ class BiLstm(WordNetwork):
     ) -> PretrainedConfig:
         from .model import BiLstmConfig
 
-        keys = cast(BiLstmBlock, block)
-        return BiLstmConfig(
-            vocab_size=len(tokenizer),
-            embedding_size=keys.width,
-            lstm_size=keys.units,
-            lstm_layers=keys.layers,
-            pooling=keys.pooling,
-            classifier_size=keys.hidden,
-            dropout=keys.dropout,
-            train_vectors=keys.train_vectors,
-            texts=1 + pairs,
-            not_words=sorted(tokenizer.all_special_ids),
-            pad_token_id=tokenizer.pad_token_id,
-            sep_token_id=tokenizer.sep_token_id,
-        )
+        return BiLstmConfig(**cls.sizes(cast(BiLstmBlock, block), tokenizer, pairs=pairs))
+
+    @classmethod
+    def sizes(
+        cls, keys: BiLstmBlock, tokenizer: PreTrainedTokenizerBase, *, pairs: bool
+    ) -> dict[str, Any]:
+        """Arguments of its config."""
+        return {
+            "vocab_size": len(tokenizer),
+            "embedding_size": keys.width,
+            "lstm_size": keys.units,
+            "lstm_layers": keys.layers,
+            "pooling": keys.pooling,
+            "classifier_size": keys.hidden,
+            "dropout": keys.dropout,
+            "train_vectors": keys.train_vectors,
+            "texts": 1 + pairs,
+            "not_words": sorted(tokenizer.all_special_ids),
+            "pad_token_id": tokenizer.pad_token_id,
+            "sep_token_id": tokenizer.sep_token_id,
+        }
 
     @classmethod
     def fill(cls, model: PreTrainedModel, block: NetworkBlock, start: Start) -> list[str]:

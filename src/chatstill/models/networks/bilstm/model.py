@@ -75,7 +75,7 @@ class TextEncoder(nn.Module):
         self.lstm = BiLstmLayers(
             config.embedding_size, config.lstm_size, config.lstm_layers, config.dropout
         )
-        self.pooling = pooled_by(config.pooling, config.hidden_size)
+        self.pooling = self.pooling_of(config)
 
     def forward(self, ids: Tensor, sides: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Of each side its vectors (B, D), 0 without a word, and its number of words (B,).
@@ -92,6 +92,10 @@ class TextEncoder(nn.Module):
             moved = moved[:, : max(1, int(lengths.max()))]
         found = self.encode(moved, lengths)
         return list(found.chunk(len(sides))), list(lengths.chunk(len(sides)))
+
+    def pooling_of(self, config: BiLstmConfig) -> nn.Module:
+        """What makes a text's vector of its states (N, L, 2 ``lstm_size``)."""
+        return pooled_by(config.pooling, 2 * config.lstm_size)
 
     def vectors_of(self, words: Tensor) -> Tensor:
         """(N, L, W) of words (N, L), without a graph where they are not trained."""

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..bilstm.layers import pooled_by
 from ..bilstm.model import BiLstmConfig, BiLstmForSequenceClassification, TextEncoder
 
 WEIGHTED = "weighted"
@@ -50,16 +49,15 @@ class WeighedTextEncoder(TextEncoder):
     """
 
     def __init__(self, config: LtdConfig) -> None:
-        pooling, config.pooling = config.pooling, "last"
         super().__init__(config)
-        config.pooling = pooling
-        self.by_weight = pooling == WEIGHTED
-        states = 2 * config.lstm_size
-        self.pooling = WeightedState() if self.by_weight else pooled_by(pooling, states)
-        self.map = nn.Linear(states, config.hidden_size)
+        self.by_weight = config.pooling == WEIGHTED
+        self.map = nn.Linear(2 * config.lstm_size, config.hidden_size)
         self.register_buffer("weights", torch.ones(config.vocab_size))
 
     weights: Tensor
+
+    def pooling_of(self, config: BiLstmConfig) -> nn.Module:
+        return WeightedState() if config.pooling == WEIGHTED else super().pooling_of(config)
 
     def encode(self, words: Tensor, lengths: Tensor) -> Tensor:
         real = torch.arange(words.shape[1], device=words.device) < lengths[:, None]
