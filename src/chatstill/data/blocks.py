@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ..disk.full import is_full
+from ..disk.large_array import differences
 from ..errors import Problem, UserError
 from ..tasks.corpus import Lines
 from .caches import note_user
@@ -50,18 +51,25 @@ class Blocks:
         offsets: (N + 1,) int64, where blocks begin in ``ids``.
         ids: (total,) uint16 or int32, memory-mapped; special tokens stand in it.
         lengths: (N,) int32 tokens of each block.
+        folder: Where the arrays lie; None: in memory.
         documents: That they were made of.
         teacher: None: both networks read the same ids.
     """
 
     teacher: None = None
 
-    def __init__(self, ids: np.ndarray, offsets: np.ndarray, facts: Mapping[str, Any]) -> None:
-        self.ids, self.offsets = ids, offsets
+    def __init__(
+        self,
+        ids: np.ndarray,
+        offsets: np.ndarray,
+        facts: Mapping[str, Any],
+        folder: Path | None = None,
+    ) -> None:
+        self.ids, self.offsets, self.folder = ids, offsets, folder
         self.fingerprint: str = facts["fingerprint"]
         self.padding_side: str = facts["padding_side"]
         self.documents: int = facts["documents"]
-        self.lengths = np.diff(self.offsets).astype(np.int32)
+        self.lengths = differences(self.offsets, folder)
 
     @classmethod
     def opened(cls, folder: Path, manifest: dict[str, Any]) -> Blocks:
@@ -70,7 +78,7 @@ class Blocks:
         ids, offsets = (
             open_array(folder, name, files[name]).view(np.ndarray) for name in ("ids", "offsets")
         )
-        return cls(ids, offsets, manifest["facts"])
+        return cls(ids, offsets, manifest["facts"], folder)
 
     @classmethod
     def in_memory(cls, blocks: Sequence[Sequence[int]], padding_side: str) -> Blocks:

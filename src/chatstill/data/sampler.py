@@ -7,10 +7,12 @@ can be computed at once, on every process alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import overload
 
 import numpy as np
 
+from ..disk.large_array import large_array, numbered
 from ..errors import Problem, UserError
 
 SORTED_TOGETHER = 50
@@ -78,6 +80,7 @@ class BatchPlan:
         world_size: Processes.
         accumulation: Micro-batches of a step; the last step of an epoch may have fewer.
         seed: The run's seed.
+        folder: Where the order of very many rows is laid down while it is used.
 
     Raises:
         UserError: there are no rows, or fewer than processes.
@@ -90,13 +93,15 @@ class BatchPlan:
         world_size: int = 1,
         accumulation: int = 1,
         seed: int = 0,
+        *,
+        folder: Path | None = None,
     ) -> None:
         assert min(batch_size, world_size, accumulation) >= 1
         self.lengths = np.asarray(lengths)
         self.global_size = batch_size * world_size
         self.world_size = world_size
         self.accumulation = accumulation
-        self.seed = seed
+        self.seed, self.folder = seed, folder
         if len(self.lengths) < world_size:
             message = f"{len(self.lengths)} rows cannot be shared by {world_size} processes"
             raise UserError(
@@ -130,13 +135,15 @@ class BatchPlan:
         generator = np.random.default_rng([STREAM, self.seed, number])
         num_rows, num_batches = len(self.lengths), self.num_micro_batches
         kind = np.int32 if num_rows < 2**31 else np.int64
-        rows = generator.permutation(np.arange(num_rows, dtype=kind))
+        rows = numbered(num_rows, kind, self.folder)
+        generator.shuffle(rows)
         # A stretch never covers all: the rows of a batch would be the same in every epoch.
         together = min(max(num_batches // 4, min(num_batches // 2, 2), 1), SORTED_TOGETHER)
         num_stretches = -(-num_batches // together)
         stretch_ends = np.arange(1, num_stretches + 1) * num_batches // num_stretches
-        sizes = np.full(num_batches, self.global_size if num_batches > 1 else num_rows)
-        spare = num_rows - int(sizes.sum())
+        sizes = large_array(num_batches, np.int32, self.folder)
+        sizes[:] = self.global_size if num_batches > 1 else num_rows
+        spare = num_rows - num_batches * int(sizes[0])
         spare_ends = np.arange(1, num_stretches + 1) * spare // num_stretches
         start = first = spent = 0
         for last, spare_end in zip(stretch_ends.tolist(), spare_ends.tolist(), strict=True):
@@ -147,8 +154,12 @@ class BatchPlan:
             stretch = rows[start:end]
             rows[start:end] = stretch[np.argsort(self.lengths[stretch], kind="stable")]
             start, first, spent = end, last, spare_end
-        bounds = np.concatenate(([0], np.cumsum(sizes)))
-        return Epoch(rows, bounds, generator.permutation(num_batches), self.accumulation)
+        bounds = large_array(num_batches + 1, np.int64, self.folder)
+        bounds[0] = 0
+        np.cumsum(sizes, out=bounds[1:])
+        order = numbered(num_batches, np.int64, self.folder)
+        generator.shuffle(order)
+        return Epoch(rows, bounds, order, self.accumulation)
 
     def share(self, rows: np.ndarray, rank: int) -> np.ndarray:
         """The rows of one process out of a global micro-batch.

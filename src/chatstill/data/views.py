@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..disk.full import is_full
+from ..disk.large_array import differences
 from ..errors import Problem, UserError
 from ..tasks.base import Example
 from .caches import note_user
@@ -74,7 +75,7 @@ class View:
             name: (arrays[name].view(np.ndarray), padding)
             for name, padding in facts.get("columns", {}).items()
         }
-        self.lengths = np.diff(self.offsets).astype(np.int32)
+        self.lengths = differences(self.offsets, folder)
         self._group_names = arrays["group_names"]
         self._bad_rows = arrays["bad_rows"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -20,9 +21,15 @@ Batch = dict[str, Tensor]
 
 
 class HasLengths(Protocol):
-    """Prepared rows: a view, or the blocks of a corpus. ``teacher``: the same as the teacher reads them."""
+    """Prepared rows: a view, or the blocks of a corpus.
+
+    ``folder``: where they lie. ``teacher``: the same as the teacher reads them.
+    """
 
     lengths: np.ndarray
+
+    @property
+    def folder(self) -> Path | None: ...
 
     @property
     def teacher(self) -> Any: ...
@@ -48,7 +55,9 @@ class ViewSteps(Generic[Source]):
         self.view, self.make_batch = view, make_batch
         cost = view.lengths if view.teacher is None else view.lengths + view.teacher.lengths
         batch, accumulation = config.per_gpu_train_batch_size, config.gradient_accumulation_steps
-        self.plan = BatchPlan(cost, batch, world_size(), accumulation, config.seed)
+        self.plan = BatchPlan(
+            cost, batch, world_size(), accumulation, config.seed, folder=view.folder
+        )
         self.num_rows = len(view)
 
     @property
