@@ -6,7 +6,7 @@ import pytest
 
 from chatstill.config.schema import RunConfig
 from chatstill.methods.base import Phase
-from chatstill.preflight.run_cost import num_evaluations
+from chatstill.preflight.run_cost import evaluations
 
 
 @pytest.mark.parametrize(
@@ -24,16 +24,16 @@ def test_number_of_evaluations(settings, teacher, expected):
     config = RunConfig(per_gpu_train_batch_size=10, **settings)
     method = SimpleNamespace(phases=lambda: [Phase("training", 3.0, 1e-3)], trains_outputs=True)
     job = SimpleNamespace(config=config, method=method, teacher=teacher)
-    assert num_evaluations(job, {"train": 100}) == expected
+    assert evaluations(job, {"train": 100}) == {"train": expected}
 
 
-def test_a_loss_on_dev_takes_the_teacher_along():
+def test_a_loss_on_dev_takes_the_teacher_along_over_rows_of_its_own_kind():
     """A phase on texts of its own is selected by its loss, whatever is trained later."""
     config = RunConfig(per_gpu_train_batch_size=10)
     phases = [Phase("vectors", 2.0, data="texts"), Phase("task", 3.0)]
     method = SimpleNamespace(phases=lambda: phases, trains_outputs=True)
     job = SimpleNamespace(config=config, method=method, teacher="one")
     rows = {"texts": 1000, "train": 100}
-    assert num_evaluations(job, rows) == 2 + 2 * 2 + 3
+    assert evaluations(job, rows) == {"texts": 2 * 2, "train": 2 + 3}
     method.trains_outputs = False
-    assert num_evaluations(job, rows) == 2 + 2 * 2 + 2 * 3
+    assert evaluations(job, rows) == {"texts": 2 * 2, "train": 2 + 2 * 3}

@@ -123,7 +123,7 @@ def preflight(job: Job) -> Plan:
         problems += doubts
         if errors_of(problems):  # with the warnings: they may say why
             raise UserError(problems)
-        found = samples(job, train, folder)
+        found = samples(job, train, dev, folder)
         if few := too_few(found):
             raise UserError([*problems, *few])
         decisions = cache_decisions(job, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
@@ -37,22 +38,26 @@ WORTH_ASKING = 60.0  # seconds of the whole run: timing other steps takes a few
 WORTH_TAKING = 0.9  # of the time in float32
 
 
-def num_evaluations(job: Job, num_rows: Mapping[str, int]) -> int:
-    """Passes of a network over dev: in every phase, then once more, and by the teacher.
+def evaluations(job: Job, num_rows: Mapping[str, int]) -> Counter[str]:
+    """Passes of a network over held-out rows, by their kind (``Phase.data``; "train": the task's dev rows).
 
-    A loss on dev takes the teacher along each time.
+    In every phase, then once more over the task's, by the teacher too. A phase that is selected by its loss
+    takes the teacher along each time, over rows of its own kind.
 
     Args:
         job: The run.
-        num_rows: Training rows by ``Phase.data``.
+        num_rows: Training rows by kind.
     """
     config = job.config
-    count = (1 if job.teacher is None else 2) if config.do_eval else 0
+    passes = Counter(train=(1 if job.teacher is None else 2) if config.do_eval else 0)
     for phase in job.method.phases() if evaluates(config) else []:
         total, per_epoch = steps_of(config, phase, num_rows[phase.data])
-        passes = 2 if by_loss(job.method, phase) and job.teacher is not None else 1
-        count += passes * -(-total // (config.eval_steps or per_epoch))
-    return count
+        times = -(-total // (config.eval_steps or per_epoch))
+        if not by_loss(job.method, phase):
+            passes["train"] += times
+        else:
+            passes[phase.data] += times if job.teacher is None else 2 * times
+    return passes
 
 
 def cache_decisions(job: Job, found: Mapping[str, Sample]) -> dict[str, CacheDecision]:
@@ -160,13 +165,16 @@ def _time(
     """Of the whole run, from the steps that were timed."""
     config = job.config
     parts = list(phase_times(job, found, rehearsals).values())
-    scored = num_evaluations(job, {kind: sample.num_rows for kind, sample in found.items()})
-    scored *= dev_rows
-    kind = "train" if "train" in found else next(iter(found))
+    passes = evaluations(job, {kind: sample.num_rows for kind, sample in found.items()})
+    held_out = {"train": dev_rows} | {kind: sample.num_dev for kind, sample in found.items()}
+    scored = {kind: times * held_out[kind] for kind, times in passes.items()}
+    like = "train" if "train" in found else next(iter(found))  # stands for the task's rows
     if config.do_eval and job.teacher is not None and "train" in config.label_noise:
-        scored += found[kind].num_rows
-    tokens = int(scored * row_tokens(found[kind]) / world_size())
-    parts.append(estimate(rehearsals[kind].timings, 0, 0, evaluation_tokens=tokens))
+        scored["train"] += found[like].num_rows
+    for kind, rows in scored.items():
+        kind = kind if kind in found else like
+        tokens = int(rows * row_tokens(found[kind]) / world_size())
+        parts.append(estimate(rehearsals[kind].timings, 0, 0, evaluation_tokens=tokens))
     for kind, sample in found.items():
         if rehearsals[kind].teacher:  # once over all rows, before the steps
             whole = int(sample.num_rows * row_tokens(sample) / world_size())

@@ -30,25 +30,27 @@ class Sample:
     Attributes:
         rows: A few of them.
         num_rows: Of all; of a large corpus an estimate.
+        num_dev: Held-out rows of the same kind, likewise.
         what: In words for the plan; empty for the task's rows, which the data report describes.
     """
 
     rows: View | Blocks
     num_rows: int
+    num_dev: int
     what: str = ""
 
 
-def samples(job: Job, train: Survey, folder: Path) -> dict[str, Sample]:
+def samples(job: Job, train: Survey, dev: Survey, folder: Path) -> dict[str, Sample]:
     """Of each kind that a phase learns from, by ``Phase.data``.
 
     Args:
         job: The run.
-        train: What its training rows are.
+        train, dev: What its rows are.
         folder: Temporary; the rows are mapped from there.
     """
     make = {"train": _of_task, "texts": _of_texts, "corpus": _of_corpus}
     kinds = dict.fromkeys(phase.data for phase in job.method.phases())
-    return {kind: make[kind](job, train, folder) for kind in kinds}
+    return {kind: make[kind](job, train, dev, folder) for kind in kinds}
 
 
 def too_few(found: dict[str, Sample]) -> list[Problem]:
@@ -65,19 +67,20 @@ def too_few(found: dict[str, Sample]) -> list[Problem]:
     ]
 
 
-def _of_task(job: Job, train: Survey, folder: Path) -> Sample:
+def _of_task(job: Job, train: Survey, dev: Survey, folder: Path) -> Sample:
     rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
-    return Sample(_view(job, rows, folder), train.num_rows)
+    return Sample(_view(job, rows, folder), train.num_rows, dev.num_rows)
 
 
-def _of_texts(job: Job, train: Survey, folder: Path) -> Sample:
+def _of_texts(job: Job, train: Survey, dev: Survey, folder: Path) -> Sample:
     thinned, count = Thinning(SAMPLE), 0
     for row in job.rows.texts("train"):
         count += 1
         if thinned.wants():
             thinned.keep(row)
     view = _view(job, thinned.kept[:SAMPLE], folder / "texts")
-    return Sample(view, count, f"{count:,} distinct texts of the training rows")
+    num_dev = sum(1 for _ in job.rows.texts("dev"))
+    return Sample(view, count, num_dev, f"{count:,} distinct texts of the training rows")
 
 
 def _view(job: Job, rows: list[Example], folder: Path) -> View:
@@ -89,9 +92,9 @@ def _view(job: Job, rows: list[Example], folder: Path) -> View:
     return view
 
 
-def _of_corpus(job: Job, train: Survey, folder: Path) -> Sample:
+def _of_corpus(job: Job, train: Survey, dev: Survey, folder: Path) -> Sample:
     assert job.corpus is not None, "its faults were told before"
-    whole = job.corpus.train
+    whole, held_out = job.corpus.train, job.corpus.dev
     assert isinstance(whole, Stretch), "its files are train.txt and dev.txt"
     part = _beginning(whole)
     blocks = prepare_blocks(
@@ -105,9 +108,8 @@ def _of_corpus(job: Job, train: Survey, folder: Path) -> Sample:
     count = round(len(blocks) * whole.size / max(part.size, 1))
     about = "" if part == whole else "about "
     length = job.config.max_seq_length
-    return Sample(
-        blocks, count, f"{about}{count:,} blocks of up to {length} tokens of {whole.path}"
-    )
+    what = f"{about}{count:,} blocks of up to {length} tokens of {whole.path}"
+    return Sample(blocks, count, round(count * held_out.size / max(whole.size, 1)), what)
 
 
 def _beginning(stretch: Stretch) -> Stretch:

@@ -125,10 +125,10 @@ def _with_counts(job: CorpusJob, sample: Blocks) -> Method:
 def _time_and_memory(
     job: CorpusJob, train: Extent, dev: Extent, tried: Rehearsal
 ) -> tuple[list[Row], list[Problem]]:
-    device, rows = device_of(job.config).type, Sample(train.sample, train.blocks)
+    device, rows = device_of(job.config).type, Sample(train.sample, train.blocks, dev.blocks)
     found, rehearsals = {"train": rows}, {"train": tried}
     training = phase_times(job, found, rehearsals).values()
-    scored = _evaluations(job, train) * dev.blocks * row_tokens(Sample(dev.sample, dev.blocks))
+    scored = _evaluations(job, train) * dev.blocks * row_tokens(Sample(dev.sample, dev.blocks, 0))
     evaluated = estimate(tried.timings, 0, 0, evaluation_tokens=int(scored / world_size()))
     low, high = (
         sum(getattr(each, end) for each in (*training, evaluated)) for end in ("low", "high")
