@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from chatstill import hub
 from chatstill.errors import UserError
+from chatstill.registry import hub
 from chatstill.tasks.tabular import TabularTask
 from chatstill.tasks.tabular_keys import DataKeys
 from tests.found import refused

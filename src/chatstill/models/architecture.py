@@ -10,7 +10,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 
 from ..disk.json_file import fault_of, read_object
 from ..errors import Problem, UserError
-from ..hub import require_hub
+from ..registry.hub import require_hub
 from ..registry.model_types import built_in
 from ..tasks.label_names import settled_tables
 from .custom import extends, own_type

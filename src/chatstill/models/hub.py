@@ -8,7 +8,7 @@ from transformers.utils import logging
 
 from ..disk.full import is_full
 from ..errors import UserError
-from ..hub import hub_problem
+from ..registry.hub import hub_problem
 
 
 @contextmanager

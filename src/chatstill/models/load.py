@@ -10,7 +10,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 from ..errors import Problem, UserError
-from ..hub import require_hub
+from ..registry.hub import require_hub
 from ..tasks.base import LabelKind
 from .architecture import Architecture, load_config
 from .custom import own_faults, own_type, probe

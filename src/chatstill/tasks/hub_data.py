@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Problem, UserError
-from ..hub import hub_problem, require_hub
+from ..registry.hub import hub_problem, require_hub
 from .cells import Row, no_header
 from .parquet_table import BATCH
 from .tabular_keys import DataKeys

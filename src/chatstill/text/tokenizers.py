@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..disk.json_file import fault_of, known_object, read_object
 from ..errors import Problem, UserError
-from ..hub import hub_problem, require_hub
+from ..registry.hub import hub_problem, require_hub
 from .added import ADDED, SPECIAL, with_added
 from .casing import casing_report, check_texts, lower_cases, set_lower_case, unk_share
 from .normalize import with_nfkc

@@ -4,7 +4,7 @@ import functools
 import os
 import re
 
-from .errors import Problem, UserError
+from ..errors import Problem, UserError
 
 SECONDS = 8
 MODEL_FILES = "config.json, model.safetensors and the tokenizer's files"
