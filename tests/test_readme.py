@@ -8,8 +8,8 @@ import shlex
 import pytest
 from typer.main import get_command
 
-from chatstill.cli import augmenting, looking, serving  # noqa: F401 (their verbs)
-from chatstill.cli.verbs import app
+from chatstill.cli import augmenting, looking, serving, training, verbs  # noqa: F401
+from chatstill.cli.options import app
 from chatstill.config import load
 from chatstill.tasks import get_task
 
@@ -49,13 +49,13 @@ def test_every_configuration_loads(page, tmp_path, monkeypatch):
     prepare(tmp_path, page)
     blocks = fences(page, "json")
     assert len(blocks) == 4
-    verbs = []
+    found = []
     for number, block in enumerate(blocks):
         path = tmp_path / f"{number}.json"
         path.write_text(block, encoding="utf-8")
-        verbs.append("distill" if "model_type" in json.loads(block) else "teach")
-        assert load(path, [], verb=verbs[-1]).warnings == []
-    assert verbs == ["distill", "distill", "distill", "teach"]
+        found.append("distill" if "model_type" in json.loads(block) else "teach")
+        assert load(path, [], verb=found[-1]).warnings == []
+    assert found == ["distill", "distill", "distill", "teach"]
 
 
 def test_the_rows_shown_are_chat_rows(page, tmp_path):

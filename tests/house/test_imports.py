@@ -11,8 +11,8 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "chatstill"
 
-# Room -> the rooms it may import. ``errors``, ``disk`` and ``registry.hub`` may be imported by all; a room may
-# import itself.
+# Room -> the rooms it may import. ``errors``, ``disk`` and ``registry.hub`` may be imported by all; a room
+# may import itself.
 LOW = {
     "errors": set(),
     "disk": {"figures"},

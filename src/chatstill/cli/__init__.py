@@ -29,11 +29,12 @@ def main(arguments: Sequence[str] | None = None, *, default: Path = EXAMPLE) -> 
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its notices; ours say what matters
     try:
         with _ending_at_once():
-            from . import augmenting, looking, serving  # noqa: F401 (their verbs)
+            # In the order in which the help shows their verbs.
+            from . import training, verbs, augmenting, looking, serving  # noqa: F401, I001
             from .guard import guarded
+            from .options import app
             from .terminal import take_any_sign
             from .usage import call
-            from .verbs import app
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == __package__.split(".")[0]:
             raise

@@ -8,8 +8,8 @@ import typer
 
 from ..errors import Problem
 from ..run.log_file import say
+from .options import Config, Plugins, Set, app
 from .terminal import standard_error, standard_output
-from .verbs import Config, Plugins, Set, app
 
 if TYPE_CHECKING:
     from ..augment.desk import Desk

@@ -9,8 +9,8 @@ import typer
 from ..disk.write import write_text
 from ..errors import Problem, UserError
 from ..run.log_file import say
+from .options import Plugins, app
 from .terminal import is_utf8, standard_output, write
-from .verbs import Plugins, app
 
 Kind = Annotated[
     Literal["tasks", "methods", "students"] | None,

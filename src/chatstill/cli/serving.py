@@ -11,8 +11,8 @@ from ..disk.write import replacing
 from ..errors import Problem, UserError
 from ..figures import counted
 from ..run.log_file import say
+from .options import Model, Plugins, app
 from .terminal import Terminal, standard_error, standard_output, write
-from .verbs import Model, Plugins, app
 
 if TYPE_CHECKING:
     from ..deploy.change import Desk
