@@ -226,3 +226,21 @@ def test_what_is_compared_starts_where_the_student_did(chained):
     assert alone.name == "alone" and "texts" in alone.after
     start = alone.loaded.config.student_architectures.model_name_or_path
     assert start == str(chained.output / "texts" / "student")
+
+
+def test_a_head_that_is_still_to_be_trained_is_not_held_against_a_guess(chained):
+    """Of a link that DistilBERT learns from there is nothing yet but its shape."""
+    chained.values["pipeline"][1:] = [
+        {
+            "name": "distilbert",
+            "model_type": "DistillerBert",
+            "task_name": "corpus",
+            "pretrained_architectures": {"model_name_or_path": "link:texts"},
+            "student_architectures": {"num_hidden_layers": 1},
+        }
+    ]
+    where = world.console()
+    chains.check_chain(chained.load(), console=where)
+    said = world.said(where)
+    assert "an untrained network stood in" in said and "link 2 of 2: distilbert" in said
+    assert "masked accuracy" not in said

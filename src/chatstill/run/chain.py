@@ -10,6 +10,7 @@ import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..config.rules import TEACHERS
 from ..disk.full import full_disk, is_full
 from ..disk.scratch import scratch_folder
 from ..errors import Interrupted, Problem, RunFailure, UserError
@@ -193,7 +194,7 @@ def _open_link(link: Link, stand_ins: dict[str, str]) -> Job:
     """The parts of a link, with what is there already of the networks that it names."""
     config = with_stand_ins(link.loaded.config, stand_ins)
     job = pipeline.open_job_of(replace(link.loaded, config=config), link.verb)
-    teacher = config.teacher_architectures
+    teacher = getattr(config, TEACHERS[link.loaded.level])
     if teacher is not None and teacher.model_name_or_path in stand_ins.values():
         job.teacher_is_trained = False
     return job

@@ -49,6 +49,7 @@ class CorpusJob:
         usual: By key that the file leaves out, the value that was taken and why.
         late: Nothing: all of the run's fingerprint is known before its text is read.
         idle: Keys of the file that belong to other methods and have no effect.
+        teacher_is_trained: False where a network of the same shape stands in for one to come.
     """
 
     config: RunConfig
@@ -64,6 +65,7 @@ class CorpusJob:
     usual: Settled = field(default_factory=dict)
     late: dict[str, str] = field(default_factory=dict)
     idle: tuple[str, ...] = ()
+    teacher_is_trained: bool = True
 
     @property
     def pad_token_id(self) -> int:

@@ -32,10 +32,10 @@ def check_masked(job: CorpusJob) -> tuple[str, list[Problem]]:
     """A row of the plan, and a finding where the teacher is no better than a guess.
 
     The guess is the piece that stands behind most of the masked positions. Nothing is asked where no term
-    reads the teacher's masked-LM head.
+    reads the teacher's masked-LM head, and nothing of one that is still to be trained.
     """
     teacher = job.method.teacher
-    if teacher is None or not reads_head(job.method):
+    if teacher is None or not job.teacher_is_trained or not reads_head(job.method):
         return "", []
     lots = blocks_of(job.corpus.dev, job.encoder, job.config.max_seq_length)
     some = list(islice(chain.from_iterable(blocks for _, blocks in lots), BLOCKS))
