@@ -8,7 +8,7 @@ from ..disk.run_files import ALONE, COMPARED, DIRECT, resolved_entries
 from ..figures import decimals, parameter_count
 from .history import read_history
 from .model import Report, ResultRow, Series
-from .run import NAMES, build_of, measures, read_json, versions
+from .run import NAMES, build_of, main_of, measures, read_json, versions
 from .warned import read_warnings
 
 
@@ -20,7 +20,10 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         folders: The links' run folders, as they stand in it.
     """
     runs = [read_json(folder / "metrics.json") for folder in folders]
-    links = metrics["links"]
+    links = [
+        {**link, "curve": f"dev/{link['main']}", "main": main_of(run["dev"])}
+        for link, run in zip(metrics["links"], runs, strict=True)
+    ]
     rows = []
     last = next((link for link in reversed(links) if link["name"] not in COMPARED), links[-1])
     if (teacher := _teacher(links, runs, last)) is not None:
@@ -34,7 +37,7 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         steps = [phase["steps"] for phase in run["training"]["phases"]]
         history = read_history(folder, steps)
         losses.append(Series(link["name"], history.curve("loss")))
-        on_dev = history.curve(f"dev/{link['main']}")
+        on_dev = history.curve(link["curve"])
         if link["main"] == last["main"]:
             scores.append(Series(link["name"], on_dev))
         elif link.get("lower_is_better"):  # of another kind than the last link's figure

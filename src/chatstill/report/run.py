@@ -21,7 +21,12 @@ NAMES = {"mrr": "MRR", "map": "MAP", "auc": "AUC", "f1": "F1", "r10@1": "R10@1",
     "masked_acc": "masked accuracy",
     "next_acc": "next-token accuracy",
     "pseudo_perplexity": "pseudo-perplexity",
+    "own_loss": "loss of its terms",
 }
+OF_A_HEAD = (
+    "pseudo_perplexity",
+    "perplexity",
+)  # beside a loss that can be set beside others of its kind
 NOT_SHOWN = ("random_", "groups")  # what a metric is compared with, and counts
 
 
@@ -62,7 +67,7 @@ def run_report(folder: Path) -> Report:
         title=f"{metrics['method']} on {metrics['task']}",
         summary=_summary(metrics),
         rows=rows,
-        main_metric=main,
+        main_metric=main_of(metrics["dev"]),
         lower_is_better=bool(metrics["dev"].get("lower_is_better")),
         metric_names=NAMES,
         losses=losses,
@@ -117,21 +122,30 @@ def _student(metrics: Mapping[str, Any]) -> ResultRow:
     )
 
 
+def main_of(judged: Mapping[str, Any]) -> str:
+    """The main figure's name. The loss of a method's own terms is no figure of a head: it has another."""
+    main = str(judged["main"])
+    of_head = main != "loss" or any(name in judged["metrics"] for name in OF_A_HEAD)
+    return main if of_head else "own_loss"
+
+
 def measures(judged: Mapping[str, Any]) -> dict[str, Measure]:
     """The figures of the table, the main one first and with its interval.
 
     Of the metrics with a cut-off (``r@k``) the usual one stands for all.
     """
-    found = judged["metrics"]
+    found, first = judged["metrics"], main_of(judged)
+    if first not in found:
+        found = {first if key == judged["main"] else key: value for key, value in found.items()}
     cutoff = "r10@1" if "r10@1" in found else "p@1"
-    keys = [judged["main"], *(key for key in found if key != judged["main"])]
+    keys = [first, *(key for key in found if key != first)]
     low, high = judged.get("interval") or (None, None)
     measures = {}
     for key in keys:
         value = found.get(key)
         if key.startswith(NOT_SHOWN) or value is None or ("@" in key and key != cutoff):
             continue
-        main = key == judged["main"]
+        main = key == first
         measures[key] = Measure(value, low, high) if main else Measure(value)
     return measures
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.rules import TEACHERS
 from ..config.task import task_of
 from ..disk.json_file import JsonFault, fault_of
 from ..disk.run_files import COMPARED
@@ -77,7 +78,7 @@ def _last(chain: Chain) -> Link:
 
 def _figures(link: Link, found: dict[str, Any]) -> dict[str, Any]:
     """A link's part of the summary, from its ``metrics.json``."""
-    teacher, dev = link.loaded.config.teacher_architectures, found["dev"]
+    teacher, dev = getattr(link.loaded.config, TEACHERS[link.loaded.level]), found["dev"]
     return {
         "name": link.name,
         "folder": str(link.folder),
