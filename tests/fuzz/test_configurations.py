@@ -60,7 +60,7 @@ def run_it(template, text: bytes, verb: str, kind: str) -> None:
 
 @pytest.mark.parametrize("verb", ["distill", "teach", "check"])
 def test_a_configuration_changed_in_its_structure(template, verb):
-    @cases(30, 100)
+    @cases(12, 100)
     @given(values=changed_json(template.values, KEYS))
     def try_it(values):
         run_it(template, as_bytes(values), verb, "keys and values changed")

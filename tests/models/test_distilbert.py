@@ -38,7 +38,10 @@ def test_outputs_of_the_same_layers_are_equal(tied):
     with torch.no_grad():
         one, other = (model(**batch, output_hidden_states=True) for model in (teacher, student))
     valid = batch["attention_mask"].bool()
-    rounding = {"rtol": 1e-4, "atol": 1e-4}  # two kernels of attention; a missing vector changes digits before
+    rounding = {
+        "rtol": 1e-4,
+        "atol": 1e-4,
+    }  # kernels of attention; a missing vector changes digits before
     torch.testing.assert_close(one.logits[valid], other.logits[valid], **rounding)
     for mine, theirs in zip(other.hidden_states, one.hidden_states, strict=True):
         torch.testing.assert_close(mine[valid], theirs[valid], **rounding)

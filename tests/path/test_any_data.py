@@ -21,6 +21,7 @@ from chatstill.run.fingerprint import run_fingerprint
 from chatstill.tasks.predictions import read_predictions
 from tests.draws import reseeded
 from tests.found import refused
+from tests.longer import longer
 
 from . import by_hand, world
 
@@ -154,13 +155,16 @@ def metrics_of(folder):
 
 @pytest.mark.parametrize(
     ("name", "ending"),
-    [
-        ("classes", "csv"),
-        ("sets", "jsonl"),
-        ("numbers", "parquet"),
-        ("grades", "tsv"),
-        ("turns", "csv"),
-    ],
+    longer(
+        [
+            ("classes", "csv"),
+            ("sets", "jsonl"),
+            ("numbers", "parquet"),
+            ("grades", "tsv"),
+            ("turns", "csv"),
+        ],
+        keep=2,
+    ),
 )
 def test_every_kind_through_every_verb(tmp_path, name, ending):
     folder, loaded, plan = run_through(tmp_path, name, ending)

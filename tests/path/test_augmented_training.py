@@ -53,6 +53,7 @@ def test_a_student_learns_from_the_augmented_rows(run, data, capsys):
     assert len(written) > 100 and not same(plain, more)
 
 
+@pytest.mark.slow
 def test_stored_answers_are_those_of_the_augmented_rows(run, data, tmp_path):
     """One cache folder for runs with and without them: each row's answer is its own."""
     assert augment(data, "--N", "3") == 0

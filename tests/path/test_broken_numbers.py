@@ -33,7 +33,9 @@ def test_a_teacher_whose_finite_weights_overflow_is_refused(run, copy_of):
     teacher = spoiled(copy_of(), "bert.pooler.dense.bias", 0.0)
     tensors = load_file(teacher / "model.safetensors")
     tensors["classifier.weight"].fill_(torch.finfo(torch.float32).max)
-    tensors["bert.pooler.dense.bias"].fill_(20.0)  # pooled values of 1: their sum overflows in any order
+    tensors["bert.pooler.dense.bias"].fill_(
+        20.0
+    )  # pooled values of 1: their sum overflows in any order
     save_file(tensors, teacher / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError) as told:
         run("check", teacher=teacher, allow_weak_teacher=True)

@@ -13,6 +13,7 @@ from chatstill import cli
 from chatstill.tasks import get_task
 from chatstill.tasks.predictions import read_predictions
 from tests.draws import reseeded
+from tests.longer import longer
 
 LENGTH = 48
 TALK = [
@@ -88,7 +89,7 @@ def build_bert(folder: Path, texts) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["literal", "chinese", "traditionalchinese"])
+@pytest.fixture(scope="module", params=longer(["literal", "chinese", "traditionalchinese"], keep=2))
 def made(request, tmp_path_factory):
     """Teach, Theseus: a run folder of each, and the rows that went in."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -12,6 +12,7 @@ from chatstill import cli
 from chatstill.errors import UserError
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
+from tests.longer import longer
 
 from ..pages import fences
 from . import by_hand, world
@@ -173,7 +174,7 @@ def test_the_class_of_the_page_is_an_interaction(run, tmp_path):
     assert "interaction 'COSINE'" in done.text
 
 
-@pytest.mark.parametrize("kind", ["roberta", "electra", "distilbert"])
+@pytest.mark.parametrize("kind", longer(["roberta", "distilbert", "electra"]))
 def test_other_families_of_teachers(run, teacher_of, kind):
     done = run(teacher=teacher_of(kind), name=kind, **LEARNS)
     assert told(done.folder)["dev"]["metrics"]["auc"] > 0.9
@@ -185,7 +186,7 @@ def test_a_decoder_is_refused_by_name_and_nothing_is_written(run, teacher_of, tm
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("more", OURS[1:], ids=str)
+@pytest.mark.parametrize("more", longer(OURS[1:]), ids=str)
 def test_a_smaller_index_learns_too_and_the_folder_knows_its_knobs(run, more):
     done = run(**{**LEARNS, **knobs(**more)})
     assert told(done.folder)["dev"]["metrics"]["auc"] > 0.9
@@ -228,6 +229,7 @@ def test_terms_of_ours_are_there_where_they_are_asked_for(run, made):
     assert {"term/task", "term/soft", "term/two_tower"} <= names
 
 
+@pytest.mark.slow
 def test_one_logit_and_a_score(run, tmp_path, shared):
     teacher = world.build_network(tmp_path / "one", outputs=1)
     by_hand.make_right(teacher)
@@ -307,7 +309,7 @@ def test_a_class_of_ones_own_is_found_again_or_named(run, tmp_path, monkeypatch,
     assert "--plugin" in printed and "Traceback" not in printed
 
 
-@pytest.mark.parametrize("more", OURS, ids=str)
+@pytest.mark.parametrize("more", longer(OURS), ids=str)
 def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, tmp_path, more):
     """With soft labels: the teacher's logits are stored, and read again after the kill."""
     terms = knobs(weight_soft=1, two_tower=0.5, **more)
@@ -325,7 +327,7 @@ EXACT = {
 }
 
 
-@pytest.mark.parametrize("more", OURS, ids=str)
+@pytest.mark.parametrize("more", longer(OURS), ids=str)
 def test_two_processes_make_the_student_of_one(shared, tmp_path, more):
     teacher = world.build_network(tmp_path / "teacher", dropout=0.0)
     by_hand.make_right(teacher)

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from chatstill.errors import RunFailure
 from chatstill.train import checkpoints, trainer
 from chatstill.train.checkpoints import damage_of
+from tests.longer import longer
 
 from ..small_disk import mounted
 from . import world
@@ -61,7 +62,7 @@ def unbroken(finished):
     return world.weights_of(finished.folder / "student")
 
 
-@pytest.mark.parametrize("kind", NO_SPACE)
+@pytest.mark.parametrize("kind", longer(NO_SPACE))
 def test_full_disk_while_a_checkpoint_is_saved(run, unbroken, tmp_path, monkeypatch, kind):
     with monkeypatch.context() as patch:
         where, name = (torch, "save") if kind == "torch" else (checkpoints, "save_file")
@@ -75,7 +76,7 @@ def test_full_disk_while_a_checkpoint_is_saved(run, unbroken, tmp_path, monkeypa
     assert all(torch.equal(unbroken[key], again[key]) for key in unbroken)
 
 
-@pytest.mark.parametrize("kind", ["safetensors", "system"])
+@pytest.mark.parametrize("kind", longer(["system", "safetensors"]))
 def test_full_disk_while_the_student_is_saved(run, unbroken, tmp_path, monkeypatch, kind):
     from chatstill.run import kept_network as kept
 
@@ -88,7 +89,7 @@ def test_full_disk_while_the_student_is_saved(run, unbroken, tmp_path, monkeypat
     assert all(torch.equal(unbroken[key], again[key]) for key in unbroken)
 
 
-@pytest.mark.parametrize("kind", NO_MEMORY)
+@pytest.mark.parametrize("kind", longer(NO_MEMORY))
 def test_out_of_memory_says_what_to_change(run, tmp_path, monkeypatch, kind):
     from chatstill.train.stage import StageModule
 

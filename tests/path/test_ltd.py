@@ -11,6 +11,7 @@ from chatstill import cli
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
 from tests.found import refused
+from tests.longer import longer
 
 from . import world
 from .broken import Broken
@@ -87,11 +88,13 @@ def test_its_folder_is_evaluated_and_predicts(made, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "vector",
-    [
-        {"pooling": "cls"},
-        {"pooling": "mean", "loss": "mse", "normalize": True},
-        {"pooling": "weighted_characters"},
-    ],
+    longer(
+        [
+            {"pooling": "cls"},
+            {"pooling": "mean", "loss": "mse", "normalize": True},
+            {"pooling": "weighted_characters"},
+        ]
+    ),
 )
 def test_other_vectors_of_the_teacher(run, vector):
     done = run(**{**LTD, "num_train_epochs": 1, **terms(vector=vector)})
@@ -154,6 +157,7 @@ def test_a_stored_teacher_makes_the_student_of_a_live_one(shared, teacher_of, tm
     stored_teacher_equals_live(shared, teacher_of(), tmp_path, EXACT)
 
 
+@pytest.mark.slow
 def test_the_same_network_alone_has_the_same_shape(shared, teacher_of, tmp_path):
     values = world.values_for(shared / "data", tmp_path / "out", teacher_of(), **LTD)
     values |= {"compare_alone": True, "num_train_epochs": 1}

@@ -15,6 +15,7 @@ from chatstill.errors import UserError
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
 from tests.found import refused
+from tests.longer import longer
 
 from ..processes import run_processes
 from . import world
@@ -169,7 +170,7 @@ def test_evaluate_gives_the_figures_of_the_run_and_nothing_predicts(made, data, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "figures", "rows.tsv"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", longer(KINDS, keep=2))
 def test_other_families_and_random_weights(data, tmp_path, kind):
     start = network(tmp_path / "start", kind)
     block = {
@@ -220,7 +221,7 @@ def test_killed_and_started_again_it_ends_as_unbroken(data, start, tmp_path):
     broken.kill_again_and_again("again", random.Random(reseeded(2)), times=4, least=1)
 
 
-@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize("accumulation", longer([1, 2]))
 def test_two_processes_make_the_network_of_one(data, tmp_path, accumulation):
     start = network(tmp_path / "start", dropout=0.0)
     exact = {"training_arguments": {"optim": "sgd"}, "learning_rate": 0.2, "keep": "last"}

@@ -14,6 +14,7 @@ from chatstill.run import run as pipeline
 from chatstill.run.fingerprint import run_fingerprint
 from tests.draws import reseeded
 from tests.found import refused
+from tests.longer import longer
 
 from ..processes import run_processes
 from . import world
@@ -41,7 +42,7 @@ def start(tmp_path_factory):
 
 
 @pytest.mark.parametrize("accumulation", [1, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", MASKINGS)
+@pytest.mark.parametrize("name", longer(MASKINGS))
 def test_two_processes_make_the_network_of_one(data, start, tmp_path, name, accumulation):
     exact = {"training_arguments": {"optim": "sgd"}, "learning_rate": 0.2, "keep": "last"}
     exact |= {"gradient_accumulation_steps": accumulation, "masked_lm": MASKINGS[name]}

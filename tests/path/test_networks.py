@@ -14,6 +14,7 @@ from chatstill.run import run as pipeline
 from chatstill.tasks.predictions import read_predictions
 from tests.draws import reseeded
 from tests.found import codes, refused
+from tests.longer import longer
 
 from . import by_hand, world
 
@@ -24,7 +25,7 @@ def metrics_of(folder):
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in world.KINDS if kind != "bert"])
+@pytest.mark.parametrize("kind", longer([kind for kind in world.KINDS if kind != "bert"], keep=2))
 def test_every_family_runs_through(run, teacher_of, kind):
     done = run(teacher=teacher_of(kind), num_train_epochs=1, max_seq_length=48)
     metrics = metrics_of(done.folder)

@@ -243,6 +243,7 @@ def test_a_student_has_the_outputs_of_its_teacher(folder, monkeypatch, capsys):
     assert "the teacher has 2 outputs, and so has its student" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_it_teaches_another_and_its_stored_answers_go_by_its_code(ran, folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     teacher = "teacher_architectures.model_name_or_path=output_words/teacher"

@@ -17,6 +17,7 @@ from chatstill.run.phase_rows import prepare_views
 from chatstill.tasks import get_task
 from chatstill.train.stage import StageModule
 from tests.found import codes, refused
+from tests.longer import longer
 
 from ..processes import run_processes
 from . import two_phases, world
@@ -112,7 +113,7 @@ def test_only_what_a_phase_asks_for_is_prepared(configured, tmp_path):
     assert len(list((tmp_path / "unscored" / "cache").glob("*/manifest.json"))) == 3
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", longer(KINDS))
 def test_stored_answers_are_those_of_the_phases_own_rows(configured, teacher_of, kind, monkeypatch):
     """Each row's stored vector is what the teacher says of this row, in whatever batch it comes."""
     teacher = tf.AutoModelForSequenceClassification.from_pretrained(teacher_of()).eval()
@@ -151,7 +152,7 @@ def test_stored_answers_are_those_of_the_phases_own_rows(configured, teacher_of,
     assert kept.keys() == {"vectors"} and kept["vectors"]["stored"] is True
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", longer(KINDS))
 def test_stored_and_live_teachers_teach_the_same(configured, tmp_path, kind):
     for name, cached in (("live", False), ("stored", True)):
         distilled(configured(kind, name=name, teacher_cache=cached))
@@ -160,7 +161,7 @@ def test_stored_and_live_teachers_teach_the_same(configured, tmp_path, kind):
         torch.testing.assert_close(live[name], stored[name], rtol=1e-2, atol=1e-3, msg=name)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", longer(KINDS))
 def test_two_processes_make_the_student_of_one(configured, tmp_path, kind):
     still = world.build_network(tmp_path / "still", dropout=0.0)
     exact = {

@@ -14,6 +14,7 @@ from chatstill.errors import UserError
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
 from tests.found import codes, refused
+from tests.longer import longer
 
 from ..processes import run_processes
 from . import test_masked_lm as corpus_runs
@@ -244,11 +245,13 @@ print(type(model).__name__)
 
 @pytest.mark.parametrize(
     ("model_type", "block", "kind"),
-    [
-        ("DistilBERT", {"model_type": "distilbert"}, "DistilBertForSequenceClassification"),
-        ("TinyBERT-general", {}, "BertForSequenceClassification"),
-        ("MiniLM", {}, "BertForSequenceClassification"),
-    ],
+    longer(
+        [
+            ("DistilBERT", {"model_type": "distilbert"}, "DistilBertForSequenceClassification"),
+            ("TinyBERT-general", {}, "BertForSequenceClassification"),
+            ("MiniLM", {}, "BertForSequenceClassification"),
+        ]
+    ),
 )
 def test_transformers_alone_fine_tunes_the_student(
     data, teacher, tmp_path, model_type, block, kind
@@ -271,7 +274,7 @@ def test_transformers_alone_fine_tunes_the_student(
     assert kind in done.stdout
 
 
-@pytest.mark.parametrize("kind", ["roberta", "electra", "distilbert", "modernbert"])
+@pytest.mark.parametrize("kind", longer(["modernbert", "roberta", "electra", "distilbert"]))
 @pytest.mark.parametrize("model_type", ["DistilBERT", "MiniLM"])
 def test_teachers_of_other_families(data, tmp_path, kind, model_type):
     teacher = corpus_runs.network(tmp_path / "teacher", kind)

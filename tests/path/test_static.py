@@ -14,6 +14,7 @@ from chatstill.errors import UserError
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
 from tests.found import refused
+from tests.longer import longer
 
 from . import world
 from .broken import Broken
@@ -68,7 +69,7 @@ def test_its_folder_is_evaluated_and_predicts_unasked(made, tmp_path, capsys):
     assert (tmp_path / "p.tsv").read_text("utf-8").count("\n") == 4
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta", "llama"])
+@pytest.mark.parametrize("kind", longer(["roberta", "bert", "llama"]))
 def test_pieces_of_any_teacher_part_the_two_texts(run, teacher_of, kind):
     """A tokenizer without token types: the rows' sides are marked all the same."""
     changes = {**STATIC, **network(segmenter="pieces", vectors="random")}

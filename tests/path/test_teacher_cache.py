@@ -184,6 +184,7 @@ def test_stored_scores_are_scaled(values, tmp_path):
     assert first_loss("stored", True) == pytest.approx(first_loss("live", False), rel=5e-3)
 
 
+@pytest.mark.slow
 def test_another_precision_and_another_architecture_are_another_cache(values, tmp_path, copy_of):
     """The same weights, joined in another way or computed in other numbers, answer otherwise."""
     distil(values("first", teacher_cache=True), tmp_path / "c1")

@@ -13,6 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from chatstill.errors import UserError
 from chatstill.run.results import evaluate_folder, predict_file
 from chatstill.tasks.predictions import read_predictions
+from tests.longer import longer
 
 from . import world
 
@@ -62,7 +63,7 @@ def test_full_width_texts_are_read_like_plain_ones(run, shared, finished, tmp_pa
     assert "NFKC" in (student / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta"])
+@pytest.mark.parametrize("kind", longer(["bert", "roberta"]))
 def test_plain_transformers_normalises_alike(kind, run, teacher_of, tmp_path):
     student = (
         run(normalize="nfkc", teacher=teacher_of(kind), max_steps=1, num_train_epochs=None).folder

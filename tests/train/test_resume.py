@@ -12,6 +12,7 @@ from chatstill.errors import RunFailure
 from chatstill.train.checkpoints import damage_of, publish_folder
 from chatstill.train.control import Interrupted
 from chatstill.train.phases import run_phases
+from tests.longer import longer
 
 from .conftest import (
     DyingSteps,
@@ -56,7 +57,7 @@ def test_unbroken_runs_are_equal(tmp_path, method_of):
     )
 
 
-@pytest.mark.parametrize("at", [1, 2, 5, 6, 7, 11])
+@pytest.mark.parametrize("at", longer([5, 7, 1, 2, 6, 11], keep=2))
 def test_killed_and_started_again_equals_unbroken(tmp_path, method_of, at):
     unbroken = method_of()
     train(tmp_path / "a", unbroken)
@@ -74,7 +75,7 @@ def logged(engine, until=None):
     return {k: r for k, r in found.items() if until is None or k[1] <= until}
 
 
-@pytest.mark.parametrize("at", [3, 5, 9])
+@pytest.mark.parametrize("at", longer([5, 3, 9]))
 def test_the_history_of_a_killed_run_is_that_of_an_unbroken_one(tmp_path, method_of, at):
     """Lines of four steps, checkpoints of three: the sums of a line lie on both sides of a kill."""
     rhythm = {"logging_steps": 4, "save_steps": 3}
@@ -86,7 +87,7 @@ def test_the_history_of_a_killed_run_is_that_of_an_unbroken_one(tmp_path, method
     assert {**logged(broken, at // 3 * 3), **logged(again)} == unbroken
 
 
-@pytest.mark.parametrize("since_log", [None, {}, {"steps": "x"}, {"steps": 1, "sums": 5}])
+@pytest.mark.parametrize("since_log", longer([{"steps": 1, "sums": 5}, None, {}, {"steps": "x"}]))
 def test_checkpoints_without_the_sums_of_the_log_are_gone_on_from(tmp_path, since_log):
     """Those of earlier versions: the weights are the same, the first line averages over fewer steps."""
     unbroken, again = build_method("finetune"), build_method("finetune")
@@ -147,7 +148,7 @@ def test_signal_saves_the_step_and_resumes(tmp_path, method_of):
     assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
 
 
-@pytest.mark.parametrize("file", ["trained.safetensors", "optimizer.pt", "manifest.json"])
+@pytest.mark.parametrize("file", longer(["optimizer.pt", "trained.safetensors", "manifest.json"]))
 def test_damaged_checkpoint_is_named_and_skipped(tmp_path, file, caplog):
     caplog.set_level("INFO")
     unbroken = build_method("finetune")

@@ -12,6 +12,7 @@ from chatstill.methods.base import Context
 from chatstill.train.phases import run_phases
 from chatstill.train.trainer import DistillationTrainer
 from tests.draws import reseeded
+from tests.longer import longer
 
 from .conftest import ToySteps, assert_same_weights, build_engine, build_method, weights
 
@@ -168,7 +169,7 @@ def test_more_padding_changes_nothing(tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["finetune", "theseus", "matches"])
+@pytest.mark.parametrize("name", longer(["theseus", "finetune", "matches"]))
 def test_activations_that_are_computed_again_change_nothing(tmp_path, name):
     found, passes = [], []
     for again in (False, True):

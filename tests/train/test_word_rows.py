@@ -12,6 +12,7 @@ from chatstill.train.arguments import takes_rows, training_arguments
 from chatstill.train.phases import run_phases
 from chatstill.train.stage import StageModule
 from chatstill.train.trainer import DistillationTrainer
+from tests.longer import longer
 
 from .conftest import (
     DyingSteps,
@@ -56,7 +57,7 @@ def method_of(request):
     return lambda: build_method(name, **knobs)
 
 
-@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize("accumulation", longer([2, 1]))
 def test_equals_the_whole_table(tmp_path, method_of, accumulation):
     whole, cut = method_of(), method_of()
     before = weights(cut.student)[WORDS]
@@ -104,7 +105,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, method_of):
     assert_same_weights(weights(unbroken.kept()), weights(again.kept()))
 
 
-@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("first", longer([True, False]))
 def test_a_killed_run_goes_on_where_the_table_is_held_otherwise(tmp_path, method_of, first):
     unbroken, again = method_of(), method_of()
     train(tmp_path / "a", unbroken, rows=first)
