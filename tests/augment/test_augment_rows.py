@@ -12,7 +12,7 @@ from chatstill.augment.desk import Desk
 from chatstill.augment.digests import Digests, digest, plain
 from chatstill.augment.keys import COPIES, AugmentationKeys, usual_copies
 from chatstill.augment.named import Named
-from chatstill.augment.record import Sources, augmented_file, read_record, record_file
+from chatstill.augment.record import Sources, augmented_file, held_out, read_record, record_file
 from chatstill.tasks import get_task
 from chatstill.tasks.tabular import TabularTask
 from chatstill.tasks.tabular_keys import DataKeys
@@ -389,3 +389,18 @@ def test_word_vectors_of_the_model_are_those_of_the_training_words(tmp_path, mas
     words = {"walking", "cat", "walker", "dog", "walks"}
     assert {text for text in texts if " " not in text} == words - {"walks"}
     assert {text.split()[0] for text in texts if " " in text} <= words
+
+
+def test_both_test_files_of_mnli_are_held_out(tmp_path):
+    task, folder = get_task("mnli"), tmp_path / "MNLI"
+    names = ("dev_matched.tsv", "dev_mismatched.tsv", "test_matched.tsv", "test_mismatched.tsv")
+    for name in names:
+        write(folder / name, "")
+    found = {key: path.name for key, (_, path) in held_out(task, tmp_path).items()}
+    assert found == {
+        "dev": names[0],
+        "test": names[2],
+        names[3]: names[3],
+    }  # dev reads both of its own
+    (folder / names[3]).unlink()
+    assert held_out(task, tmp_path).keys() == {"dev", "test"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..disk.json_file import read_object
 from ..tasks.base import Split, Task
+from ..tasks.glue_submission import FILES
 from .keys import usual_copies
 
 if TYPE_CHECKING:
@@ -73,11 +74,16 @@ def content_of_rows(task: Task, path: Path, split: Split) -> str:
     return known or "-".join(sha256(part) for part in task.parts(path, split))
 
 
-def held_out(task: Task, data_dir: Path) -> dict[Split, Path]:
-    """Where the rows lie that must not be trained on."""
+def held_out(task: Task, data_dir: Path) -> dict[str, tuple[Split, Path]]:
+    """Where the rows lie that must not be trained on, by split; a further test file (MNLI's) by its name."""
     splits: tuple[Split, ...] = ("dev", "test")
-    found = {split: task.find(split, data_dir) for split in splits}
-    return {split: path for split, path in found.items() if path is not None}
+    found: dict[str, tuple[Split, Path]] = {
+        split: (split, path) for split in splits if (path := task.find(split, data_dir))
+    }
+    further = [file.test_file for file in FILES if file.task == task.name and file.test_file]
+    for folder in dict.fromkeys(path.parent for _, path in found.values()):
+        found |= {name: ("test", folder / name) for name in further if (folder / name).is_file()}
+    return found
 
 
 def content_of_model(path: str) -> dict[str, str]:
@@ -123,7 +129,7 @@ class Sources:
         return {
             "source": content_of_rows(self.task, self.train, "train"),
             "reading": hashlib.sha256(self.task.reading.encode()).hexdigest()[:16],
-            "held_out": {s: content_of_rows(self.task, p, s) for s, p in found.items()},
+            "held_out": {key: content_of_rows(self.task, p, s) for key, (s, p) in found.items()},
         }
 
     def of_keys(self, keys: AugmentationKeys) -> dict[str, Any]:

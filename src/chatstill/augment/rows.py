@@ -97,7 +97,7 @@ class HeldOut:
             self._known.add(digest(plain(sentence)))
 
     def _sentences(self) -> Iterator[str]:
-        for split, path in held_out(self._task, self._data_dir).items():
+        for split, path in held_out(self._task, self._data_dir).values():
             for example in self._task.read(path, split, False):
                 yield from texts_of(example)
 
