@@ -117,12 +117,17 @@ def _find(
         return
     from . import units
     from .finding import device_of, finder_of, load_network
+    from .knows import doubts
+    from .predictor import predictor_of
 
     if len(missing) < work.units:
         desk.say(f"{work.units - len(missing):,} of {work.units:,} units were there: going on")
     model, tokenizer = load_network(named)
-    _vectors(form, keys, model, tokenizer, work, desk)
     device = device_of()
+    texts = (text for row in form.rows() for text in texts_of(row.example))
+    for doubt in doubts(predictor_of(model.to(device), tokenizer), tokenizer, texts, named.place):
+        desk.warn(doubt)
+    _vectors(form, keys, model, tokenizer, work, desk)
     workers = min(keys.workers or units.usual_workers(device), len(missing))
     left = min(len(missing) * UNIT, sentences)
     began = time.monotonic()
