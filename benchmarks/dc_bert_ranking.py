@@ -12,6 +12,7 @@ import argparse
 import dc_bert_cells as cells
 import dc_bert_data as data
 import dc_bert_table as table
+import kept_cells
 import machine
 import tested_cells
 
@@ -40,14 +41,17 @@ def run(options: argparse.Namespace) -> tuple[int, list[str]]:
     for cell in cells.plan(options):
         if cells.is_done(cell):
             continue
-        print(f"== {cell.name}", flush=True)
-        code = cells.run_cell(cell, options.threads)
+        code = cells.bring_back(cell.teacher, options.threads)
+        if not code:
+            print(f"== {cell.name}", flush=True)
+            code = cells.run_cell(cell, options.threads)
         if code in (130, 143):
             print("stopped; start it again to go on")
             return code, failed
         if not cells.is_done(cell):
             failed.append(f"{cell.name}: exit code {code}, see {cell.folder}")
         write(options)
+        kept_cells.keep(options)
     return 0, failed
 
 

@@ -80,7 +80,7 @@ class Cell(tested_cells.TestedCell):
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = tested_cells.parser_for(__doc__, "pretraining_distillation", list(TASKS))
+    parser = tested_cells.parser_for(__doc__, "pretraining_distillation", list(TASKS), keeps=False)
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument(

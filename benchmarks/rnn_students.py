@@ -43,7 +43,7 @@ class Cell(plain.Cell):
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES))
+    parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES), keeps=False)
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     return tested_cells.parsed(parser, arguments)

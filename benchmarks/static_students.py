@@ -55,7 +55,7 @@ class Cell(tested_cells.TestedCell):
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES))
+    parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES), keeps=False)
     return tested_cells.parsed(parser, arguments)
 
 

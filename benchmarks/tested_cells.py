@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import glue_cells
+import kept_cells
 from minilm import model_folder
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,9 +33,19 @@ class TestedCell(glue_cells.Cell):
 AnyCell = TypeVar("AnyCell", bound=TestedCell)
 
 
-def parser_for(doc: str | None, work: str, sets: Sequence[str]) -> argparse.ArgumentParser:
-    """The options that both have."""
+def parser_for(
+    doc: str | None, work: str, sets: Sequence[str], *, keeps: bool = True
+) -> argparse.ArgumentParser:
+    """The options that all have.
+
+    Args:
+        doc: What the benchmark does.
+        work: Name of its work folder, and of its kept cells.
+        sets: Those that can be chosen.
+        keeps: Whether figures and scores are all that its table reads of a cell.
+    """
     parser = argparse.ArgumentParser(description=doc)
+    parser.set_defaults(cells=work if keeps else None)
     parser.add_argument("--sets", nargs="+", choices=list(sets), default=list(sets))
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work" / work)
     parser.add_argument(
@@ -50,6 +61,7 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argp
     """With whole paths: runs have working folders of their own."""
     options = parser.parse_args(arguments)
     options.work, options.data = options.work.resolve(), options.data.resolve()
+    kept_cells.restore(options)
     return options
 
 
@@ -78,6 +90,15 @@ def run_cell(cell: TestedCell, threads: int | None) -> int:
     return glue_cells.run_and_wait(words, glue_cells.environment(threads))
 
 
+def bring_back(cell: TestedCell | glue_cells.Cell | None, threads: int | None) -> int:
+    """Trains a teacher again of which the figures alone were kept; the exit code."""
+    if not isinstance(cell, TestedCell) or kept_cells.network_is_there(cell.folder):
+        return 0
+    print(f"== {cell.name}: its network is not here", flush=True)
+    kept_cells.forget(cell.folder)
+    return run_cell(cell, threads)
+
+
 def run_missing(
     cells: Iterable[AnyCell], threads: int | None, after: Callable[[], object]
 ) -> tuple[int, list[str]]:
@@ -96,8 +117,10 @@ def run_missing(
         waits = isinstance(cell.teacher, TestedCell) and not is_done(cell.teacher)
         if is_done(cell) or waits:
             continue
-        print(f"== {cell.name}", flush=True)
-        code = run_cell(cell, threads)
+        code = bring_back(cell.teacher, threads)
+        if not code:
+            print(f"== {cell.name}", flush=True)
+            code = run_cell(cell, threads)
         if code in (130, 143):
             print("stopped; start it again to go on")
             return code, failed
@@ -118,7 +141,12 @@ def write_results(out: Path, name: str, results: dict[str, Any], text: str) -> s
 
 def run(cells: Iterable[AnyCell], options: argparse.Namespace, write: Callable[[], str]) -> int:
     """The whole benchmark: what is missing, then the table; 0 if every cell is finished."""
-    code, failed = run_missing(() if options.report_only else cells, options.threads, write)
+
+    def after() -> None:
+        write()
+        kept_cells.keep(options)
+
+    code, failed = run_missing(() if options.report_only else cells, options.threads, after)
     if code:
         return code
     text = write()

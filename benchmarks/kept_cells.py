@@ -1,0 +1,87 @@
+"""Finished cells beside the tables: figures and scores, not the networks, so that another machine goes on.
+
+``results/cells/BENCHMARK/SET--CELL.tar.xz`` holds what the tables read of a cell. A benchmark unpacks them
+into its work folder when it starts and packs what has become finished; a cell whose teacher's network is not
+there is preceded by the teacher, trained once more.
+"""
+
+import argparse
+import io
+import lzma
+import tarfile
+from pathlib import Path
+
+ONE_FILE = ".cell.json"  # of benchmarks that draw all they need of a cell together themselves
+READ = ("metrics.json", "predictions.tsv")
+
+
+def _place(options: argparse.Namespace) -> Path | None:
+    return options.out / "cells" / options.cells if options.cells else None
+
+
+def restore(options: argparse.Namespace) -> int:
+    """Unpacks what is not in the work folder; the number of files."""
+    written, place = 0, _place(options)
+    for packed in sorted(place.glob("*.tar.xz")) if place else ():
+        with tarfile.open(packed) as archive:
+            for member in archive:
+                if not (options.work / member.name).exists():
+                    archive.extract(member, options.work, filter="data")
+                    written += 1
+    return written
+
+
+def keep(options: argparse.Namespace) -> int:
+    """Packs the finished cells, the changed ones anew; the number of archives that were written."""
+    written, place = 0, _place(options)
+    for config in sorted(options.work.glob("*/*.json")) if place else ():
+        name = config.name.removesuffix(".json").removesuffix(".cell")
+        files = files_of(config.parent, name)
+        if not files:
+            continue
+        packed = _packed(options.work, files)
+        target = place / f"{config.parent.name}--{name}.tar.xz"
+        if not target.is_file() or target.read_bytes() != packed:
+            place.mkdir(parents=True, exist_ok=True)
+            fresh = target.with_suffix(".new")
+            fresh.write_bytes(packed)
+            fresh.replace(target)
+            written += 1
+    return written
+
+
+def files_of(folder: Path, name: str) -> list[Path]:
+    """What tables read of a cell; empty where it is not finished."""
+    whole = folder / f"{name}{ONE_FILE}"
+    if whole.is_file():
+        return [whole]
+    parts = [folder / name, folder / f"{name}-test"]
+    if not all((part / READ[0]).is_file() for part in parts):
+        return []
+    wanted = [*READ, *(f"*/{file}" for file in READ)]  # of a chain's links too
+    found = [file for part in parts for pattern in wanted for file in sorted(part.glob(pattern))]
+    record = folder / f"{name}.record.json"
+    return [*found, record] if record.is_file() else found
+
+
+def network_is_there(folder: Path) -> bool:
+    """Whether a cell's folder holds what others are taught by, or start from."""
+    return any((folder / name).is_dir() for name in ("teacher", "student"))
+
+
+def forget(folder: Path) -> None:
+    """Takes the figures of a cell away, so that it runs again."""
+    for file in files_of(folder.parent, folder.name):
+        file.unlink()
+
+
+def _packed(work: Path, files: list[Path]) -> bytes:
+    """The same bytes for the same files."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for file in files:
+            about = tarfile.TarInfo(file.relative_to(work).as_posix())
+            data = file.read_bytes()
+            about.size, about.mode = len(data), 0o644
+            archive.addfile(about, io.BytesIO(data))
+    return lzma.compress(stream.getvalue())
