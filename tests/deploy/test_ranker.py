@@ -11,8 +11,8 @@ import chatstill
 from chatstill.deploy import change, measure, nearest
 from chatstill.deploy.index import Index
 from chatstill.deploy.network import open_network
-from chatstill.deploy.relevance import Relevance, relevance_of
 from chatstill.deploy.ranker import Ranker
+from chatstill.deploy.relevance import Relevance, relevance_of
 from tests.deploy.serving import QUERIES, REPLIES, Quiet, build, by_pairs, named, plain, saved
 from tests.found import refused
 

@@ -2,13 +2,17 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from chatstill import cli
+from chatstill.deploy.ranker import Ranker
+from chatstill.errors import UserError
 from chatstill.run import run as pipeline
+from chatstill.tasks.predictions import read_predictions
 from tests.draws import reseeded
 from tests.found import refused
 
@@ -110,6 +114,60 @@ def test_the_first_phase_can_be_left_out(run):
     changes["distillation"]["vector_epochs"] = 0
     done = run(**{**LTD, "num_train_epochs": 1, **changes})
     assert "phase: vectors" not in done.text and "term hard" in done.text
+
+
+@pytest.fixture(scope="module")
+def of_vectors(shared, teacher_of, tmp_path_factory):
+    """A run of the first phase alone."""
+    folder = tmp_path_factory.mktemp("vectors")
+    values = world.values_for(shared / "data", folder / "out", teacher_of(), **LTD)
+    values |= {"num_train_epochs": 4, "distillation": {"task_epochs": 0}}
+    where = world.console()
+    pipeline.distill(world.loaded(values, folder), console=where)
+    return folder / "out", world.said(where)
+
+
+def test_the_second_phase_can_be_left_out_and_the_classifier_is_marked(of_vectors):
+    folder, said = of_vectors
+    assert "phase: task" not in said and "term hard" not in said
+    assert [phase["data"] for phase in told(folder)["training"]["phases"]] == ["texts"]
+    assert 0 < told(folder)["dev"]["metrics"]["loss"] < 1
+    assert told(folder / "student", "config.json")["chatstill"]["classifier"] == "untrained"
+
+
+def test_both_phases_cannot_be_left_out(run):
+    changes = {"distillation": {"task_epochs": 0, "vector_epochs": 0}}
+    with pytest.raises(UserError, match="no phase is left"):
+        run("check", **{**LTD, **changes})
+
+
+REPLIES = ["sure we can go", "never", "a red cat", "the box is fine"]
+
+
+def test_a_trained_student_is_indexed_and_ranks_as_it_predicts(made, tmp_path):
+    folder, _ = made
+    (tmp_path / "replies.txt").write_text("\n".join(REPLIES) + "\n", encoding="utf-8")
+    rows = "".join(f"where is the box\t{reply}\n" for reply in REPLIES)
+    (tmp_path / "rows.tsv").write_text(rows, encoding="utf-8")
+    index, out = str(tmp_path / "index"), str(tmp_path / "p.tsv")
+    assert cli.main(["index", str(folder), str(tmp_path / "replies.txt"), "--out", index]) == 0
+    assert cli.main(["predict", str(folder), str(tmp_path / "rows.tsv"), "--output", out]) == 0
+    scores = torch.tensor(read_predictions(Path(out), ["0", "1"]).scores)
+    wanted = scores.softmax(-1)[:, 1].tolist()
+    found = {one.reply: one.score for one in Ranker(folder, index).rank("where is the box")}
+    assert [found[reply] for reply in REPLIES] == pytest.approx(wanted, abs=5e-3)
+
+
+def test_a_student_of_vectors_alone_ranks_by_their_cosine(of_vectors, tmp_path, capsys):
+    folder, _ = of_vectors
+    (tmp_path / "replies.txt").write_text("\n".join(REPLIES) + "\n", encoding="utf-8")
+    index = str(tmp_path / "index")
+    assert cli.main(["index", str(folder), str(tmp_path / "replies.txt"), "--out", index]) == 0
+    capsys.readouterr()
+    assert cli.main(["rank", str(folder), index, "--query", "a red cat", "--top", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert "cosine" in err and "was not trained" in err
+    assert out.splitlines()[1].split("\t")[3] == "a red cat"
 
 
 @pytest.mark.parametrize(
