@@ -44,6 +44,7 @@ FORMS = {
         {"pooling": "max", "layers": 2},
         {"pooling": "attention", "hidden": 0},
         {"train_vectors": False},
+        {"train_vectors": "both"},
     ],
     "elmo": [
         {},
@@ -51,7 +52,12 @@ FORMS = {
         {"fine_tune": True, "pooling": "max", "layer_norm": True},
         {"boundaries": True, "hidden": 0},
     ],
-    "ltd": [{}, {"pooling": "max", "vector_width": 5}, {"pooling": "attention", "hidden": 0}],
+    "ltd": [
+        {},
+        {"pooling": "max", "vector_width": 5},
+        {"pooling": "attention", "hidden": 0},
+        {"train_vectors": "both"},
+    ],
     "dc-bert": [
         {},
         {"kind": "linear", "shared": True},
