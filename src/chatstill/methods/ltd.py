@@ -7,7 +7,7 @@ others the second.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,11 @@ from ._matches import Config as MatchesConfig
 from .base import Data, MethodConfig, Phase
 from .matches import Matches
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 VECTORS, TASK = "vectors", "task"
+PRETRAINED = "pretrained"
 
 
 class Config(MatchesConfig):
@@ -30,6 +34,8 @@ class Config(MatchesConfig):
         vector_rate: Its learning rate; left out: the run's.
         task_epochs: Passes over the task's rows in the second phase; left out: ``num_train_epochs``. 0 leaves
             it out: the student has vectors then, and a classifier of no training.
+        vectors_of: Whose vectors the first phase is taught by: the ``teacher``'s, or those of the
+            ``pretrained`` network of ``pretrained_architectures``.
         keep_vector_term: Whether the terms of ``vector`` count in the second phase too.
     """
 
@@ -37,14 +43,22 @@ class Config(MatchesConfig):
     vector_epochs: float | None = Field(default=None, ge=0, le=100_000, allow_inf_nan=False)
     vector_rate: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     task_epochs: float | None = Field(default=None, ge=0, le=100_000, allow_inf_nan=False)
+    vectors_of: Literal["teacher", "pretrained"] = "teacher"
     keep_vector_term: bool = False
 
-    later: ClassVar[tuple[str, ...]] = (*MatchesConfig.later, "task_epochs")
+    later: ClassVar[tuple[str, ...]] = (*MatchesConfig.later, "task_epochs", "vectors_of")
 
     @model_validator(mode="after")
     def _a_phase_is_left(self) -> Self:
         if self.vector_epochs == 0 == self.task_epochs:
             raise ValueError("'vector_epochs' and 'task_epochs' are both 0: no phase is left")
+        if self.vectors_of == PRETRAINED and self.vector_epochs == 0:
+            raise ValueError("'vectors_of' has no effect: 'vector_epochs' is 0")
+        if self.vectors_of == PRETRAINED and self.keep_vector_term:
+            raise ValueError(
+                "'keep_vector_term' would go on with other vectors, the teacher's: leave it out, or "
+                "'vectors_of'"
+            )
         return self
 
 
@@ -63,6 +77,15 @@ class Ltd(Matches):
         assert isinstance(config, LtdConfig)
         kinds: list[Data] = [config.vector_data] if config.vector_epochs != 0 else []
         return (*kinds, "train") if config.task_epochs != 0 else tuple(kinds)
+
+    @classmethod
+    def pretrained_by(cls, config: MethodConfig) -> str:
+        assert isinstance(config, LtdConfig)
+        return f"{cls.block}.vectors_of" if config.vectors_of == PRETRAINED else ""
+
+    def teacher_of(self, phase: Phase) -> PreTrainedModel | None:
+        by_it = self.config.vectors_of == PRETRAINED and phase.name == VECTORS
+        return self.run.pretrained if by_it else self.teacher
 
     @property
     def trains_outputs(self) -> bool:
