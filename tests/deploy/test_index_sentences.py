@@ -142,6 +142,10 @@ def test_a_label_is_refused_where_no_label_is_scored(by_cosine, model_of, tmp_pa
     built = build(by_cosine, tmp_path / "index")
     with refused("rank.no-labels", "cosine"):
         Ranker(by_cosine, built.index, label="0")
+    with refused("rank.no-labels"):
+        told = Quiet(label="0").desk
+        change.build(by_cosine, plain(["no"]), tmp_path / "new", change.Form(), told)
+    assert not (tmp_path / "new").exists()
     pairs = build(model_of("ltd"), tmp_path / "pairs")
     first = Ranker(model_of("ltd"), pairs.index, label="0").rank(QUERIES[0], 1)[0]
     assert first.reply == Ranker(model_of("ltd"), pairs.index).rank(QUERIES[0], 99)[-1].reply

@@ -70,10 +70,12 @@ def build(
 
     Raises:
         UserError: the folder holds something else, or a complete index of something else and not ``fresh``;
-            the disk is too small; the network does not allow the form.
+            the disk is too small; the network does not allow the form, or has no such label.
     """
     require_ours(folder)
     held = served.held(form.hold, form.pool)
+    if desk.label is not None:
+        served.relevance(desk.label)  # a wrong one is told before anything is encoded
     if form.first_stage is not None:
         require_library()
     empty = Manifest(
