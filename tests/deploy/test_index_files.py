@@ -60,7 +60,7 @@ def test_bytes_are_said_first_and_are_the_bytes_of_the_numbers(model, tmp_path):
     first = built.told.lines[0]
     assert (
         first.startswith(f"10 replies, {tokens} tokens: ")
-        and f"{size / 1e3:.0f} kB in all" in first
+        and f"{size:,} bytes in all" in first
     )
     shard = built.index.shards[0]
     names = ("keys", "values", "cls", "vector")
