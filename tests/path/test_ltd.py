@@ -138,6 +138,13 @@ def test_the_second_phase_can_be_left_out_and_the_classifier_is_marked(of_vector
     assert told(folder / "student", "config.json")["chatstill"]["classifier"] == "untrained"
 
 
+def test_answers_of_a_classifier_that_nobody_taught_are_warned_of(of_vectors, tmp_path, capsys):
+    rows, out = tmp_path / "rows.tsv", str(tmp_path / "p.tsv")
+    rows.write_text("where is the box\tsure\n", encoding="utf-8")
+    assert cli.main(["predict", str(of_vectors[0]), str(rows), "--output", out]) == 0
+    assert "its answers say nothing" in capsys.readouterr().out
+
+
 def test_both_phases_cannot_be_left_out(run):
     changes = {"distillation": {"task_epochs": 0, "vector_epochs": 0}}
     with pytest.raises(UserError, match="no phase is left"):
