@@ -83,7 +83,8 @@ def measure(network: Path, form: Form, file: Path, folder: Path) -> dict[str, An
 
     from chatstill.deploy import change
     from chatstill.deploy.index import Index
-    from chatstill.deploy.network import open_network, relevance_of
+    from chatstill.deploy.network import open_network
+    from chatstill.deploy.relevance import relevance_of
     from chatstill.deploy.reply_file import Reply, ReplyFile
     from chatstill.deploy.scorer import Scorer
 

@@ -3,7 +3,7 @@
 import pytest
 
 from chatstill import cli
-from tests.deploy.serving import REPLIES, saved
+from tests.deploy.serving import REPLIES, saved, saved_sentences
 from tests.pages import fences
 
 
@@ -147,4 +147,17 @@ def test_an_empty_query_and_a_classifier_of_another_kind(model, files, capsys, t
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     code, _, err = run(capsys, "index", str(folder), "faq.tsv", "--out", "idx2")
-    assert code == 2 and "is a bert, and an index needs a dc-bert" in err
+    assert code == 2 and "is a bert, which does not encode a reply by itself" in err
+    assert "an index takes a bilstm, dc-bert, elmo, ltd or static" in err
+
+
+def test_a_network_of_one_text_says_that_it_ranks_by_cosine(files, capsys, tmp_path_factory):
+    folder = str(saved_sentences(tmp_path_factory.mktemp("ltd") / "one", texts=1))
+    code, out, _ = run(capsys, "index", folder, "replies.txt", "--out", "idx", "--dtype", "int8")
+    assert code == 0 and "11 bytes a reply, 110 bytes in all (vectors, int8)" in out
+    assert "index: idx (10 replies; vectors, int8" in out
+    code, out, err = run(capsys, "rank", folder, "idx", "--query", "why", "--top", "1")
+    assert code == 0 and out.splitlines()[1].split("\t")[3] == "why"
+    assert "score: the cosine of the sentence vectors" in err
+    code, _, err = run(capsys, "rank", folder, "idx", "--query", "why", "--label", "0")
+    assert code == 2 and "--label: " in err and "cosine" in err

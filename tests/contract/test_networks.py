@@ -44,6 +44,7 @@ FORMS = {
         {"pooling": "max", "layers": 2},
         {"pooling": "attention", "hidden": 0},
         {"train_vectors": False},
+        {"train_vectors": "both"},
     ],
     "elmo": [
         {},
@@ -51,7 +52,12 @@ FORMS = {
         {"fine_tune": True, "pooling": "max", "layer_norm": True},
         {"boundaries": True, "hidden": 0},
     ],
-    "ltd": [{}, {"pooling": "max", "vector_width": 5}, {"pooling": "attention", "hidden": 0}],
+    "ltd": [
+        {},
+        {"pooling": "max", "vector_width": 5},
+        {"pooling": "attention", "hidden": 0},
+        {"train_vectors": "both"},
+    ],
     "dc-bert": [
         {},
         {"kind": "linear", "shared": True},
@@ -206,6 +212,22 @@ def test_what_it_gives_is_what_it_says(case, tokenizer):
         assert found.vector.shape == (len(rows["input_ids"]), model.config.hidden_size)
     nothing = read_features(model, rows, Needs())
     assert nothing.logits is None and nothing.vector is None
+
+
+def test_the_two_halves_of_a_pass_are_the_pass_itself(case, tokenizer):
+    """Of a network that classifies by vectors of the texts alone; it can be indexed then."""
+    model, pairs = case
+    if not hasattr(model, "text_vectors"):
+        pytest.skip("one vector of each text by itself is not all that it reads")
+    sides = [list(side) for side in zip(*PAIRS, strict=True)] if pairs else [TEXTS]
+    rows = [tokenizer(side, padding=True, return_tensors="pt") for side in sides]
+    with torch.no_grad():
+        vectors = [model.text_vectors(row["input_ids"], row["attention_mask"]) for row in rows]
+        logits = model(**rows_of(tokenizer, pairs)).logits
+        torch.testing.assert_close(model.logits_of(vectors), logits, atol=1e-5, rtol=1e-5)
+        for row, vector in zip(rows, vectors, strict=True):
+            given = read_features(model, row, Needs(vector=True)).vector
+            torch.testing.assert_close(given, vector, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""A small DC-BERT in its folder, replies, and an index of them."""
+"""Small networks that serve in their folders, replies, and an index of them."""
 
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 
 from chatstill.deploy import change
@@ -10,7 +11,14 @@ from chatstill.deploy.index import Index
 from chatstill.deploy.network import open_network
 from chatstill.deploy.ranker import Ranker
 from chatstill.deploy.reply_file import Reply, ReplyFile
+from chatstill.models.custom import register_networks
+from chatstill.models.load import new_classifier
+from chatstill.models.networks import network
+from chatstill.models.save import save_student
+from chatstill.text.byte_tokenizer import ByteTokenizer
+from chatstill.text.word_tokenizer import SPECIAL, WordTokenizer
 from tests.dc_bert_by_hand import dc_bert, jittered
+from tests.elmo_by_hand import write_elmo
 
 QUERIES = ["where is the red box", "sure", "can we go home now ask me why you sing"]
 REPLIES = [
@@ -34,6 +42,34 @@ def saved(folder, kind="transformer", **options):
     made.model.config.id2label = dict(enumerate(["0", "1"][: made.model.config.num_labels]))
     made.model.save_pretrained(folder)
     made.tokenizer.save_pretrained(folder)
+    return folder
+
+
+SIZES = {
+    "static": {"width": 8, "hidden": 6, "pooling": "weighted"},
+    "bilstm": {"width": 6, "units": 4, "hidden": 6},
+    "ltd": {"width": 6, "units": 4, "hidden": 6, "vector_width": 7},
+    "elmo": {"hidden": 6},
+}
+
+
+def saved_sentences(folder, kind="ltd", texts=2, outputs=2, extras=None, **keys):
+    """The folder of a network with sentence vectors, of random weights."""
+    register_networks()
+    ours = network(kind)
+    tokenizer = ByteTokenizer(segmenter="words")
+    if not ours.reads_bytes:
+        words = sorted({word for text in (*QUERIES, *REPLIES) for word in text.split()} - {"you"})
+        tokenizer = WordTokenizer(words=[*SPECIAL, *words], segmenter="words")
+    if ours.starts_from_files:
+        keys["folder"] = str(write_elmo(folder.with_name(f"{folder.name}-elmo")))
+    block = ours.Block(**{**SIZES[kind], **keys})
+    config = ours.build_config(block, tokenizer, pairs=texts == 2)
+    config.num_labels = outputs
+    model = jittered(new_classifier(config, seed=1), seed=5)
+    if kind == "ltd":
+        model.weigh(np.linspace(1, 4, len(tokenizer)))
+    save_student(model, tokenizer, folder, ["0", "1"][:outputs], extras=extras)
     return folder
 
 

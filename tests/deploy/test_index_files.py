@@ -58,10 +58,7 @@ def test_bytes_are_said_first_and_are_the_bytes_of_the_numbers(model, tmp_path):
     tokens = sum(min(len(text.split()), 9) + 2 for text in REPLIES)
     size = 2 * 16 * (2 * tokens + 2 * len(REPLIES))  # keys and values; [CLS] row and [CLS] vector
     first = built.told.lines[0]
-    assert (
-        first.startswith(f"10 replies, {tokens} tokens: ")
-        and f"{size / 1e3:.0f} kB in all" in first
-    )
+    assert first.startswith(f"10 replies, {tokens} tokens: ") and f"{size:,} bytes in all" in first
     shard = built.index.shards[0]
     names = ("keys", "values", "cls", "vector")
     assert sum(shard.tensors[name].nbytes for name in names) == size

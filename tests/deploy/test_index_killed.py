@@ -10,7 +10,16 @@ from chatstill.deploy import change
 from chatstill.deploy.index import Index
 from chatstill.deploy.network import open_network
 from chatstill.errors import UserError
-from tests.deploy.serving import QUERIES, REPLIES, Quiet, content, margins, plain, saved
+from tests.deploy.serving import (
+    QUERIES,
+    REPLIES,
+    Quiet,
+    content,
+    margins,
+    plain,
+    saved,
+    saved_sentences,
+)
 from tests.found import codes
 
 # What a writer asks of the system; a process that is killed is killed before one of these.
@@ -18,14 +27,16 @@ CALLS = ("open", "replace", "rename", "fsync", "unlink", "mkdir", "write", "clos
 MOMENTS = 30
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return open_network(saved(tmp_path_factory.mktemp("model")))
+@pytest.fixture(scope="module", params=["keys", pytest.param("vectors", marks=pytest.mark.slow)])
+def model(request, tmp_path_factory):
+    make = {"keys": saved, "vectors": saved_sentences}[request.param]
+    return open_network(make(tmp_path_factory.mktemp("model") / "one"))
 
 
 @pytest.fixture(autouse=True)
-def shards(monkeypatch):
-    monkeypatch.setattr("chatstill.deploy.build.SHARD_BYTES", 1500)
+def shards(model, monkeypatch):
+    size = 1500 if model.model.config.model_type == "dc-bert" else 40
+    monkeypatch.setattr("chatstill.deploy.build.SHARD_BYTES", size)
 
 
 def in_a_process(work, dies_at):

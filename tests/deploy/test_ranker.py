@@ -10,8 +10,9 @@ import torch
 import chatstill
 from chatstill.deploy import change, measure, nearest
 from chatstill.deploy.index import Index
-from chatstill.deploy.network import Relevance, open_network, relevance_of
+from chatstill.deploy.network import open_network
 from chatstill.deploy.ranker import Ranker
+from chatstill.deploy.relevance import Relevance, relevance_of
 from tests.deploy.serving import QUERIES, REPLIES, Quiet, build, by_pairs, named, plain, saved
 from tests.found import refused
 

@@ -193,6 +193,50 @@ def test_fixed_vectors_get_no_gradient_and_give_the_same_answers(tokenizer):
         assert model.bilstm.lstm.ahead[0].weight_hh_l0.grad is not None
 
 
+def test_of_both_channels_the_fixed_one_gets_no_gradient_and_both_are_read(tokenizer):
+    """Kim 2014: the same vectors twice, gradients through one of them alone."""
+    block, model = built(tokenizer, train_vectors="both")
+    lines = network("bilstm").fill(model, block, Start(tokenizer, None, None, None, 1))
+    assert "takes 0.0 MB more" in lines[-1]
+    encoder, rows = model.bilstm, tokenizer("where is", "sure", return_tensors="pt")
+    assert torch.equal(encoder.fixed, encoder.words.weight) and encoder.fixed[3:].any()
+    assert "bilstm.fixed" not in dict(model.named_parameters())
+    before, logits = encoder.fixed.clone(), model(**rows).logits
+    logits.sum().backward()
+    assert encoder.words.weight.grad.any() and encoder.fixed.grad is None
+    with torch.no_grad():
+        encoder.words.weight -= encoder.words.weight.grad  # a step
+        assert torch.equal(encoder.fixed, before)
+        moved = model(**rows).logits
+        encoder.fixed += 1
+        assert not torch.allclose(moved, logits) and not torch.allclose(model(**rows).logits, moved)
+
+
+def test_both_channels_by_hand_and_equal_ones_are_one_with_summed_weights(tokenizer):
+    _, model = built(tokenizer, pairs=False, train_vectors="both")
+    _, plain = built(tokenizer, pairs=False)
+    weights = {name: value for name, value in model.state_dict().items() if "fixed" not in name}
+    for name in weights:
+        if "weight_ih" in name:  # reads [trained, fixed]
+            weights[name] = weights[name][:, :4] + weights[name][:, 4:]
+    plain.load_state_dict(weights)
+    rows = tokenizer(["where is the box", "sure"], padding=True, return_tensors="pt")
+    torch.testing.assert_close(model(**rows).logits, plain(**rows).logits)
+    assert not torch.equal(
+        model.bilstm.lstm.ahead[0].weight_ih_l0[:, :4], weights["bilstm.lstm.ahead.0.weight_ih_l0"]
+    )
+
+
+def test_vectors_of_a_file_are_those_of_both_channels(tokenizer, tmp_path):
+    file = tmp_path / "glove.txt"
+    file.write_text("where 1 2 3 4\n", encoding="utf-8")
+    block, model = built(tokenizer, vectors=str(file), train_vectors="both")
+    network("bilstm").fill(model, block, Start(tokenizer, None, None, None, 1))
+    place = tokenizer.get_vocab()["where"]
+    assert model.bilstm.fixed[place].tolist() == [1, 2, 3, 4]
+    assert torch.equal(model.bilstm.fixed, model.bilstm.words.weight)
+
+
 def test_vectors_of_a_file_have_the_words_width_not_the_texts(tokenizer, tmp_path):
     file = tmp_path / "glove.txt"
     file.write_text("where 1 2 3 4\nother 9 9 9 9\n", encoding="utf-8")

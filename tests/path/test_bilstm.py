@@ -119,16 +119,32 @@ def test_vectors_of_the_teacher_stay_where_they_are_fixed(run):
     assert not torch.equal(*recurrent)
 
 
+def test_of_two_channels_one_stays_and_the_other_is_trained(run):
+    tables = []
+    for name, changes in (("one", {"max_steps": 1}), ("more", {"max_steps": 9})):
+        values = {**BILSTM, **changes, "num_train_epochs": None}
+        done = run(**{**values, **network(vectors="teacher", train_vectors="both")}, name=name)
+        assert "a copy of them stays as it is" in done.text
+        tables.append(load_file(done.folder / "student" / "model.safetensors"))
+    assert torch.equal(*(table["bilstm.fixed"] for table in tables))
+    assert not torch.equal(*(table["bilstm.words.weight"] for table in tables))
+    words, fixed = (tables[0][f"bilstm.{name}"] for name in ("words.weight", "fixed"))
+    assert words.shape == fixed.shape and not torch.equal(words, fixed)
+    torch.testing.assert_close(words, fixed, atol=0.2, rtol=0)  # one step from it
+
+
 def test_terms_of_layers_are_refused_by_name(run):
     terms = {"terms": {"states": {"feature": "hidden_states", "loss": "mse", "weight": 1}}}
     with refused("terms.not-given", "student", "hidden_states"):
         run("check", **{**BILSTM, "distillation": terms})
 
 
-@pytest.mark.parametrize("fixed", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, tmp_path, fixed):
+@pytest.mark.parametrize(
+    "train", [True, *(pytest.param(o, marks=pytest.mark.slow) for o in (False, "both"))]
+)
+def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, tmp_path, train):
     changes = {**BILSTM, "num_train_epochs": 3, "save_steps": 3}
-    changes |= network(layers=2, train_vectors=not fixed)
+    changes |= network(layers=2, train_vectors=train)
     run = Broken(shared, teacher_of(), tmp_path, changes)
     run.kill_again_and_again("again", random.Random(reseeded(2)), times=3, least=1)
 
@@ -142,9 +158,11 @@ EXACT = {
 }
 
 
-@pytest.mark.parametrize("fixed", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_two_processes_make_the_student_of_one(shared, teacher_of, tmp_path, fixed):
-    exact = {**EXACT, **network(dropout=0.0, layers=2, train_vectors=not fixed)}
+@pytest.mark.parametrize(
+    "train", [True, *(pytest.param(o, marks=pytest.mark.slow) for o in (False, "both"))]
+)
+def test_two_processes_make_the_student_of_one(shared, teacher_of, tmp_path, train):
+    exact = {**EXACT, **network(dropout=0.0, layers=2, train_vectors=train)}
     two_processes_equal_one(shared, teacher_of(), tmp_path, exact)
 
 

@@ -2,13 +2,20 @@
 
 import json
 import random
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+import transformers as tf
+from safetensors.torch import load_file, save_file
 
 from chatstill import cli
+from chatstill.deploy.network import open_network
+from chatstill.deploy.ranker import Ranker
+from chatstill.errors import UserError
 from chatstill.run import run as pipeline
+from chatstill.tasks.predictions import read_predictions
 from tests.draws import reseeded
 from tests.found import refused
 from tests.longer import longer
@@ -113,6 +120,179 @@ def test_the_first_phase_can_be_left_out(run):
     changes["distillation"]["vector_epochs"] = 0
     done = run(**{**LTD, "num_train_epochs": 1, **changes})
     assert "phase: vectors" not in done.text and "term hard" in done.text
+
+
+@pytest.fixture(scope="module")
+def of_vectors(shared, teacher_of, tmp_path_factory):
+    """A run of the first phase alone."""
+    folder = tmp_path_factory.mktemp("vectors")
+    values = world.values_for(shared / "data", folder / "out", teacher_of(), **LTD)
+    values |= {"num_train_epochs": 4, "distillation": {"task_epochs": 0}}
+    where = world.console()
+    pipeline.distill(world.loaded(values, folder), console=where)
+    return folder / "out", world.said(where)
+
+
+def test_the_second_phase_can_be_left_out_and_the_classifier_is_marked(of_vectors):
+    folder, said = of_vectors
+    assert "phase: task" not in said and "term hard" not in said
+    assert [phase["data"] for phase in told(folder)["training"]["phases"]] == ["texts"]
+    assert 0 < told(folder)["dev"]["metrics"]["loss"] < 1
+    assert told(folder / "student", "config.json")["chatstill"]["classifier"] == "untrained"
+
+
+def test_answers_of_a_classifier_that_nobody_taught_are_warned_of(of_vectors, tmp_path, capsys):
+    rows, out = tmp_path / "rows.tsv", str(tmp_path / "p.tsv")
+    rows.write_text("where is the box\tsure\n", encoding="utf-8")
+    assert cli.main(["predict", str(of_vectors[0]), str(rows), "--output", out]) == 0
+    assert "its answers say nothing" in capsys.readouterr().out
+
+
+def test_both_phases_cannot_be_left_out(run):
+    changes = {"distillation": {"task_epochs": 0, "vector_epochs": 0}}
+    with pytest.raises(UserError, match="no phase is left"):
+        run("check", **{**LTD, **changes})
+
+
+# -- vectors of the pre-trained network ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pretrained(shared, tmp_path_factory):
+    """Another network of the teacher's shape and tokenizer, without a classifier."""
+    folder = world.build_network(tmp_path_factory.mktemp("pretrained") / "one", seed=7)
+    body = tf.AutoModel.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    body.save_pretrained(folder)
+    return folder
+
+
+SHORT = {"num_train_epochs": None, "max_steps": 2}
+
+
+def taught_by(folder, **changes):
+    knobs = {"vectors_of": "pretrained", **changes}
+    named = {"pretrained_architectures": {"model_name_or_path": str(folder)}} if folder else {}
+    return {**LTD, **SHORT, **named, "distillation": knobs}
+
+
+def losses(run_folder):
+    return [phase["best"] for phase in told(run_folder)["training"]["phases"]]
+
+
+@pytest.mark.slow
+def test_the_pretrained_network_teaches_the_first_phase_and_the_teacher_the_second(
+    run, teacher_of, pretrained
+):
+    usual = run(**{**LTD, **SHORT}, name="usual").folder
+    same = run(**taught_by(teacher_of()), name="same").folder
+    by_it = run(**taught_by(pretrained), name="by-it")
+    assert f"distillation.vectors_of: {pretrained}" in by_it.text
+    weights = [world.weights_of(one / "student") for one in (usual, same, by_it.folder)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not torch.equal(weights[0]["bilstm.map.weight"], weights[2]["bilstm.map.weight"])
+    assert losses(usual) == losses(same) and losses(by_it.folder)[0] != losses(usual)[0]
+
+
+def test_the_loss_on_dev_is_the_distance_to_its_vectors(run, shared, pretrained):
+    """By hand, of a student of vectors alone: 1 - cos, a mean over the distinct dev texts."""
+    changes = taught_by(pretrained, task_epochs=0)
+    changes["distillation"]["terms"] = {"vector": {"pooling": "mean"}}
+    done = run(**changes)
+    lines = (shared / "data" / "chat" / "dev.data.txt").read_text("utf-8").splitlines()
+    texts = sorted({text for line in lines for text in line.split("\t")[:2]})
+    teacher = tf.AutoModel.from_pretrained(pretrained).eval()
+    pieces = tf.AutoTokenizer.from_pretrained(pretrained)
+    student = open_network(done.folder)
+    total = 0.0
+    for text in texts:
+        row = pieces(text, return_tensors="pt")
+        with torch.no_grad():
+            aim = teacher(**row).last_hidden_state.mean(1)
+        total += 1 - float(torch.cosine_similarity(student.encode_query(text).vector, aim))
+    assert told(done.folder)["dev"]["metrics"]["loss"] == pytest.approx(
+        total / len(texts), abs=1e-4
+    )
+
+
+@pytest.mark.slow
+def test_it_is_stored_as_it_is_live(shared, teacher_of, pretrained, tmp_path):
+    exact = {**taught_by(pretrained), **EXACT, "max_steps": -1}
+    stored_teacher_equals_live(shared, teacher_of(), tmp_path, exact)
+
+
+def test_a_network_that_reads_other_rows_is_refused_and_two_runs_are_named(run, tmp_path):
+    other = world.build_network(tmp_path / "other", "electra")
+    tokenizer = world.tokenizer_of("roberta")
+    narrow = tmp_path / "narrow"
+    config = tf.BertConfig(
+        vocab_size=len(tokenizer), hidden_size=8, num_attention_heads=2, num_hidden_layers=1
+    )
+    tf.BertModel(config).save_pretrained(narrow)
+    tokenizer.save_pretrained(narrow)
+    with refused("second-teacher.of-another-kind", "tokenizer", "8 wide", "16", "vector_epochs"):
+        run("check", **taught_by(narrow))
+    assert run("check", **taught_by(other)).text  # its tokens and its width are the teacher's
+    with refused("second-teacher.missing"):
+        run("check", **taught_by(None))
+
+
+def test_a_second_run_goes_on_from_a_students_folder(run, of_vectors):
+    """What the method's file says of sizes does not count beside weights."""
+    student = {"model_name_or_path": str(of_vectors[0] / "student")}
+    changes = {**LTD, **SHORT, "student_architectures": student}
+    changes["distillation"] = {"vector_epochs": 0, "terms": {"vector": {"weight": 0}}}
+    done = run(**changes)
+    config = told(done.folder / "student", "config.json")
+    assert config["vector_size"] == 16 and "classifier" not in config.get("chatstill", {})
+    with refused("network.block-beside-weights"):
+        run("check", **{**changes, "student_architectures": {**student, "network": SIZES}})
+
+
+def test_a_network_that_is_not_whole_teaches_nothing(run, pretrained, tmp_path):
+    folder = shutil.copytree(pretrained, tmp_path / "parts")
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop("encoder.layer.3.output.dense.weight")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with refused("second-teacher.parts", "encoder.layer.3.output.dense.weight"):
+        run("check", **taught_by(folder))
+
+
+@pytest.mark.parametrize("knob", [{"vector_epochs": 0}, {"keep_vector_term": True}])
+def test_keys_that_do_not_go_with_it_are_refused(run, pretrained, knob):
+    with pytest.raises(UserError, match="vectors_of"):
+        run("check", **taught_by(pretrained, **knob))
+
+
+# -- in an index --------------------------------------------------------------------------------------
+
+REPLIES = ["sure we can go", "never", "a red cat", "the box is fine"]
+
+
+def test_a_trained_student_is_indexed_and_ranks_as_it_predicts(made, tmp_path):
+    folder, _ = made
+    (tmp_path / "replies.txt").write_text("\n".join(REPLIES) + "\n", encoding="utf-8")
+    rows = "".join(f"where is the box\t{reply}\n" for reply in REPLIES)
+    (tmp_path / "rows.tsv").write_text(rows, encoding="utf-8")
+    index, out = str(tmp_path / "index"), str(tmp_path / "p.tsv")
+    assert cli.main(["index", str(folder), str(tmp_path / "replies.txt"), "--out", index]) == 0
+    assert cli.main(["predict", str(folder), str(tmp_path / "rows.tsv"), "--output", out]) == 0
+    scores = torch.tensor(read_predictions(Path(out), ["0", "1"]).scores)
+    wanted = scores.softmax(-1)[:, 1].tolist()
+    found = {one.reply: one.score for one in Ranker(folder, index).rank("where is the box")}
+    assert [found[reply] for reply in REPLIES] == pytest.approx(wanted, abs=5e-3)
+
+
+def test_a_student_of_vectors_alone_ranks_by_their_cosine(of_vectors, tmp_path, capsys):
+    folder, _ = of_vectors
+    (tmp_path / "replies.txt").write_text("\n".join(REPLIES) + "\n", encoding="utf-8")
+    index = str(tmp_path / "index")
+    assert cli.main(["index", str(folder), str(tmp_path / "replies.txt"), "--out", index]) == 0
+    capsys.readouterr()
+    assert cli.main(["rank", str(folder), index, "--query", "a red cat", "--top", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert "cosine" in err and "was not trained" in err
+    assert out.splitlines()[1].split("\t")[3] == "a red cat"
 
 
 @pytest.mark.parametrize(

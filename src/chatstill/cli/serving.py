@@ -1,4 +1,4 @@
-"""The verbs of a DC-BERT that serves: ``index`` keeps replies encoded, ``rank`` ranks them for queries."""
+"""The verbs of a network that serves: ``index`` keeps replies encoded, ``rank`` ranks them for queries."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

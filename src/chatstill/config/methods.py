@@ -219,6 +219,8 @@ def lay_under(
     for key, value in values.items():
         if key in overridden_by and source.has((*path, overridden_by[key])):
             continue
+        if key == "network" and source.get((*path, "model_name_or_path")):
+            continue  # weights bring their own sizes and words
         if isinstance(value, dict) and source.has((*path, key)):
             lay_under(source, (*path, key), value, place, overridden_by)
         elif not source.has((*path, key)) and isinstance(source.get(path), dict):

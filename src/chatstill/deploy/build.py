@@ -25,11 +25,12 @@ from .held import VERSION, Column, Held, Kept
 from .index import NAME, ROWS, TEXT, TOKENS, Index, batch_end
 from .manifest import ColumnEntry, FileEntry, Manifest, Nearest, write_manifest
 from .nearest import write_graph
-from .network import Served
 from .numbers import Dtype, bytes_per_row, packed
+from .served import Served
 from .tensor_file import is_whole, pack_texts, write_tensors
 
 SHARD_BYTES = 128 << 20
+FEW_BYTES = 10_000  # are said one by one
 ENCODE_TOKENS, ENCODE_ROWS = 1 << 12, 256
 Arrays = dict[str, Tensor]
 AnyColumn = Column | ColumnEntry
@@ -61,14 +62,13 @@ class Encoding(Source):
 
     def __init__(self, served: Served, held: Held, dtype: Dtype, texts: Sequence[str]) -> None:
         self.served, self.held, self.dtype, self.texts = served, held, dtype, texts
-        most = int(served.model.config.max_reply_length)
-        counts = [
+        self.counts = [
             count
             for start in range(0, len(texts), 4096)
             for count in served.reply_tokens(texts[start : start + 4096])
         ]
-        self.full = np.minimum(counts, most).astype(np.int64) + 2
-        self.cut = int((np.asarray(counts) > most).sum())
+        read = np.minimum(np.array(self.counts, np.int64), served.longest_reply)
+        self.full = read + served.special
         self.tokens = np.array([held.tokens(int(count)) for count in self.full], np.int64)
 
     def text(self, row: int) -> str:
@@ -131,9 +131,13 @@ class Size(NamedTuple):
 
     @property
     def said(self) -> str:
-        """``1,000 replies, 12,345 tokens: 61 kB a reply, 61.0 MB in all``."""
-        each = byte_size(self.size / max(self.rows, 1))
-        return f"{self.rows:,} replies, {self.tokens:,} tokens: {each} a reply, {byte_size(self.size)} in all"
+        """``1,000 replies, 12,345 tokens: 61 kB a reply, 61.0 MB in all``, few bytes as such."""
+        each, whole = _said(self.size / max(self.rows, 1)), _said(self.size)
+        return f"{self.rows:,} replies, {self.tokens:,} tokens: {each} a reply, {whole} in all"
+
+
+def _said(size: float) -> str:
+    return f"{size:,.0f} bytes" if size < FEW_BYTES else byte_size(size)
 
 
 def size_of(tokens: np.ndarray, columns: Sequence[AnyColumn], dtype: Dtype) -> Size:

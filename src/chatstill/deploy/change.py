@@ -15,14 +15,15 @@ from ..figures import counted
 from .build import Encoding, Moving, Writer, clear, size_of
 from .entries import new_replies, numbers_of
 from .folder import FILE, require_index, require_ours
-from .held import Held, Hold, held_by
+from .held import Held, Hold
 from .index import Index
 from .manifest import ColumnEntry, Manifest, Nearest, read_manifest, writing_to
 from .measure import effect_of_form, first_stage_recall, sample_queries
 from .nearest import LOWEST_RECALL, require_library
-from .network import Relevance, Served, relevance_of
 from .numbers import Dtype
+from .relevance import Relevance
 from .reply_file import Reply, ReplyFile
+from .served import Served
 
 Tell = Callable[[str], None]
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
@@ -69,10 +70,12 @@ def build(
 
     Raises:
         UserError: the folder holds something else, or a complete index of something else and not ``fresh``;
-            the disk is too small; the network does not allow the form.
+            the disk is too small; the network does not allow the form, or has no such label.
     """
     require_ours(folder)
-    held = held_by(served.model, form.hold, form.pool)
+    held = served.held(form.hold, form.pool)
+    if desk.label is not None:
+        served.relevance(desk.label)  # a wrong one is told before anything is encoded
     if form.first_stage is not None:
         require_library()
     empty = Manifest(
@@ -122,7 +125,7 @@ def add(served: Served, file: ReplyFile, folder: Path, desk: Desk) -> Manifest:
         if again := len({reply.text for reply in new} & known.keys()):
             what = counted(again, "reply is stored", "replies are stored")
             desk.tell(f"{what} already, under another id, and not encoded again")
-        held = held_by(served.model, index.manifest.held, index.manifest.pool)
+        held = served.held(index.manifest.held, index.manifest.pool)
         writer = Writer(folder, index.manifest, {"add": _digest(new)})
         writer.begin()
         _add_rows(writer, served, held, new, known, desk)
@@ -194,13 +197,8 @@ def _add_rows(
     texts = [text for text in dict.fromkeys(reply.text for reply in replies) if text not in known]
     source = Encoding(served, held, manifest.dtype, texts)
     desk.tell(f"{size_of(source.tokens, held.columns, manifest.dtype).said} ({manifest.form})")
-    if source.cut:
-        most = served.model.config.max_reply_length
-        message = (
-            f"{source.cut:,} of {len(texts):,} replies are longer than {most} tokens: they are cut"
-        )
-        hint = "A network trained with a larger max_reply_length reads more of them."
-        desk.warn(Problem("", message, hint, "warning", code="index.replies-cut"))
+    for warning in served.about_lengths(source.counts):
+        desk.warn(warning)
     with desk.progress(len(texts)) as done:
         new = writer.shards(source, done)
     rows = {**known, **dict(zip(texts, new.tolist(), strict=True))}
@@ -233,11 +231,8 @@ def _finish(writer: Writer, served: Served, candidates: int | None, desk: Desk) 
             message = f"its recall of the true top 10 is {recall:.3f}, below {LOWEST_RECALL}"
             hint = "Take more candidates, or train with two_tower (docs/dc_bert.md)."
             desk.warn(Problem("--first-stage", message, hint, "warning", code="index.low-recall"))
-        if not served.model.config.two_tower:
-            message = (
-                "the network was trained without two_tower: its vectors were not made to be near"
-            )
-            desk.warn(Problem("--first-stage", message, "", "warning", code="index.no-two-tower"))
+        for warning in served.about_first_stage():
+            desk.warn(warning)
     writer.change(remarks=remarks)
     for remark in remarks:
         desk.tell(remark)
@@ -247,7 +242,7 @@ def _finish(writer: Writer, served: Served, candidates: int | None, desk: Desk) 
 def _measured_by(served: Served, label: str | None) -> Relevance:
     """What replies are ranked by; the last output where nothing says it: the effect is alike for each."""
     try:
-        return relevance_of(served.model, label)
+        return served.relevance(label)
     except UserError:
         if label is not None:
             raise

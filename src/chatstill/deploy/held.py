@@ -6,7 +6,8 @@
   query, else K whole layers are computed.
 - ``vectors``: of ``linear`` and ``lstm``, one vector.
 
-Each keeps the [CLS] vector as well, by which candidates may be found (``nearest``).
+Each keeps the [CLS] vector as well, by which candidates may be found (``nearest``). These are the ways of a
+DC-BERT; that of networks with sentence vectors stands in ``sentences``.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Held:
     name: Hold
     columns: tuple[Column, ...]
 
-    def __init__(self, model: DcBertForSequenceClassification, pool: int = 1) -> None:
+    def __init__(self, model: Any, pool: int = 1) -> None:
         self.model, self.pool = model, pool
         self.width = int(model.config.hidden_size)
         self.columns = (*self._columns(), Column(VECTOR, self.width, False))
@@ -84,11 +85,16 @@ class Held:
     def _columns(self) -> tuple[Column, ...]:
         raise NotImplementedError
 
-    def of(self, replies: Encoded) -> Kept:
-        """What is kept of encoded replies."""
+    @property
+    def scored(self) -> tuple[Column, ...]:
+        """The arrays that a score is made of; the [CLS] vector is for the first stage alone."""
+        return tuple(column for column in self.columns if column.name != VECTOR)
+
+    def of(self, replies: Any) -> Kept:
+        """What is kept of encoded replies, as ``Served.encode_replies`` gives them."""
         raise NotImplementedError
 
-    def asked(self, query: Encoded) -> Any:
+    def asked(self, query: Any) -> Any:
         """What is needed of a query, computed once; given to ``logits``."""
         raise NotImplementedError
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import Problem, UserError
 from .folder import FILE
-from .held import VECTOR, Column, Held, Kept
+from .held import Column, Held, Kept
 from .manifest import ColumnEntry, Manifest, read_manifest
 from .numbers import SCALE
 from .tensor_file import REBUILD, TensorFile, Texts
@@ -46,7 +46,9 @@ class Shard:
         names = [name for name in (column.name, column.name + SCALE) if name in self.tensors]
         return {name: self.tensors[name][places] for name in names}
 
-    def kept(self, columns: Sequence[Column], rows: np.ndarray, device: torch.device) -> Kept:
+    def kept(
+        self, columns: Sequence[Column | ColumnEntry], rows: np.ndarray, device: torch.device
+    ) -> Kept:
         """What is kept of rows; tokens are padded to the longest of them."""
         counts = self.tokens[rows]
         length = int(counts.max())
@@ -188,8 +190,7 @@ class Index:
 
     def kept(self, held: Held, batch: Batch, device: torch.device) -> Kept:
         """What is kept of a batch's replies."""
-        columns = [column for column in held.columns if column.name != VECTOR]
-        return self.shards[batch.shard].kept(columns, batch.rows, device)
+        return self.shards[batch.shard].kept(held.scored, batch.rows, device)
 
     def require(self, network: str) -> None:
         """Refuses a network that did not make the index.

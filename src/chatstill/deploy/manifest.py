@@ -16,7 +16,7 @@ from ..disk.json_file import JsonFault, fault_of, read_object
 from ..disk.write import write_text
 from ..errors import Problem, UserError
 from .folder import FILE, LOCK, absent
-from .held import Hold
+from .held import VECTOR, Hold
 from .numbers import Dtype
 from .tensor_file import REBUILD, TensorFile, header_digest
 
@@ -109,6 +109,12 @@ class Manifest(_Block):
         """``keys, int8, pool 2``."""
         pooled = f", pool {self.pool}" if self.pool > 1 else ""
         return f"{self.held}, {self.dtype}{pooled}"
+
+    @property
+    def by_angle(self) -> bool:
+        """Whether the nearest are those of the smallest angle: where the vectors are all that is kept, they
+        are a text's whole meaning; [CLS] vectors are near by product, as ``two_tower`` trains them."""
+        return [column.name for column in self.columns] == [VECTOR]
 
     @property
     def digest(self) -> str:

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .held import Held, held_by
+from .held import Held
 from .index import Index
 from .nearest import Neighbours
-from .network import Relevance, Served
+from .relevance import Relevance
 from .scorer import Scorer, best
+from .served import Served
 
 TOP = 10
 MOST_PAIRS = 1_000_000  # of query and reply, scored for the recall
@@ -44,7 +45,7 @@ def effect_of_form(served: Served, index: Index, relevance: Relevance, sample: S
     """How the ranking of a sample of replies differs from that of unpooled states in float32."""
     rows = np.flatnonzero(index.alive)
     rows = rows[_spread(len(rows), MOST_REPLIES)]
-    exact, stored = held_by(served.model, index.manifest.held), Scorer(served, index, relevance)
+    exact, stored = served.held(index.manifest.held), Scorer(served, index, relevance)
     top, same, kept, moved = min(TOP, len(rows)), 0, 0.0, 0.0
     wanted = _exact_margins(
         served, exact, [index.text(int(row)) for row in rows], relevance, sample

@@ -1,9 +1,10 @@
-"""Candidates by their [CLS] vectors: the first stage, with usearch's graph of neighbours.
+"""Candidates by their vectors: the first stage, with usearch's graph of neighbours.
 
 A neighbour is near by the product of the vectors, as ``two_tower`` trains them. The graph is one of angles,
 and a large product of unequally long vectors is no small angle; so each vector gets a further number that
 makes all equally long, √(R² − |x|²), and a query a 0 (Bachrach et al., RecSys 2014): then the order by angle
-is the order by product. Up to ``EXACT`` replies all are compared, and nothing is lost.
+is the order by product. Sentence vectors are near by angle alone: all of them are made one long first. Up
+to ``EXACT`` replies all are compared, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from ..disk.write import replacing
 from ..errors import Problem, UserError
-from .held import VECTOR, Column
-from .index import Index
+from .held import VECTOR
+from .index import Batch, Index
 from .manifest import Nearest
 from .tensor_file import REBUILD
 
@@ -65,14 +67,13 @@ def write_graph(index: Index, path: Path, before: Nearest | None = None) -> tupl
         gone = np.flatnonzero(~index.alive).astype(np.uint64)
         if len(gone := gone[graph.contains(gone)] if len(gone) else gone):
             graph.remove(gone)
-    radius = _longest(index, width) if before is None else before.radius
+    radius = _longest(index) if before is None else before.radius
     for batch in index.batches():
         rows = (batch.rows + index.first[batch.shard]).astype(np.uint64)
         new = ~np.atleast_1d(graph.contains(rows))
         if new.any():
-            column = Column(VECTOR, width, False)
-            kept = index.shards[batch.shard].kept([column], batch.rows[new], torch.device("cpu"))
-            graph.add(rows[new], _equally_long(kept.values(VECTOR).numpy(), radius))
+            vectors = _vectors(index, Batch(batch.shard, batch.rows[new]))
+            graph.add(rows[new], _equally_long(vectors.numpy(), radius))
     data = bytes(graph.save())
     with replacing(path, "wb") as stream:
         stream.write(data)
@@ -92,25 +93,36 @@ class Neighbours:
             message = f"{index.folder} was built without neighbours, so it has no first stage"
             hint = "Build it with --first-stage N, or rank without one."
             raise UserError(Problem("--first-stage", message, hint, code="rank.no-neighbours"))
-        self._graph = _open(index.folder, entry)
+        self._graph, self._index = _open(index.folder, entry), index
         self._all = len(index) <= EXACT
 
     def rows(self, vector: np.ndarray, count: int) -> np.ndarray:
-        """Row numbers of the ``count`` nearest replies of a query's vector (H,), ascending."""
+        """Row numbers of the ``count`` nearest replies of a query's vector (H,), ascending.
+
+        Of a query that is zero (no word is known) all are equally near: the first ones.
+        """
+        if not vector.any():
+            return np.flatnonzero(self._index.alive)[:count]
         asked = np.append(vector, 0).astype(np.float32)
         self._graph.expansion_search = max(64, SEARCHED * count)
         found = self._graph.search(asked, min(count, len(self._graph)), exact=self._all)
         return np.sort(found.keys.astype(np.int64))
 
 
-def _longest(index: Index, width: int) -> float:
+def _longest(index: Index) -> float:
     """R: the length of the longest vector."""
-    longest = 0.0
-    for batch in index.batches():
-        column = Column(VECTOR, width, False)
-        kept = index.shards[batch.shard].kept([column], batch.rows, torch.device("cpu"))
-        longest = max(longest, float(kept.values(VECTOR).norm(dim=-1).max()))
-    return longest
+    if index.manifest.by_angle:
+        return 1.0
+    lengths = (float(_vectors(index, batch).norm(dim=-1).max()) for batch in index.batches())
+    return max(lengths, default=0.0)
+
+
+def _vectors(index: Index, batch: Batch) -> torch.Tensor:
+    """(B, H) by which replies are near; by angle each is one long, or 0."""
+    column = next(one for one in index.manifest.columns if one.name == VECTOR)
+    kept = index.shards[batch.shard].kept([column], batch.rows, torch.device("cpu"))
+    found = kept.values(VECTOR)
+    return functional.normalize(found, dim=-1) if index.manifest.by_angle else found
 
 
 def _equally_long(vectors: np.ndarray, radius: float) -> np.ndarray:

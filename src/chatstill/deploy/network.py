@@ -1,31 +1,32 @@
-"""The DC-BERT that an index is made with, and that ranks with it: opened from its folder."""
+"""The network that an index is made with, and that ranks with it: opened from its folder."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..data.fingerprint import fingerprint, state_sha256
+from ..disk.run_files import resolved_values
 from ..errors import Problem, UserError
 from ..models.custom import code_of, register
 from ..models.load import load_classifier
+from ..models.networks import networks
 from ..models.own import own_block
 from ..models.save import kept_folder
-from ..tasks.positive import plain_positive
-from ..text.plain_ids import plain_ids
 from ..text.preprocess import preprocess_version, preprocessor
 from ..text.tokenizers import resolve_tokenizer, tokenizer_fingerprint
+from .dc_bert import TYPE, ServedDcBert
+from .sentences import ServedSentences
+from .served import Served
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from ..models.networks.dc_bert.model import DcBertForSequenceClassification, Encoded
 
-TYPE = "dc-bert"
 NOT_SCORES = ("transformers_version", "_name_or_path", "dtype", "torch_dtype", "architectures")
 
 
@@ -40,56 +41,13 @@ class _Folder:
     num_labels: int | None = None
 
 
-class Served(NamedTuple):
-    """A network in eval mode on its device.
-
-    Attributes:
-        model: The network.
-        tokenizer: Its tokenizer.
-        prepare: What is done to a text before it is cut into tokens.
-        fingerprint: Of weights, code, tokenizer, lengths, and what is done to texts.
-    """
-
-    model: DcBertForSequenceClassification
-    tokenizer: PreTrainedTokenizerBase
-    prepare: Callable[[str], str]
-    fingerprint: str
-
-    @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        return next(self.model.parameters()).device
-
-    @torch.no_grad()
-    def encode_query(self, query: str | Sequence[str]) -> Encoded:
-        """One query, or the turns of a dialogue with the query as the last: states (1, Lq, H)."""
-        from ..models.networks.dc_bert.sides import dialogue_ids
-
-        turns = [self.prepare(turn) for turn in ([query] if isinstance(query, str) else query)]
-        ids, mask, _ = dialogue_ids(turns, self.tokenizer, self.model.config)
-        return self.model.encode_queries(ids.to(self.device), mask.to(self.device))
-
-    @torch.no_grad()
-    def encode_replies(self, replies: Sequence[str]) -> Encoded:
-        """Replies, padded to the longest: states (B, Ld, H)."""
-        texts = [self.prepare(reply) for reply in replies]
-        ids, mask, _ = self.model.document_ids(texts, self.tokenizer)
-        return self.model.encode_documents(ids.to(self.device), mask.to(self.device))
-
-    def reply_tokens(self, replies: Sequence[str]) -> list[int]:
-        """Tokens of each reply without special ones, before anything is cut."""
-        return [
-            len(ids) for ids in plain_ids(self.tokenizer, [self.prepare(one) for one in replies])
-        ]
-
-
 def open_network(
     folder: Path, plugins: Sequence[str] = (), device: torch.device | str | None = None
 ) -> Served:
-    """The DC-BERT of a folder, or of a run's.
+    """The network of a folder, or of a run's.
 
     Raises:
-        UserError: there is none, it is a network of another kind, is not whole, or its own interaction
+        UserError: there is none, it does not encode a text by itself, is not whole, or its own interaction
             cannot be found.
     """
     register(plugins)
@@ -109,17 +67,30 @@ def open_network(
             for problem in error.problems
         ]
         raise UserError(named) from error
-    if loaded.model.config.model_type != TYPE:
-        message = f"{folder} is a {loaded.model.config.model_type}, and an index needs a {TYPE}"
-        hint = 'Train one: "model_type": "dc-bert" (docs/dc_bert.md).'
+    model: Any = loaded.model
+    kind = _kind_of(type(model), str(model.config.model_type))
+    if kind is None:
+        able = [name for name, one in networks().items() if _kind_of(one.classes()[1], name)]
+        message = (
+            f"{folder} is a {model.config.model_type}, which does not encode a reply by itself; an index "
+            f"takes a {', '.join(able[:-1])} or {able[-1]}"
+        )
+        hint = "Distil it into one of these (docs/ranking.md)."
         raise UserError(Problem("MODEL", message, hint, code="index.another-network"))
-    model = cast("DcBertForSequenceClassification", loaded.model)
     tokenizer = resolve_tokenizer(None, str(folder), None)
     known = own_block(model.config).get("preprocess")
     prepare = preprocessor(str(known)) if known else _as_it_is
     identity = _identity(model, tokenizer, preprocess_version(known))
     torch.nn.Module.to(model, device if device is not None else _best_device())
-    return Served(model.eval(), tokenizer, prepare, identity)
+    return kind(model.eval(), tokenizer, prepare, identity, resolved_values(folder.parent))
+
+
+def _kind_of(model: type[Any], name: str) -> type[Served] | None:
+    """What serves a network of a class; None where nothing does."""
+    if name == TYPE:
+        return ServedDcBert
+    halves = hasattr(model, "text_vectors") and hasattr(model, "logits_of")
+    return ServedSentences if halves else None
 
 
 def _as_it_is(text: str) -> str:
@@ -151,66 +122,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-class Relevance(NamedTuple):
-    """How logits become the number that replies are ranked by.
-
-    Attributes:
-        column: Of the logits.
-        softmax: Whether it is one of classes that exclude each other.
-        sigmoid: Whether its score is the probability of a logit.
-        meaning: For people.
-    """
-
-    column: int
-    softmax: bool
-    sigmoid: bool
-    meaning: str
-
-    def margin(self, logits: torch.Tensor) -> torch.Tensor:
-        """(B,) of logits (B, C): higher is more relevant; of classes the log-odds, which never saturate."""
-        found = logits[:, self.column]
-        if not self.softmax:
-            return found
-        others = [n for n in range(logits.shape[1]) if n != self.column]
-        return found - torch.logsumexp(logits[:, others], -1)
-
-    def score(self, margin: float) -> float:
-        """The probability of the relevant class, or the score itself."""
-        if self.softmax or self.sigmoid:
-            return float(torch.sigmoid(torch.tensor(margin, dtype=torch.float64)))
-        return margin
-
-
-def relevance_of(model: Any, label: str | None) -> Relevance:
-    """What replies are ranked by.
-
-    Args:
-        model: Its config names the outputs.
-        label: The class that a relevant reply has; None where the names say it.
-
-    Raises:
-        UserError: nothing says which of several outputs it is.
-    """
-    config = model.config
-    names = [str(config.id2label[number]) for number in range(int(config.num_labels))]
-    several = config.problem_type == "single_label_classification" and len(names) > 1
-    if len(names) == 1 and label is None:
-        sigmoid = config.problem_type != "regression"
-        return Relevance(
-            0, False, sigmoid, "the network's probability" if sigmoid else "its output"
-        )
-    wanted = label if label is not None else plain_positive(names)
-    if wanted in names:
-        return Relevance(
-            names.index(wanted), several, not several, f"the probability of label {wanted!r}"
-        )
-    shown = ", ".join(repr(name) for name in names)
-    if label is not None:
-        message = f"there is no label {label!r}: the network's are {shown}"
-        raise UserError(Problem("--label", message, code="rank.no-such-label"))
-    message = f"nothing says which of the network's labels a relevant reply has: {shown}"
-    raise UserError(
-        Problem("--label", message, f"Name it: --label {names[-1]}", code="rank.label-not-told")
-    )

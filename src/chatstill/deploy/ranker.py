@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from ..errors import Problem, UserError
-from ..models.networks.dc_bert.model import Encoded
 from .index import Index
 from .nearest import Neighbours
-from .network import Served, open_network, relevance_of
+from .network import open_network
 from .scorer import Scorer, best
+from .served import Query, Served
 
 
 class Ranked(NamedTuple):
@@ -22,7 +22,8 @@ class Ranked(NamedTuple):
 
     Attributes:
         rank: From 1.
-        score: The probability of the relevant label, or the network's output where it has no labels.
+        score: The probability of the relevant label; the network's output where it has no labels; the cosine
+            of the sentence vectors where no classifier reads both.
         reply: The text.
         ids: Its ids, several where equal replies had several; numbers where the replies had none.
     """
@@ -37,10 +38,10 @@ class Ranker:
     """Ranks stored replies for a query: the query is encoded once, no reply is encoded again.
 
     Args:
-        model: Folder of a DC-BERT or of its run, or one that is open.
+        model: Folder of a network or of its run, or one that is open.
         index: Folder of an index that it made, or one that is open.
         label: The label of a relevant reply, where the names of the labels do not say it.
-        first_stage: With more replies than this, only so many are scored: the nearest by their [CLS] vectors.
+        first_stage: With more replies than this, only so many are scored: the nearest by their vectors.
         plugins: Python files that the network needs.
         device: Where to compute; default: the accelerator, else the processor.
 
@@ -67,7 +68,7 @@ class Ranker:
             model = open_network(Path(model), plugins, device)
         self.served = model
         self.index.require(model.fingerprint)
-        self.relevance = relevance_of(model.model, label)
+        self.relevance = model.relevance(label)
         self.first_stage = first_stage
         self._neighbours = Neighbours(self.index) if first_stage is not None else None
         self._scorer = Scorer(model, self.index, self.relevance)
@@ -103,7 +104,7 @@ class Ranker:
             for number, place in enumerate(best(margins, top), 1)
         ]
 
-    def _candidates(self, query: Encoded, among: Sequence[str] | None) -> np.ndarray | None:
+    def _candidates(self, query: Query, among: Sequence[str] | None) -> np.ndarray | None:
         if among is not None:
             if isinstance(among, str) or not all(isinstance(name, str) for name in among):
                 raise TypeError(f"among must be a list of ids, which are texts; found {among!r}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..models.networks.dc_bert.model import Encoded
-from .held import held_by
 from .index import Index
-from .network import Relevance, Served
+from .relevance import Relevance
+from .served import Query, Served
 
 
 class Scorer:
@@ -16,11 +15,11 @@ class Scorer:
 
     def __init__(self, served: Served, index: Index, relevance: Relevance) -> None:
         self.served, self.index, self.relevance = served, index, relevance
-        self.held = held_by(served.model, index.manifest.held, index.manifest.pool)
+        self.held = served.held(index.manifest.held, index.manifest.pool)
 
     @torch.inference_mode()
     def margins(
-        self, query: Encoded, rows: np.ndarray | None = None
+        self, query: Query, rows: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers (N,), ascending, and what they are ranked by (N,).
 

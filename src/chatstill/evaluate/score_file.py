@@ -23,7 +23,7 @@ from ..models.label_columns import LabelMatch, match_labels
 from ..models.lengths import usable_positions
 from ..models.load import load_classifier
 from ..models.outputs import set_reading
-from ..models.own import own_block
+from ..models.own import CLASSIFIER, UNTRAINED, own_block
 from ..models.reads_rows import reading_problems
 from ..readers.pair import PairReader
 from ..tasks.base import Split, Task
@@ -99,6 +99,10 @@ def open_model(folder: Path, config: RunConfig) -> Opened:
     if errors := [problem for problem in found if problem.severity == "error"]:
         raise UserError(errors)
     warnings += [*match.warnings, *found]
+    if own_block(loaded.model.config).get(CLASSIFIER) == UNTRAINED:
+        message = "no term trained this network's classifier: its answers say nothing"
+        hint = "Go on with a run that trains it."
+        warnings.append(Problem("MODEL", message, hint, "warning", code="answers.not-trained"))
     torch.nn.Module.to(loaded.model, device_of(config))
     return Opened(loaded.model, tokenizer, match, config, warnings)
 

@@ -152,6 +152,11 @@ class Method:
         return ("train",)
 
     @classmethod
+    def pretrained_by(cls, config: MethodConfig) -> str:
+        """The key by which the network of ``pretrained_architectures`` teaches a phase; empty: none does."""
+        return ""
+
+    @classmethod
     def files(cls, config: MethodConfig, plugins: Sequence[str]) -> Mapping[str, str]:
         """Files that the knobs name, by knob: their content is part of the run's fingerprint."""
         return {}
@@ -251,6 +256,10 @@ class Method:
         that is trained no further."""
         return []
 
+    def teacher_of(self, phase: Phase) -> PreTrainedModel | None:
+        """The network that teaches a phase; the teacher, unless ``pretrained_by`` asks for another."""
+        return self.teacher
+
     def kept(self) -> PreTrainedModel:
         """The network that is evaluated and shipped; callable at any step, no side effect."""
         return self.student
@@ -263,6 +272,7 @@ class RunValues:
     Attributes:
         positive: The output of the class that counts.
         masking: How tokens of a corpus are masked; None on a task.
+        pretrained: The network of ``pretrained_architectures``, where ``pretrained_by`` asks for it.
     """
 
     num_train_epochs: float
@@ -271,6 +281,7 @@ class RunValues:
     seed: int = 42
     positive: int = 1
     masking: Masking | None = None
+    pretrained: PreTrainedModel | None = None
 
 
 def by_loss(method: Method, phase: Phase) -> bool:
@@ -278,17 +289,3 @@ def by_loss(method: Method, phase: Phase) -> bool:
     if phase.selected_by:
         return phase.selected_by == "loss"
     return phase.data != "train" or not method.trains_outputs
-
-
-def unreadable_of(method: Method) -> list[Problem]:
-    """What a method reads of its networks, in any phase, and they do not give; asked before training."""
-    from ..models.readable import unreadable
-
-    networks = {"student": method.student, "teacher": method.teacher}
-    return [
-        problem
-        for phase in method.phases()
-        for role, needs in method.needs(phase).items()
-        if (model := networks[role]) is not None
-        for problem in unreadable(model, needs, role)
-    ]

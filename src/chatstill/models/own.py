@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 BLOCK = "chatstill"
+CLASSIFIER, UNTRAINED = (
+    "classifier",
+    "untrained",
+)  # of a network that no term or phase taught to answer
 
 
 def own_block(config: Any) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def rehearse(
     return Rehearsal(
         timings=timings[len(warm) :],
         trained_parameters=sum(p.numel() for p in trained),
-        parameter_bytes=_bytes_of(stage, double.student, double.teacher),
+        parameter_bytes=_bytes_of(stage, double.student, double.teacher, double.run.pretrained),
         memory_before=before,
         memory_peak=peak,
         largest_tokens=max(timing.tokens for timing in timings),

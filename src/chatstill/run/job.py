@@ -32,6 +32,7 @@ from .alone import build_alone
 from .networks import load_network, load_start, student_spec
 from .phase_rows import corpus_of, undeclared
 from .rows import RunRows
+from .second_teacher import load_second
 from .settling import Settled, problems_of, settle, settle_kept, start_of
 from .usual_values import Start
 
@@ -158,7 +159,14 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     config, usual, far = settle(config, rows, found.student, found.start)
     student, teacher, match = found.student, found.teacher, found.match
     counts = positive_column(rows.task.labels, match)
-    run = RunValues(config.epochs, config.rate, config.max_steps, config.seed, counts)
+    second = None
+    if key := method_class.pretrained_by(knobs):
+        assert teacher is not None
+        of_teacher = found.tokenizer if theirs is None else theirs
+        second = load_second(key, config, rows.task, teacher, of_teacher, found.notes)
+    run = RunValues(
+        config.epochs, config.rate, config.max_steps, config.seed, counts, pretrained=second
+    )
     method = method_class(knobs, student, teacher, objective=match.objective, run=run)
     problems = [*found.problems, *problems_of(config, method), *far]
     config, kept = settle_kept(config, method)

@@ -11,8 +11,10 @@ import numpy as np
 from ..disk.write import write_text
 from ..evaluate.calibration import calibrate, threshold_like
 from ..evaluate.noise import as_lines, disagreements
+from ..methods.base import Method
 from ..models.custom import own_type
 from ..models.networks import network
+from ..models.own import CLASSIFIER, UNTRAINED
 from ..models.save import save_student
 from ..report.card import CardFacts, model_card
 from ..text.normalize import normalizes
@@ -45,9 +47,11 @@ def calibration_of(job: Job, trained: Trained, labels: np.ndarray) -> dict[str, 
     return found
 
 
-def save_kept(job: Job, target: Path, calibration: dict[str, Any]) -> dict[str, Any]:
+def save_kept(
+    job: Job, target: Path, calibration: dict[str, Any], ended: Ended | None = None
+) -> dict[str, Any]:
     """Writes the kept network; returns the block ``chatstill`` of its config."""
-    extras: dict[str, Any] = {}
+    extras: dict[str, Any] = {CLASSIFIER: UNTRAINED} if _untaught(job.method, ended) else {}
     if job.config.preprocess:
         extras["preprocess"] = job.config.preprocess
     if calibration:
@@ -58,6 +62,15 @@ def save_kept(job: Job, target: Path, calibration: dict[str, Any]) -> dict[str, 
     kept = job.method.kept()
     save_student(kept, job.tokenizer, target, job.names, job.task.labels.kind, extras)
     return extras
+
+
+def _untaught(method: Method, ended: Ended | None) -> bool:
+    """Whether no term taught the classifier, or the run was ended before a phase on the task's rows."""
+    if not method.trains_outputs or ended is None:
+        return not method.trains_outputs
+    phases = method.phases()
+    last = [phase.name for phase in phases].index(ended.phase)
+    return all(phase.data != "train" for phase in phases[: last + 1])
 
 
 def stand_in(job: Job, folder: Path) -> None:

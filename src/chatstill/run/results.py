@@ -50,7 +50,7 @@ def report_run(
     target = folder / ("student" if job.verb == "distill" else "teacher")
     labels, groups = np.asarray(views.dev.labels), views.dev.groups
     calibration = calibration_of(job, trained, labels)
-    extras = save_kept(job, target, calibration)
+    extras = save_kept(job, target, calibration, trained.ended)
     if trained.loss is not None:
         dev = judge_loss(trained.loss, len(views.dev))
     elif trained.scores is not None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..data.splits import lengths_of_network
 from ..errors import Problem
-from ..methods.base import by_loss, unreadable_of
+from ..methods.base import by_loss
+from ..models.readable import unreadable
 from ..models.report import RANDOM_WEIGHTS
 from ..train.launch import world_size
 from .networks import CUT, STARTS_AT_RANDOM
@@ -78,8 +79,19 @@ def settle_kept(config: RunConfig, method: Method) -> tuple[RunConfig, Settled]:
 
 def problems_of(config: RunConfig, method: Method) -> list[Problem]:
     """What of a method, and of what it is to do, does not fit; before ``keep`` is settled."""
-    found = [*method.problems(), *method.doubts(), *unreadable_of(method)]
+    found = [*method.problems(), *method.doubts(), *_unreadable(method)]
     return [*found, *_check_selection(config, method)]
+
+
+def _unreadable(method: Method) -> list[Problem]:
+    """What a method reads of its networks, in any phase, and they do not give."""
+    return [
+        problem
+        for phase in method.phases()
+        for role, needs in method.needs(phase).items()
+        if (model := method.student if role == "student" else method.teacher_of(phase)) is not None
+        for problem in unreadable(model, needs, role)
+    ]
 
 
 def _check_selection(config: RunConfig, method: Method) -> list[Problem]:

@@ -59,7 +59,7 @@ class LiveTeacher:
 
 def live_source(method: Method, phase: Phase) -> LiveTeacher | None:
     """The live teacher of a phase; None where the method reads nothing of it."""
-    needs = method.needs(phase).get("teacher", Needs())
-    if method.teacher is None or not needs.any:
+    needs, teacher = method.needs(phase).get("teacher", Needs()), method.teacher_of(phase)
+    if teacher is None or not needs.any:
         return None
-    return LiveTeacher(method.teacher, needs)
+    return LiveTeacher(teacher, needs)

@@ -115,7 +115,9 @@ class Network:
 
         The model's ``gives`` names the features that it has (``logits``, ``vector``), which
         ``read_features(batch, needs)`` hands out; ``reads_sides`` says that it parts a row's two texts by
-        ``token_type_ids``, 0 and 1.
+        ``token_type_ids``, 0 and 1. Where a row is classified by vectors of its texts, each made by itself,
+        ``text_vectors(input_ids, attention_mask)`` and ``logits_of(vectors)`` are the two halves of its
+        ``forward``: what makes an index of it possible.
         """
         raise NotImplementedError
 

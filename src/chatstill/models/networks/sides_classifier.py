@@ -49,7 +49,7 @@ class SidesClassifier(PreTrainedModel):
         vectors, _ = self._encoder()(
             input_ids, self._sides(input_ids, attention_mask, token_type_ids)
         )
-        return SequenceClassifierOutput(logits=self._logits(vectors))
+        return SequenceClassifierOutput(logits=self.logits_of(vectors))
 
     def read_features(self, batch: Mapping[str, Tensor], needs: Needs) -> Features:
         """What of ``gives`` is needed: logits (B, C), and the mean of a row's texts' vectors (B, D).
@@ -63,10 +63,16 @@ class SidesClassifier(PreTrainedModel):
         sides = self._sides(ids, batch.get("attention_mask"), batch.get("token_type_ids"))
         vectors, lengths = self._encoder()(ids, sides)
         if needs.logits:
-            found.logits = self._logits(vectors)
+            found.logits = self.logits_of(vectors)
         if needs.vector:
             texts = torch.stack(lengths).gt(0).sum(0).clamp(min=1)
             found.vector = torch.stack(vectors).sum(0) / texts[:, None]
+        return found
+
+    def text_vectors(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """(B, D) of rows (B, L) of one text each, 0 without a word: what ``logits_of`` reads of a text."""
+        vectors, _ = self._encoder()(input_ids, [attention_mask.bool()])
+        found: Tensor = vectors[0]
         return found
 
     def _sides(self, ids: Tensor, mask: Tensor | None, types: Tensor | None) -> list[Tensor]:
@@ -77,7 +83,8 @@ class SidesClassifier(PreTrainedModel):
         second = second_text(ids, types, self.config.sep_token_id)
         return [real & ~second, real & second]
 
-    def _logits(self, vectors: Sequence[Tensor]) -> Tensor:
+    def logits_of(self, vectors: Sequence[Tensor]) -> Tensor:
+        """Logits (B, C) of the vectors (B, D) of a row's texts, as many as ``config.texts``."""
         joined = vectors[0]
         if self.config.texts == 2:
             one, two = vectors

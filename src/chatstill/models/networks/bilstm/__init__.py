@@ -17,6 +17,10 @@ from ..word_network import RANDOM, VectorsBlock, WordNetwork
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+    from .model import BiLstmForSequenceClassification
+
+BOTH = "both"
+
 
 class BiLstmBlock(VectorsBlock):
     """Keys of ``network`` for ``"model_type": "bilstm"``.
@@ -28,7 +32,9 @@ class BiLstmBlock(VectorsBlock):
         pooling: ``last``, ``max`` or ``attention``: what of the words' states is the text's vector.
         hidden: Width of the layer before the classifier; 0 leaves it out.
         dropout: Of word vectors, between layers, before the hidden layer and before the classifier.
-        train_vectors: Whether word vectors are trained; otherwise they stay as they start.
+        train_vectors: Whether word vectors are trained; otherwise they stay as they start. ``both``: two
+            copies are read side by side, one that is trained and one that stays (the channels of Kim 2014,
+            arXiv 1408.5882, section 2, as Tang et al. have them).
     """
 
     width: int = Field(default=128, ge=1, le=16_384)
@@ -37,7 +43,7 @@ class BiLstmBlock(VectorsBlock):
     pooling: Literal["last", "max", "attention"] = "last"
     hidden: int = Field(default=200, ge=0, le=16_384)
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    train_vectors: bool = True
+    train_vectors: bool | Literal["both"] = True
 
 
 class BiLstm(WordNetwork):
@@ -85,6 +91,9 @@ class BiLstm(WordNetwork):
     def fill(cls, model: PreTrainedModel, block: NetworkBlock, start: Start) -> list[str]:
         lines = super().fill(model, block, start)
         keys = cast(BiLstmBlock, block)
+        if keys.train_vectors == BOTH:
+            size = cast("BiLstmForSequenceClassification", model).fix_copy()
+            return [*lines, f"a copy of them stays as it is, and takes {size / 1e6:.1f} MB more"]
         if keys.train_vectors:
             return lines
         if keys.vectors == RANDOM:

@@ -11,6 +11,7 @@ from transformers import PretrainedConfig
 from typing_extensions import override
 
 from ..sides_classifier import SidesClassifier
+from . import BOTH
 from .layers import BiLstmLayers, pooled_by, words_first
 
 
@@ -25,7 +26,7 @@ class BiLstmConfig(PretrainedConfig):
         pooling: ``last``, ``max`` or ``attention``.
         classifier_size: Of the layer before the classifier; 0 leaves it out.
         dropout: Of word vectors, between layers, before that layer and before the classifier.
-        train_vectors: Whether word vectors are trained.
+        train_vectors: Whether word vectors are trained; ``both``: beside a copy that is not.
         texts: 1 or 2 in a row.
         not_words: Ids that stand for no word: special ones, the unknown one among them.
         pad_token_id: Its vector is zero.
@@ -43,7 +44,7 @@ class BiLstmConfig(PretrainedConfig):
         pooling: str = "last",
         classifier_size: int = 200,
         dropout: float = 0.2,
-        train_vectors: bool = True,
+        train_vectors: bool | str = True,
         texts: int = 2,
         not_words: Sequence[int] = (0,),
         pad_token_id: int | None = 0,
@@ -62,7 +63,13 @@ class BiLstmConfig(PretrainedConfig):
 
 
 class TextEncoder(nn.Module):
-    """A vector of each text of a row."""
+    """A vector of each text of a row.
+
+    Attributes:
+        fixed: (V, W) the copy of word vectors that is not trained, beside ``words``; None without two.
+    """
+
+    fixed: Tensor | None
 
     def __init__(self, config: BiLstmConfig) -> None:
         super().__init__()
@@ -71,10 +78,12 @@ class TextEncoder(nn.Module):
         self.words = nn.Embedding(
             config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id
         )
+        shape, two = (config.vocab_size, config.embedding_size), config.train_vectors == BOTH
+        # A buffer: no optimizer, and no decay, ever reaches it.
+        self.register_buffer("fixed", torch.zeros(shape) if two else None)
         self.dropout = nn.Dropout(config.dropout)
-        self.lstm = BiLstmLayers(
-            config.embedding_size, config.lstm_size, config.lstm_layers, config.dropout
-        )
+        width = config.embedding_size * (1 + two)
+        self.lstm = BiLstmLayers(width, config.lstm_size, config.lstm_layers, config.dropout)
         self.pooling = self.pooling_of(config)
 
     def forward(self, ids: Tensor, sides: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -98,8 +107,10 @@ class TextEncoder(nn.Module):
         return pooled_by(config.pooling, 2 * config.lstm_size)
 
     def vectors_of(self, words: Tensor) -> Tensor:
-        """(N, L, W) of words (N, L), without a graph where they are not trained."""
+        """(N, L, W) of words (N, L), without a graph where none is trained. (N, L, 2 W) of two copies."""
         vectors: Tensor = self.words(words)
+        if self.fixed is not None:
+            return torch.cat([vectors, nn.functional.embedding(words, self.fixed)], -1)
         return vectors if self.train_vectors else vectors.detach()
 
     def encode(self, words: Tensor, lengths: Tensor) -> Tensor:
@@ -121,6 +132,16 @@ class BiLstmForSequenceClassification(SidesClassifier):
         self.bilstm = self.encoder(config)
         self.add_classifier(config.dropout)
         self.post_init()
+        self.fix_copy()
+
+    @torch.no_grad()
+    def fix_copy(self) -> int:
+        """Makes the fixed copy what the word vectors are now, and gives its bytes; 0 where there is none."""
+        fixed = self.bilstm.fixed
+        if fixed is None:
+            return 0
+        fixed.copy_(self.bilstm.words.weight)
+        return fixed.nbytes
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

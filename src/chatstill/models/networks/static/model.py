@@ -129,9 +129,8 @@ class StaticForSequenceClassification(PreTrainedModel):
     ) -> SequenceClassifierOutput:
         """Logits (B, C) of rows (B, L)."""
         states, weights = self.static(input_ids, attention_mask)
-        return SequenceClassifierOutput(
-            logits=self._logits(states, weights, self._second(input_ids, token_type_ids))
-        )
+        sides = self._sides(states, weights, input_ids, token_type_ids)
+        return SequenceClassifierOutput(logits=self.logits_of(sides))
 
     def read_features(self, batch: Mapping[str, Tensor], needs: Needs) -> Features:
         """What of ``gives`` is needed: logits (B, C), and the mean over all words of a row (B, D)."""
@@ -139,24 +138,34 @@ class StaticForSequenceClassification(PreTrainedModel):
         states, weights = self.static(ids, batch.get("attention_mask"))
         found = Features()
         if needs.logits:
-            found.logits = self._logits(states, weights, self._second(ids, types))
+            found.logits = self.logits_of(self._sides(states, weights, ids, types))
         if needs.vector:
             found.vector = _mean(states, weights)
         return found
 
-    def _second(self, ids: Tensor, types: Tensor | None) -> Tensor:
-        return second_text(ids, types, self.config.sep_token_id)
+    def text_vectors(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """(B, D) of rows (B, L) of one text each, 0 without a word: what ``logits_of`` reads of a text."""
+        return _mean(*self.static(input_ids, attention_mask))
 
-    def _logits(self, states: Tensor, weights: Tensor, second: Tensor) -> Tensor:
-        if self.config.texts == 1:
-            pooled = _mean(states, weights)
-        else:
-            one, two = _mean(states, weights * ~second), _mean(states, weights * second)
-            pooled = torch.cat([one, two, one * two, (one - two).abs()], -1)
+    def logits_of(self, vectors: Sequence[Tensor]) -> Tensor:
+        """Logits (B, C) of the vectors (B, D) of a row's texts, as many as ``config.texts``."""
+        joined = vectors[0]
+        if self.config.texts == 2:
+            one, two = vectors
+            joined = torch.cat([one, two, one * two, (one - two).abs()], -1)
         if self.config.classifier_size:
-            pooled = torch.tanh(self.dense(self.dropout(pooled)))
-        logits: Tensor = self.classifier(self.dropout(pooled))
+            joined = torch.tanh(self.dense(self.dropout(joined)))
+        logits: Tensor = self.classifier(self.dropout(joined))
         return logits
+
+    def _sides(
+        self, states: Tensor, weights: Tensor, ids: Tensor, types: Tensor | None
+    ) -> list[Tensor]:
+        """(B, D) of each text."""
+        if self.config.texts == 1:
+            return [_mean(states, weights)]
+        second = second_text(ids, types, self.config.sep_token_id)
+        return [_mean(states, weights * ~second), _mean(states, weights * second)]
 
 
 def _mean(states: Tensor, weights: Tensor) -> Tensor:
