@@ -12,7 +12,8 @@ import tarfile
 from pathlib import Path
 
 ONE_FILE = ".cell.json"  # of benchmarks that draw all they need of a cell together themselves
-READ = ("metrics.json", "predictions.tsv")
+COSTS = "costs.json"  # bytes and milliseconds, measured while the network was there
+READ = ("metrics.json", "predictions.tsv", COSTS)
 
 
 def _place(options: argparse.Namespace) -> Path | None:

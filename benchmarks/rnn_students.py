@@ -43,7 +43,7 @@ class Cell(plain.Cell):
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES), keeps=False)
+    parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES))
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     return tested_cells.parsed(parser, arguments)
@@ -187,7 +187,7 @@ def as_markdown(results: dict[str, Any]) -> str:
         if "interval" in row:
             low, high = row["interval"]
             gap = f"{100 * row['over alone']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-        ms = f"{row['ms']['ids']:.2f} + {row['ms']['network']:.2f}" if "ms" in row else "–"
+        ms = plain.ms_text(row, results["rows"])
         lines.append(
             f"| {sets.SETS[row['set']].title} | {title} | {len(row['seeds'])} | {100 * score:.1f} "
             f"| {100 * score / teachers[row['set']]:.1f} % | {gap} | {row['megabytes']:.1f} | {ms} |"

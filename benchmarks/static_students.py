@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 import defaults_sets as sets
+import kept_cells
 import machine
 import small_chinese
 import tested_cells
@@ -55,7 +56,7 @@ class Cell(tested_cells.TestedCell):
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES), keeps=False)
+    parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES))
     return tested_cells.parsed(parser, arguments)
 
 
@@ -304,15 +305,29 @@ def _row(name: str, arm: str, right: np.ndarray, base: np.ndarray) -> dict[str, 
 
 
 def costs(options: argparse.Namespace, cell: Cell) -> dict[str, Any]:
-    """Megabytes of the network's folder, and milliseconds of a row, measured once."""
+    """Megabytes of the network's folder, and milliseconds of a row with the device, measured once."""
     from chatstill.evaluate.speed import size_megabytes
 
-    folder = cell.folder / ("teacher" if cell.verb == "teach" else "student")
-    times = cell.folder / "latency.json"
+    times = cell.folder / kept_cells.COSTS
     if not times.is_file():
-        times.write_text(json.dumps(latency(options, cell)) + "\n", encoding="utf-8")
-    ms = json.loads(times.read_text(encoding="utf-8"))
-    return {"megabytes": size_megabytes(folder), "ms": ms}
+        folder = cell.folder / ("teacher" if cell.verb == "teach" else "student")
+        ms = {**latency(options, cell), "device": machine.processor_name()}
+        found = {"megabytes": size_megabytes(folder), "ms": ms}
+        times.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    return dict(json.loads(times.read_text(encoding="utf-8")))
+
+
+def ms_text(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """Milliseconds of a row; marked where its set's teacher was timed on another device."""
+    if "ms" not in row:
+        return "–"
+    devices = {
+        one["arm"]: one["ms"].get("device")
+        for one in rows
+        if one["set"] == row["set"] and "ms" in one
+    }
+    mark = "" if row["ms"].get("device") == devices.get("teacher") else f" ({row['ms']['device']})"
+    return f"{row['ms']['ids']:.2f} + {row['ms']['network']:.2f}{mark}"
 
 
 def as_markdown(results: dict[str, Any]) -> str:
@@ -334,7 +349,7 @@ def as_markdown(results: dict[str, Any]) -> str:
     for row in results["rows"]:
         low, high = row["interval"]
         gap = f"{100 * row['over alone']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-        ms = f"{row['ms']['ids']:.2f} + {row['ms']['network']:.2f}" if "ms" in row else "–"
+        ms = ms_text(row, results["rows"])
         few = f" ({FEW:,} labels)" if row["set"].endswith("-few") else ""
         parts = [
             sets.SETS[whole(row["set"])].title + few,
