@@ -60,6 +60,7 @@ class Elmo(Network):
     summary = "a released ELMo over characters and a small classifier; reads words as bytes"
     Block = ElmoBlock
     starts_from_files = True
+    beside_files = ("bilm",)
     reads_bytes = True
     places = ("folder",)
 

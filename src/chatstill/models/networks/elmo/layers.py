@@ -88,11 +88,11 @@ class TokenEncoder(nn.Module):
         """(…, P) of characters (…, 50), each different word computed once."""
         words, places = characters.reshape(-1, PLACES).unique(dim=0, return_inverse=True)
         # A look-up, whose gradients are summed in a fixed order on a GPU too, as those of an index are not.
-        found = nn.functional.embedding(places, self._of_words(words))
+        found = nn.functional.embedding(places, self.of_words(words))
         return found.view(*characters.shape[:-1], found.shape[-1])
 
-    def _of_words(self, words: Tensor) -> Tensor:
-        """(N, P) of (N, 50)."""
+    def of_words(self, words: Tensor) -> Tensor:
+        """(N, P) of (N, 50), each row computed."""
         table = nn.functional.pad(self.characters, (0, 0, 1, 0))
         letters = nn.functional.embedding(words, table).transpose(1, 2)  # (N, d, 50)
         highest = torch.cat([each(letters).amax(-1) for each in self.convolutions], -1)
@@ -152,15 +152,20 @@ class ClippedLstm(nn.Module):
 class BiLm(nn.Module):
     """A bidirectional language model's states of each word, layer by layer.
 
+    Args:
+        sizes: Of its parts.
+        dropout: Of what each layer of LSTMs reads, in training.
+
     Attributes:
         carries: Whether a pass begins with the states that the last one ended with, row by row, as the
             originals do. Off by default: every pass begins from zero, and a row depends on no other. For
             evaluation alone.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, dropout: float = 0.0) -> None:
         super().__init__()
         self.tokens = TokenEncoder(sizes)
+        self.dropout = nn.Dropout(dropout)
         clips = (sizes.cell_clip, sizes.proj_clip)
         width, size = sizes.projection_size, sizes.cell_size
         self.ahead = nn.ModuleList(ClippedLstm(width, size, *clips) for _ in range(sizes.layers))
@@ -185,21 +190,29 @@ class BiLm(nn.Module):
         """
         framed = with_boundaries(characters)
         mask = framed.gt(0).any(-1)
+        return self.states(self.tokens(framed), mask), mask
+
+    def states(self, tokens: Tensor, mask: Tensor) -> list[Tensor]:
+        """The layers (N, T, 2 P) over vectors of tokens (N, T, P), boundaries among them or not.
+
+        Args:
+            tokens: A row's from place 0 on.
+            mask: (N, T) bool, places that a row has.
+        """
         lengths = mask.sum(1)
-        places = reversed_places(lengths, framed.shape[1])
-        tokens = self.tokens(framed)
+        places = reversed_places(lengths, mask.shape[1])
         layers = [torch.cat([tokens, tokens], -1)]
         ahead, back = tokens, at_places(tokens, places)
         for number, (one, other) in enumerate(zip(self.ahead, self.back, strict=True)):
             ahead = self._layer(f"ahead {number}", one, ahead, lengths)
             back = self._layer(f"back {number}", other, back, lengths)
             layers.append(torch.cat([ahead, at_places(back, places)], -1))
-        return [layer.masked_fill(~mask[..., None], 0.0) for layer in layers], mask
+        return [layer.masked_fill(~mask[..., None], 0.0) for layer in layers]
 
     def _layer(self, name: str, lstm: nn.Module, states: Tensor, lengths: Tensor) -> Tensor:
         """(N, T, P) of one direction of a layer; the recurrence reads no residual."""
         if not self.carries:
-            outputs, _ = lstm(states)
+            outputs, _ = lstm(self.dropout(states))
         else:
             if self.training:
                 raise ValueError("states are carried over batches in evaluation alone")
