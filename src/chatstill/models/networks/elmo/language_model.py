@@ -16,7 +16,8 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 from typing_extensions import override
 
-from .layers import BiLm, Sizes, TokenEncoder
+from .layers import BiLm
+from .tokens import Sizes, TokenEncoder
 from .word_bytes import WordBytes
 from .written import write_files
 
@@ -29,7 +30,7 @@ class BiLmConfig(PretrainedConfig):
 
     Args:
         char_size, filters, highways, activation, projection_size, cell_size, lstm_layers, cell_clip,
-            proj_clip, residual: See ``layers.Sizes``.
+            proj_clip, residual: See ``tokens.Sizes``.
         dropout: Of what each layer of LSTMs reads, and of what the layer over the vocabulary reads.
         vocab_size: Words that are predicted; ids from there on count as ``unk_token_id``.
         unk_token_id: Of every other word.

@@ -11,8 +11,8 @@ import numpy as np
 from ....disk.full import writing
 from ....disk.write import write_json
 from .files import OPTIONS, WEIGHTS
-from .layers import Sizes
 from .options import PLACES, Options
+from .tokens import Sizes
 from .weights import tensors
 
 CHARACTERS = 262  # as a usable file says it; the table has 261 rows
