@@ -155,10 +155,19 @@ def elmo_of(folder, **network):
 def test_an_elmo_student_starts_from_its_folder(made, run):
     done = run(**elmo_of(made[0] / "student"), max_steps=2, num_train_epochs=None)
     assert f"that of {made[0] / 'student' / 'weights.hdf5'}," in done.text
+    assert "trained on other words" not in done.text
     theirs = load_file(made[0] / "student" / "model.safetensors")
     ours = load_file(done.folder / "student" / "model.safetensors")
     inside = {name.removeprefix("elmo."): t for name, t in ours.items() if ".bilm." in name}
     assert inside and all(torch.equal(tensor, theirs[name]) for name, tensor in inside.items())
+
+
+def test_a_student_with_other_words_than_it_was_trained_on_is_told(made, run):
+    named = elmo_of(made[0] / "student", segmenter="characters")
+    text = run("check", **named, do_lower_case=True).text
+    assert (
+        "it was trained on other words: cut by 'words', here by 'characters', lower-cased" in text
+    )
 
 
 def test_in_a_chain_it_is_checked_before_it_is_there_and_taken_when_it_is(

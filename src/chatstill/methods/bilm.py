@@ -134,8 +134,13 @@ class BiLM(Method):
             exclude={"note", "level", "layers", "segmenter", "user_dictionary"}
             | {"min_count", "max_words"}
         )
+        words: Any = spec.reading.tokenizer
         shape = BiLmConfig(
-            **sizes, lstm_layers=config.layers, vocab_size=len(spec.reading.tokenizer)
+            **sizes,
+            lstm_layers=config.layers,
+            vocab_size=len(words),
+            segmenter=words.cutter.name,
+            lower_case=words.do_lower_case,
         )
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(spec.seed)

@@ -36,6 +36,7 @@ class BiLmConfig(PretrainedConfig):
         unk_token_id: Of every other word.
         bos_token_id, eos_token_id: Begin and end of a line.
         pad_token_id: Fills up shorter rows.
+        segmenter, lower_case: How its words were cut, for who uses them otherwise.
     """
 
     model_type = MODEL_TYPE
@@ -58,6 +59,8 @@ class BiLmConfig(PretrainedConfig):
         bos_token_id: int = 3,
         eos_token_id: int = 4,
         pad_token_id: int = 0,
+        segmenter: str = "",
+        lower_case: bool = False,
         **more: Any,
     ) -> None:
         self.char_size, self.filters = char_size, [list(pair) for pair in filters]
@@ -67,6 +70,7 @@ class BiLmConfig(PretrainedConfig):
         self.cell_clip, self.proj_clip = cell_clip, proj_clip
         self.dropout, self.vocab_size = dropout, vocab_size
         self.unk_token_id = unk_token_id
+        self.segmenter, self.lower_case = segmenter, lower_case
         super().__init__(**more)
         self.bos_token_id, self.eos_token_id = bos_token_id, eos_token_id
         self.pad_token_id = pad_token_id
@@ -176,4 +180,5 @@ class BiLmForCausalLM(PreTrainedModel):
         super().save_pretrained(save_directory, *args, **more)
         state = self.bilm.state_dict()
         arrays = {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
-        write_files(Path(save_directory), self.config.sizes(), arrays)
+        words = {"segmenter": self.config.segmenter, "lower_case": self.config.lower_case}
+        write_files(Path(save_directory), self.config.sizes(), arrays, words)

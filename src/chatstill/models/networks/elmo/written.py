@@ -11,7 +11,7 @@ import numpy as np
 from ....disk.full import writing
 from ....disk.write import write_json
 from .files import OPTIONS, WEIGHTS
-from .options import PLACES, Options
+from .options import OURS, PLACES, Options
 from .tokens import Sizes
 from .weights import tensors
 
@@ -41,13 +41,19 @@ def options_of(sizes: Sizes) -> dict[str, Any]:
     }
 
 
-def write_files(folder: Path, sizes: Sizes, parameters: Mapping[str, np.ndarray]) -> None:
+def write_files(
+    folder: Path,
+    sizes: Sizes,
+    parameters: Mapping[str, np.ndarray],
+    words: Mapping[str, Any],
+) -> None:
     """Writes ``options.json`` and ``weights.hdf5``.
 
     Args:
         folder: It is there.
         sizes: Of the language model.
         parameters: Arrays float32 by the names of ``layers.BiLm``.
+        words: How its words were cut; a key that other readers pass over.
 
     Raises:
         RunFailure: the disk is full.
@@ -59,7 +65,7 @@ def write_files(folder: Path, sizes: Sizes, parameters: Mapping[str, np.ndarray]
     options = Options.model_validate(
         {**values, "char_cnn": {**values["char_cnn"], "filters": pairs}}
     )
-    write_json(folder / OPTIONS, values)
+    write_json(folder / OPTIONS, {**values, OURS: dict(words)})
     with writing(folder / WEIGHTS), h5py.File(folder / WEIGHTS, "w") as file:
         for each in tensors(options, projection=sizes.token_projection):
             array = each.joined(*(parameters[name] for name, _ in each.parameters))
