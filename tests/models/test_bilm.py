@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 import h5py
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from tests.draws import reseeded
 from tests.elmo_by_hand import ByHand
+from tests.found import codes
 
 from chatstill.data.blocks import Blocks
 from chatstill.evaluate.masked import masked_scores
@@ -187,6 +189,22 @@ def test_the_two_files_are_as_the_format_says(tmp_path):
     assert data_sets["char_embed"] == (261, 3) and data_sets["CNN_proj/W_proj"] == (9, 5)
     assert data_sets["RNN_0/RNN/MultiRNNCell/Cell1/LSTMCell/B"] == (24,)
     assert data_sets["RNN_0/RNN/MultiRNNCell/Cell1/LSTMCell/W_P_0"] == (6, 5)
+
+
+def test_a_network_that_no_machine_holds_is_refused_by_its_size():
+    sizes = {key: SIZES[key] for key in ("char_size", "filters", "highways")}
+    sizes |= {"projection_size": 5, "cell_size": 6}
+    expected = sum(p.numel() for p in network().parameters())
+    knobs = Config(**sizes, max_words=SIZE - 5)
+    assert knobs.most_parameters() == expected
+    with pytest.raises(ValueError, match="parameters, more than"):
+        Config(projection_size=16_384, cell_size=16_384)
+
+
+def test_without_h5py_it_is_told_before_anything_is_trained(monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    method = BiLM(Config(), network(), None, objective="cross_entropy", run=RunValues(1, 1e-3))
+    assert codes(method.problems()) == ["elmo.h5py-missing"]
 
 
 def test_random_weights_know_as_little_as_a_guess():

@@ -256,6 +256,12 @@ BAD = {
     "a convolution": ({"filters": [[51, 4]]}, {}, "config.refused-value", "bilm.filters"),
     "no list": ({"filters": "wide"}, {}, "config.wrong-value", "bilm.filters"),
     "a size": ({"cell_size": 0}, {}, "config.wrong-value", "bilm.cell_size"),
+    "all sizes": (
+        {"projection_size": 16384, "cell_size": 16384},
+        {},
+        "config.refused-value",
+        "parameters",
+    ),
     "a key": ({"cellsize": 8}, {}, "config.unknown-key", "cell_size"),
     "a segmenter": ({"segmenter": "jeiba"}, {}, "config.refused-value", "jieba"),
     "pieces": ({"segmenter": "pieces"}, {}, "segmenter.pieces-are-no-words", "bilm.segmenter"),

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..errors import Problem
 from ..models.networks.base import MOST_WORDS, segmenter_fault
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..losses import Term
 
 WIDEST, MOST = 50, 16_384
+LARGEST = 2_000_000_000  # parameters, 8 GB
 FORWARD, BACKWARD = "forward", "backward"
 Filters = list[tuple[int, int]]
 
@@ -102,6 +103,24 @@ class Config(MethodConfig):
         if (said := segmenter_fault(value)) is not None:
             raise ValueError(f"{said.message} {said.hint}")
         return value
+
+    @model_validator(mode="after")
+    def _of_a_size(self) -> Config:
+        if (number := self.most_parameters()) > LARGEST:
+            raise ValueError(
+                f"its sizes come to {number:,} parameters, more than {LARGEST:,}; the released large ELMo "
+                "has projection_size 512 and cell_size 4096"
+            )
+        return self
+
+    def most_parameters(self) -> int:
+        """Of the network, if as many words are frequent as may be predicted."""
+        wide, cell, letter = self.projection_size, self.cell_size, self.char_size
+        total = sum(number for _, number in self.filters)
+        tokens = 261 * letter + sum((width * letter + 1) * n for width, n in self.filters)
+        tokens += self.highways * 2 * (total + 1) * total + (total + 1) * wide
+        lstm = (2 * wide + 1) * 4 * cell + cell * wide
+        return tokens + 2 * self.layers * lstm + (self.max_words + 5) * (wide + 1)
 
 
 Knobs = Config  # inside the class, Config is its attribute

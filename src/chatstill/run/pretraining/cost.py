@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -172,13 +172,14 @@ def _evaluations(job: CorpusJob, train: Extent) -> int:
 
 
 def _disk(job: CorpusJob, train: Extent, dev: Extent) -> tuple[Row, list[Problem]]:
-    config, model = job.config, job.method.student
+    config, model = job.config, cast(Any, job.method.student)
     size = 4 if job.num_ids > SMALL_IDS else 2
     prepared = size * (train.tokens + dev.tokens) + 8 * (train.blocks + dev.blocks)
     parameters = count_parameters(model).total
+    beside = sum(p.numel() for p in model.bilm.parameters()) if job.words is not None else 0
     needs = disk_needs(
         Path(config.output_dir),
-        student_bytes=4 * parameters,
+        student_bytes=4 * (parameters + beside),  # the files of an ELMo
         trained_parameters=parameters,
         save_total_limit=config.save_total_limit,
         keep_best=config.keep == "best",

@@ -110,9 +110,8 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
     tokenizer, student, teacher = found.tokenizer, found.student, found.teacher
     if teacher is not None:
         problems += reading_problems(teacher, tokenizer, config, role="teacher")
-    if words is None and not errors_of(
-        problems
-    ):  # one made of the teacher would say the same again
+    # A student made of the teacher would say the same once more.
+    if words is None and not errors_of(problems):
         role = "network" if teacher is None else "student"
         problems += reading_problems(student, tokenizer, config, role=role)
     if corpus is None or errors_of(problems):

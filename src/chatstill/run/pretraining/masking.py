@@ -53,8 +53,10 @@ def masking_of(
 
 
 def held_out_masking(job: CorpusJob) -> Masking | None:
-    """That of held-out text, whatever the run trains with: figures of runs compare. None where
-    nothing is masked."""
+    """That of held-out text, whatever the run trains with: figures of runs compare.
+
+    None where nothing is masked.
+    """
     return None if predicts_text(job.method.student) else Masking.of(job.tokenizer)
 
 

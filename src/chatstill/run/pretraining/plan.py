@@ -86,8 +86,8 @@ def _networks(job: CorpusJob, told: str) -> Section:
     rows += [("", told)] if told else []
     rows += _network("network" if teacher is None else "student", student)
     rows += [("", note) for note in job.notes]
-    kind = "pieces" if job.words is None else "words"
-    rows.append(("vocabulary", f"{len(job.tokenizer):,} {kind}"))
+    if job.words is None:  # else they are told with the notes
+        rows.append(("vocabulary", f"{len(job.tokenizer):,} pieces"))
     return Section("networks", rows)
 
 
