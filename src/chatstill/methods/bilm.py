@@ -108,8 +108,8 @@ class Config(MethodConfig):
     def _of_a_size(self) -> Config:
         if (number := self.most_parameters()) > LARGEST:
             raise ValueError(
-                f"its sizes come to {number:,} parameters, more than {LARGEST:,}; the released large ELMo "
-                "has projection_size 512 and cell_size 4096"
+                f"its sizes come to up to {number:,} parameters, more than {LARGEST:,}: lower projection_size, "
+                "cell_size or max_words"
             )
         return self
 
