@@ -108,7 +108,7 @@ class Config(MethodConfig):
     def _of_a_size(self) -> Config:
         if (number := self.most_parameters()) > LARGEST:
             raise ValueError(
-                f"its sizes come to up to {number:,} parameters, more than {LARGEST:,}: lower projection_size, "
+                f"its sizes come to {number:,} parameters, more than {LARGEST:,}: lower projection_size, "
                 "cell_size or max_words"
             )
         return self
