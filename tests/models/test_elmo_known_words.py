@@ -75,6 +75,19 @@ def by_an_optimizer(encoder):
     torch.optim.AdamW(encoder.parameters(), lr=0.1).step()
 
 
+def by_a_fused_optimizer(encoder):
+    with torch.enable_grad():
+        encoder(characters(TEXT[:3])).sum().backward()
+    optimizer = torch.optim.AdamW(encoder.parameters(), lr=0.1, fused=True)
+    with torch.no_grad():
+        encoder(characters(TEXT))  # kept again, before the step
+    optimizer.step()
+
+
+def by_the_back_door(encoder):
+    encoder.projection.bias.data[2] += 1e-3
+
+
 def by_loading(encoder):
     state = {name: tensor + 0.1 for name, tensor in encoder.state_dict().items()}
     encoder.load_state_dict(state)
@@ -85,7 +98,7 @@ def by_other_tensors(encoder):
         parameter.data = parameter.data + 0.1
 
 
-CHANGES = [by_an_optimizer, by_loading, by_other_tensors, lambda e: e.characters.add_(0.1)]
+CHANGES = [by_an_optimizer, by_a_fused_optimizer, by_the_back_door, by_loading, by_other_tensors]
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -36,7 +36,7 @@ class KnownWords:
 
     def forget(self) -> None:
         """Gives the memory back."""
-        self._made_by: tuple[tuple[int, int], ...] = ()
+        self._made_by: list[Tensor] = []
         self._places: dict[bytes, int] = {}
         self._vectors = torch.empty(0, 0)
 
@@ -46,10 +46,11 @@ class KnownWords:
 
         Args:
             words: Characters.
-            weights: What ``compute`` reads: after a change of any nothing that was kept is used.
+            weights: What ``compute`` reads: after a change of any nothing that was kept is used. They are
+                compared with a copy, number by number: not every optimizer leaves another trace.
             compute: (n, P) of (n, 50), each row by itself.
         """
-        made_by = tuple((weight.data_ptr(), weight._version) for weight in weights)
+        read = list(weights)
         keys = (
             words.to(torch.int16)
             .contiguous()
@@ -59,9 +60,9 @@ class KnownWords:
             .tolist()
         )
         with self._lock:
-            if made_by != self._made_by:
+            if not _alike(read, self._made_by):
                 self.forget()
-                self._made_by = made_by
+                self._made_by = [weight.detach().clone() for weight in read]
             new = [number for number, key in enumerate(keys) if key not in self._places]
             if new:
                 fresh = in_lots(words[new], compute)
@@ -84,6 +85,11 @@ class KnownWords:
         number = min(len(keys), len(self._vectors) - begin)
         self._vectors[begin : begin + number] = vectors[:number]
         self._places.update(zip(keys[:number], range(begin, begin + number), strict=True))
+
+
+def _alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
+    same = len(some) == len(others)
+    return same and all(torch.equal(one, other) for one, other in zip(some, others, strict=True))
 
 
 def in_lots(words: Tensor, compute: Compute) -> Tensor:

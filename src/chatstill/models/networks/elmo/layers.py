@@ -51,7 +51,9 @@ class ClippedLstm(nn.Module):
         else:
             hidden, memory = start
         outputs, memories = [], []
-        for read in gates.unbind(1):  # its gradient is one tensor; that of a slice would be one each
+        for read in gates.unbind(
+            1
+        ):  # its gradient is one tensor; that of a slice would be one each
             into, candidate, forget, out = (read + self.recurrent(hidden)).chunk(4, -1)
             memory = torch.sigmoid(forget + 1) * memory + torch.sigmoid(into) * torch.tanh(
                 candidate

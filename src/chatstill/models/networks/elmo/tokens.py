@@ -95,9 +95,9 @@ class TokenEncoder(nn.Module):
         return self._computed(words)
 
     def _is_plain(self) -> bool:
-        """Whether it computes in 32 bits on a CPU, with weights that say when they change."""
+        """Whether it computes in 32 bits on a CPU."""
         one = self.characters
-        plain = one.device.type == "cpu" and one.dtype == torch.float32 and not one.is_inference()
+        plain = one.device.type == "cpu" and one.dtype == torch.float32
         return plain and not torch.is_autocast_enabled("cpu")
 
     def _computed(self, words: Tensor) -> Tensor:
