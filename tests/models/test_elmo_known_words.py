@@ -119,6 +119,15 @@ def test_where_gradients_are_asked_for_nothing_is_kept(encoder):
     assert found.requires_grad and len(encoder.known) == 0
 
 
+def test_in_inference_mode_nothing_is_kept(encoder):
+    """What is made there cannot be written to later."""
+    with torch.inference_mode():
+        encoder(characters(TEXT))
+    assert len(encoder.known) == 0
+    with torch.no_grad():
+        assert torch.equal(encoder(characters(TEXT)), without_memory(encoder, TEXT))
+
+
 def test_in_other_precisions_nothing_is_kept(encoder):
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         assert encoder(characters(TEXT)).dtype == torch.bfloat16

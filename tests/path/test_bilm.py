@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from chatstill import cli
 from chatstill.config import load, load_chain
+from chatstill.errors import UserError
 from chatstill.run import chain as chains
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
@@ -296,6 +297,13 @@ def test_keys_without_effect_are_named(data, teacher_of, tmp_path):
     warnings = world.loaded(values, tmp_path / "c").warnings
     told = [w.message for w in warnings if w.code == "corpus.key-without-effect"]
     assert len(told) == 3 and all("the words of its text" in message for message in told)
+
+
+def test_words_for_networks_are_not_said_to_belong_to_it(run):
+    """Only where it is what runs."""
+    with pytest.raises(UserError) as caught:
+        run("check", segmenter="jieba", layers=3)
+    assert codes(caught) == ["config.unknown-key"] * 2 and "bilm" not in str(caught.value)
 
 
 def test_chinese_is_cut_by_jieba_and_other_words_are_another_run(tmp_path):

@@ -58,7 +58,8 @@ class Config(MethodConfig):
             numbers.
         cell_size: Of a direction's memory.
         layers: Of LSTMs in each direction.
-        cell_clip, proj_clip: Largest size of a number of the memory, and of a state; 0 clips nothing.
+        cell_clip: Largest size of a number of the memory; 0 clips nothing.
+        proj_clip: Largest size of a number of a state; 0 clips nothing.
         residual: Each layer but the first adds its input to its output.
         dropout: Of what the LSTMs and the layer over the vocabulary read.
     """

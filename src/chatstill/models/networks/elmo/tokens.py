@@ -95,10 +95,11 @@ class TokenEncoder(nn.Module):
         return self._computed(words)
 
     def _is_plain(self) -> bool:
-        """Whether it computes in 32 bits on a CPU."""
+        """Whether it computes in 32 bits on a CPU, and what it gives may be kept for later."""
         one = self.characters
         plain = one.device.type == "cpu" and one.dtype == torch.float32
-        return plain and not torch.is_autocast_enabled("cpu")
+        other = torch.is_autocast_enabled("cpu") or torch.is_inference_mode_enabled()
+        return plain and not other
 
     def _computed(self, words: Tensor) -> Tensor:
         table = nn.functional.pad(self.characters, (0, 0, 1, 0))
