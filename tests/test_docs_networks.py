@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from chatstill.methods.bilm import Config
 from chatstill.models.networks import network
 
 from .pages import names, section, table
@@ -22,6 +23,16 @@ def test_every_key_of_a_network(kind):
     for key, default in listed.items():
         if default.startswith("`"):
             assert json.loads(names(default)[0]) == fields[key].default, key
+
+
+def test_every_key_of_a_bidirectional_language_model():
+    listed = {names(row[0])[0]: row for row in table(section("docs/elmo.md", "Keys of `bilm`"))}
+    fields = {key: one for key, one in Config.model_fields.items() if key != "note"}
+    assert {*listed} == {*fields}
+    for key, row in listed.items():
+        shown = json.loads(names(row[1] or row[2])[0])
+        default = fields[key].default
+        assert shown == json.loads(json.dumps(default)), key
 
 
 def test_the_keys_of_ltd_bert_are_those_of_the_bilstm_and_its_own():

@@ -13,7 +13,11 @@ from chatstill import lookup
 from chatstill.data.masking import Masking
 from chatstill.errors import errors_of
 from chatstill.methods.base import RunValues
+from chatstill.models.networks.elmo.word_bytes import WordBytes
 from chatstill.models.save import save_student
+from chatstill.models.student_spec import RowReading, StudentSpec
+from chatstill.readers.corpus_words import FIRST
+from chatstill.text.word_tokenizer import WordTokenizer
 from chatstill.train.phases import run_phases
 from chatstill.train.stage import StageModule
 from tests.draws import reseeded
@@ -29,6 +33,15 @@ KNOBS = {
 }
 # Relation heads for the widths here, 16 and 8.
 SMALLER = {"MiniLMv2": {name: {"heads": 4} for name in ("queries", "keys", "values")}}
+# Sizes in place of those that a run begins with, of a method that makes its network itself.
+SIZES = {
+    "bilm": {
+        "char_size": 4,
+        "filters": [[1, 4], [2, 6], [3, 6]],
+        "projection_size": 16,
+        "cell_size": 16,
+    }
+}
 NAMES = [*CORPUS, *KNOBS]
 
 pytestmark = pytest.mark.parametrize("name", NAMES)
@@ -64,12 +77,33 @@ def network(layers, width, seed, dropout):
     return tf.BertForMaskedLM(config).eval()
 
 
+def of_words(method_class, config, dropout):
+    """What a method makes for a text of ``PIECES`` words."""
+    words = [*FIRST, *(f"word{number}" for number in range(len(FIRST), PIECES))]
+    tokenizer = WordTokenizer(words=words)
+    reading = RowReading(tokenizer, 16, None, None, "right", lambda: False)
+    spec = StudentSpec(0, None, AssertionError, reading=reading, seed=reseeded(1))
+    config = config.model_copy(update={"dropout": dropout})
+    model = method_class.build_student(config, None, spec)[0]
+    model.words = WordBytes(words)
+    return model
+
+
+def again(kept, folder):
+    """What is loaded from the folder of a kept network."""
+    if not hasattr(kept, "words"):
+        return tf.AutoModelForMaskedLM.from_pretrained(folder).eval()
+    model = type(kept).from_pretrained(folder).eval()
+    model.words = kept.words  # no weights: they stand in words.json
+    return model
+
+
 def knobs_of(name):
     """The class of a method and its knobs as its file sets them."""
     plain = name.partition("-")[0]
     if plain not in FILES:
         method_class = lookup.method(plain)
-        return method_class, method_class.Config(**KNOBS.get(name, {}))
+        return method_class, method_class.Config(**KNOBS.get(name, SIZES.get(name, {})))
     method_class = lookup.method(FILES[plain].method)
     values = json.loads(json.dumps(FILES[plain].defaults[method_class.block]))
     for term, more in SMALLER.get(plain, {}).items():
@@ -90,6 +124,8 @@ def build(name, *, dropout=0.1, epochs=2, student_width=None):
     run = RunValues(epochs, 5e-3, masking=masking)
     teacher = network(4, 16, 0, dropout) if method_class.needs_teacher else None
     student = network(2, width, 1, dropout)
+    if method_class.reads_words:
+        student = of_words(method_class, config, dropout)
     return method_class(config, student, teacher, objective="cross_entropy", run=run)
 
 
@@ -209,9 +245,9 @@ def test_kept_has_no_side_effect_and_can_be_saved_and_loaded(name, tmp_path):
     kept = watched.kept().eval()
     assert_same_weights(weights(quiet.kept()), weights(kept))
     save_student(kept, None, tmp_path / "student", ())
-    again = tf.AutoModelForMaskedLM.from_pretrained(tmp_path / "student").eval()
+    loaded = again(kept, tmp_path / "student")
     with torch.no_grad():
-        assert torch.equal(kept(**inputs).logits, again(**inputs).logits)
+        assert torch.equal(kept(**inputs).logits, loaded(**inputs).logits)
 
 
 def test_checkpoints_hold_what_is_trained_and_nothing_else(name, tmp_path):

@@ -308,7 +308,7 @@ def test_frozen_only_the_mix_and_the_classifier_get_a_gradient(tmp_path):
         )
         assert "elmo.mix.weights" in reached and "classifier.weight" in reached
         assert str(tmp_path / "my_weights.hdf5") in lines[0]
-    assert torch.equal(*logits)
+    torch.testing.assert_close(*logits)  # without gradients words are computed in lots
 
 
 def test_dropout_falls_on_the_mixed_states(tmp_path):

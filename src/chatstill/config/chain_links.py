@@ -210,13 +210,8 @@ def _lay_over(
 
 def _follow_on(link: Source, before: str) -> None:
     """In a chain of assistants the link before is the teacher where a link names none of its own."""
-    file_name = link.get(("configuration_file",))
     try:
-        file = lookup.find_method_file(
-            link.get(("model_type",)),
-            None if is_placeholder(file_name) else file_name,
-            lookup.method_names(),
-        )
+        file = _method_file(link)
     except (UserError, AttributeError, TypeError):  # said when the link is checked
         return
     if file.chain == "teacher":
@@ -245,10 +240,30 @@ def _apply_overrides(drafts: list[Draft], overrides: Sequence[str]) -> list[Prob
     return problems
 
 
+def _writes_files(draft: Draft) -> bool:
+    """Whether a link leaves files that a network of the package starts from, not a network to go on with."""
+    if draft.verb == "teach":
+        return False
+    try:
+        file = _method_file(draft.source)
+        return lookup.method(file.method).reads_words
+    except (UserError, AttributeError, TypeError):  # said when the link is checked; or a plugin's
+        return False
+
+
+def _method_file(link: Source) -> lookup.MethodFile:
+    file_name = link.get(("configuration_file",))
+    return lookup.find_method_file(
+        link.get(("model_type",)),
+        None if is_placeholder(file_name) else file_name,
+        lookup.method_names(),
+    )
+
+
 def _resolve(draft: Draft, before: Sequence[Draft]) -> list[Problem]:
     """``link:NAME`` becomes the folder where that link leaves its network."""
     known = {earlier.name: earlier for earlier in before}
-    problems, after, promised = [], [], []
+    problems, after, promised, files = [], [], [], []
     for path, value in list(draft.source.leaves()):
         if not isinstance(value, str) or not value.startswith(LINK):
             continue
@@ -276,6 +291,8 @@ def _resolve(draft: Draft, before: Sequence[Draft]) -> list[Problem]:
                 draft.source.drop((key,))
         after.append(name)
         promised.append(folder)
+        if _writes_files(earlier):
+            files.append(folder)
     draft.after = tuple(dict.fromkeys(after))
-    draft.source.promised = frozenset(promised)
+    draft.source.promised, draft.source.files_promised = frozenset(promised), frozenset(files)
     return problems

@@ -22,6 +22,11 @@ UNREAD = (
     *("predictions_texts", "label_noise", "compare_alone", "groups"),
 )
 LANGUAGE = ("ForMaskedLM", "ForCausalLM", "LMHeadModel")
+OF_NETWORKS = ("pretrained_architectures", "tokenizer_name_or_path")
+TRAINS = {
+    True: "learns from the network of pretrained_architectures",
+    False: "trains the network of pretrained_architectures",
+}
 OF_ROWS = ("preprocess", "on_bad_row")  # they change which texts the rows of a task give
 
 
@@ -33,13 +38,19 @@ def level_problems(
     *,
     has_teacher: bool,
     draws: bool,
+    of_words: bool = False,
 ) -> list[Problem]:
     """All findings; none for a verb that trains nothing, nor where the task is faulty itself."""
     if level is None or not (keys.task_name or keys.data is not None):
         return []
     drawn = _drawn_tokens(source) if draws and keys.teacher_cache is True else []
     unread = () if draws else ("teacher_cache",)  # on a corpus a teacher runs live
-    return [*drawn, *_of_level(keys, source, level, plugins, has_teacher, unread)]
+    trains = TRAINS[has_teacher]
+    if of_words:
+        unread, trains = (*unread, *OF_NETWORKS), "makes its network of the words of its text"
+    if not has_teacher:
+        unread = (*unread, "student_architectures")
+    return [*drawn, *_of_level(keys, source, level, plugins, trains, unread)]
 
 
 def _drawn_tokens(source: Source) -> list[Problem]:
@@ -57,7 +68,7 @@ def _of_level(
     source: Source,
     level: str,
     plugins: tuple[str, ...],
-    has_teacher: bool,
+    trains: str,
     unread: tuple[str, ...],
 ) -> list[Problem]:
     is_corpus = keys.data is None and without_labels(keys.task_name)
@@ -78,7 +89,7 @@ def _of_level(
     except UserError as error:  # of its metric; an unknown task is told with its files
         return [problem for problem in error.problems if problem.place != "task_name"]
     unread += UNREAD if isinstance(task, TextsTask) else (*UNREAD, *OF_ROWS)
-    return _unread(source, unread, has_teacher)
+    return _unread(source, unread, trains)
 
 
 def _hidden_corpus(keys: RunKeys, source: Source) -> Problem | None:
@@ -122,13 +133,9 @@ def level_of_folder(folder: Path) -> str:
     return "pretraining" if any(str(name).endswith(LANGUAGE) for name in names) else "task"
 
 
-def _unread(source: Source, unread: tuple[str, ...], has_teacher: bool) -> list[Problem]:
+def _unread(source: Source, unread: tuple[str, ...], trains: str) -> list[Problem]:
     """Warnings; what a chain's file says for its other links is none of this link's."""
-    does = "learns from" if has_teacher else "trains"
-    message = (
-        f"'{{}}' has no effect: a run on a corpus {does} the network of pretrained_architectures."
-    )
-    unread = unread if has_teacher else (*unread, "student_architectures")
+    message = f"'{{}}' has no effect: a run on a corpus {trains}."
     return [
         source.problem((key,), message.format(key), warning=True, code="corpus.key-without-effect")
         for key in unread

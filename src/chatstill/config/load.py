@@ -160,7 +160,13 @@ def load_source(
     problems += missing(keys, source, unfilled, faulty, verb=verb, teacher=teacher)
     draws = choice.draws_tokens(blocks.config)
     problems += level_problems(
-        keys, source, trained, plugins, has_teacher=needs_teacher, draws=draws
+        keys,
+        source,
+        trained,
+        plugins,
+        has_teacher=needs_teacher,
+        draws=draws,
+        of_words=choice.method is not None and choice.method.reads_words,
     )
     problems += consistency(keys, source, verb=verb)
     problems += check_files(keys, source, verb=verb, plugins=plugins, level=level)

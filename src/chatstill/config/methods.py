@@ -120,6 +120,12 @@ def read_blocks(
     for block, method in others.items():
         blocks.idle += [key for key in (block, *method.top_level) if source.written((key,))]
         _lift(source, method, blocks, warning=True)
+        if (
+            method.reads_words
+        ):  # sizes and a segmenter: words that are most often meant for a network
+            blocks.known.add(block)
+        else:
+            _learn(block, method.Config, blocks)
         _other(source, block, method.Config, blocks)
     return blocks
 
@@ -148,7 +154,6 @@ def _running(source: Source, choice: MethodChoice, blocks: Blocks, *, verb: str)
 
 
 def _other(source: Source, block: str, model: type[BaseModel], blocks: Blocks) -> None:
-    _learn(block, model, blocks)
     if source.has((block,)):
         found = validate(model, source.get((block,)), source, (block,), warning=True)[1]
         # What is missing may stand in the file of a method that is not read now.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import lookup
 from ..errors import Problem, Said
@@ -12,7 +12,7 @@ from ..models.networks import networks
 from ..registry.model_types import BUILT_IN, borrowed_types, built_in, own_models
 from ..registry.names import nearest
 from .near import absent, near_file
-from .places import dotted
+from .places import KeyPath, dotted
 from .schema import Architecture, RunKeys
 from .source import Source
 from .tokenizers import named_tokenizer
@@ -67,8 +67,7 @@ def with_start_files(keys: RunKeys, source: Source) -> tuple[RunKeys, list[Probl
     ours = ours_of(block.model_type) if block is not None else None
     if block is None or ours is None or not ours.starts_from_files:
         return keys, []
-    written = block.network or {}
-    named = block.model_name_or_path or written.get("folder")
+    named = block.model_name_or_path or (block.network or {}).get("folder")
     if named and not isinstance(named, str):
         return keys, []  # told with the other keys
     if (
@@ -80,18 +79,32 @@ def with_start_files(keys: RunKeys, source: Source) -> tuple[RunKeys, list[Probl
         hint = f"Name the folder that it lies in: {Path(named).parent}"
         place = (STUDENT, "model_name_or_path")
         return keys, [source.problem(place, message, hint, code="network.start-is-a-file")]
+    if named in source.files_promised:
+        return _starting_in(keys, block, named), []
     # Keys of `network` belong to a start from files: the weights of a saved network bring their own.
     missing = bool(named and block.network and not kind_of(Path(named)))
-    is_saved = named and (kind_of(Path(named)) != "folder" or kind_of(Path(named) / "config.json"))
-    if is_saved and not missing:
+    if named and _is_saved(Path(named), ours) and not missing:
         return keys, []  # weights of its own, or a name that is told as any other
     found = ours.find([Path(named)] if named else [Path(keys.data_dir), Path()])
     faults = (
         [source.told((STUDENT, "model_name_or_path"), found)] if isinstance(found, Said) else []
     )
-    folder = "" if isinstance(found, Said) else str(found)
-    change = {"model_name_or_path": None, "network": {**written, "folder": folder}}
-    return keys.model_copy(update={STUDENT: block.model_copy(update=change)}), faults
+    return _starting_in(keys, block, "" if isinstance(found, Said) else str(found)), faults
+
+
+def _starting_in(keys: RunKeys, block: Architecture, folder: str) -> RunKeys:
+    """The keys with the folder of the files that the student starts from."""
+    change = {"model_name_or_path": None, "network": {**(block.network or {}), "folder": folder}}
+    return keys.model_copy(update={STUDENT: block.model_copy(update=change)})
+
+
+def _is_saved(place: Path, ours: "type[Network]") -> bool:
+    """Whether a place is, or may be, a saved network, not a folder of the files that one starts from."""
+    config = place / "config.json"
+    if kind_of(place) != "folder" or not kind_of(config):
+        return kind_of(place) != "folder"
+    values, _ = read_json(config)
+    return values is None or values.get("model_type") not in ours.beside_files
 
 
 def _model_type(
@@ -173,8 +186,12 @@ def _network(
                 (block, "copy_from"), message, "Leave it out.", code="network.no-layers-to-copy"
             )
         )
-    if not isinstance(keys, ours.Block):
-        return problems
+    return [*problems, *_values(keys, ours, source, path)] if keys is not None else problems
+
+
+def _values(keys: Any, ours: "type[Network]", source: Source, path: KeyPath) -> list[Problem]:
+    """Files that a network's keys name, and what else is wrong with their values."""
+    problems = []
     for key, file in ours.files(keys).items():
         if not kind_of(Path(file)):
             where = (*path, key)
@@ -182,8 +199,10 @@ def _network(
             problems.append(
                 source.problem(where, message, near_file(file), code="network.file-missing")
             )
+    promised = [key for key in ours.places if getattr(keys, key) in source.files_promised]
     for key, said in ours.problems(keys):
-        problems.append(source.told((*path, key), said.under(dotted((*path, key)))))
+        if key not in promised:  # a link before this one makes them
+            problems.append(source.told((*path, key), said.under(dotted((*path, key)))))
     return problems
 
 

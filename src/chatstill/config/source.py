@@ -23,6 +23,7 @@ class Source:
         places: Place of each key; a key without one has the place of the block around it.
         link: Name of the pipeline's link that this describes; empty for a run by itself.
         promised: Folders that need not be there yet: a link before this one makes them.
+        files_promised: Those of them that will hold files which a network of the package starts from.
         of_the_file: Keys at the top that a link has from its file, where they may be meant for other links.
     """
 
@@ -32,6 +33,7 @@ class Source:
         self.places: Places = {}
         self.link = ""
         self.promised: frozenset[str] = frozenset()
+        self.files_promised: frozenset[str] = frozenset()
         self.of_the_file: frozenset[str] = frozenset()
 
     def place(self, path: KeyPath) -> Place:

@@ -34,7 +34,8 @@ def masked_scores(
     What is masked of a block hangs on its number alone, not on the run's seed.
 
     Args:
-        model: With a head over the vocabulary; its train/eval flag is restored afterwards.
+        model: With a head over the vocabulary, or one that hands out its predictions; its train/eval flag is
+            restored afterwards.
         blocks: The held-out text.
         masking: Its share of masked tokens; None: nothing is masked, the next token of each is predicted.
         pad_token_id: Fills up shorter blocks.
@@ -56,19 +57,30 @@ def masked_scores(
             if number % world_size != rank:
                 continue
             batch = blocks.batch_of(rows, pad_token_id=pad_token_id, with_token_types=types)
-            read, targets = map(torch.from_numpy, _held_out(batch, masking))
-            inputs = {k: v.to(device) for k, v in {**batch, "input_ids": read}.items()}
-            counted = targets >= 0  # (B, L)
-            states = head_states(model, inputs)[counted.to(device)]
-            found = vocabulary_answers(states, layer, targets[counted].to(device))
+            states, targets = _predictions(model, batch, masking, device)
+            counted = targets >= 0
+            found = vocabulary_answers(states[counted], layer, targets[counted])
             losses, right = (one.cpu().double().numpy() for one in found)
-            of_row = np.repeat(np.arange(len(rows)), counted.sum(1).numpy())
+            asked = counted.flatten(1).sum(1).cpu().numpy()
+            of_row = np.repeat(np.arange(len(rows)), asked)
             scores[rows, LOSS] = np.bincount(of_row, losses, len(rows))
             scores[rows, RIGHT] = np.bincount(of_row, right, len(rows))
-            scores[rows, COUNTED] = counted.sum(1).numpy()
+            scores[rows, COUNTED] = asked
     finally:
         model.train(training)
     return add_up(scores) if add_up is not None else scores
+
+
+def _predictions(
+    model: Any, batch: Mapping[str, torch.Tensor], masking: Masking | None, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """States (B, …, D) that the layer over the vocabulary reads; targets (B, …), -100 where none counts."""
+    if hasattr(model, "predictions"):  # a network of the package
+        states, targets = model.predictions({key: v.to(device) for key, v in batch.items()})
+        return states, targets
+    read, targets = map(torch.from_numpy, _held_out(batch, masking))
+    inputs = {key: v.to(device) for key, v in {**batch, "input_ids": read}.items()}
+    return head_states(model, inputs), targets.to(device)
 
 
 def held_out_targets(blocks: Blocks, masking: Masking | None, *, pad_token_id: int) -> np.ndarray:

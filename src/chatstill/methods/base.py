@@ -83,6 +83,10 @@ class Method:
         overridden_by: Knob of a method file -> the knob of the user's file that puts it out of force.
         unused_parameters: Whether a step may leave trained parameters without a gradient (DDP has to
             look for them). It counts as zero: moments and weight decay move them on.
+        reads_words: Of the level ``pretraining``: whether it makes its network itself, for whole words of its
+            corpus. ``segmenter``, ``user_dictionary``, ``min_count`` and ``max_words`` are knobs of it;
+            ``build_student`` gets a tokenizer of the words that are predicted, the network's ``words`` are
+            those of all ids.
         makes_tokens: Whether ``forward`` reads tokens that may be in no row of the data (masks, swaps):
             all word embeddings are trained then, not only those of the rows.
         alone: Of a method that alone makes its student: the knobs with which that learns from gold labels
@@ -97,6 +101,7 @@ class Method:
     needs_labels: bool = True
     same_shape: ClassVar[bool] = False
     unused_parameters: ClassVar[bool] = False
+    reads_words: ClassVar[bool] = False
     makes_tokens: bool = False
     overridden_by: ClassVar[Mapping[str, str]] = {}
     alone: ClassVar[Mapping[str, Any]] = {}

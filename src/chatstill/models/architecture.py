@@ -16,7 +16,7 @@ from ..tasks.label_names import settled_tables
 from .custom import extends, own_type
 from .hub import hub_errors
 from .layers import cut_config, num_layers_of
-from .networks import network
+from .networks import network, starting_beside
 from .weights import Weights, find_weights
 
 # Switches of single runs that some config files carry; they would change what a forward pass
@@ -204,7 +204,9 @@ def _model_type(data: dict[str, Any], given: str | None, file: Path | str, place
             str(kind), MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
         )
         hint = f"Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
-        if data.get("auto_map"):
+        if (ours := starting_beside(str(kind))) is not None:
+            hint = f'A student of another type starts from that folder: "model_type": "{ours}".'
+        elif data.get("auto_map"):
             hint = "It names code of its own (auto_map), which is never run. " + hint
         if not hint:
             hint = 'A model of your own comes from a file: "plugins": ["my_model.py"], or --plugin.'

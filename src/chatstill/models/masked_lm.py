@@ -95,6 +95,11 @@ def is_decoder(model: nn.Module) -> bool:
     return any(getattr(part, "is_causal", False) is True for part in model.modules())
 
 
+def predicts_text(model: nn.Module) -> bool:
+    """Whether it predicts the words of a text as they stand: nothing is masked for it."""
+    return hasattr(model, "predictions") or is_decoder(model)
+
+
 def head_missing(loaded: LoadedModel) -> bool:
     """Whether a part of the head is new though the body has weights."""
     base = loaded.model.base_model_prefix + "."

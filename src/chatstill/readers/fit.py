@@ -176,7 +176,7 @@ def _cutter(
         words=SPECIAL,
         place=f"{PLACE}.segmenter",
         segmenter=keys.segmenter or usual_segmenter(islice(texts, SAMPLE)),
-        dictionary=_content(keys.user_dictionary),
+        dictionary=dictionary_of(keys.user_dictionary, f"{PLACE}.user_dictionary"),
         do_lower_case=lower if config.do_lower_case is None else config.do_lower_case,
         normalize=config.normalize,
     )
@@ -199,8 +199,12 @@ def _cut_by(keys: SegmentedBlock, cutter: WordTokenizer) -> str:
     return f"'{cutter.cutter.name}'{version}{chosen}"
 
 
-def _content(file: str | None) -> str:
+def dictionary_of(file: str | None, place: str) -> str:
     """A user dictionary's text.
+
+    Args:
+        file: It; None: no text.
+        place: The key that names it.
 
     Raises:
         UserError: it cannot be read, or is not UTF-8.
@@ -212,6 +216,4 @@ def _content(file: str | None) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         message = f"{file} cannot be read: {reason}"
-        raise UserError(
-            Problem(f"{PLACE}.user_dictionary", message, code="words.dictionary-unreadable")
-        ) from error
+        raise UserError(Problem(place, message, code="words.dictionary-unreadable")) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config.rules import TEACHERS
 from ..disk.full import full_disk, is_full
@@ -206,11 +206,16 @@ def with_stand_ins(config: RunConfig, stand_ins: dict[str, str]) -> RunConfig:
     for name in type(config).model_fields:
         block = getattr(config, name)
         if name.endswith("_architectures") and block is not None:
-            paths = {
+            paths: dict[str, Any] = {
                 key: stand_ins[value]
                 for key in ("model_name_or_path", "tokenizer_name_or_path")
                 if (value := getattr(block, key)) in stand_ins
             }
+            if (block.network or {}).get(
+                "folder"
+            ) in stand_ins:  # of files that a student starts from
+                folder = {"folder": stand_ins[block.network["folder"]]}
+                paths["network"] = {**block.network, **folder}
             if paths:
                 changed[name] = block.model_copy(update=paths)
     tokenizer = config.tokenizer_name_or_path

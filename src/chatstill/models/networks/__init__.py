@@ -32,5 +32,10 @@ def network(name: str | None) -> type[Network] | None:
     return next((one for key, one in networks().items() if plain(key) == plain(name)), None)
 
 
+def starting_beside(kind: str) -> str | None:
+    """The one that starts from files which lie beside a ``config.json`` of this type; None without one."""
+    return next((name for name, one in networks().items() if kind in one.beside_files), None)
+
+
 def _is_network(value: object, module: str) -> bool:
     return isinstance(value, type) and issubclass(value, Network) and value.__module__ == module

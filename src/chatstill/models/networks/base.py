@@ -95,6 +95,8 @@ class Network:
         starts_from_files: Whether it starts from files of another program, in the folder that
             ``model_name_or_path`` names, else in ``data_dir``, else in the working directory; its block
             has the key ``folder``.
+        beside_files: Model types of a ``config.json`` that may lie beside those files: of the network that
+            wrote them, whose other weights are not taken.
         reads_bytes: Whether it reads words as bytes, and needs no list of them.
         places: Keys of its block that only say where files lie; the files count by their content.
     """
@@ -106,6 +108,7 @@ class Network:
     texts: ClassVar[tuple[int, ...]] = (1, 2)
     cuts_texts: ClassVar[bool] = False
     starts_from_files: ClassVar[bool] = False
+    beside_files: ClassVar[tuple[str, ...]] = ()
     reads_bytes: ClassVar[bool] = False
     places: ClassVar[tuple[str, ...]] = ()
 
@@ -176,15 +179,20 @@ class Network:
     @classmethod
     def problems(cls, block: NetworkBlock) -> list[tuple[str, Said]]:
         """What can be told wrong before anything is loaded, by the key that it is about."""
-        name = block.segmenter if isinstance(block, SegmentedBlock) else None
-        if name is None or name in SEGMENTERS or _is_module(name):
-            return []
-        near = nearest(name, SEGMENTERS)
-        hint = f"Did you mean '{near}'? " if near else ""
-        known = ", ".join(SEGMENTERS)
-        hint += f"Known: {known}, or an installed module with a function `cut`."
-        message = f"there is no segmenter or module '{name}' here."
-        return [("segmenter", Said(message, hint, code="segmenter.unknown"))]
+        said = segmenter_fault(block.segmenter) if isinstance(block, SegmentedBlock) else None
+        return [] if said is None else [("segmenter", said)]
+
+
+def segmenter_fault(name: str | None) -> Said | None:
+    """What is wrong with the name of a segmenter; nothing is loaded."""
+    if name is None or name in SEGMENTERS or _is_module(name):
+        return None
+    near = nearest(name, SEGMENTERS)
+    hint = f"Did you mean '{near}'? " if near else ""
+    known = ", ".join(SEGMENTERS)
+    hint += f"Known: {known}, or an installed module with a function `cut`."
+    message = f"there is no segmenter or module '{name}' here."
+    return Said(message, hint, code="segmenter.unknown")
 
 
 def _is_module(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -137,10 +137,11 @@ def _time_and_memory(
     speed = read / max(sum(each.seconds for each in training), 1e-9)
     memory = memory_of(job, rows, tried)
     days = PAPERS / max(speed, 1e-9) / DAY
+    papers = f"BERT's corpus, {PAPERS / 1e9:g} G tokens: about {days:,.3g} days an epoch here"
     told = [
         ("time", f"{clock(low)} to {clock(high)}"),
-        ("speed", f"about {speed:,.0f} tokens a second in training"),
-        ("", f"BERT's corpus, {PAPERS / 1e9:g} G tokens: about {days:,.3g} days an epoch here"),
+        ("speed", f"about {speed:,.0f} {job.unit} a second in training"),
+        *([("", papers)] if job.words is None else []),
         ("memory", f"{byte_size(memory)} per process on {device}"),
     ]
     return told, check_memory(memory, available_memory(device), device=device)
@@ -171,13 +172,14 @@ def _evaluations(job: CorpusJob, train: Extent) -> int:
 
 
 def _disk(job: CorpusJob, train: Extent, dev: Extent) -> tuple[Row, list[Problem]]:
-    config, model = job.config, job.method.student
-    size = 4 if len(job.tokenizer) > SMALL_IDS else 2
+    config, model = job.config, cast(Any, job.method.student)
+    size = 4 if job.num_ids > SMALL_IDS else 2
     prepared = size * (train.tokens + dev.tokens) + 8 * (train.blocks + dev.blocks)
     parameters = count_parameters(model).total
+    beside = sum(p.numel() for p in model.bilm.parameters()) if job.words is not None else 0
     needs = disk_needs(
         Path(config.output_dir),
-        student_bytes=4 * parameters,
+        student_bytes=4 * (parameters + beside),  # the files of an ELMo
         trained_parameters=parameters,
         save_total_limit=config.save_total_limit,
         keep_best=config.keep == "best",
@@ -185,4 +187,4 @@ def _disk(job: CorpusJob, train: Extent, dev: Extent) -> tuple[Row, list[Problem
         cache_bytes=prepared,
     )
     text = ", ".join(f"{need.what} {byte_size(need.size)}" for need in needs)
-    return ("disk", f"{text}; {size} bytes a token"), check_disk(needs)
+    return ("disk", f"{text}; {size} bytes a {job.unit[:-1]}"), check_disk(needs)

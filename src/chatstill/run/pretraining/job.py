@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...config.schema import RunConfig
 from ...config.task import task_of
+from ...data.blocks import BlockEncoder
 from ...data.encoded import Lengths
 from ...data.masking import Masking
 from ...errors import Problem, UserError, errors_of
@@ -20,12 +21,14 @@ from ...tasks.base import Task
 from ...tasks.corpus_survey import Corpus
 from ...text.vocabulary import check_vocabulary
 from ...train.launch import world_size
+from ...train.runfolder import WORDS
 from ..settling import Settled, problems_of, settle_kept
 from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of, with_usual
 from .masking import masking_of, task_of_network
-from .networks import PRETRAINED, taught, trained_alone
+from .networks import PRETRAINED, Networks, taught, trained_alone
 from .teacher import reads_head
 from .texts import corpus_from, repeats
+from .words import WordReading, made_of_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -42,12 +45,13 @@ class CorpusJob:
         corpus: Where the text stands.
         tokenizer: Of the network.
         encoder: Makes ids of lines.
+        words: How a network of whole words reads; None of one that reads pieces.
         masking: How tokens are masked; None where none is.
         method: Holds the networks.
         notes: Lines for the plan about how it was made.
         problems: What the user should know.
         usual: By key that the file leaves out, the value that was taken and why.
-        late: Nothing: all of the run's fingerprint is known before its text is read.
+        late: Of the run's fingerprint, the words that are read: known once its text was.
         idle: Keys of the file that belong to other methods and have no effect.
         teacher_is_trained: False where a network of the same shape stands in for one to come.
     """
@@ -57,9 +61,10 @@ class CorpusJob:
     task: Task
     corpus: Corpus
     tokenizer: PreTrainedTokenizerBase
-    encoder: RowEncoder
+    encoder: BlockEncoder
     masking: Masking | None
     method: Method
+    words: WordReading | None = None
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     usual: Settled = field(default_factory=dict)
@@ -72,6 +77,16 @@ class CorpusJob:
         """Fills up shorter blocks."""
         assert isinstance(self.tokenizer.pad_token_id, int)
         return self.tokenizer.pad_token_id
+
+    @property
+    def num_ids(self) -> int:
+        """All ids of blocks are below it."""
+        return len(self.tokenizer) if self.words is None else self.words.num_ids
+
+    @property
+    def unit(self) -> str:
+        """What blocks are counted in."""
+        return "tokens" if self.words is None else "words"
 
 
 def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> CorpusJob:
@@ -88,18 +103,17 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
         problems += [*corpus.warnings, *repeats(corpus)]
     except UserError as error:
         problems += error.problems
+    if corpus is None and method_class.reads_words:  # of which its network is made
+        raise UserError(problems)
     try:
-        if method_class.needs_teacher:
-            found = taught(config, method_class, knobs)
-        else:
-            head_alone = getattr(knobs, "train", "all") == "head"
-            found = trained_alone(config, head_alone=head_alone)
+        found, words = _networks(config, method_class, knobs, corpus)
     except UserError as error:
         raise UserError([*problems, *error.problems]) from None
     tokenizer, student, teacher = found.tokenizer, found.student, found.teacher
     if teacher is not None:
         problems += reading_problems(teacher, tokenizer, config, role="teacher")
-    if not errors_of(problems):  # a student made of the teacher would say the same once more
+    # A student made of the teacher would say the same once more.
+    if words is None and not errors_of(problems):
         role = "network" if teacher is None else "student"
         problems += reading_problems(student, tokenizer, config, role=role)
     if corpus is None or errors_of(problems):
@@ -111,7 +125,8 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
     method = method_class(knobs, student, teacher, objective="cross_entropy", run=run)
     problems += [*problems_of(config, method), *far, *_untaught(method, found.untaught)]
     config, kept = settle_kept(config, method)
-    encoder = RowEncoder(tokenizer, Lengths(config.max_seq_length))
+    lengths = Lengths(config.max_seq_length)
+    encoder = RowEncoder(tokenizer, lengths) if words is None else words.encoder
     return CorpusJob(
         config,
         verb,
@@ -121,10 +136,28 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
         encoder,
         masking,
         method,
+        words,
         found.notes,
         list(dict.fromkeys(problems)),
         usual | kept,
+        late={} if words is None else {WORDS: words.digest},
     )
+
+
+def _networks(
+    config: RunConfig, method_class: type[Method], knobs: Any, corpus: Corpus | None
+) -> tuple[Networks, WordReading | None]:
+    """What is trained and what teaches it; how it reads, of a network of whole words.
+
+    Raises:
+        UserError: either cannot be made.
+    """
+    if corpus is not None and method_class.reads_words:
+        return made_of_words(config, method_class, knobs, corpus)
+    if method_class.needs_teacher:
+        return taught(config, method_class, knobs), None
+    head_alone = getattr(knobs, "train", "all") == "head"
+    return trained_alone(config, head_alone=head_alone), None
 
 
 def _untaught(method: Method, why: str) -> list[Problem]:

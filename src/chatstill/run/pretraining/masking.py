@@ -10,7 +10,7 @@ from ...data.masking import Masking
 from ...data.piece_counts import piece_counts
 from ...errors import Problem
 from ...methods._masking import MaskingKeys
-from ...models.masked_lm import is_decoder
+from ...models.masked_lm import predicts_text
 from ...readers.columns import WordStarts
 from ...tasks.base import Task
 from ...tasks.corpus import CorpusTask
@@ -53,13 +53,16 @@ def masking_of(
 
 
 def held_out_masking(job: CorpusJob) -> Masking | None:
-    """That of held-out text, whatever the run trains with: figures of runs compare. None for decoders."""
-    return None if is_decoder(job.method.student) else Masking.of(job.tokenizer)
+    """That of held-out text, whatever the run trains with: figures of runs compare.
+
+    None where nothing is masked.
+    """
+    return None if predicts_text(job.method.student) else Masking.of(job.tokenizer)
 
 
 def task_of_network(task: Task, model: PreTrainedModel) -> Task:
     """The figures of a corpus as they are called of this network: of masked tokens, or of next ones."""
-    if is_decoder(model) and isinstance(task, CorpusTask):
+    if predicts_text(model) and isinstance(task, CorpusTask):
         return task.of_next_tokens()
     return task
 

@@ -16,7 +16,7 @@ from ...train.phases import steps_of
 from ...train.precision import precision_of
 from ...train.steps import batch_text
 from .cost import Extent, costs, measure
-from .masking import masking_rows
+from .masking import held_out_masking, masking_rows
 from .networks import network_to_keep
 from .teacher import check_masked
 
@@ -55,22 +55,29 @@ def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
     least = max(2, world_size())
     if train.blocks < least:
         message = (
-            f"it comes to {counted(train.blocks, 'block')} of {job.config.max_seq_length} tokens, and at "
+            f"it comes to {counted(train.blocks, 'block')} of {job.config.max_seq_length} {job.unit}, and at "
             f"least {least} are needed"
         )
         hint = "Give more text, or a lower max_seq_length."
         path = job.corpus.train.name
         problems.append(Problem(path, message, hint, code="corpus.too-small"))
-    path, share = job.corpus.dev.name, SCORED if job.method.trains_outputs else 1.0
+    path, share = job.corpus.dev.name, SCORED if _masks(job) else 1.0
     scored = share * dev.tokens
     if not dev.blocks:
-        message = "the tokenizer finds no token in it"
+        message = f"no {job.unit[:-1]} is found in it"
         problems.append(Problem(path, message, code="corpus.no-token"))
     elif job.config.do_eval and scored < FEW:
-        message = f"about {scored:.0f} tokens of the held-out text are scored: figures say little"
-        hint = f"Give a dev.txt of {FEW / share:,.0f} tokens or more."
+        message = (
+            f"about {scored:.0f} {job.unit} of the held-out text are scored: figures say little"
+        )
+        hint = f"Give a dev.txt of {FEW / share:,.0f} {job.unit} or more."
         problems.append(Problem(path, message, hint, "warning", code="corpus.little-held-out"))
     return problems
+
+
+def _masks(job: CorpusJob) -> bool:
+    """Whether figures are of masked tokens, a part of all."""
+    return job.method.trains_outputs and held_out_masking(job) is not None
 
 
 def _networks(job: CorpusJob, told: str) -> Section:
@@ -79,7 +86,8 @@ def _networks(job: CorpusJob, told: str) -> Section:
     rows += [("", told)] if told else []
     rows += _network("network" if teacher is None else "student", student)
     rows += [("", note) for note in job.notes]
-    rows.append(("vocabulary", f"{len(job.tokenizer):,} pieces"))
+    if job.words is None:  # else they are told with the notes
+        rows.append(("vocabulary", f"{len(job.tokenizer):,} pieces"))
     return Section("networks", rows)
 
 
@@ -107,8 +115,8 @@ def _corpus(job: CorpusJob, train: Extent, dev: Extent) -> Section:
         rows.append(
             (
                 "",
-                f"{extent.about}{extent.blocks:,} blocks of up to {job.config.max_seq_length} tokens, "
-                f"{extent.tokens:,} tokens",
+                f"{extent.about}{extent.blocks:,} blocks of up to {job.config.max_seq_length} "
+                f"{job.unit}, {extent.tokens:,} {job.unit}",
             )
         )
     return Section("corpus", rows)
@@ -132,7 +140,7 @@ def _phases(job: CorpusJob, train: Extent) -> tuple[list[Section], list[Problem]
             ("learning rate", rate),
             ("precision", precision_of(fp16=config.fp16, bf16=config.bf16)),
             ("trained", phase.train),
-            *masking_rows(job.masking),
+            *(masking_rows(job.masking) if job.words is None else []),
         ]
         more, warnings = job.method.plan(phase, total)
         if job.method.teacher is not None:

@@ -27,6 +27,7 @@ from ...models.masked_lm import head_missing, is_decoder, load_masked_lm
 from ...models.own import BLOCK
 from ...models.save import kept_folder, save_student
 from ...readers.word_pieces import RowEncoder
+from ...report.bilm_card import bilm_card
 from ...report.masked_card import masked_card
 from ...report.run import write_run_report
 from ...tasks.base import Split, Task
@@ -48,6 +49,7 @@ from ..results import (
 from .job import reading_problems
 from .networks import network_to_keep
 from .texts import corpus_from
+from .words import is_of_words, scores_of_words
 
 OF_TEXTS = "figures of = the rows' texts, whose tokens are predicted; labels are not read"
 
@@ -105,20 +107,26 @@ def report_run(
         write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
         write_json(folder / "metrics.json", metrics)
     ended = [] if trained.ended is None else [trained.ended.text, *trained.ended.warnings]
-    card = masked_card(
-        str(job.config.model_type),
+    write_text(target / "README.md", _card(job, ended, metrics))
+    if metrics is not None:
+        write_run_report(folder)
+    return metrics
+
+
+def _card(job: CorpusJob, ended: list[str], metrics: dict[str, Any] | None) -> str:
+    name, length = str(job.config.model_type), job.config.max_seq_length
+    if job.words is not None:
+        return bilm_card(name, length, ended, metrics)
+    return masked_card(
+        name,
         _start_of(job),
-        job.config.max_seq_length,
+        length,
         ended,
         metrics,
         taught=job.method.teacher is not None,
         with_head=job.method.trains_outputs,
         decoder=is_decoder(job.method.student),
     )
-    write_text(target / "README.md", card)
-    if metrics is not None:
-        write_run_report(folder)
-    return metrics
 
 
 def figures_of(task: Task, scores: np.ndarray) -> dict[str, Any]:
@@ -155,7 +163,8 @@ def evaluate_folder(
     config = config.model_copy(update={"level": "pretraining", "preprocess": converted})
     task = task_of(config)
     lines, warnings = _part(config, split)
-    scores, found, decoder = _scores_of(folder, config, lines)
+    of_folder = scores_of_words if is_of_words(folder) else _scores_of
+    scores, found, decoder = of_folder(folder, config, lines)
     task = task.of_next_tokens() if decoder and isinstance(task, CorpusTask) else task
     warnings += found
     held_out = locate(task, split, Path(config.data_dir)).warning
@@ -190,9 +199,11 @@ def _converted(folder: Path) -> str | None:
 
 
 def refuse_prediction(folder: Path) -> UserError:
-    """A masked language model has no answer for a row."""
-    message = f"{folder} holds a masked language model, which gives rows no label or score"
+    """A language model has no answer for a row."""
+    message = f"{folder} holds a language model, which gives rows no label or score"
     hint = "Fine-tune it on a task first (`chatstill teach`), or see its figures: `chatstill evaluate`."
+    if is_of_words(folder):
+        hint = 'Start a student from it: "model_type": "ELMOTaskDistill". Its figures: `chatstill evaluate`.'
     return UserError(Problem("MODEL", message, hint, code="corpus.predicts-nothing"))
 
 

@@ -75,13 +75,15 @@ def prepare_corpus(job: CorpusJob, folder: Path, console: Console) -> Prepared:
     """Tokenises once; other processes, and a run that goes on, find it done."""
     config = job.config
     cache = Path(config.cache_dir) / "views" if config.cache_dir else folder / "cache"
+    if job.words is not None and rank() == 0:
+        job.words.kept.write(cache, folder)
     parts = []
     for split, lines in (("train", job.corpus.train), ("dev", job.corpus.dev)):
         blocks = _prepare(job, lines, cache, folder, split, console)
         length = int(blocks.lengths.max(initial=0))
         say(
             f"{split}: {len(blocks):,} blocks of {blocks.documents:,} documents, "
-            f"{blocks.num_tokens:,} tokens, longest {length}"
+            f"{blocks.num_tokens:,} {job.unit}, longest {length}"
         )
         parts.append(blocks)
     count_for_masking(job, parts[0], cache, folder if rank() == 0 else None)
@@ -101,7 +103,7 @@ def _prepare(
             job.encoder,
             cache,
             length=job.config.max_seq_length,
-            vocabulary=len(job.tokenizer),
+            vocabulary=job.num_ids,
             source=content_of(lines),
             progress=show,
             user=folder if rank() == 0 else None,

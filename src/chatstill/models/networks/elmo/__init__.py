@@ -60,6 +60,7 @@ class Elmo(Network):
     summary = "a released ELMo over characters and a small classifier; reads words as bytes"
     Block = ElmoBlock
     starts_from_files = True
+    beside_files = ("bilm",)
     reads_bytes = True
     places = ("folder",)
 
@@ -163,8 +164,20 @@ class Elmo(Network):
         )
         return [
             f"but its language model is that of {weights}, {total:,} numbers",
+            *_other_words(options, start.tokenizer),
             learns,
         ]
+
+
+def _other_words(options: Options, tokenizer: Any) -> list[str]:
+    """A line where the language model was trained on words that were cut otherwise."""
+    said = options.chatstill if isinstance(options.chatstill, dict) else {}
+    cut = tokenizer.cutter.name, tokenizer.do_lower_case
+    trained = said.get("segmenter") or cut[0], said.get("lower_case", cut[1])
+    if trained == cut:
+        return []
+    told = [f"'{name}'{', lower-cased' if lower else ''}" for name, lower in (trained, cut)]
+    return [f"it was trained on other words: cut by {told[0]}, here by {told[1]}"]
 
 
 def _opened(folder: str) -> tuple[Path, Options]:

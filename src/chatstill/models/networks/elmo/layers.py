@@ -1,4 +1,4 @@
-"""What an ELMo computes (Peters et al. 2018; Jozefowicz et al. 2016): characters, highways, two directions.
+"""What an ELMo computes of its words' vectors (Peters et al. 2018): two directions, and a mix of the layers.
 
 The arithmetic is that of bilm-tf and AllenNLP. ``nn.LSTM`` cannot stand in for the cell: it does not clip.
 """
@@ -6,100 +6,15 @@ The arithmetic is that of bilm-tf and AllenNLP. ``nn.LSTM`` cannot stand in for 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..word_places import at_places, reversed_places
-from .characters import PLACES, with_boundaries
+from .characters import with_boundaries
+from .tokens import Sizes, TokenEncoder
 
 State = tuple[Tensor, Tensor]
-
-
-class Sizes(NamedTuple):
-    """What of ``options.json`` the arithmetic needs.
-
-    Attributes:
-        char_size: Of a character's vector, d.
-        filters: (width, number) of each convolution; F is the sum of the numbers.
-        highways: How many.
-        activation: ``relu`` or ``tanh``, of the convolutions.
-        token_projection: Whether a projection from F to P follows; without it F is P.
-        projection_size: P, of a token's vector and of the states of one direction.
-        cell_size: C, of an LSTM's memory.
-        layers: Of each direction.
-        cell_clip, proj_clip: Largest size of a number of the memory and of the state; 0 clips nothing.
-        residual: Whether each layer but the first adds its input to its output.
-    """
-
-    char_size: int
-    filters: tuple[tuple[int, int], ...]
-    highways: int
-    activation: str
-    token_projection: bool
-    projection_size: int
-    cell_size: int
-    layers: int
-    cell_clip: float
-    proj_clip: float
-    residual: bool
-
-    @property
-    def filter_size(self) -> int:
-        """F."""
-        return sum(number for _, number in self.filters)
-
-
-class Highway(nn.Module):
-    """g * relu(T x) + (1 - g) * x with g = sigmoid(C x): the carry gate multiplies what is transformed."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.carry = nn.Linear(size, size)
-        self.transform = nn.Linear(size, size)
-
-    def forward(self, states: Tensor) -> Tensor:
-        """(N, F) of (N, F)."""
-        gate = torch.sigmoid(self.carry(states))
-        return gate * torch.relu(self.transform(states)) + (1 - gate) * states
-
-
-class TokenEncoder(nn.Module):
-    """A vector of each word, of its characters alone.
-
-    Attributes:
-        characters: (261, d); row r is character r + 1. Character 0, of no word, is zero and has no row.
-    """
-
-    def __init__(self, sizes: Sizes) -> None:
-        super().__init__()
-        self.activation = sizes.activation
-        self.characters = nn.Parameter(torch.zeros(261, sizes.char_size))
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(sizes.char_size, number, width) for width, number in sizes.filters
-        )
-        self.highways = nn.ModuleList(Highway(sizes.filter_size) for _ in range(sizes.highways))
-        self.projection = (
-            nn.Linear(sizes.filter_size, sizes.projection_size) if sizes.token_projection else None
-        )
-
-    def forward(self, characters: Tensor) -> Tensor:
-        """(…, P) of characters (…, 50), each different word computed once."""
-        words, places = characters.reshape(-1, PLACES).unique(dim=0, return_inverse=True)
-        # A look-up, whose gradients are summed in a fixed order on a GPU too, as those of an index are not.
-        found = nn.functional.embedding(places, self._of_words(words))
-        return found.view(*characters.shape[:-1], found.shape[-1])
-
-    def _of_words(self, words: Tensor) -> Tensor:
-        """(N, P) of (N, 50)."""
-        table = nn.functional.pad(self.characters, (0, 0, 1, 0))
-        letters = nn.functional.embedding(words, table).transpose(1, 2)  # (N, d, 50)
-        highest = torch.cat([each(letters).amax(-1) for each in self.convolutions], -1)
-        states = torch.relu(highest) if self.activation == "relu" else torch.tanh(highest)
-        for highway in self.highways:
-            states = highway(states)
-        return states if self.projection is None else self.projection(states)
 
 
 class ClippedLstm(nn.Module):
@@ -136,8 +51,10 @@ class ClippedLstm(nn.Module):
         else:
             hidden, memory = start
         outputs, memories = [], []
-        for step in range(states.shape[1]):
-            into, candidate, forget, out = (gates[:, step] + self.recurrent(hidden)).chunk(4, -1)
+        for read in gates.unbind(
+            1
+        ):  # its gradient is one tensor; that of a slice would be one each
+            into, candidate, forget, out = (read + self.recurrent(hidden)).chunk(4, -1)
             memory = torch.sigmoid(forget + 1) * memory + torch.sigmoid(into) * torch.tanh(
                 candidate
             )
@@ -152,15 +69,20 @@ class ClippedLstm(nn.Module):
 class BiLm(nn.Module):
     """A bidirectional language model's states of each word, layer by layer.
 
+    Args:
+        sizes: Of its parts.
+        dropout: Of what each layer of LSTMs reads, in training.
+
     Attributes:
         carries: Whether a pass begins with the states that the last one ended with, row by row, as the
             originals do. Off by default: every pass begins from zero, and a row depends on no other. For
             evaluation alone.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, dropout: float = 0.0) -> None:
         super().__init__()
         self.tokens = TokenEncoder(sizes)
+        self.dropout = nn.Dropout(dropout)
         clips = (sizes.cell_clip, sizes.proj_clip)
         width, size = sizes.projection_size, sizes.cell_size
         self.ahead = nn.ModuleList(ClippedLstm(width, size, *clips) for _ in range(sizes.layers))
@@ -185,21 +107,29 @@ class BiLm(nn.Module):
         """
         framed = with_boundaries(characters)
         mask = framed.gt(0).any(-1)
+        return self.states(self.tokens(framed), mask), mask
+
+    def states(self, tokens: Tensor, mask: Tensor) -> list[Tensor]:
+        """The layers (N, T, 2 P) over vectors of tokens (N, T, P), boundaries among them or not.
+
+        Args:
+            tokens: A row's from place 0 on.
+            mask: (N, T) bool, places that a row has.
+        """
         lengths = mask.sum(1)
-        places = reversed_places(lengths, framed.shape[1])
-        tokens = self.tokens(framed)
+        places = reversed_places(lengths, mask.shape[1])
         layers = [torch.cat([tokens, tokens], -1)]
         ahead, back = tokens, at_places(tokens, places)
         for number, (one, other) in enumerate(zip(self.ahead, self.back, strict=True)):
             ahead = self._layer(f"ahead {number}", one, ahead, lengths)
             back = self._layer(f"back {number}", other, back, lengths)
             layers.append(torch.cat([ahead, at_places(back, places)], -1))
-        return [layer.masked_fill(~mask[..., None], 0.0) for layer in layers], mask
+        return [layer.masked_fill(~mask[..., None], 0.0) for layer in layers]
 
     def _layer(self, name: str, lstm: nn.Module, states: Tensor, lengths: Tensor) -> Tensor:
         """(N, T, P) of one direction of a layer; the recurrence reads no residual."""
         if not self.carries:
-            outputs, _ = lstm(states)
+            outputs, _ = lstm(self.dropout(states))
         else:
             if self.training:
                 raise ValueError("states are carried over batches in evaluation alone")

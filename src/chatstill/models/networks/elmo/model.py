@@ -12,7 +12,8 @@ from typing_extensions import override
 
 from ..sides_classifier import SidesClassifier
 from .characters import words_of
-from .layers import BiLm, ScalarMix, Sizes, TokenEncoder
+from .layers import BiLm, ScalarMix
+from .tokens import Sizes, TokenEncoder
 
 
 class ElmoConfig(PretrainedConfig):
@@ -20,7 +21,7 @@ class ElmoConfig(PretrainedConfig):
 
     Args:
         char_size, filters, highways, activation, token_projection, projection_size, cell_size, lstm_layers,
-            cell_clip, proj_clip, residual: See ``layers.Sizes``.
+            cell_clip, proj_clip, residual: See ``tokens.Sizes``.
         pooling: ``mean`` or ``max`` of the words' states.
         mix_layer_norm: Whether layers are normed before they are mixed, each text by its own figures.
         boundaries: Whether the states of a text's two boundaries count as those of words.

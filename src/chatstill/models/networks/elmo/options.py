@@ -12,6 +12,7 @@ from ....errors import Said
 
 MOST = 65_536  # of a width
 PLACES = 50
+OURS = "chatstill"  # key of what this package writes beside the format's
 
 
 class _Part(BaseModel):
@@ -67,10 +68,17 @@ class Characters(_Part):
 
 
 class Options(_Part):
-    """The whole file."""
+    """The whole file.
+
+    Attributes:
+        lstm: See ``Lstm``.
+        char_cnn: See ``Characters``.
+        chatstill: How the words of an ELMo were cut that this package trained; of others nothing.
+    """
 
     lstm: Lstm
     char_cnn: Characters
+    chatstill: Any = None
 
     @property
     def filter_size(self) -> int:

@@ -6,6 +6,7 @@ leads out of it is followed.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,11 +29,13 @@ class Tensor(NamedTuple):
         name: In the file.
         shape: There.
         parameters: Names in ``layers.BiLm``, and how each is made of the array.
+        joined: How the array is made of the parameters.
     """
 
     name: str
     shape: tuple[int, ...]
     parameters: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...]
+    joined: Callable[..., np.ndarray]
 
 
 def _same(array: np.ndarray) -> np.ndarray:
@@ -53,19 +56,22 @@ def tensors(options: Options, *, projection: bool = True) -> Iterator[Tensor]:
     lstm, letters = options.lstm, options.char_cnn
     filters, width, size = options.filter_size, lstm.projection_dim, lstm.dim
     depth = letters.embedding.dim
-    yield Tensor("char_embed", (ROWS, depth), (("tokens.characters", _same),))
+    yield Tensor("char_embed", (ROWS, depth), (("tokens.characters", _same),), _same)
     for number, (wide, count) in enumerate(letters.filters):
         to = f"tokens.convolutions.{number}"
-        yield Tensor(f"CNN/W_cnn_{number}", (1, wide, depth, count), ((f"{to}.weight", _filter),))
-        yield Tensor(f"CNN/b_cnn_{number}", (count,), ((f"{to}.bias", _same),))
+        shape = (1, wide, depth, count)
+        yield Tensor(f"CNN/W_cnn_{number}", shape, ((f"{to}.weight", _filter),), _as_filter)
+        yield Tensor(f"CNN/b_cnn_{number}", (count,), ((f"{to}.bias", _same),), _same)
     for number in range(letters.n_highway):
         for kind in ("carry", "transform"):
             at, to = f"CNN_high_{number}", f"tokens.highways.{number}.{kind}"
-            yield Tensor(f"{at}/W_{kind}", (filters, filters), ((f"{to}.weight", _turned),))
-            yield Tensor(f"{at}/b_{kind}", (filters,), ((f"{to}.bias", _same),))
+            square = (filters, filters)
+            yield Tensor(f"{at}/W_{kind}", square, ((f"{to}.weight", _turned),), _turned)
+            yield Tensor(f"{at}/b_{kind}", (filters,), ((f"{to}.bias", _same),), _same)
     if projection:
-        yield Tensor(PROJECTION[0], (filters, width), (("tokens.projection.weight", _turned),))
-        yield Tensor(PROJECTION[1], (width,), (("tokens.projection.bias", _same),))
+        to = "tokens.projection"
+        yield Tensor(PROJECTION[0], (filters, width), ((f"{to}.weight", _turned),), _turned)
+        yield Tensor(PROJECTION[1], (width,), ((f"{to}.bias", _same),), _same)
     for number, direction in enumerate(("ahead", "back")):
         for layer in range(lstm.n_layers):
             at, to = f"RNN_{number}/RNN/MultiRNNCell/Cell{layer}/LSTMCell", f"{direction}.{layer}"
@@ -73,14 +79,25 @@ def tensors(options: Options, *, projection: bool = True) -> Iterator[Tensor]:
                 (f"{to}.inputs.weight", lambda array: array[:width].T),
                 (f"{to}.recurrent.weight", lambda array: array[width:].T),
             )
-            yield Tensor(f"{at}/W_0", (2 * width, 4 * size), both)
-            yield Tensor(f"{at}/B", (4 * size,), ((f"{to}.inputs.bias", _same),))
-            yield Tensor(f"{at}/W_P_0", (size, width), ((f"{to}.projection.weight", _turned),))
+            yield Tensor(f"{at}/W_0", (2 * width, 4 * size), both, _stacked)
+            yield Tensor(f"{at}/B", (4 * size,), ((f"{to}.inputs.bias", _same),), _same)
+            down = ((f"{to}.projection.weight", _turned),)
+            yield Tensor(f"{at}/W_P_0", (size, width), down, _turned)
 
 
 def _filter(array: np.ndarray) -> np.ndarray:
     """(number, d, width) of (1, width, d, number)."""
     return array[0].transpose(2, 1, 0)
+
+
+def _as_filter(array: np.ndarray) -> np.ndarray:
+    """(1, width, d, number) of (number, d, width)."""
+    return array.transpose(2, 1, 0)[None]
+
+
+def _stacked(inputs: np.ndarray, recurrent: np.ndarray) -> np.ndarray:
+    """(2 P, 4 C) of two (4 C, P)."""
+    return np.concatenate([inputs.T, recurrent.T])
 
 
 def read_weights(
@@ -94,11 +111,10 @@ def read_weights(
         values: Whether numbers are read; without them the arrays are left out, and only the structure is
             looked at.
     """
-    try:
-        import h5py
-    except ImportError:
-        message = f"{path} is read by h5py, which is not installed."
-        return [Said(message, f"Install it: {EXTRA}", code="elmo.h5py-missing")]
+    if (missing := library_missing(path)) is not None:
+        return [missing]
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
             return _read(_Reading(h5py, file, path), options, values)
@@ -106,6 +122,14 @@ def read_weights(
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         message = f"{path} is damaged or no HDF5 file: {reason}."
         return [Said(message, "Copy it again.", code="elmo.weights-unreadable")]
+
+
+def library_missing(path: Path | str) -> Said | None:
+    """What is said where h5py is not there."""
+    if importlib.util.find_spec("h5py") is not None:
+        return None
+    message = f"{path} needs h5py, which is not installed."
+    return Said(message, f"Install it: {EXTRA}", code="elmo.h5py-missing")
 
 
 def projects(path: Path, options: Options) -> bool:
