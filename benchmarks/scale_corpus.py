@@ -1,7 +1,6 @@
 """A masked-LM run on a made-up corpus of any size: preparing, first step, memory of the process, going on.
 
-Twice: on an eighth of the corpus and on all of it. What the process holds itself should be the same but for
-about 20 bytes a block.
+Twice: on an eighth of the corpus and on all of it. What the process holds itself should be the same.
 """
 
 import argparse
