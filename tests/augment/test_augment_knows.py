@@ -34,7 +34,7 @@ def test_one_that_says_the_commonest_piece_is():
     (problem,) = doubts(saying(lambda pieces, at: "dog"), KNOWN, TEXTS, "place")
     assert problem.code == "augment.model-no-better-than-a-guess" and problem.severity == "warning"
     assert "it finds 33.3 % of 60 hidden pieces" in problem.message
-    assert "always says 'dog' 33.3 %" in problem.message
+    assert "always 'dog' would find 33.3 %" in problem.message
 
 
 def test_nothing_is_said_of_texts_that_say_nothing():

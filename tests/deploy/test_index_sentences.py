@@ -303,7 +303,8 @@ def test_by_cosine_the_first_stage_loses_nothing_and_zero_vectors_are_no_trouble
     served = open_network(saved_sentences(tmp_path / "model", "static", texts=1))
     texts = [*REPLIES, UNKNOWN, "now", "go", "home"]
     built = build(served, tmp_path / "index", texts, first_stage=10, queries=QUERIES)
-    assert built.index.manifest.nearest.recall == 1.0 and built.told.codes == []
+    assert built.index.manifest.nearest.recall == 1.0
+    assert built.told.codes == ["index.no-known-word"]
     ranker = Ranker(served, built.index, first_stage=10)
     assert len(ranker.rank(UNKNOWN, 99)) == 10
     change.remove(built.folder, REPLIES[:2], Quiet().desk)
@@ -336,3 +337,13 @@ def test_interrupted_it_goes_on_to_the_same_bytes(model_of, tmp_path, monkeypatc
     monkeypatch.setattr(module, "write_tensors", usual)
     build(model_of("ltd"), tmp_path / "index")
     assert content(tmp_path / "index") == content(whole.folder)
+
+
+@pytest.mark.parametrize(("form", "number"), [("static", 2), ("ltd", 2), ("elmo", 1)])
+def test_texts_without_a_known_word_are_counted(model_of, tmp_path, form, number):
+    """A network of bytes knows every word; of a text of blanks nobody knows one."""
+    served = model_of(form)
+    assert served.wordless([*REPLIES, UNKNOWN, " "]) - served.wordless(REPLIES) == number
+    built = build(served, tmp_path / "index", replies=[REPLIES[0], UNKNOWN])
+    warned = [problem.code for problem in built.told.warnings]
+    assert ("index.no-known-word" in warned) == (form != "elmo")

@@ -137,7 +137,13 @@ def test_the_second_phase_can_be_left_out_and_the_classifier_is_marked(of_vector
     folder, said = of_vectors
     assert "phase: task" not in said and "term hard" not in said
     assert [phase["data"] for phase in told(folder)["training"]["phases"]] == ["texts"]
-    assert 0 < told(folder)["dev"]["metrics"]["loss"] < 1
+    dev = told(folder)["dev"]
+    assert 0 < dev["metrics"]["loss"] < 1
+    assert f"texts of dev: {dev['rows']} rows" in said and dev["rows"] != 60
+    assert dev["unit"] == told(folder)["training"]["unit"] == "texts"
+    card = (folder / "student" / "README.md").read_text("utf-8")
+    assert f"On {dev['rows']} dev texts." in card and "chatstill index" in card
+    assert "Its vectors rank replies" in said and "TinyBert" not in said
     assert told(folder / "student", "config.json")["chatstill"]["classifier"] == "untrained"
 
 

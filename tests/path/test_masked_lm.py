@@ -154,7 +154,17 @@ def test_evaluate_gives_the_figures_of_the_run_and_nothing_predicts(made, data, 
     ):
         assert cli.main(["evaluate", *words, "--output", str(tmp_path / "figures")]) == 0
         assert told(tmp_path / "figures")["dev"] == told(folder)["dev"]
+    other = tmp_path / "other"  # held-out text alone
+    other.mkdir()
+    shutil.copy(data / "corpus" / "dev.txt", other / "dev.txt")
+    words = ["evaluate", str(alone), "--task-name", "corpus", "--data-dir", str(other)]
+    figures = ["--set", "max_seq_length=16", "--output", str(tmp_path / "figures")]
+    assert cli.main([*words, *figures]) == 0
+    assert told(tmp_path / "figures")["dev"] == told(folder)["dev"]
     capsys.readouterr()
+    assert cli.main([*words, "--split", "test"]) == 2
+    assert "Name other text dev.txt" in capsys.readouterr().err
+    shutil.rmtree(other)
     rows = tmp_path / "rows.tsv"
     rows.write_text("a\tb\n", encoding="utf-8")
     for words in (

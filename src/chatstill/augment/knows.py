@@ -45,8 +45,8 @@ def doubts(predictor: Predictor, tokenizer: Any, texts: Iterable[str], place: st
         return []
     name = tokenizer.convert_ids_to_tokens(piece)
     message = (
-        f"it finds {percent(right / len(hidden))} of {counted(len(hidden), 'hidden piece')} of the rows, and "
-        f"whoever always says '{name}' {percent(share)}: its candidates are little better than chance"
+        f"it finds {percent(right / len(hidden))} of {counted(len(hidden), 'hidden piece')} of the rows; "
+        f"always '{name}' would find {percent(share)}: its candidates are no better than chance"
     )
     hint = 'Train it further on such texts: "model_type": "MaskedLM", docs/pretraining.md.'
     return [Problem(place, message, hint, "warning", code="augment.model-no-better-than-a-guess")]

@@ -162,6 +162,7 @@ def rank(
     for line in _network_lines(model):
         standard_error().print(line, style="dim")
     _about(ranker, top)
+    _about_words(ranker, asked)
     if query is not None:
         _show(console, ranker.rank(query, top))
         return
@@ -213,6 +214,17 @@ def _about(ranker: "Ranker", top: int) -> None:
     elif top > count:
         message = f"is {top}, and the index holds {count:,} replies: all are ranked"
         show_problems([Problem("--top", message, "", "warning", code="rank.top-above-size")])
+
+
+def _about_words(ranker: "Ranker", asked: list[str]) -> None:
+    from .messages import show_problems
+
+    if unknown := ranker.served.wordless(asked):
+        message = (
+            f"{counted(unknown, 'query holds', 'queries hold')} no word that the network knows"
+        )
+        hint = "The order of replies says nothing there."
+        show_problems([Problem("query", message, hint, "warning", code="rank.no-known-word")])
 
 
 def _show(console: Terminal, found: list["Ranked"]) -> None:

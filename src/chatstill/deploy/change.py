@@ -199,6 +199,12 @@ def _add_rows(
     desk.tell(f"{size_of(source.tokens, held.columns, manifest.dtype).said} ({manifest.form})")
     for warning in served.about_lengths(source.counts):
         desk.warn(warning)
+    if unknown := served.wordless(texts):
+        message = (
+            f"{counted(unknown, 'reply holds', 'replies hold')} no word that the network knows"
+        )
+        hint = "Their scores say nothing of them."
+        desk.warn(Problem("", message, hint, "warning", code="index.no-known-word"))
     with desk.progress(len(texts)) as done:
         new = writer.shards(source, done)
     rows = {**known, **dict(zip(texts, new.tolist(), strict=True))}

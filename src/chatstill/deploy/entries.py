@@ -56,7 +56,12 @@ def numbers_of(index: Index, names: Sequence[str]) -> np.ndarray:
         one, more = ("id is", "ids are") if index.manifest.named else ("reply is", "replies are")
         what = counted(len(absent), one, more)
         message = f"{what} not in the index: {_listed(absent)}; nothing was removed"
-        raise UserError(Problem("--remove", message, code="index.not-there"))
+        hint = (
+            ""
+            if index.manifest.named
+            else "This index has no ids of yours: name replies by their texts."
+        )
+        raise UserError(Problem("--remove", message, hint, code="index.not-there"))
     return np.array([known[name] for name in names], np.int64)
 
 

@@ -115,6 +115,10 @@ class ServedSentences(Served):
         hint = "`evaluate` and `predict` cut such rows, so their scores are others."
         return [*found, Problem("", message, hint, "warning", code="index.longer-than-in-training")]
 
+    def wordless(self, texts: Sequence[str]) -> int:
+        unknown = (self.tokenizer.unk_token_id,)  # of a network of bytes no word is
+        return sum(all(word == unknown for word in words) for words in self._words(texts))
+
     def held(self, hold: Hold | None, pool: int = 1) -> Held:
         kind = self.model.config.model_type
         if hold not in (None, Sentences.name):

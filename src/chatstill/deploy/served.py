@@ -93,6 +93,10 @@ class Served:
         )
         return [Problem("", message, self.way_to_longer, "warning", code="index.replies-cut")]
 
+    def wordless(self, texts: Sequence[str]) -> int:
+        """How many texts hold no word that the network knows; 0 of one that reads pieces of words."""
+        return 0
+
     def about_first_stage(self) -> list[Problem]:
         """Warnings about finding candidates by the network's vectors."""
         return []

@@ -215,9 +215,12 @@ class Matches(Method):
         if self.config.level == "pretraining":
             return rows, warnings
         if not self.trains_outputs:
+            then = "Go on with a run that trains it, such as TinyBertTaskDistillStep2"
+            if hasattr(self.student, "text_vectors"):
+                then = "Its vectors rank replies: `chatstill index`; another run can go on from its folder"
             warnings.append(
                 "no term reads the student's logits, so its classifier is not trained: the figure on dev is "
-                "the loss of these terms. Go on with a run that trains it, such as TinyBertTaskDistillStep2"
+                f"the loss of these terms. {then}"
             )
         return rows, warnings
 

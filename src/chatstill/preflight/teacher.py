@@ -181,7 +181,8 @@ def _judge(check: TeacherCheck, labels: Labels, role: str, *, alone: bool) -> Pr
         message = f"{check.num_rows} dev rows are too few to tell the {role} from chance: {check}"
         return Problem(place, message, severity="warning", code="teacher.too-few-dev-rows")
     else:
-        message = f"the {role} is not significantly above chance: {check}; {swapped}"
+        why = "" if check.value > check.chance and not alone else f"; {swapped}"
+        message = f"the {role} is not significantly above chance: {check}{why}"
     hint = (
         f"Check {'id2label, ' if classification else ''}the weights and the tokenizer, or train it longer; "
         '"allow_weak_teacher": true goes on all the same.'

@@ -39,6 +39,7 @@ class CardFacts:
         ours: The network is one of the package's own.
         class_name: That class.
         untrained: No term trained its classifier: it is a start for another run.
+        has_vectors: It gives each text a vector by itself, by which replies can be ranked.
         lengths_are: What lengths count.
     """
 
@@ -59,6 +60,7 @@ class CardFacts:
     ours: bool = False
     class_name: str = "AutoModelForSequenceClassification"
     untrained: bool = False
+    has_vectors: bool = False
     lengths_are: str = "tokens"
 
 
@@ -85,7 +87,7 @@ def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
         what,
         ended_part(facts.ended),
         figures_part(metrics) if metrics else "It was not scored: the run had no evaluation.\n",
-        GO_ON if facts.untrained else _texts(facts) + "\n" + _use(facts),
+        _go_on(facts) if facts.untrained else _texts(facts) + "\n" + _use(facts),
         _calibration(facts.extras, metrics or {}),
     ]
     return "\n".join(part for part in parts if part)
@@ -98,6 +100,16 @@ GO_ON = (
     "## Use\n\nIt is what a run that trains the classifier starts from:\n\n```json\n"
     '{"student_architectures": {"model_name_or_path": "path/to/this/folder"}}\n```\n'
 )
+INDEXED = (
+    "\nIts vectors are of use as they are. They rank replies by their cosine:\n\n```sh\n"
+    "chatstill index path/to/this/folder replies.txt --out index\n"
+    'chatstill rank path/to/this/folder index --query "..."\n```\n'
+)
+
+
+def _go_on(facts: CardFacts) -> str:
+    """What a network without a trained classifier is for."""
+    return GO_ON + (INDEXED if facts.has_vectors else "")
 
 
 def ended_part(lines: Sequence[str]) -> str:

@@ -205,11 +205,11 @@ def _trained_on(training: Mapping[str, Any], seed: int) -> str:
         text = f"{training['tokens']:,} tokens of {counted(training['documents'], 'document')}"
         return f"Trained on {counted(training['rows'], 'block')} with seed {seed}: {text}{seen}."
     cut = f"{100 * training['share_of_rows_cut']:.1f} % of them were cut to the length limit"
-    return f"Trained on {training['rows']:,} rows with seed {seed}{seen}; {cut}."
+    return f"Trained on {training['rows']:,} {unit(training)} with seed {seed}{seen}; {cut}."
 
 
 def unit(judged: Mapping[str, Any]) -> str:
-    """What the rows of figures are: ``rows``, or ``blocks`` of a corpus."""
+    """What rows are: ``rows``, ``texts`` by themselves, or ``blocks`` of a corpus."""
     return str(judged.get("unit", "rows"))
 
 

@@ -110,6 +110,7 @@ def write_card(
         extras=extras,
         ended=[] if ended is None else [ended.text, *ended.warnings],
         untrained=not job.method.trains_outputs,
+        has_vectors=hasattr(job.method.kept(), "text_vectors"),
         **known,
     )
     write_text(folder / "README.md", model_card(facts, metrics))

@@ -41,6 +41,8 @@ from .phase_rows import Views
 from .train import Trained
 
 FORMAT = 1
+# What held-out rows of a phase are (``Phase.data``), where they are not the task's.
+UNITS = {"train": {}, "texts": {"unit": "texts"}, "corpus": {"unit": "blocks"}}
 
 
 def report_run(
@@ -52,7 +54,8 @@ def report_run(
     calibration = calibration_of(job, trained, labels)
     extras = save_kept(job, target, calibration, trained.ended)
     if trained.loss is not None:
-        dev = judge_loss(trained.loss, len(views.dev))
+        kind = job.method.phases()[len(trained.phases) - 1].data
+        dev = judge_loss(trained.loss, len(views.held_out(kind))) | UNITS[kind]
     elif trained.scores is not None:
         dev = judge(job.task, trained.scores, labels, groups)
     else:
@@ -100,6 +103,7 @@ def _metrics(
             ],
             "device": device_name(device_of(job.config)),
             "rows": len(views.first),
+            **({} if "train" in views.parts else UNITS[next(iter(views.parts))]),
             "share_of_rows_cut": views.first.cut_share if isinstance(views.first, View) else 0.0,
         },
         **({} if trained.ended is None else {"ended": trained.ended.facts()}),

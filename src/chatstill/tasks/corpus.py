@@ -67,6 +67,13 @@ class CorpusTask(TaskDefaults):
             return []
         return [folder / FILES[split] for folder in (data_dir / FOLDERS[0], data_dir)]
 
+    def absent(self, split: Split) -> Problem | None:
+        if split in FILES:
+            return None
+        message = f"a corpus has a {FILES['train']} and a {FILES['dev']}, and no {split} file"
+        hint = f"Name other text {FILES['dev']}, in a folder of its own, and score that: --data-dir FOLDER."
+        return Problem("task_name", message, hint, code="corpus.no-such-split")
+
     def read(self, path: Path, split: Split, labelled: bool | None = None) -> Rows:
         """Refused: a corpus has no rows with labels."""
         raise UserError(

@@ -85,15 +85,7 @@ def survey_corpus(train: Path | Sequence[Path], dev: Path | Sequence[Path]) -> C
         UserError: everything that is wrong with any.
     """
     splits = {"train": _listed(train), "dev": _listed(dev)}
-    problems: list[Problem] = []
-    found: dict[Path, tuple[int, int]] = {}
-    for path in dict.fromkeys([*splits["train"], *splits["dev"]]):
-        try:
-            found[path] = _count(path)
-        except UserError as error:
-            problems += error.problems
-    if problems:
-        raise UserError(problems)
+    found = _counted([*splits["train"], *splits["dev"]])
     if splits["train"] == splits["dev"]:
         return _held_out(splits["train"], found)
     lines, documents = (
@@ -102,6 +94,30 @@ def survey_corpus(train: Path | Sequence[Path], dev: Path | Sequence[Path]) -> C
     )
     train_lines, dev_lines = (_joined(list(map(_whole, paths))) for paths in splits.values())
     return Corpus(train_lines, dev_lines, lines, documents)
+
+
+def whole_text(paths: Sequence[Path]) -> Lines:
+    """The text of files, read once.
+
+    Raises:
+        UserError: everything that is wrong with any.
+    """
+    _counted(paths)
+    return _joined(list(map(_whole, paths)))
+
+
+def _counted(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
+    """(lines with text, documents) of each file."""
+    problems: list[Problem] = []
+    found: dict[Path, tuple[int, int]] = {}
+    for path in dict.fromkeys(paths):
+        try:
+            found[path] = _count(path)
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(problems)
+    return found
 
 
 def _listed(paths: Path | Sequence[Path]) -> list[Path]:

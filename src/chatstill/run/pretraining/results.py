@@ -32,6 +32,7 @@ from ...report.masked_card import masked_card
 from ...report.run import write_run_report
 from ...tasks.base import Split, Task
 from ...tasks.corpus import CorpusTask, Lines
+from ...tasks.corpus_survey import whole_text
 from ...tasks.files import locate
 from ...tasks.selection import LOWER_IS_BETTER
 from ...tasks.texts import TextsTask
@@ -213,6 +214,10 @@ def _part(config: RunConfig, split: Split) -> tuple[Lines, list[Problem]]:
     Raises:
         UserError: there is none, or it is no text.
     """
+    task, folder = task_of(config), Path(config.data_dir)
+    if not isinstance(task, TextsTask) and task.find("train", folder) is None:
+        path = locate(task, split, folder).path  # other text than that of the training
+        return whole_text(task.parts(path, split)), []
     corpus = corpus_from(config, "dev" if split == "train" else split)
     return corpus.train if split == "train" else corpus.dev, list(corpus.warnings)
 
