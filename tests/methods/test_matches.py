@@ -5,9 +5,10 @@ import json
 import pytest
 import torch
 
-from chatstill.methods.base import Context, RunValues, unreadable_of
+from chatstill.methods.base import Context, RunValues
 from chatstill.methods.matches import Config, Matches
 from chatstill.models.reading import read_features
+from chatstill.run.settling import unreadable_of
 from chatstill.terms.spec import needs_of
 from chatstill.train.stage import StageModule
 from chatstill.train.teachers import live_source

@@ -80,7 +80,7 @@ def test_its_figures_are_those_of_no_classifier(run):
     assert metrics["kept"]["rule"] == "last", "nobody asked for the best"
     assert f"loss = {dev['value']:.6g}" in result.text and "mrr" not in result.text
     page = (result.folder / "report.html").read_text(encoding="utf-8")
-    assert "loss (lower is better)" in page and "loss on dev" in page
+    assert "loss of its terms (lower is better)" in page and "loss of its terms on dev" in page
     card = (result.folder / "student" / "README.md").read_text(encoding="utf-8")
     assert "Its classifier was not trained" in card and "lower is better" in card
     assert "text-classification" not in card and ".logits" not in card

@@ -157,7 +157,8 @@ def _summary(metrics: Mapping[str, Any]) -> str:
 
 def _figures(metrics: Mapping[str, Any]) -> str:
     dev, teacher = metrics["dev"], metrics.get("teacher")
-    name = NAMES.get(dev["main"], dev["main"])
+    main = main_of(dev)
+    name = NAMES.get(main, main)
     if dev.get("lower_is_better"):
         name += " (lower is better)"
     if teacher is None or dev["value"] is None:

@@ -79,11 +79,11 @@ def settle_kept(config: RunConfig, method: Method) -> tuple[RunConfig, Settled]:
 
 def problems_of(config: RunConfig, method: Method) -> list[Problem]:
     """What of a method, and of what it is to do, does not fit; before ``keep`` is settled."""
-    found = [*method.problems(), *method.doubts(), *_unreadable(method)]
+    found = [*method.problems(), *method.doubts(), *unreadable_of(method)]
     return [*found, *_check_selection(config, method)]
 
 
-def _unreadable(method: Method) -> list[Problem]:
+def unreadable_of(method: Method) -> list[Problem]:
     """What a method reads of its networks, in any phase, and they do not give."""
     return [
         problem
