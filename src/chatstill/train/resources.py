@@ -43,7 +43,11 @@ def disk_needs(
     checkpoint = student_bytes + 4 * trained_parameters * optimizer_states
     needs = [
         DiskNeed("checkpoints", output_dir, checkpoint * (save_total_limit + 1)),
-        DiskNeed("student", output_dir, student_bytes * (2 if keep_best else 1)),
+        DiskNeed(
+            "student and its best weights" if keep_best else "student",
+            output_dir,
+            student_bytes * (2 if keep_best else 1),
+        ),
     ]
     if cache_bytes:
         needs.append(DiskNeed("prepared data", cache_dir or output_dir, cache_bytes))
