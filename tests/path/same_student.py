@@ -16,10 +16,20 @@ def two_processes_equal_one(shared, teacher, folder, changes):
         values = world.values_for(shared / "data", folder / name, teacher, **more)
         return world.loaded(values, folder / f"configs-{name}")
 
+    one_and_two_alike(loaded, folder)
+
+
+def one_and_two_alike(loaded, folder):
+    """Weights of a run by one process; by two with half of its batch each they are equal but for rounding.
+
+    Args:
+        loaded: (name, rows of a process) -> the configuration of a run into ``folder / name``.
+        folder: Of both runs.
+    """
     pipeline.distill(loaded("one", 8), console=world.console())
     half = loaded("two", 4)
     run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
-    _are_alike(folder, "one", "two", atol=1e-5)
+    return _are_alike(folder, "one", "two", atol=1e-5)
 
 
 def stored_teacher_equals_live(shared, teacher, folder, changes):
@@ -36,3 +46,4 @@ def _are_alike(folder, first, second, *, atol):
     assert one.keys() == other.keys() and one
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=atol, msg=name)
+    return one

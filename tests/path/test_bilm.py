@@ -19,9 +19,9 @@ from chatstill.run import run as pipeline
 from tests.draws import reseeded
 from tests.found import codes, refused
 
-from ..processes import run_processes
 from . import world
 from .broken import Broken
+from .same_student import one_and_two_alike
 from .test_masked_lm import NO_PREDICTIONS, corpus, told
 
 SIZES = {
@@ -240,12 +240,7 @@ def test_two_processes_make_the_network_of_one(data, tmp_path):
         values = values_for(data, tmp_path / name, **exact, per_gpu_train_batch_size=batch)
         return world.loaded(values, tmp_path / f"configs-{name}")
 
-    pipeline.distill(loaded("one", 8), console=world.console())
-    half = loaded("two", 4)
-    run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
-    one, two = (world.weights_of(tmp_path / name / "student") for name in ("one", "two"))
-    for name in one:
-        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
+    one_and_two_alike(loaded, tmp_path)
     figures = [told(tmp_path / name)["dev"]["metrics"] for name in ("one", "two")]
     assert figures[0] == pytest.approx(figures[1], rel=1e-4)
     assert figures[0]["loss"] < 0.95 * np.log(13), "it has learnt something"

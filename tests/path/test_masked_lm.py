@@ -17,9 +17,9 @@ from tests.draws import reseeded
 from tests.found import refused
 from tests.longer import longer
 
-from ..processes import run_processes
 from . import world
 from .broken import Broken
+from .same_student import one_and_two_alike
 
 KINDS = ("bert", "roberta", "electra", "distilbert")
 NO_PREDICTIONS = ("eval_results.txt",)
@@ -241,12 +241,7 @@ def test_two_processes_make_the_network_of_one(data, tmp_path, accumulation):
         values = values_for(data, tmp_path / name, start, **exact, per_gpu_train_batch_size=batch)
         return world.loaded(values, tmp_path / f"configs-{name}")
 
-    pipeline.distill(loaded("one", 8), console=world.console())
-    half = loaded("two", 4)
-    run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
-    one, two = (world.weights_of(tmp_path / name / "student") for name in ("one", "two"))
-    for name in one:
-        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
+    one = one_and_two_alike(loaded, tmp_path)
     begun = world.weights_of(start)["bert.encoder.layer.0.intermediate.dense.weight"]
     moved = one["bert.encoder.layer.0.intermediate.dense.weight"] - begun
     assert moved.abs().max() > 1e-4

@@ -7,7 +7,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import torch
 
 from chatstill.config import load
 from chatstill.run import run as pipeline
@@ -16,8 +15,8 @@ from tests.draws import reseeded
 from tests.found import refused
 from tests.longer import longer
 
-from ..processes import run_processes
 from . import world
+from .same_student import one_and_two_alike
 from .test_masked_lm import NO_PREDICTIONS, BrokenOnCorpus, corpus, network, run, told, values_for
 
 MASKINGS = {
@@ -53,12 +52,7 @@ def test_two_processes_make_the_network_of_one(data, start, tmp_path, name, accu
         values = values_for(data, tmp_path / output, start, **changes)
         return world.loaded(values, tmp_path / f"configs-{output}")
 
-    pipeline.distill(loaded("one", 8), console=world.console())
-    half = loaded("two", 4)
-    run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
-    one, two = (world.weights_of(tmp_path / output / "student") for output in ("one", "two"))
-    for key in one:
-        torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=1e-5, msg=key)
+    one = one_and_two_alike(loaded, tmp_path)
     begun = world.weights_of(start)
     assert max(float((one[key] - begun[key]).abs().max()) for key in one) > 1e-4
 

@@ -16,9 +16,9 @@ from tests.draws import reseeded
 from tests.found import codes, refused
 from tests.longer import longer
 
-from ..processes import run_processes
 from . import test_masked_lm as corpus_runs
 from . import world
+from .same_student import one_and_two_alike
 from .test_masked_lm import BrokenOnCorpus, told
 
 
@@ -165,12 +165,7 @@ def test_two_processes_make_the_student_of_one(data, teacher, tmp_path, accumula
         values = values_for(data, tmp_path / name, teacher, **exact, per_gpu_train_batch_size=batch)
         return world.loaded(values, tmp_path / f"configs-{name}")
 
-    pipeline.distill(loaded("one", 8), console=world.console())
-    half = loaded("two", 4)
-    run_processes(lambda rank: pipeline.distill(half, console=world.console()), 2)
-    one, two = (world.weights_of(tmp_path / name / "student") for name in ("one", "two"))
-    for name in one:
-        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5, msg=name)
+    one = one_and_two_alike(loaded, tmp_path)
     begun = world.weights_of(teacher)["bert.encoder.layer.0.intermediate.dense.weight"]
     assert (one["bert.encoder.layer.0.intermediate.dense.weight"] - begun).abs().max() > 1e-4
     figures = [told(tmp_path / name)["dev"]["metrics"] for name in ("one", "two")]

@@ -79,19 +79,7 @@ class BiLmConfig(PretrainedConfig):
 
     def sizes(self) -> Sizes:
         """Those of the part that is an ELMo."""
-        return Sizes(
-            self.char_size,
-            tuple((width, number) for width, number in self.filters),
-            self.highways,
-            self.activation,
-            True,
-            self.projection_size,
-            self.cell_size,
-            self.lstm_layers,
-            self.cell_clip,
-            self.proj_clip,
-            self.residual,
-        )
+        return Sizes.of(self, token_projection=True)
 
 
 class BiLmForCausalLM(PreTrainedModel):

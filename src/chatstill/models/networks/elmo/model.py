@@ -83,19 +83,7 @@ class ElmoConfig(PretrainedConfig):
 
     def sizes(self) -> Sizes:
         """Those of the language model."""
-        return Sizes(
-            self.char_size,
-            tuple((width, number) for width, number in self.filters),
-            self.highways,
-            self.activation,
-            self.token_projection,
-            self.projection_size,
-            self.cell_size,
-            self.lstm_layers,
-            self.cell_clip,
-            self.proj_clip,
-            self.residual,
-        )
+        return Sizes.of(self, token_projection=self.token_projection)
 
 
 class TextEncoder(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,23 @@ class Sizes(NamedTuple):
     cell_clip: float
     proj_clip: float
     residual: bool
+
+    @classmethod
+    def of(cls, config: Any, *, token_projection: bool) -> Sizes:
+        """Those that a network's configuration names."""
+        return cls(
+            config.char_size,
+            tuple((width, number) for width, number in config.filters),
+            config.highways,
+            config.activation,
+            token_projection,
+            config.projection_size,
+            config.cell_size,
+            config.lstm_layers,
+            config.cell_clip,
+            config.proj_clip,
+            config.residual,
+        )
 
     @property
     def filter_size(self) -> int:
