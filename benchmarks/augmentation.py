@@ -143,7 +143,7 @@ def as_markdown(results: dict[str, Any]) -> str:
     if missing:
         lines += [f"**PARTIAL: {len(missing)} cells are missing, such as {missing[0]}.**", ""]
     lines += [
-        "Dev sets. Differences: mean over seeds, 95 % interval of a paired bootstrap over dev rows and "
+        "Dev sets, bf16. Differences: mean over seeds, 95 % interval of a paired bootstrap over dev rows and "
         "seeds, against the same student without copies in as many optimizer steps. *Does not help* stands "
         "where the interval holds 0 or lies below.",
         "",

@@ -100,7 +100,8 @@ def to_run(cells: list[Cell]) -> list[Cell]:
 
 def of_set(options: Namespace, name: str) -> Namespace:
     """The options of the other benchmarks' cells, with the rows of a set."""
-    return Namespace(**{**vars(options), "rows": options.rows or SETS[name].rows})
+    rows = options.rows or SETS[name].rows
+    return Namespace(**{**vars(options), "rows": rows, "set": [("bf16", True), *options.set]})
 
 
 def plan(options: Namespace) -> list[Cell]:
