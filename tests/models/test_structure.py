@@ -14,7 +14,9 @@ def test_parameters_are_shared_and_hooks_flags_and_parts_are_not():
         assert trained.get_parameter(name) is parameter
     for name, buffer in kept.named_buffers():
         assert trained.get_buffer(name) is buffer
-    assert all(ours is not theirs for ours, theirs in zip(kept.modules(), trained.modules()))
+    assert all(
+        ours is not theirs for ours, theirs in zip(kept.modules(), trained.modules(), strict=True)
+    )
 
     calls = []
     trained[0].register_forward_hook(lambda *_: calls.append("trained"))
