@@ -20,14 +20,14 @@ from typing import Any
 import augmentation_cells as cells_of
 import glue_cells
 import glue_table
+import kept_cells
 import machine
-from augmentation_cells import SETS, AugmentedCell, is_done
+from augmentation_cells import FIGURES, SETS, AugmentedCell, is_done
 from glue_cells import Cell
 from theseus_glue import key_value
 
 RESULTS = Path(__file__).parent / "results"
 SHOWN = 10
-FIGURES = ("tinybert", "bilstm")  # arms with figures of a student
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -51,13 +51,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--report-only", action="store_true", help="write the table, run nothing")
     parser.add_argument("--set", action="append", default=[], type=key_value, metavar="KEY=VALUE")
-    parser.set_defaults(set_students=[])
+    parser.set_defaults(set_students=[], cells="augmentation", untested=("augmentation",))
     options = parser.parse_args(arguments)
     options.work = options.work.resolve()
     for key in ("masked_lm", "chinese_masked_lm"):
         if getattr(options, key) is not None:
             setattr(options, key, str(Path(getattr(options, key)).resolve()))
     options.sets = [name for name in options.sets if not _lacks_model(options, name)]
+    kept_cells.restore(options)
     return options
 
 
@@ -74,19 +75,24 @@ def _lacks_model(options: argparse.Namespace, name: str) -> bool:
 
 def summarise(cells: list[Cell]) -> dict[str, Any]:
     """Rows of the table, what was copied, and what is missing."""
-    done = [cell for cell in cells if isinstance(cell, AugmentedCell) and is_done(cell)]
+    there = cells_of.figures_are_there
+    done = [cell for cell in cells if isinstance(cell, AugmentedCell) and there(cell)]
     rows = []
     for name in dict.fromkeys(cell.set for cell in done):
         own = [cell for cell in done if cell.set == name and cell.arm in FIGURES]
         for number in sorted({cell.copies for cell in own}):
             rows.append(_row(name, number, own))
-    copied = [_copied(cell) for cell in done if cell.arm == "copies"]
+    copied = [
+        json.loads(cells_of.facts_of(cell).read_text(encoding="utf-8"))
+        for cell in done
+        if cell.arm == "copies"
+    ]
     figures = [
         {"name": c.name, **glue_cells.read_metrics(c), **glue_cells.attempts(c)}
         for c in done
         if c.arm in FIGURES
     ]
-    missing = [cell.name for cell in cells if not is_done(cell)]
+    missing = [cell.name for cell in cells if not there(cell)]
     return {"rows": rows, "copied": copied, "cells": figures, "missing": missing}
 
 
@@ -137,7 +143,7 @@ def as_markdown(results: dict[str, Any]) -> str:
     if missing:
         lines += [f"**PARTIAL: {len(missing)} cells are missing, such as {missing[0]}.**", ""]
     lines += [
-        "Dev sets. Differences: mean over seeds, 95 % interval of a paired bootstrap over dev rows and "
+        "Dev sets, bf16. Differences: mean over seeds, 95 % interval of a paired bootstrap over dev rows and "
         "seeds, against the same student without copies in as many optimizer steps. *Does not help* stands "
         "where the interval holds 0 or lies below.",
         "",
@@ -174,6 +180,15 @@ def _copied_line(one: dict[str, Any]) -> str:
     return f"| {one['set']} | {one['copies']} | {rows} | {share} | {speed} |"
 
 
+def keep(cells: list[Cell], options: argparse.Namespace) -> None:
+    """What the table reads of finished cells, beside the tables."""
+    for cell in cells:
+        if cell.arm == "copies" and is_done(cell) and not cells_of.figures_are_there(cell):
+            facts = json.dumps(_copied(cell), ensure_ascii=False)  # type: ignore[arg-type]
+            cells_of.facts_of(cell).write_text(facts + "\n", encoding="utf-8")
+    kept_cells.keep(options)
+
+
 def write(cells: list[Cell], out: Path) -> str:
     """Markdown and JSON of what is finished; returns the Markdown."""
     results = {**summarise(cells), "machine": machine.describe()}
@@ -190,12 +205,17 @@ def main(arguments: list[str] | None = None) -> int:
     cells = cells_of.plan(options)
     code, failed = 0, list[str]()
     if not options.report_only:
+
+        def after() -> None:
+            keep(cells, options)
+            write(cells, options.out)
+
         code, failed = glue_cells.run_cells(
-            cells,
+            cells_of.to_run(cells),
             options.threads,
             is_done=is_done,
             before=lambda cell: cells_of.prepare(options, cell),
-            after=lambda: write(cells, options.out),
+            after=after,
         )
     print(write(cells, options.out))
     for line in failed:

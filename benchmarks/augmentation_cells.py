@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import glue_cells
+import kept_cells
 from glue_cells import Cell
 
 COPIES = (0, 1, 4)
@@ -17,20 +18,30 @@ BILSTM = "sst2-bilstm"
 
 @dataclasses.dataclass(frozen=True)
 class Set:
-    """Rows of a task, and how many of them are used."""
+    """Rows of a task.
+
+    Attributes:
+        task: Its name.
+        rows: How many of them are used, at most.
+        steps: Optimizer steps of a student, the two steps of TinyBERT together: 8 epochs of the rows without
+            copies (4 of the most rows), so that 4 copies are seen once at least.
+        method: Of augmentation.
+    """
 
     task: str
     rows: int
+    steps: int
     method: str = "tinybert"
 
 
 SETS = {
-    "sst2-5000": Set("sst2", 5_000),
-    "sst2-20000": Set("sst2", 20_000),
-    "mrpc": Set("mrpc", 20_000),
-    "thucnews": Set(glue_cells.CHINESE, 20_000),
-    BILSTM: Set("sst2", 20_000, "bilstm"),
+    "sst2-5000": Set("sst2", 5_000, 1_250),
+    "sst2-20000": Set("sst2", 20_000, 2_500),
+    "mrpc": Set("mrpc", 3_668, 916),
+    "thucnews": Set(glue_cells.CHINESE, 10_000, 2_500),
+    BILSTM: Set("sst2", 20_000, 2_500, "bilstm"),
 }
+FIGURES = ("tinybert", "bilstm")  # arms with figures of a student
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,14 +68,40 @@ def is_done(cell: Cell) -> bool:
     """Copies have a record, step 1 of TinyBERT a student without figures, the others their figures."""
     if cell.arm == "copies":
         return any(Path(cell.config["data_dir"]).rglob("*_aug.json"))
-    if cell.arm == "step1":
-        return (cell.folder / "student" / "model.safetensors").is_file()
-    return glue_cells.is_finished(cell)
+    if cell.arm in FIGURES:
+        return glue_cells.is_finished(cell)
+    return kept_cells.network_is_there(cell.folder) and (
+        cell.arm == "step1" or glue_cells.is_finished(cell)
+    )
+
+
+def figures_are_there(cell: Cell) -> bool:
+    """Whether the table misses nothing of a cell, although its network or its copies may be gone."""
+    if cell.arm == "copies":
+        return facts_of(cell).is_file()
+    return cell.arm not in FIGURES or is_done(cell)
+
+
+def facts_of(cell: Cell) -> Path:
+    """What the table says of copies."""
+    return cell.folder.with_name(f"{cell.folder.name}{kept_cells.ONE_FILE}")
+
+
+def to_run(cells: list[Cell]) -> list[Cell]:
+    """The cells whose figures are missing, and what these need and is not there, in order."""
+    wanted: set[Path] = set()
+    for cell in reversed(cells):
+        if cell.folder in wanted or not figures_are_there(cell):
+            wanted.add(cell.folder)
+            if not is_done(cell):
+                wanted |= {needed.folder for needed in getattr(cell, "after", ())}
+    return [cell for cell in cells if cell.folder in wanted]
 
 
 def of_set(options: Namespace, name: str) -> Namespace:
     """The options of the other benchmarks' cells, with the rows of a set."""
-    return Namespace(**{**vars(options), "rows": options.rows or SETS[name].rows})
+    rows = options.rows or SETS[name].rows
+    return Namespace(**{**vars(options), "rows": rows, "set": [("bf16", True), *options.set]})
 
 
 def plan(options: Namespace) -> list[Cell]:
@@ -140,19 +177,10 @@ def _set_of(options: Namespace, teacher: Cell) -> str:
     return next(n for n in own if folders[n] == teacher.config["data_dir"])
 
 
-def steps_of(options: Namespace, name: str) -> int:
-    """Optimizer steps of a student, the two steps of TinyBERT together: by the rows without copies."""
-    task = SETS[name].task
-    known = {"mrpc": 3_668}
-    rows = min(options.rows, known.get(task, options.rows))
-    epochs = glue_cells.EPOCHS["baseline"].get(task, glue_cells.OTHER_EPOCHS["baseline"])
-    return options.steps or int(epochs * rows / glue_cells.COMMON["per_gpu_train_batch_size"])
-
-
 def _students(
     options: Namespace, name: str, copies: int, seed: int, needed: list[Cell]
 ) -> list[Cell]:
-    steps = steps_of(options, name)
+    steps = options.steps or SETS[name].steps
     if SETS[name].method == "bilstm":
         return [_student(options, name, "bilstm", copies, seed, steps, needed)]
     first = _student(options, name, "step1", copies, seed, steps // 2, needed)
@@ -195,6 +223,9 @@ def _student(
     told = json.dumps([config, options.rows], sort_keys=True)
     for cell in needed:
         told = told.replace(str(cell.folder), cell.folder.name)
+    for key in ("chinese_masked_lm", "masked_lm"):
+        told = told.replace(json.dumps(getattr(options, key)), json.dumps(key))
+    told = told.replace(str(glue_cells.start_of(options, task)), "START")
     digest = hashlib.sha256(told.replace(str(options.work), "WORK").encode()).hexdigest()[:8]
     folder = options.work / "augmentation" / f"{name}-{arm}-{copies}-seed{seed}-{digest}"
     config |= {"data_dir": str(data_of(options, name, copies)), "output_dir": str(folder)}

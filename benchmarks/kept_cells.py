@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 ONE_FILE = ".cell.json"  # of benchmarks that draw all they need of a cell together themselves
+RECORD = ".record.json"  # seconds and commits of a cell's attempts
 COSTS = "costs.json"  # bytes and milliseconds, measured while the network was there
 READ = ("metrics.json", "predictions.tsv", COSTS)
 
@@ -36,8 +37,11 @@ def keep(options: argparse.Namespace) -> int:
     """Packs the finished cells, the changed ones anew; the number of archives that were written."""
     written, place = 0, _place(options)
     for config in sorted(options.work.glob("*/*.json")) if place else ():
+        if config.name.endswith(RECORD):
+            continue
         name = config.name.removesuffix(".json").removesuffix(".cell")
-        files = files_of(config.parent, name)
+        tested = config.parent.name not in getattr(options, "untested", ())
+        files = files_of(config.parent, name, tested=tested)
         if not files:
             continue
         packed = _packed(options.work, files)
@@ -51,17 +55,23 @@ def keep(options: argparse.Namespace) -> int:
     return written
 
 
-def files_of(folder: Path, name: str) -> list[Path]:
-    """What tables read of a cell; empty where it is not finished."""
+def files_of(folder: Path, name: str, *, tested: bool = True) -> list[Path]:
+    """What tables read of a cell; empty where it is not finished.
+
+    Args:
+        folder: Where the cells of its kind lie.
+        name: Of its run folder.
+        tested: Whether it is finished only when its network was scored on test rows.
+    """
     whole = folder / f"{name}{ONE_FILE}"
     if whole.is_file():
         return [whole]
-    parts = [folder / name, folder / f"{name}-test"]
+    parts = [folder / name, *([folder / f"{name}-test"] if tested else [])]
     if not all((part / READ[0]).is_file() for part in parts):
         return []
     wanted = [*READ, *(f"*/{file}" for file in READ)]  # of a chain's links too
     found = [file for part in parts for pattern in wanted for file in sorted(part.glob(pattern))]
-    record = folder / f"{name}.record.json"
+    record = folder / f"{name}{RECORD}"
     return [*found, record] if record.is_file() else found
 
 
@@ -70,9 +80,9 @@ def network_is_there(folder: Path) -> bool:
     return any((folder / name).is_dir() for name in ("teacher", "student"))
 
 
-def forget(folder: Path) -> None:
+def forget(folder: Path, *, tested: bool = True) -> None:
     """Takes the figures of a cell away, so that it runs again."""
-    for file in files_of(folder.parent, folder.name):
+    for file in files_of(folder.parent, folder.name, tested=tested):
         file.unlink()
 
 

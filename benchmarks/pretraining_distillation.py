@@ -20,6 +20,7 @@ import numpy as np
 
 import defaults_sets as sets
 import glue_cells
+import kept_cells
 import machine
 import pretraining_corpus
 import tested_cells
@@ -80,7 +81,8 @@ class Cell(tested_cells.TestedCell):
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = tested_cells.parser_for(__doc__, "pretraining_distillation", list(TASKS), keeps=False)
+    parser = tested_cells.parser_for(__doc__, "pretraining_distillation", list(TASKS))
+    parser.set_defaults(untested=("corpus",))
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument(
@@ -238,18 +240,32 @@ def run(options: argparse.Namespace) -> tuple[int, list[str]]:
             continue
         if isinstance(cell.teacher, Cell) and not is_done(cell.teacher):
             continue
-        if cell.arm != "teacher":
-            cut(options, next(plan(options)))
+        first = next(plan(options))
+        code = 0
+        if cell != first:
+            code = bring_back(first, options.threads) or bring_back(cell.teacher, options.threads)
+        if not code and cell != first:
+            cut(options, first)
         print(f"== {cell.name}", flush=True)
         start = glue_cells.run_cell if cell.on_corpus else tested_cells.run_cell
-        code = start(cell, options.threads)
+        code = code or start(cell, options.threads)
         if code in (130, 143):
             print("stopped; start it again to go on")
             return code, failed
         if not is_done(cell):
             failed.append(f"{cell.name}: exit code {code}, see {cell.folder}")
         write(options)
+        kept_cells.keep(options)
     return 0, failed
+
+
+def bring_back(cell: glue_cells.Cell | None, threads: int | None) -> int:
+    """Runs a cell on the corpus again of which the figures alone were kept; the exit code."""
+    if cell is None or kept_cells.network_is_there(cell.folder):
+        return 0
+    print(f"== {cell.name}: its network is not here", flush=True)
+    kept_cells.forget(cell.folder, tested=False)
+    return glue_cells.run_cell(cell, threads)
 
 
 def summarise(options: argparse.Namespace) -> dict[str, Any]:

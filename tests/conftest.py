@@ -1,6 +1,13 @@
 """Shared by all tests: one thread unless OMP_NUM_THREADS says otherwise, no hub."""
 
+import gc
 import os
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+WITHOUT_DRAWINGS = ("path", "train", "contract", "deploy", "fuzz")  # many runs, no look at charts
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -20,6 +27,20 @@ def pytest_configure(config):
     hypothesis.settings.load_profile("tests")
     if SEED:
         hypothesis.core.global_force_seed = SEED
+
+
+@pytest.fixture(autouse=True)
+def quick_files(request, monkeypatch):
+    """No waiting for a disk: a killed process loses nothing that was written. Charts in few rooms."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    if request.path.relative_to(TESTS).parts[0] in WITHOUT_DRAWINGS:
+        monkeypatch.setattr("chatstill.report.page._charts", lambda report: [])
+
+
+def pytest_collection_finish(session):
+    """Each of hundreds of trainings collects garbage; what was imported is none."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter):

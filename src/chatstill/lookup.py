@@ -6,6 +6,7 @@ folder of the same name in the working directory goes first, and plugins add to 
 
 import importlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -138,11 +139,17 @@ def find_method_file(
 
 def method_names(plugins: Sequence[str] = ()) -> list[str]:
     """Modules that carry a method: every file of ``chatstill/methods`` but the contract, and plugins."""
-    files = sorted((_PACKAGE / "methods").glob("*.py"))
-    built_in = [
-        file.stem for file in files if file.stem != "base" and not file.stem.startswith("_")
-    ]
-    return built_in + [Path(plugin).stem for plugin in plugins if _method_in(load_plugin(plugin))]
+    folder = _PACKAGE / "methods"
+    built_in = _modules_in(folder, folder.stat().st_mtime_ns)
+    of_plugins = [Path(plugin).stem for plugin in plugins if _method_in(load_plugin(plugin))]
+    return [*built_in, *of_plugins]
+
+
+@lru_cache(maxsize=1)
+def _modules_in(folder: Path, changed: int) -> tuple[str, ...]:
+    """Listed once, and again after the folder has changed."""
+    names = (file.stem for file in sorted(folder.glob("*.py")))
+    return tuple(name for name in names if name != "base" and not name.startswith("_"))
 
 
 def method(name: str, plugins: Sequence[str] = ()) -> "type[Method]":

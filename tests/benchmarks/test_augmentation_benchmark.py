@@ -36,7 +36,8 @@ def start(monkeypatch, tmp_path):
 
 def options_of(tmp_path, *more):
     places = ["--work", str(tmp_path / "work"), "--data", str(tmp_path / "glue")]
-    return augmentation.parse([*places, "--masked-lm", str(tmp_path), *more])
+    places += ["--out", str(tmp_path / "out"), "--masked-lm", str(tmp_path)]
+    return augmentation.parse([*places, *more])
 
 
 def finish(cell, num_rows=100):
@@ -54,6 +55,9 @@ def finish(cell, num_rows=100):
         (cell.folder / "student").mkdir()
         (cell.folder / "student" / "model.safetensors").touch()
         return
+    if cell.arm == "teacher":
+        (cell.folder / "teacher").mkdir()
+    glue_cells.write_config(cell)
     value = RIGHT[getattr(cell, "copies", 0)]
     labels = np.arange(num_rows) % 2
     scores = np.eye(2)[np.where(np.arange(num_rows) < value * num_rows, labels, 1 - labels)]
@@ -109,6 +113,7 @@ def test_the_table_says_where_copies_do_not_help(tmp_path):
         assert not augmentation_cells.is_done(cell)
         finish(cell)
         assert augmentation_cells.is_done(cell)
+    augmentation.keep(cells, options)
     text = augmentation.write(cells, tmp_path / "out")
     assert "PARTIAL" not in text
     lines = {line.split(" | ")[1]: line for line in text.split("\n") if "| acc " in line}
@@ -116,6 +121,30 @@ def test_the_table_says_where_copies_do_not_help(tmp_path):
     assert lines["4"].endswith("| does not help |") and "+0.0" in lines["4"]
     assert "| sst2-5000 | 1 | 5 | 75.0 % | 0.5 |" in text
     assert "a\t1\nA\t1\nb\t0\nB\t0" in text
+
+
+def test_another_machine_goes_on_from_the_figures_that_were_kept(tmp_path):
+    options = options_of(tmp_path, "--sets", "sst2-5000", "--seeds", "1", "2")
+    cells = augmentation_cells.plan(options)
+    for cell in cells:
+        augmentation_cells.prepare(options, cell)
+        finish(cell)
+    augmentation.keep(cells, options)
+    there = augmentation.write(cells, tmp_path / "out")
+    options.work.rename(tmp_path / "gone")
+
+    options = options_of(tmp_path, "--sets", "sst2-5000", "--seeds", "1", "2")
+    cells = augmentation_cells.plan(options)
+    assert augmentation_cells.to_run(cells) == []
+    assert augmentation.write(cells, tmp_path / "out") == there
+    lost = next(cell for cell in cells if cell.arm == "tinybert" and cell.copies == 4)
+    (lost.folder / "metrics.json").unlink()
+    assert [cell.name for cell in augmentation_cells.to_run(cells)] == [
+        "sst2 teacher seed 1",
+        "sst2-5000 copies, 4 copies, seed 0",
+        "sst2-5000 step1, 4 copies, seed 1",
+        "sst2-5000 tinybert, 4 copies, seed 1",
+    ]
 
 
 def test_a_table_with_cells_missing_says_so(tmp_path):

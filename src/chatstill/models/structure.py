@@ -1,12 +1,14 @@
 """A second structure over the same parameters."""
 
 import copy
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+_EMPTY = (dict, OrderedDict, set, list)
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -16,7 +18,13 @@ def structural_copy(module: Module) -> Module:
     The copy has train/eval flags of its own and may have submodules replaced without touching the
     original; a change of a shared parameter is seen by both.
     """
-    memo = {id(tensor): tensor for tensor in [*module.parameters(), *module.buffers()]}
+    memo: dict[int, object] = {
+        id(tensor): tensor for tensor in [*module.parameters(), *module.buffers()]
+    }
+    for part in module.modules():  # a module has a dozen empty places for hooks: half of the time
+        for value in vars(part).values():
+            if type(value) in _EMPTY and not value:
+                memo[id(value)] = type(value)()
     return copy.deepcopy(module, memo)
 
 

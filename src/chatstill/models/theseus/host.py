@@ -3,10 +3,9 @@
 Each layer is, by a draw, the student's (successor) or the teacher's (predecessors).
 """
 
-import copy
 import inspect
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
@@ -15,6 +14,7 @@ from ...errors import Problem, UserError
 from ...features.layer_map import group_layers
 from ..layers import layer_list
 from ..shape import check_same_shape
+from ..structure import structural_copy
 from .module import Heard, Listener, TheseusModule
 
 __all__ = ["TheseusModule", "build_host", "group_layers", "set_draws", "theseus_modules"]
@@ -54,9 +54,9 @@ def build_host(
     for parameter in layer_list(student)[2].parameters():
         parameter.requires_grad_(True)
 
-    host = copy.deepcopy(student, _shared(student))
+    host = structural_copy(student)
     parent, attribute, successors = layer_list(host)
-    predecessors = copy.deepcopy(layer_list(teacher)[2], _shared(teacher))
+    predecessors = structural_copy(layer_list(teacher)[2])
     kinds = _kinds(teacher.config)
     heard = _heard_if_mixed(student, teacher, successors)
     modules: list[nn.Module] = [
@@ -93,11 +93,6 @@ def set_draws(host: nn.Module, draws: Sequence[bool]) -> None:
         raise ValueError(f"{len(draws)} draws for {len(modules)} modules")
     for module, draw in zip(modules, draws, strict=True):
         module.use_successor = bool(draw)
-
-
-def _shared(model: nn.Module) -> dict[int, Any]:
-    """A memo for ``deepcopy`` that leaves tensors uncopied."""
-    return {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
 
 
 def _check(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
