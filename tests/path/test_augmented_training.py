@@ -12,6 +12,7 @@ import transformers as tf
 
 from chatstill import cli
 from chatstill.config import load
+from chatstill.config.task import task_of
 from chatstill.run.fingerprint import run_fingerprint
 from chatstill.tasks import get_task
 from tests.draws import reseeded
@@ -123,6 +124,36 @@ def test_rows_that_are_missing_stale_or_of_others_are_not_used(data, teacher_of,
         load(path, ["augmentation.seed=9"], verb="distill")
     rows.write_bytes(rows.read_bytes() + b"x\ty\t1\tq\n")
     with refused("augment.not-its-record"):
+        load_it()
+
+
+def test_rows_of_several_files_are_found_and_read_by_a_run(data, teacher_of, tmp_path, capsys):
+    lines = (data / "chat" / "train.data.txt").read_text("utf-8").splitlines()
+    for name, some in (("a", lines[:20]), ("b", lines[20:])):
+        target = data / "parts" / f"{name}.tsv"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text("q\tr\tlabel\n" + "\n".join(some) + "\n", encoding="utf-8")
+    dev = data / "dev.tsv"
+    dev.write_text("q\tr\tlabel\n" + (data / "chat" / "dev.data.txt").read_text("utf-8"), "utf-8")
+    block = {"train": str(data / "parts" / "*.tsv"), "dev": str(dev), "text": "q", "text_pair": "r"}
+    values = {"task_name": "mine", "data": {**block, "label": "label"}}
+    path = tmp_path / "my.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    plain = world.values_for(data, tmp_path / "out", teacher_of(), use_augmented=True)
+
+    def load_it():
+        return world.loaded({**plain, **values}, tmp_path)
+
+    with refused("augment.no-file", ".augmented"):
+        load_it()
+    assert cli.main(["augment", str(path), *BY_RULES, "--N", "3"]) == 0, capsys.readouterr().err
+    rows = (data / "parts" / ".augmented" / "train_aug.tsv").read_text("utf-8").splitlines()
+    loaded = load_it()
+    task = task_of(loaded.config)
+    read = list(task.read(task.find("train", data), "train"))
+    assert len(read) == len(rows) - 1 > 100
+    (data / "parts" / "c.tsv").write_text("q\tr\tlabel\na\tb\t1\n", encoding="utf-8")
+    with refused("augment.stale", "c.tsv is new"):
         load_it()
 
 
