@@ -371,8 +371,9 @@ def test_no_tagger_and_words_without_candidates_are_told(tmp_path, masked_lm):
     assert codes(told.warnings) == ["augment.no-tagger"]
     task = sst2(tmp_path, ("the walking cat\t1", "red cat\t0"))
     keys = AugmentationKeys(copies=2, workers=1)
-    _, _, told = run(task, tmp_path, keys, masked_lm)
+    _, record, told = run(task, tmp_path, keys, masked_lm)
     *_, weak, missing = told.warnings
+    assert record["doubts"] == [weak.message]
     assert weak.code == "augment.model-no-better-than-a-guess", "its weights are random"
     assert missing.code == "augment.words-without-candidates" and "%" in missing.message
 

@@ -186,7 +186,8 @@ def test_the_options_of_the_public_script_and_a_changed_model(data, teacher_of, 
     }
     assert record["made_of"]["word_vectors"]
     load_it = refusal(data, teacher_of(), tmp_path, task_name="sst2")
-    load_it()
+    (warned,) = [w for w in load_it().warnings if w.code == "augment.words-by-chance"]
+    assert record["doubts"][0] in warned.message, "its weights are random"
     masked_lm(model, seed=1)
     with refused("augment.stale", "masked language model"):
         load_it()

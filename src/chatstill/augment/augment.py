@@ -71,7 +71,7 @@ def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk:
             written, facts = write_rows(form, output, copies_of_row, seen, held, folder, progress)
         names = {"source": str(sources.train), "model": sources.model}
         names |= {"word_vectors": keys.word_vectors, "task": sources.task.name}
-        write_record(record, made_of, names, written, facts, work.counts)
+        write_record(record, made_of, names, written, facts, work.counts, work.doubts())
         work.remove()
     remove_if_possible(folder)
     _summary(written, facts, output, desk)

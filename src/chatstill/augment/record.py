@@ -40,6 +40,12 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return found if sound and isinstance(found.get("output"), dict) else None
 
 
+def doubts_of(record: dict[str, Any]) -> list[str]:
+    """What `augment` warned of the model that proposed the words."""
+    found = record.get("doubts")
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
 def is_output_of(record: dict[str, Any] | None, output: Path) -> bool:
     """Whether a file holds the very bytes that were written with a record."""
     if record is None or not output.is_file():

@@ -9,6 +9,7 @@ from ..augment.keys import MODEL
 from ..augment.record import (
     Sources,
     changed,
+    doubts_of,
     is_output_of,
     read_record,
 )
@@ -51,10 +52,16 @@ def check_augmented(keys: RunKeys, source: Source, plugins: tuple[str, ...]) -> 
         return error.problems
     found = changed(record, now)
     if not found:
-        return []
+        return [_doubt(source, output, doubt) for doubt in doubts_of(record)]
     message = f"'use_augmented': {output} is stale, so it is not used; changed: {'; '.join(found)}."
     hint = f'Write it anew: {verb}. Or train without it: "use_augmented": false.'
     return [source.problem(PATH, message, hint, code="augment.stale")]
+
+
+def _doubt(source: Source, output: Path, doubt: str) -> Problem:
+    message = f"'use_augmented': of the model that proposed the words of {output}: {doubt}."
+    hint = "Train the model further on such texts (docs/pretraining.md), and write the rows anew."
+    return source.problem(PATH, message, hint, code="augment.words-by-chance", warning=True)
 
 
 def _command(source: Source) -> str:
