@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..figures import fitted
-from .run import NAMES, NOT_SHOWN, unit
+from .run import NAMES, NOT_SHOWN, guess_beside, unit
 
 PREPROCESS = {
     "t2s": "traditional characters to simplified ones",
@@ -135,7 +135,9 @@ def figures_part(metrics: Mapping[str, Any]) -> str:
     count = f"| parameters | {model['parameters'] / 1e6:.2f} M |"
     lines.append(count + (f" {teacher['parameters'] / 1e6:.2f} M |" if teacher else ""))
     for key in shown:
-        line = f"| {NAMES.get(key, key)} | {_number(dev['metrics'][key])} |"
+        beside = guess_beside(dev, key).replace("|", "\\|")
+        value = _number(dev["metrics"][key]) + (f" ({beside})" if beside else "")
+        line = f"| {NAMES.get(key, key)} | {value} |"
         lines.append(line + (f" {_number(teacher['metrics'].get(key))} |" if teacher else ""))
     lines.append(f"\nOn {dev['rows']:,} dev {unit(dev)}. Weights: {metrics['kept']['text']}.\n")
     if dev.get("lower_is_better"):

@@ -7,11 +7,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure with its bootstrap interval, if it has one."""
+    """A figure with its bootstrap interval, if it has one, and what it is compared with."""
 
     value: float
     low: float | None = None
     high: float | None = None
+    beside: str = ""
 
 
 @dataclass(frozen=True)

@@ -145,9 +145,17 @@ def measures(judged: Mapping[str, Any]) -> dict[str, Measure]:
         value = found.get(key)
         if key.startswith(NOT_SHOWN) or value is None or ("@" in key and key != cutoff):
             continue
-        main = key == first
-        measures[key] = Measure(value, low, high) if main else Measure(value)
+        main, beside = key == first, guess_beside(judged, key)
+        measures[key] = Measure(value, low, high, beside) if main else Measure(value, beside=beside)
     return measures
+
+
+def guess_beside(judged: Mapping[str, Any], key: str) -> str:
+    """``always 'the': 0.067`` beside the share of pieces that are found; empty beside other figures."""
+    guess = judged.get("guess") or {}
+    if guess.get("metric") != key:
+        return ""
+    return f"always '{guess['piece']}': {decimals(guess['value'])}"
 
 
 def _summary(metrics: Mapping[str, Any]) -> str:
