@@ -170,4 +170,6 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
         lines.append(f"run = {metrics['ended']['text']}")
     if metrics.get("kept"):
         lines.append(f"kept = {metrics['kept']['text']}")
+        if head := metrics["model"].get("head"):
+            lines.append(f"head = {head}")
     return [shown(line) for line in lines]

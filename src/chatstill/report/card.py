@@ -38,7 +38,7 @@ class CardFacts:
         file: The user's file that holds the network's class; empty for a network of transformers.
         ours: The network is one of the package's own.
         class_name: That class.
-        untrained: No term trained its classifier: it is a start for another run.
+        untrained: No term of its phases trained its classifier: it is a start for another run.
         has_vectors: It gives each text a vector by itself, by which replies can be ranked.
         lengths_are: What lengths count.
     """
@@ -94,7 +94,7 @@ def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
 
 
 UNTRAINED = (
-    "**Its classifier was not trained**: no term of the method reads it. It answers nothing yet.\n"
+    "**Its classifier was not trained**: no term of the phases run reads it. It answers nothing.\n"
 )
 GO_ON = (
     "## Use\n\nIt is what a run that trains the classifier starts from:\n\n```json\n"

@@ -186,6 +186,8 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
         f"Weights kept: {metrics['kept']['text']}.",
         _trained_on(training, metrics["seed"]),
     ]
+    if head := metrics["model"].get("head"):
+        notes.append(f"{head[0].upper()}{head[1:]}.")
     if dev.get("positive") is not None:
         named = {"F1": "f1" in dev["metrics"], "the ranking figures": "mrr" in dev["metrics"]}
         named["the threshold"] = "threshold" in metrics

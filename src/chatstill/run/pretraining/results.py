@@ -24,7 +24,7 @@ from ...evaluate.results import judge, judge_loss, result_lines
 from ...evaluate.score_file import as_trained, fitting_length
 from ...evaluate.speed import count_parameters, device_name
 from ...models.masked_lm import head_missing, is_decoder, load_masked_lm
-from ...models.own import BLOCK
+from ...models.own import BLOCK, NO_HEAD
 from ...models.save import kept_folder, save_student
 from ...readers.word_pieces import RowEncoder
 from ...report.bilm_card import bilm_card
@@ -88,7 +88,10 @@ def report_run(
             "seed": job.config.seed,
             "dev": dev,
             "kept": kept_facts(job.config, trained.phases),
-            "model": model_facts(kept, target),
+            "model": {
+                **model_facts(kept, target),
+                **({} if job.method.trains_outputs else {"head": NO_HEAD}),
+            },
             "training": {
                 "seconds": seconds,
                 "phases": [
