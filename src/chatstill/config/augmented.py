@@ -52,16 +52,30 @@ def check_augmented(keys: RunKeys, source: Source, plugins: tuple[str, ...]) -> 
         return error.problems
     found = changed(record, now)
     if not found:
-        return [_doubt(source, output, doubt) for doubt in doubts_of(record)]
+        return []
     message = f"'use_augmented': {output} is stale, so it is not used; changed: {'; '.join(found)}."
     hint = f'Write it anew: {verb}. Or train without it: "use_augmented": false.'
     return [source.problem(PATH, message, hint, code="augment.stale")]
 
 
-def _doubt(source: Source, output: Path, doubt: str) -> Problem:
-    message = f"'use_augmented': of the model that proposed the words of {output}: {doubt}."
+def augmented_doubts(keys: RunKeys) -> list[Problem]:
+    """What `chatstill augment` warned of its model, for the plan of a run on its rows."""
+    task, data_dir = plain_task(keys, None), Path(keys.data_dir)
+    train = task.find("train", data_dir) if keys.use_augmented else None
+    if train is None:
+        return []
+    sources = Sources(task, data_dir, train)
     hint = "Train the model further on such texts (docs/pretraining.md), and write the rows anew."
-    return source.problem(PATH, message, hint, code="augment.words-by-chance", warning=True)
+    return [
+        Problem(
+            "use_augmented",
+            f"of the model that proposed the words of {sources.rows_file}: {doubt}",
+            hint,
+            "warning",
+            code="augment.words-by-chance",
+        )
+        for doubt in doubts_of(read_record(sources.record_file) or {})
+    ]
 
 
 def _command(source: Source) -> str:
