@@ -94,7 +94,7 @@ def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
 
 
 UNTRAINED = (
-    "**Its classifier was not trained**: no term of the phases run reads it. It answers nothing.\n"
+    "**Its classifier was not trained**: no term of its phases reads it. It answers nothing yet.\n"
 )
 GO_ON = (
     "## Use\n\nIt is what a run that trains the classifier starts from:\n\n```json\n"
