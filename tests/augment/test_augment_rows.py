@@ -12,7 +12,8 @@ from chatstill.augment.desk import Desk
 from chatstill.augment.digests import Digests, digest, plain
 from chatstill.augment.keys import COPIES, AugmentationKeys, usual_copies
 from chatstill.augment.named import Named
-from chatstill.augment.record import Sources, augmented_file, held_out, read_record, record_file
+from chatstill.augment.places import augmented_file, record_file
+from chatstill.augment.record import Sources, held_out, read_record
 from chatstill.tasks import get_task
 from chatstill.tasks.tabular import TabularTask
 from chatstill.tasks.tabular_keys import DataKeys
@@ -48,8 +49,9 @@ def run(task, folder, keys=BILSTM, named=None, name="train"):
     told = Told()
     train = task.find("train", folder)
     model = None if named is None else named.model_name_or_path
-    output = story.augment(Sources(task, folder, train, model), keys, named, told.desk)
-    record = read_record(record_file(train))
+    sources = Sources(task, folder, train, model)
+    output = story.augment(sources, keys, named, told.desk)
+    record = read_record(sources.record_file)
     assert record is not None
     return output, record, told
 
@@ -355,12 +357,7 @@ def test_a_transfer_set_is_not_copied(tmp_path):
     assert output.read_text(encoding="utf-8").startswith("where is it\there\nwho\tme\n")
 
 
-def test_blocks_whose_rows_lie_in_no_single_file_are_refused(tmp_path):
-    for name in ("a", "b"):
-        write(tmp_path / f"{name}.csv", "text,label\nx y,1\nz,0\n")
-    task = TabularTask(DataKeys(train=str(tmp_path / "*.csv"), text="text", label="label"))
-    with refused("augment.several-files"):
-        run(task, tmp_path)
+def test_dialogues_of_a_line_are_refused(tmp_path):
     lines = '{"text": "q", "candidates": ["a", "b"], "chosen": 0}\n'
     path = str(write(tmp_path / "t.jsonl", lines))
     keys = DataKeys(train=path, text="text", candidates="candidates", chosen="chosen")
@@ -374,8 +371,9 @@ def test_no_tagger_and_words_without_candidates_are_told(tmp_path, masked_lm):
     assert codes(told.warnings) == ["augment.no-tagger"]
     task = sst2(tmp_path, ("the walking cat\t1", "red cat\t0"))
     keys = AugmentationKeys(copies=2, workers=1)
-    _, _, told = run(task, tmp_path, keys, masked_lm)
+    _, record, told = run(task, tmp_path, keys, masked_lm)
     *_, weak, missing = told.warnings
+    assert record["doubts"] == [weak.message]
     assert weak.code == "augment.model-no-better-than-a-guess", "its weights are random"
     assert missing.code == "augment.words-without-candidates" and "%" in missing.message
 

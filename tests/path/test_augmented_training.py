@@ -12,8 +12,11 @@ import transformers as tf
 
 from chatstill import cli
 from chatstill.config import load
+from chatstill.config.augmented import augmented_doubts
+from chatstill.config.task import task_of
+from chatstill.run import run as pipeline
 from chatstill.run.fingerprint import run_fingerprint
-from chatstill.tasks import get_task
+from chatstill.tasks import get_task, hub_data
 from tests.draws import reseeded
 from tests.found import codes, refused
 
@@ -126,6 +129,63 @@ def test_rows_that_are_missing_stale_or_of_others_are_not_used(data, teacher_of,
         load_it()
 
 
+def test_rows_of_several_files_are_found_and_read_by_a_run(data, teacher_of, tmp_path, capsys):
+    lines = (data / "chat" / "train.data.txt").read_text("utf-8").splitlines()
+    for name, some in (("a", lines[:20]), ("b", lines[20:])):
+        target = data / "parts" / f"{name}.tsv"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text("q\tr\tlabel\n" + "\n".join(some) + "\n", encoding="utf-8")
+    dev = data / "dev.tsv"
+    dev.write_text("q\tr\tlabel\n" + (data / "chat" / "dev.data.txt").read_text("utf-8"), "utf-8")
+    block = {"train": str(data / "parts" / "*.tsv"), "dev": str(dev), "text": "q", "text_pair": "r"}
+    values = {"task_name": "mine", "data": {**block, "label": "label"}}
+    path = tmp_path / "my.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    plain = world.values_for(data, tmp_path / "out", teacher_of(), use_augmented=True)
+
+    def load_it():
+        return world.loaded({**plain, **values}, tmp_path)
+
+    with refused("augment.no-file", ".augmented"):
+        load_it()
+    assert cli.main(["augment", str(path), *BY_RULES, "--N", "3"]) == 0, capsys.readouterr().err
+    rows = (data / "parts" / ".augmented" / "train_aug.tsv").read_text("utf-8").splitlines()
+    loaded = load_it()
+    task = task_of(loaded.config)
+    read = list(task.read(task.find("train", data), "train"))
+    assert len(read) == len(rows) - 1 > 100
+    (data / "parts" / "c.tsv").write_text("q\tr\tlabel\na\tb\t1\n", encoding="utf-8")
+    with refused("augment.stale", "c.tsv is new"):
+        load_it()
+
+
+def test_rows_of_a_data_set_are_found_below_data_dir(data, teacher_of, tmp_path, capsys):
+    pytest.importorskip("datasets")
+    for split, name in (("train", "train"), ("dev", "validation")):
+        text = (data / "chat" / f"{split}.data.txt").read_text("utf-8")
+        rows = [line.split("\t")[:3] for line in text.splitlines()]
+        lines = [json.dumps(dict(zip(("q", "r", "label"), row, strict=True))) for row in rows]
+        target = tmp_path / "mine" / f"{name}.jsonl"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    block = {"dataset": str(tmp_path / "mine"), "format": "csv", "text": "q", "text_pair": "r"}
+    values = {"data_dir": str(data), "task_name": "", "data": {**block, "label": "label"}}
+    path = tmp_path / "my.json"
+    path.write_text(json.dumps({**values, "augmentation": {"method": "bilstm", "copies": 2}}))
+    assert cli.main(["augment", str(path)]) == 0
+    shown = capsys.readouterr()
+    assert "data-dir-without-effect" not in shown.err
+    rows = (data / "mine" / "train_aug.jsonl").read_text("utf-8").splitlines()
+    plain = world.values_for(data, tmp_path / "out", teacher_of(), use_augmented=True)
+    task = task_of(world.loaded({**plain, **values}, tmp_path).config)
+    assert len(list(task.read(task.find("train", data), "train"))) == len(rows) > 50
+    with (tmp_path / "mine" / "train.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write('{"q": "a", "r": "b", "label": "1"}\n')
+    hub_data._load.cache_clear()
+    with refused("augment.stale", "training rows"):
+        world.loaded({**plain, **values}, tmp_path)
+
+
 def masked_lm(folder, head=True, seed=0):
     tokenizer = world.tokenizer_of("bert")
     torch.manual_seed(reseeded(seed))
@@ -155,7 +215,12 @@ def test_the_options_of_the_public_script_and_a_changed_model(data, teacher_of, 
     }
     assert record["made_of"]["word_vectors"]
     load_it = refusal(data, teacher_of(), tmp_path, task_name="sst2")
-    load_it()
+    (warned,) = augmented_doubts(load_it().config)
+    assert record["doubts"][0] in warned.message, "its weights are random"
+    console = world.console()
+    pipeline.check(load_it(), verb="distill", console=console)
+    said = " ".join(world.said(console).split())
+    assert f"warning: use_augmented: {' '.join(warned.message.split())}" in said
     masked_lm(model, seed=1)
     with refused("augment.stale", "masked language model"):
         load_it()

@@ -86,10 +86,13 @@ def test_its_weights_are_those_of_the_training_texts(made, shared):
 def test_its_folder_is_evaluated_and_predicts(made, tmp_path, capsys):
     folder, _ = made
     assert cli.main(["evaluate", str(folder)]) == 0
-    assert f"mrr = {told(folder)['dev']['metrics']['mrr']:g}" in capsys.readouterr().out
+    evaluated = capsys.readouterr().out
+    assert f"mrr = {told(folder)['dev']['metrics']['mrr']:g}" in evaluated
+    assert "no word that the network knows" not in evaluated
     rows = tmp_path / "rows.tsv"
     rows.write_text("where is the box\tsure\n\tno\n😀\t \n", encoding="utf-8")
     assert cli.main(["predict", str(folder), str(rows), "--output", str(tmp_path / "p.tsv")]) == 0
+    assert f"{rows}: 1 row holds no word that the network knows" in capsys.readouterr().out
     assert (tmp_path / "p.tsv").read_text("utf-8").count("\n") == 4
 
 

@@ -1,5 +1,6 @@
 """A masked language model from its configuration to its folder: figures, interrupts, processes, refusals."""
 
+import html
 import json
 import random
 import shutil
@@ -119,6 +120,12 @@ def test_it_learns_and_the_lowest_loss_on_dev_is_kept(made):
     assert dev["metrics"]["masked_acc"] > 0.6  # the commonest piece is right in an eighth
     low, high = dev["interval"]
     assert low < dev["value"] < high
+    guess = dev["guess"]
+    assert guess["metric"] == "masked_acc" and 0 < guess["value"] < dev["metrics"]["masked_acc"]
+    beside = f"always '{guess['piece']}': {guess['value']:.3f}"
+    for page in ("report.html", "student/README.md"):
+        assert beside in html.unescape((folder / page).read_text("utf-8"))
+    assert f"(always '{guess['piece']}': {guess['value']:.6g})" in said
     assert "blocks of up to 16 tokens" in said and "2 bytes a token" in said
     for page in ("report.html", "student/README.md"):
         assert f"{dev['value']:.3f}" in (folder / page).read_text("utf-8")

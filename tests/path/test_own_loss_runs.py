@@ -83,6 +83,8 @@ def test_its_figures_are_those_of_no_classifier(run):
     assert "loss of its terms (lower is better)" in page and "loss of its terms on dev" in page
     card = (result.folder / "student" / "README.md").read_text(encoding="utf-8")
     assert "Its classifier was not trained" in card and "lower is better" in card
+    assert "Its classifier was not trained" in page and "not trained" in metrics["model"]["head"]
+    assert f"head = {metrics['model']['head']}" in result.text
     assert "text-classification" not in card and ".logits" not in card
 
 

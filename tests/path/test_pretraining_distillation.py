@@ -130,6 +130,7 @@ def test_a_narrower_student_learns_hidden_states_through_projections(data, teach
     assert all(name.startswith("pooler.") for name in info["missing_keys"]), "a masked LM has none"
     card = (tmp_path / "out" / "student" / "README.md").read_text("utf-8")
     assert "no masked-LM head" in card and "by its teacher" in card
+    assert "It has no head" in (tmp_path / "out" / "report.html").read_text("utf-8")
     code = card.split("```python\n")[1].split("```")[0]
     exec(code.replace("path/to/this/folder", str(tmp_path / "out" / "student")), {})
 

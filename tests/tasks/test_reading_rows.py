@@ -1,5 +1,6 @@
 """Rows of tab-separated files: what ends a line, what is text, and what a fault says."""
 
+import random
 import re
 import tempfile
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.draws import reseeded
 from tests.found import told
 
 from chatstill.errors import UserError
 from chatstill.tasks import get_task, names, reading
-from chatstill.tasks.reading import read_rows
+from chatstill.tasks.reading import looks_gb18030, read_rows
 
 PIECES = [
     *("a", "query", "\t", "\n", "\r\n", "\r", "0", "1", "-1", "2.5", '"', "\0", "\ufeff", "\u2028"),
@@ -172,6 +174,19 @@ def test_rows_before_a_fault_come_first(write):
 )
 def test_other_encodings_come_with_a_way_out(write, content, word):
     assert word in fault(write(content))
+
+
+def test_gb18030_is_named_where_the_bytes_are_chinese_in_it(write):
+    """Not for bytes at random, nor for other encodings of texts in other scripts."""
+    chinese = ["今天天气很好", "iPhone 很好用，推荐大家买\t1", "繁體字也可以", "㐀"]
+    assert all(looks_gb18030(f"{line}\r\n".encode("gb18030")) for line in chinese)
+    others = ["le résumé de l'été", "Grüße aus Köln", "ça va", "¡Qué año!"]
+    assert not any(looks_gb18030(line.encode("latin-1")) for line in others)
+    assert not looks_gb18030("русский текст".encode()[1:])
+    draws = random.Random(reseeded(7))
+    found = sum(looks_gb18030(draws.randbytes(40)) for _ in range(1000))
+    assert found < 10
+    assert "GB18030" not in fault(write(bytes(range(128, 256)) + b"\n"))
 
 
 def test_a_gzip_file_is_recognised(write):

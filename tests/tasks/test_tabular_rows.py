@@ -128,8 +128,8 @@ def test_encodings(tmp_path, encoding):
 @pytest.mark.parametrize(
     ("written", "read_as", "hint"),
     [
-        ("gb18030", "utf-8", 'Set "encoding", such as "gb18030".'),
-        ("gb18030", "ascii", ""),
+        ("gb18030", "utf-8", 'Set "encoding": "gb18030".'),
+        ("gb18030", "ascii", 'Set "encoding": "gb18030".'),
     ],
 )
 def test_the_wrong_encoding_leads_to_the_right_one(tmp_path, written, read_as, hint):
@@ -138,6 +138,10 @@ def test_the_wrong_encoding_leads_to_the_right_one(tmp_path, written, read_as, h
         read(path, encoding=read_as)
     (problem,) = error.value.problems
     assert f"bytes that are no {read_as} text" in problem.message and problem.hint == hint
+    path = file(tmp_path, "b.csv", b"text,label\ncaf\xe9 noir,yes\n")
+    with pytest.raises(UserError) as error:
+        read(path, encoding=read_as)
+    assert "gb18030" not in error.value.problems[0].hint
 
 
 @pytest.mark.parametrize("encoding", ["gb18030", "gbk", "big5", "latin-1", "cp1252", "shift_jis"])

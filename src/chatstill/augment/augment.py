@@ -15,14 +15,13 @@ from .digests import Digests, bytes_for
 from .forms import form_of
 from .keys import AugmentationKeys, usual_copies
 from .named import Named
+from .places import is_pattern, require_apart
 from .record import (
     FORMAT,
     Sources,
-    augmented_file,
     changed,
     is_output_of,
     read_record,
-    record_file,
 )
 from .rows import HeldOut, Survey, survey
 from .ways import by_model, by_rules
@@ -45,9 +44,10 @@ def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk:
         UserError: the rows, the model or the vectors are faulty; the disk is too small; a file of other
             origin lies there.
     """
-    output, record = augmented_file(sources.train), record_file(sources.train)
+    output, record = sources.rows_file, sources.record_file
     folder = output.with_name(f".{output.name}.work")
     require_ours(output, record, folder)
+    require_apart(sources.task, output)
     form = form_of(sources.task, sources.train)
     found = survey(form)
     for warning in (*found.warnings, *_warnings(sources, found)):
@@ -61,6 +61,7 @@ def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk:
         desk.say(f"{output} holds these rows already: {_counts(known)}")
         return output
     most = _announce(found, keys, sources, output, desk)
+    output.parent.mkdir(parents=True, exist_ok=True)
     with Work.begin(folder, _of_candidates(made_of, keys)) as work:
         held = HeldOut(sources.task, sources.data_dir, folder / "held_out.table")
         make = by_rules if keys.method == "bilstm" else by_model
@@ -70,7 +71,7 @@ def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk:
             written, facts = write_rows(form, output, copies_of_row, seen, held, folder, progress)
         names = {"source": str(sources.train), "model": sources.model}
         names |= {"word_vectors": keys.word_vectors, "task": sources.task.name}
-        write_record(record, made_of, names, written, facts, work.counts)
+        write_record(record, made_of, names, written, facts, work.counts, work.doubts())
         work.remove()
     remove_if_possible(folder)
     _summary(written, facts, output, desk)
@@ -110,11 +111,12 @@ def _announce(
     """
     each = copies_of_a_row(keys, found)
     most = found.rows * (1 + each)
-    size = _size(sources.train, found) * (1 + each)
+    size = _size(sources, found) * (1 + each)
     work = bytes_for(most)
     if keys.method == "tinybert":
         work += bytes_for(found.rows * found.texts) + BYTES_OF_A_WORD * found.bytes
-    free = shutil.disk_usage(output.parent).free
+    there = next(one for one in output.absolute().parents if one.is_dir())
+    free = shutil.disk_usage(there).free
     per_text = f" ({keys.copies} of each text)" if each != keys.copies else ""
     rows, number = counted(found.rows, "row"), counted(each, "copy", "copies")
     desk.say(f"{rows} of {sources.train}, {number} of each{per_text}")
@@ -129,9 +131,11 @@ def _announce(
     return most
 
 
-def _size(train: Path, found: Survey) -> int:
-    """Bytes of the training rows in their file."""
-    return train.stat().st_size if train.is_file() else 2 * found.bytes + 40 * found.rows
+def _size(sources: Sources, found: Survey) -> int:
+    """Bytes of the training rows in their files."""
+    if sources.train.is_file() or is_pattern(sources.task, sources.train):
+        return sum(file.stat().st_size for file in sources.task.parts(sources.train, "train"))
+    return 2 * found.bytes + 40 * found.rows
 
 
 def _counts(record: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,6 +12,7 @@ from ..tasks.tables import Table
 from ..tasks.tabular_files import layout_of
 from ..tasks.tabular_keys import DataKeys
 from .forms import Row, Writer
+from .places import cut_pattern
 
 BATCH = 1024  # rows of a Parquet file that are held back
 
@@ -27,6 +29,46 @@ def block_writer(stream: IO[bytes], keys: DataKeys, path: Path) -> Writer:
     table = Table(path, layout)
     delimiter = layout.delimiter or ("," if quoted else "\t")
     return Delimited(stream, keys, table.columns, delimiter, quoted=quoted)
+
+
+def several_fault(keys: DataKeys, pattern: Path, files: Sequence[Path]) -> Problem | None:
+    """What keeps the rows of several files from standing in one, or their pattern from passing it over.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    _, rest = cut_pattern(pattern)
+    if any(part.startswith(".") for part in rest):
+        message = f"{pattern} reaches hidden names, so it would read the augmented rows too"
+        hint = 'Give the files names without a dot in front, and name them by "*" or "**".'
+        return Problem("data.train", message, hint, code="augment.pattern-reaches-rows")
+    layout, first = layout_of(keys), files[0]
+    for file in files[1:]:
+        if layout.format_of(file) != layout.format_of(first):
+            message = f"{first} and {file} differ in format, and the rows are written to one file"
+            hint = "Name files of one format by the pattern, or write all rows in one."
+            return Problem("data.train", message, hint, code="augment.formats-differ")
+        if _columns(keys, file) != _columns(keys, first):
+            message = (
+                f"{first} and {file} differ in their columns, and the rows are written to one file"
+            )
+            hint = (
+                "Give all files the same columns (Parquet: of the same types), or write JSON lines."
+            )
+            return Problem("data.train", message, hint, code="augment.columns-differ")
+    return None
+
+
+def _columns(keys: DataKeys, file: Path) -> Any:
+    """What the rows of a file must share with those of others; None where each has its own keys."""
+    kind = layout_of(keys).format_of(file)
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        return {field.name: field.type for field in parquet.ParquetFile(file).schema_arrow}
+    if kind == "jsonl" or keys.columns is not None:
+        return None
+    return {*Table(file, layout_of(keys)).columns}
 
 
 def changed_cells(

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
 from ..errors import Problem, UserError
 from ..tasks.bad_rows import BadRows
-from ..tasks.base import Example, Rows, Task
+from ..tasks.base import Example, Task
+from ..tasks.cells import Bad
 from ..tasks.chat import ChatTask
 from ..tasks.glue_task import GlueTask
+from ..tasks.hub_data import HubTable
 from ..tasks.processor import ProcessorTask
 from ..tasks.reading import read_rows
 from ..tasks.tables import Table
 from ..tasks.tabular import TabularTask
 from ..tasks.tabular_files import layout_of
 from ..tasks.tabular_keys import DataKeys
+from .places import is_pattern
 
 Cells = list[str] | dict[str, Any]
 
@@ -49,19 +53,24 @@ class Form:
 
     Attributes:
         task: It reads the file, without the rows of a transfer set.
-        path: The file, or the folder of a task in Python.
+        path: The file, a pattern of several, the folder of a task in Python, or the name of a data set.
         labelled: Whether each row has a label.
-        cells: All rows of the file with the line or row where they stand.
+        cells: All rows of a file with the line or row where they stand.
         writer: Writes the form to a stream of bytes.
-        told: The rows that were read last, with what was noticed.
+        files: Those of the pattern, in the order in which training reads them; else the path alone.
+        warnings: What was noticed when the rows were read last.
     """
 
     task: Task
     path: Path
     labelled: bool
-    cells: Callable[[], Iterator[tuple[int, Any]]]
+    cells: Callable[[Path], Iterator[tuple[int, Any]]]
     writer: Callable[[IO[bytes]], Writer]
-    told: list[Rows] = field(default_factory=list)
+    files: tuple[Path, ...] = ()
+    warnings: list[Problem] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.files = self.files or (self.path,)
 
     def rows(self) -> Iterator[Row]:
         """The rows as training takes them: malformed ones stop it or are left out.
@@ -69,16 +78,35 @@ class Form:
         Raises:
             UserError: see ``Task.read``.
         """
-        found = self.task.read(self.path, "train", self.labelled)
-        self.told = [found]
-        cells = self.cells()
-        for number, example in enumerate(found):
+        self.warnings, number = [], count()
+        empty = None
+        for file in self.files:
+            try:
+                for example, cells in self._of_file(file):
+                    yield Row(next(number), example, cells)
+            except UserError as error:
+                empty = self._passed_over(error)
+        if empty is not None and next(number) == 0:
+            raise empty
+
+    def _of_file(self, file: Path) -> Iterator[tuple[Example, Any]]:
+        found = self.task.read(file, "train", self.labelled)
+        cells = self.cells(file)
+        for example in found:
             for line, of_row in cells:
                 if line == example.line:
-                    yield Row(number, example, of_row)
+                    yield example, of_row
                     break
             else:
-                raise AssertionError(f"{self.path}: row {example.line} is read in one way alone")
+                raise AssertionError(f"{file}: row {example.line} is read in one way alone")
+        self.warnings += found.warnings
+
+    def _passed_over(self, error: UserError) -> UserError:
+        """A file without rows among several is told; any other fault is raised."""
+        if len(self.files) == 1 or {p.code for p in error.problems} != {"data.no-rows"}:
+            raise error
+        self.warnings += [replace(problem, severity="warning") for problem in error.problems]
+        return error
 
 
 def form_of(task: Task, path: Path) -> Form:
@@ -89,14 +117,14 @@ def form_of(task: Task, path: Path) -> Form:
     """
     bare = _without_transfer(task)
     if isinstance(task, ChatTask):
-        form = Form(bare, path, True, lambda: _lines(path), _chat_writer)
+        form = Form(bare, path, True, _lines, _chat_writer)
     elif isinstance(task, GlueTask):
-        form = Form(bare, path, True, lambda: _lines(path), lambda s: GlueLines(s, task, path))
+        form = Form(bare, path, True, _lines, lambda s: GlueLines(s, task, path))
     elif isinstance(task, TabularTask):
         form = _of_block(bare, task.keys, path)
     elif isinstance(task, ProcessorTask):
         form = Form(
-            bare, path, True, lambda: _examples(bare, path), lambda s: ExampleLines(s, task)
+            bare, path, True, lambda file: _examples(bare, file), lambda s: ExampleLines(s, task)
         )
     else:
         message = f"the task {task.name} reads its rows itself; they cannot be written again"
@@ -197,31 +225,30 @@ class ExampleLines:
 
 
 def _of_block(task: Task, keys: DataKeys, path: Path) -> Form:
-    from .block_forms import block_writer
+    from .block_forms import ObjectLines, block_writer, several_fault
 
-    fault = _fault(keys, path)
+    if keys.dialogues:
+        message = "a line of candidates is no row by itself"
+        hint = 'Write each candidate as a row: "text", "text_pair", "label", "group".'
+        raise UserError(Problem("data.candidates", message, hint, code="augment.dialogues"))
+    if keys.dataset is not None:
+        return Form(
+            task, path, True, lambda file: _of_hub(keys, file), lambda s: ObjectLines(s, keys)
+        )
+    files = tuple(task.parts(path, "train"))
+    fault = several_fault(keys, path, files) if is_pattern(task, path) else None
     if fault is not None:
         raise UserError(fault)
     spare = [name for name in (*keys.label_columns, keys.group) if name]
 
-    def cells() -> Iterator[tuple[int, dict[str, Any]]]:
-        return Table(path, layout_of(keys)).records(spare)
+    def cells(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+        return Table(file, layout_of(keys)).records(spare)
 
-    return Form(task, path, True, cells, lambda stream: block_writer(stream, keys, path))
+    return Form(task, path, True, cells, lambda s: block_writer(s, keys, files[0]), files)
 
 
-def _fault(keys: DataKeys, path: Path) -> Problem | None:
-    """Blocks whose rows do not stand in one file, a row a line."""
-    if keys.dataset is not None:
-        message = "rows of a data set of the hub lie in no file that more can be written beside"
-        hint = "Save its training rows as JSON lines and name the file: data.train."
-        return Problem("data.dataset", message, hint, code="augment.data-set")
-    if not path.is_file():
-        message = f"{path} names several files, and the rows are written beside one"
-        hint = "Put them together in one file and name it."
-        return Problem("data.train", message, hint, code="augment.several-files")
-    if keys.dialogues:
-        message = "a line of candidates is no row by itself"
-        hint = 'Write each candidate as a row: "text", "text_pair", "label", "group".'
-        return Problem("data.candidates", message, hint, code="augment.dialogues")
-    return None
+def _of_hub(keys: DataKeys, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The columns that the block names; others of a data set may hold what JSON does not."""
+    for number, cells in HubTable(keys, str(keys.split("train")), str(path)).rows(keys.wanted):
+        if not isinstance(cells, Bad):
+            yield number, dict(zip(keys.wanted, cells, strict=True))

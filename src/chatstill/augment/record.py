@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ..disk.json_file import read_object
 from ..tasks.base import Split, Task
 from ..tasks.glue_submission import FILES
+from ..tasks.hub_data import has_split
+from ..tasks.tabular import TabularTask
 from .keys import usual_copies
+from .places import augmented_file, beside, cut_pattern, is_pattern, record_file
 
 if TYPE_CHECKING:
     from .keys import AugmentationKeys
@@ -19,29 +22,6 @@ if TYPE_CHECKING:
 FORMAT = "chatstill augmentation 1"
 MOST_BYTES = 4_000_000_000
 OF_MODELS = (".json", ".txt", ".safetensors", ".bin", ".model")
-DOUBLE_ENDING = ".data.txt"
-
-
-def augmented_file(train: Path) -> Path:
-    """The file of the augmented rows beside a training file, or in the folder of a task in Python."""
-    if train.is_dir():
-        return train / "train_aug.jsonl"
-    stem, ending = _parts(train)
-    return train.with_name(f"{stem}_aug{'.jsonl' if ending == '.json' else ending}")
-
-
-def record_file(train: Path) -> Path:
-    """Its record, ``train_aug.json``."""
-    return (
-        train / "train_aug.json"
-        if train.is_dir()
-        else train.with_name(f"{_parts(train)[0]}_aug.json")
-    )
-
-
-def _parts(train: Path) -> tuple[str, str]:
-    ending = DOUBLE_ENDING if train.name.endswith(DOUBLE_ENDING) else train.suffix
-    return train.name.removesuffix(ending), ending
 
 
 def sha256(path: Path) -> str:
@@ -60,6 +40,12 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return found if sound and isinstance(found.get("output"), dict) else None
 
 
+def doubts_of(record: dict[str, Any]) -> list[str]:
+    """What `augment` warned of the model that proposed the words."""
+    found = record.get("doubts")
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
 def is_output_of(record: dict[str, Any] | None, output: Path) -> bool:
     """Whether a file holds the very bytes that were written with a record."""
     if record is None or not output.is_file():
@@ -74,16 +60,35 @@ def content_of_rows(task: Task, path: Path, split: Split) -> str:
     return known or "-".join(sha256(part) for part in task.parts(path, split))
 
 
+def content_of_source(task: Task, path: Path) -> str | dict[str, str]:
+    """What tells the training rows from others; of the files of a pattern that of each, by its name."""
+    if not is_pattern(task, path):
+        return content_of_rows(task, path, "train")
+    folder, _ = cut_pattern(path)
+    files = task.parts(path, "train")
+    return {file.relative_to(folder).as_posix(): sha256(file) for file in files}
+
+
 def held_out(task: Task, data_dir: Path) -> dict[str, tuple[Split, Path]]:
     """Where the rows lie that must not be trained on, by split; a further test file (MNLI's) by its name."""
     splits: tuple[Split, ...] = ("dev", "test")
     found: dict[str, tuple[Split, Path]] = {
-        split: (split, path) for split in splits if (path := task.find(split, data_dir))
+        split: (split, path)
+        for split in splits
+        if (path := task.find(split, data_dir)) and _is_there(task, split)
     }
     further = [file.test_file for file in FILES if file.task == task.name and file.test_file]
     for folder in dict.fromkeys(path.parent for _, path in found.values()):
         found |= {name: ("test", folder / name) for name in further if (folder / name).is_file()}
     return found
+
+
+def _is_there(task: Task, split: Split) -> bool:
+    """Whether a split exists: a data set of the hub may lack one that its block does not name."""
+    keys = task.keys if isinstance(task, TabularTask) else None
+    if keys is None or keys.dataset is None or getattr(keys, split) is not None:
+        return True
+    return has_split(keys, str(keys.split(split)))
 
 
 def content_of_model(path: str) -> dict[str, str]:
@@ -123,11 +128,21 @@ class Sources:
     train: Path
     model: str | None = None
 
+    @property
+    def rows_file(self) -> Path:
+        """The file of the augmented rows."""
+        return augmented_file(beside(self.task, self.train, self.data_dir))
+
+    @property
+    def record_file(self) -> Path:
+        """Its record."""
+        return record_file(beside(self.task, self.train, self.data_dir))
+
     def of_rows(self) -> dict[str, Any]:
         """By content: the training rows, how they are read, and those held out."""
         found = held_out(self.task, self.data_dir)
         return {
-            "source": content_of_rows(self.task, self.train, "train"),
+            "source": content_of_source(self.task, self.train),
             "reading": hashlib.sha256(self.task.reading.encode()).hexdigest()[:16],
             "held_out": {key: content_of_rows(self.task, p, s) for key, (s, p) in found.items()},
         }
@@ -176,7 +191,11 @@ def _differs(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
 
 
 def _told(key: str, before: Any, now: Any) -> str:
-    if key != "settings" or not isinstance(before, dict):
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return NAMES[key]
+    if key == "source":
+        return f"{NAMES[key]} ({', '.join(_files(before, now))})"
+    if key != "settings":
         return NAMES[key]
     keys = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     return f"{NAMES[key]} ({_values(keys, before, now)})"
@@ -184,3 +203,13 @@ def _told(key: str, before: Any, now: Any) -> str:
 
 def _values(keys: Iterable[str], before: dict[str, Any], now: dict[str, Any]) -> str:
     return ", ".join(f"{key}: {before.get(key)}, now {now.get(key)}" for key in keys)
+
+
+def _files(before: dict[str, str], now: dict[str, str]) -> Iterator[str]:
+    """What became of the files of a pattern, the first three by name."""
+    names = [n for n in {**before, **now} if before.get(n) != now.get(n)]
+    for name in names[:3]:
+        state = "new" if name not in before else "gone" if name not in now else "changed"
+        yield f"{name} is {state}" if state != "changed" else f"{name} has changed"
+    if len(names) > 3:
+        yield f"and {len(names) - 3:,} more"

@@ -63,7 +63,7 @@ def survey(form: Form) -> Survey:
         found.pairs = found.pairs or len(texts) == 2
         found.bytes += sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
         found.chinese = found.chinese or any(map(has_han, texts))
-    found.warnings = list(form.told[0].warnings)
+    found.warnings = list(form.warnings)
     return found
 
 

@@ -125,7 +125,9 @@ def _find(
     model, tokenizer = load_network(named)
     device = device_of()
     texts = (text for row in form.rows() for text in texts_of(row.example))
-    for doubt in doubts(predictor_of(model.to(device), tokenizer), tokenizer, texts, named.place):
+    found_out = doubts(predictor_of(model.to(device), tokenizer), tokenizer, texts, named.place)
+    work.keep_doubts([doubt.message for doubt in found_out])
+    for doubt in found_out:
         desk.warn(doubt)
     _vectors(form, keys, model, tokenizer, work, desk)
     workers = min(keys.workers or units.usual_workers(device), len(missing))

@@ -18,6 +18,7 @@ from .choices import Choices, Found
 UNIT = 256  # sentences whose candidates are kept in one file
 OPEN = 64  # units in memory
 MOST_BYTES = 4_000_000_000
+DOUBTS = "doubts.json"
 
 
 class Work:
@@ -99,6 +100,15 @@ class Work:
                 found["words"] += len(sentence["words"])
                 found["with_candidates"] += sum(bool(words) for _, _, words in sentence["words"])
         self.counts = found
+        return found
+
+    def keep_doubts(self, messages: list[str]) -> None:
+        """What was warned of the model, for the record, whoever writes it after an interruption."""
+        write_json(self.folder / DOUBTS, {"messages": messages})
+
+    def doubts(self) -> list[str]:
+        """The same again."""
+        found: list[str] = known_object(self.folder / DOUBTS).get("messages", [])
         return found
 
     def remove(self) -> None:

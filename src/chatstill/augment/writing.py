@@ -173,6 +173,7 @@ def write_record(
     written: Written,
     facts: dict[str, Any],
     counts: dict[str, int],
+    doubts: list[str],
 ) -> None:
     """The record: settings, fingerprints, counts, and how many copies each original row has.
 
@@ -183,6 +184,7 @@ def write_record(
         written: What was written.
         facts: The file's name, size and sha256.
         counts: Of sentences and words, where a model was asked; else empty.
+        doubts: What was warned of the model.
     """
     head = {
         "format": FORMAT,
@@ -190,6 +192,7 @@ def write_record(
         "names": names,
         "output": facts,
         **({"found": counts} if counts else {}),
+        **({"doubts": doubts} if doubts else {}),
         "rows": {"originals": written.originals, "copies": written.copies},
         "left_out": {
             "duplicates": written.duplicates,

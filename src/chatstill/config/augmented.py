@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from ..augment.keys import MODEL
 from ..augment.record import (
     Sources,
-    augmented_file,
     changed,
+    doubts_of,
     is_output_of,
     read_record,
-    record_file,
 )
 from ..errors import Problem, UserError
 from ..tasks import without_labels
@@ -34,12 +33,13 @@ def check_augmented(keys: RunKeys, source: Source, plugins: tuple[str, ...]) -> 
     train = task.find("train", data_dir)
     if train is None:
         return []  # told with the task's files
-    output = augmented_file(train)
+    sources = Sources(task, data_dir, train)
+    output = sources.rows_file
     verb = _command(source)
     if not output.is_file():
         message = f"'use_augmented' is true, and there is no {output}."
         return [source.problem(PATH, message, f"Write it: {verb}", code="augment.no-file")]
-    record = read_record(record_file(train))
+    record = read_record(sources.record_file)
     if record is None or not is_output_of(record, output):
         message = f"'use_augmented': {output} is not as `chatstill augment` left it, or has no record of it."
         hint = (
@@ -47,7 +47,7 @@ def check_augmented(keys: RunKeys, source: Source, plugins: tuple[str, ...]) -> 
         )
         return [source.problem(PATH, message, hint, code="augment.not-its-record")]
     try:
-        now = _now(keys, record, Sources(task, data_dir, train))
+        now = _now(keys, record, sources)
     except UserError as error:
         return error.problems
     found = changed(record, now)
@@ -56,6 +56,26 @@ def check_augmented(keys: RunKeys, source: Source, plugins: tuple[str, ...]) -> 
     message = f"'use_augmented': {output} is stale, so it is not used; changed: {'; '.join(found)}."
     hint = f'Write it anew: {verb}. Or train without it: "use_augmented": false.'
     return [source.problem(PATH, message, hint, code="augment.stale")]
+
+
+def augmented_doubts(keys: RunKeys) -> list[Problem]:
+    """What `chatstill augment` warned of its model, for the plan of a run on its rows."""
+    task, data_dir = plain_task(keys, None), Path(keys.data_dir)
+    train = task.find("train", data_dir) if keys.use_augmented else None
+    if train is None:
+        return []
+    sources = Sources(task, data_dir, train)
+    hint = "Train the model further on such texts (docs/pretraining.md), and write the rows anew."
+    return [
+        Problem(
+            "use_augmented",
+            f"of the model that proposed the words of {sources.rows_file}: {doubt}",
+            hint,
+            "warning",
+            code="augment.words-by-chance",
+        )
+        for doubt in doubts_of(read_record(sources.record_file) or {})
+    ]
 
 
 def _command(source: Source) -> str:

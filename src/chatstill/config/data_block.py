@@ -36,7 +36,8 @@ def check_data_block(
         )
         hint = "Leave out one of the two; beside 'data', task_name is a name of your own."
         problems.append(source.problem(("task_name",), message, hint, code="data.task-and-block"))
-    if source.has(("data_dir",)):
+    of_hub = keys.data is not None and keys.data.dataset is not None
+    if source.has(("data_dir",)) and not of_hub:  # augmented rows of a data set lie there
         message = "'data_dir' has no effect: the block 'data' names the files themselves."
         problems.append(
             source.problem(

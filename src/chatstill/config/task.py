@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import lookup
-from ..augment.record import augmented_file
+from ..augment.record import Sources
 from ..errors import Problem, UserError
 from ..tasks.positive import no_effect
 from ..tasks.query_groups import GroupsBy
@@ -47,10 +47,11 @@ def with_augmented(task: "Task", keys: RunKeys) -> "Task":
     Raises:
         UserError: a task that reads its rows itself.
     """
-    train = task.find("train", Path(keys.data_dir))
+    data_dir = Path(keys.data_dir)
+    train = task.find("train", data_dir)
     if train is None:
         return task
-    augmented = task.augmented(augmented_file(train))
+    augmented = task.augmented(Sources(task, data_dir, train).rows_file)
     if augmented is None:
         message = f"has no effect: the task {task.name} reads its rows itself"
         raise UserError(

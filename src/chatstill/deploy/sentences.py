@@ -7,6 +7,7 @@ of the pair: its classifier reads nothing else. Else replies are ranked by the c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from ..errors import Problem, UserError
 from ..models.own import CLASSIFIER, UNTRAINED, own_block
+from ..text.known_words import wordless
 from ..text.plain_ids import plain_ids
 from .held import VECTOR, Column, Held, Hold, Kept
 from .relevance import Relevance
@@ -116,8 +118,7 @@ class ServedSentences(Served):
         return [*found, Problem("", message, hint, "warning", code="index.longer-than-in-training")]
 
     def wordless(self, texts: Sequence[str]) -> int:
-        unknown = (self.tokenizer.unk_token_id,)  # of a network of bytes no word is
-        return sum(all(word == unknown for word in words) for words in self._words(texts))
+        return wordless((chain(*words) for words in self._words(texts)), self.tokenizer)
 
     def held(self, hold: Hold | None, pool: int = 1) -> Held:
         kind = self.model.config.model_type

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -83,12 +83,43 @@ def _predictions(
     return head_states(model, inputs), targets.to(device)
 
 
-def held_out_targets(blocks: Blocks, masking: Masking | None, *, pad_token_id: int) -> np.ndarray:
-    """(K,) ids that are predicted of all blocks."""
-    rows = np.arange(len(blocks))
-    batch = blocks.batch_of(rows, pad_token_id=pad_token_id, with_token_types=False)
-    targets = _held_out(batch, masking)[1]
-    return targets[targets >= 0]
+class Guess(NamedTuple):
+    """What always saying one piece finds at the predicted positions.
+
+    Attributes:
+        piece: The id that stands at most of them, the lowest of equals.
+        right: At how many.
+        number: How many positions there are.
+    """
+
+    piece: int
+    right: int
+    number: int
+
+
+def best_guess(
+    blocks: Blocks, masking: Masking | None, *, pad_token_id: int, batch_size: int = 64
+) -> Guess | None:
+    """The best answer that does not look at the text, at the positions of ``masked_scores``.
+
+    Args:
+        blocks: The held-out text.
+        masking: As there.
+        pad_token_id: As there.
+        batch_size: Blocks at a time.
+
+    Returns:
+        None where nothing is predicted.
+    """
+    counts = np.zeros(1, np.int64)
+    for rows in eval_batches(blocks.lengths, batch_size):
+        batch = blocks.batch_of(rows, pad_token_id=pad_token_id, with_token_types=False)
+        targets = _held_out(batch, masking)[1]
+        found = np.bincount(targets[targets >= 0], minlength=len(counts))
+        found[: len(counts)] += counts
+        counts = found
+    piece, number = int(counts.argmax()), int(counts.sum())
+    return Guess(piece, int(counts[piece]), number) if number else None
 
 
 def _held_out(

@@ -149,6 +149,8 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
         text = f"{name} = {value:.6g}"
         if name == dev["main"] and low is not None:
             text += f"  (95 % interval {low:.4f} to {high:.4f})"
+        if (guess := dev.get("guess")) and name == guess["metric"]:
+            text += f"  (always '{guess['piece']}': {guess['value']:.6g})"
         lines.append(text)
     lines += [f"{name} = left out: {reason}" for name, reason in dev["left_out"].items()]
     lines += class_lines(dev.get("classes", ()))
@@ -168,4 +170,6 @@ def result_lines(metrics: Mapping[str, Any]) -> list[str]:
         lines.append(f"run = {metrics['ended']['text']}")
     if metrics.get("kept"):
         lines.append(f"kept = {metrics['kept']['text']}")
+        if head := metrics["model"].get("head"):
+            lines.append(f"head = {head}")
     return [shown(line) for line in lines]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from ..data.views import View
 from ..disk.run_files import resolved_values
 from ..disk.scratch import scratch_folder
 from ..errors import Problem, UserError
+from ..figures import counted
 from ..models.custom import register
 from ..models.label_columns import LabelMatch, match_labels
 from ..models.lengths import usable_positions
@@ -29,6 +31,7 @@ from ..readers.pair import PairReader
 from ..tasks.base import Split, Task
 from ..tasks.label_names import names_of_outputs
 from ..tasks.tabular import TabularTask
+from ..text.known_words import wordless
 from ..text.preprocess import preprocessed
 from ..text.tokenizers import resolve_tokenizer
 from ..train.device import device_of
@@ -162,7 +165,20 @@ def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelle
             label_width=label_width(task),
         )
         scores = score(model, view, reader.of(model), batch_size=config.per_gpu_eval_batch_size)
-        return Scored(scores, view, [*warnings, *rows.warnings])
+        warnings += [*rows.warnings, *_of_unknown_words(model, tokenizer, view, path)]
+        return Scored(scores, view, warnings)
+
+
+def _of_unknown_words(model: Any, tokenizer: Any, view: View, path: Path) -> list[Problem]:
+    """A warning about rows of which a network of words knows none; pieces of words make up any."""
+    if not hasattr(model, "text_vectors"):
+        return []
+    rows = (view.ids[start:end].tolist() for start, end in pairwise(view.offsets.tolist()))
+    if not (unknown := wordless(rows, tokenizer)):
+        return []
+    message = f"{counted(unknown, 'row holds', 'rows hold')} no word that the network knows"
+    hint = "Its answers say nothing of them."
+    return [Problem(str(path), message, hint, "warning", code="answers.no-known-word")]
 
 
 def as_trained(folder: Path, config: RunConfig) -> RunConfig:

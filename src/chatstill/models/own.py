@@ -9,6 +9,12 @@ CLASSIFIER, UNTRAINED = (
     "untrained",
 )  # of a network that no term or phase taught to answer
 
+# What ``model.head`` of ``metrics.json`` says where nothing answers yet.
+NOT_TAUGHT = "its classifier was not trained: it answers nothing until a run trains it"
+NO_HEAD = (
+    "it has no head, as no term trained one: it answers nothing until it is fine-tuned on a task"
+)
+
 
 def own_block(config: Any) -> dict[str, Any]:
     """The block of a transformers config; empty for other networks."""

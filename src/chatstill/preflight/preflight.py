@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.augmented import augmented_doubts
 from ..config.schema import RunConfig
 from ..config.task import task_of
 from ..data.splits import lengths_of, path_of
@@ -95,7 +96,7 @@ def preflight(job: Job) -> Plan:
     Raises:
         UserError: all errors found.
     """
-    problems = [*job.problems, *check_machine(job.config)]
+    problems = [*job.problems, *augmented_doubts(job.config), *check_machine(job.config)]
     surveys: list[Survey] = []
     for split in SPLITS:
         try:

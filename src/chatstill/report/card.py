@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..figures import fitted
-from .run import NAMES, NOT_SHOWN, unit
+from .run import NAMES, NOT_SHOWN, guess_beside, unit
 
 PREPROCESS = {
     "t2s": "traditional characters to simplified ones",
@@ -38,7 +38,7 @@ class CardFacts:
         file: The user's file that holds the network's class; empty for a network of transformers.
         ours: The network is one of the package's own.
         class_name: That class.
-        untrained: No term trained its classifier: it is a start for another run.
+        untrained: No term of its phases trained its classifier: it is a start for another run.
         has_vectors: It gives each text a vector by itself, by which replies can be ranked.
         lengths_are: What lengths count.
     """
@@ -94,7 +94,7 @@ def model_card(facts: CardFacts, metrics: Mapping[str, Any] | None) -> str:
 
 
 UNTRAINED = (
-    "**Its classifier was not trained**: no term of the method reads it. It answers nothing yet.\n"
+    "**Its classifier was not trained**: no term of its phases reads it. It answers nothing yet.\n"
 )
 GO_ON = (
     "## Use\n\nIt is what a run that trains the classifier starts from:\n\n```json\n"
@@ -135,7 +135,9 @@ def figures_part(metrics: Mapping[str, Any]) -> str:
     count = f"| parameters | {model['parameters'] / 1e6:.2f} M |"
     lines.append(count + (f" {teacher['parameters'] / 1e6:.2f} M |" if teacher else ""))
     for key in shown:
-        line = f"| {NAMES.get(key, key)} | {_number(dev['metrics'][key])} |"
+        beside = guess_beside(dev, key).replace("|", "\\|")
+        value = _number(dev["metrics"][key]) + (f" ({beside})" if beside else "")
+        line = f"| {NAMES.get(key, key)} | {value} |"
         lines.append(line + (f" {_number(teacher['metrics'].get(key))} |" if teacher else ""))
     lines.append(f"\nOn {dev['rows']:,} dev {unit(dev)}. Weights: {metrics['kept']['text']}.\n")
     if dev.get("lower_is_better"):

@@ -1,6 +1,7 @@
 """The report of a chain of runs: a row and a loss curve for each link."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +37,20 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         rows.append(ResultRow(name_of(link), link["parameters"], size, found, highlight=is_last))
         steps = [phase["steps"] for phase in run["training"]["phases"]]
         history = read_history(folder, steps)
-        losses.append(Series(link["name"], history.curve("loss")))
-        on_dev = history.curve(link["curve"])
+        kind = " + ".join(sorted(history.terms()))
+        losses.append(Series(link["name"], history.curve("loss"), kind))
+        on_dev = Series(link["name"], history.curve(link["curve"]), _kind_on_dev(run["dev"], kind))
         if link["main"] == last["main"]:
-            scores.append(Series(link["name"], on_dev))
+            scores.append(on_dev)
         elif link.get("lower_is_better"):  # of another kind than the last link's figure
-            losses.append(Series(f"{link['name']} on dev", on_dev))
+            losses.append(replace(on_dev, name=f"{link['name']} on dev"))
         for text in read_warnings(folder):
             warned.setdefault(text, []).append(link["name"])
         for key, entry in resolved_entries(folder).items():
             configuration[f"{link['name']}: {key}"] = entry["value"]
             origins[f"{link['name']}: {key}"] = entry["origin"]
+    scores, others = _alike(scores, last["name"])
+    losses += others
     methods, tasks = (
         " → ".join(dict.fromkeys(link[key] for link in links)) for key in ("method", "task")
     )
@@ -66,6 +70,22 @@ def chain_report(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Report:
         versions=versions(runs[-1]),
         notes=notes(metrics),
     )
+
+
+def _alike(scores: Sequence[Series], last: str) -> tuple[list[Series], list[Series]]:
+    """The curves on dev of the last link's kind, and those of others as they are called beside losses."""
+    like = next((one.kind for one in scores if one.name == last), "")
+    others = [replace(one, name=f"{one.name} on dev") for one in scores if one.kind != like]
+    return [one for one in scores if one.kind == like], others
+
+
+def _kind_on_dev(dev: Mapping[str, Any], kind: str) -> str:
+    """The kind of what stands on dev: the loss of a method's terms as in training, a head's, or a metric."""
+    if main_of(dev) == "own_loss":
+        return kind
+    if dev["main"] != "loss":
+        return str(dev["main"])
+    return "masked" if "pseudo_perplexity" in dev["metrics"] else "next token"
 
 
 def _teacher(
@@ -105,9 +125,9 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
     for link in metrics["links"]:
         after = f" after {', '.join(link['after'])}" if link["after"] else ""
         ended = f"; {link['ended']}" if link.get("ended") else ""
-        lines.append(
-            f"{link['name']}: {link['method']}{after}, {link['steps']:,} steps{ended}; {link['network']}"
-        )
+        head = f"; {link['head']}" if link.get("head") else ""
+        made = f"{link['method']}{after}, {link['steps']:,} steps{ended}"
+        lines.append(f"{link['name']}: {made}; {link['network']}{head}")
     sizes = {link["name"]: link["parameters"] for link in metrics["links"]}
     for key, words in ((DIRECT, "taught directly"), (ALONE, "fine-tuned alone")):
         found = metrics.get(key)

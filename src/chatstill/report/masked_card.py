@@ -36,7 +36,7 @@ print(tokenizer.decode(model.generate(**inputs, max_new_tokens=20)[0]))
 """
 BODY_CODE = """## Use
 
-It has no masked-LM head: fine-tune it on a task.
+Fine-tune it on a task.
 
 ```python
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -46,6 +46,10 @@ tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
 ```
 """
+NO_HEAD = (
+    "**It has no trained head** (no masked-LM head, no classifier): no term of the method reads one. It "
+    "answers nothing yet.\n"
+)
 DECODER_MEANING = (
     "`loss` is the mean of -log p of the next token in each block's text. Next-token "
     "accuracy is the share of them where the likeliest piece is right, perplexity is exp(loss).\n"
@@ -93,6 +97,7 @@ def masked_card(
         f"---\nlibrary_name: transformers\npipeline_tag: {task}\ntags:\n- chatstill\n---\n",
         f"# {kind}: {method}\n",
         f"Trained on a corpus {began} by chatstill, in blocks of up to {max_seq_length} tokens.\n",
+        "" if with_head else NO_HEAD,
         ended_part(ended),
         figures_part(metrics) + "\n" + meaning
         if metrics

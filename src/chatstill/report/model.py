@@ -7,11 +7,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure with its bootstrap interval, if it has one."""
+    """A figure with its bootstrap interval, if it has one, and what it is compared with."""
 
     value: float
     low: float | None = None
     high: float | None = None
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class Series:
-    """A named curve of (step, value) points."""
+    """A named curve of (step, value) points; losses of another ``kind`` have an axis of their own."""
 
     name: str
     points: Sequence[tuple[float, float]]
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Report:
         reference: Name of the row that ratios refer to; empty takes the first.
         metric_names: Names for the columns where the keys are not what a reader should see.
         plot_latency: Key of ``ResultRow.latency_ms`` for the plot; empty takes the first.
-        losses: Loss curves.
+        losses: Loss curves; those of one kind share a chart.
         terms: Curves of the loss's weighted terms, where it has several.
         scores: Curves of the main metric on dev.
         rates: Replacing-rate curves.

@@ -72,7 +72,7 @@ def _charts(report: Report) -> list[Chart]:
     marks = report.marks
     drawn = [
         _quality_and_latency(report),
-        line_chart(report.losses, title="Loss", y_label="loss", marks=marks),
+        *_losses(report, palette),
         line_chart(report.terms, title="Terms of the loss", y_label="weighted", marks=marks),
         line_chart(
             report.scores, title=f"{metric} on dev", y_label=metric, marks=marks, palette=palette
@@ -87,6 +87,21 @@ def _charts(report: Report) -> list[Chart]:
         ),
     ]
     return [chart for chart in drawn if chart]
+
+
+def _losses(report: Report, palette: list[str]) -> list[Chart | None]:
+    """A chart for each kind of loss: figures of different kinds do not stand on one axis."""
+    kinds = list(dict.fromkeys(series.kind for series in report.losses if series.points))
+    return [
+        line_chart(
+            [series for series in report.losses if series.kind == kind],
+            title=f"Loss: {kind}" if len(kinds) > 1 and kind else "Loss",
+            y_label="loss",
+            marks=report.marks,
+            palette=palette,
+        )
+        for kind in kinds
+    ]
 
 
 def _quality_and_latency(report: Report) -> Chart | None:

@@ -145,9 +145,17 @@ def measures(judged: Mapping[str, Any]) -> dict[str, Measure]:
         value = found.get(key)
         if key.startswith(NOT_SHOWN) or value is None or ("@" in key and key != cutoff):
             continue
-        main = key == first
-        measures[key] = Measure(value, low, high) if main else Measure(value)
+        main, beside = key == first, guess_beside(judged, key)
+        measures[key] = Measure(value, low, high, beside) if main else Measure(value, beside=beside)
     return measures
+
+
+def guess_beside(judged: Mapping[str, Any], key: str) -> str:
+    """``always 'the': 0.067`` beside the share of pieces that are found; empty beside other figures."""
+    guess = judged.get("guess") or {}
+    if guess.get("metric") != key:
+        return ""
+    return f"always '{guess['piece']}': {decimals(guess['value'])}"
 
 
 def _summary(metrics: Mapping[str, Any]) -> str:
@@ -178,6 +186,8 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
         f"Weights kept: {metrics['kept']['text']}.",
         _trained_on(training, metrics["seed"]),
     ]
+    if head := metrics["model"].get("head"):
+        notes.append(f"{head[0].upper()}{head[1:]}.")
     if dev.get("positive") is not None:
         named = {"F1": "f1" in dev["metrics"], "the ranking figures": "mrr" in dev["metrics"]}
         named["the threshold"] = "threshold" in metrics

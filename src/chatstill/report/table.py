@@ -116,8 +116,9 @@ def _metric(measure: Measure | None) -> Cell:
     if measure is None or not math.isfinite(measure.value):
         return Cell(NOTHING)
     if measure.low is None or measure.high is None:
-        return Cell(decimals(measure.value))
-    return Cell(f"{measure.value:.3f}", f"[{measure.low:.3f}, {measure.high:.3f}]")
+        return Cell(decimals(measure.value), measure.beside)
+    between = f"[{measure.low:.3f}, {measure.high:.3f}]"
+    return Cell(f"{measure.value:.3f}", f"{between} {measure.beside}".rstrip())
 
 
 def _ratio(row: ResultRow, teacher: ResultRow, report: Report) -> Cell:

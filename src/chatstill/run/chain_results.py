@@ -100,6 +100,7 @@ def _figures(link: Link, found: dict[str, Any]) -> dict[str, Any]:
         "steps": sum(phase["steps"] for phase in found["training"]["phases"]),
         "seconds": found["training"]["seconds"],
         **({"ended": found["ended"]["text"]} if "ended" in found else {}),
+        **({"head": found["model"]["head"]} if "head" in found["model"] else {}),
     }
 
 

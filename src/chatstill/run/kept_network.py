@@ -109,7 +109,7 @@ def write_card(
         preprocess=job.config.preprocess,
         extras=extras,
         ended=[] if ended is None else [ended.text, *ended.warnings],
-        untrained=not job.method.trains_outputs,
+        untrained=CLASSIFIER in extras,
         has_vectors=hasattr(job.method.kept(), "text_vectors"),
         **known,
     )

@@ -20,6 +20,7 @@ from ..evaluate.results import compare, judge, judge_loss, result_lines
 from ..evaluate.score_file import scores_of, task_for
 from ..evaluate.speed import count_parameters, device_name, size_megabytes
 from ..models.layers import count_layers
+from ..models.own import CLASSIFIER, NOT_TAUGHT
 from ..models.save import kept_folder
 from ..report.run import write_run_report
 from ..tasks.base import Rows, Split, Task
@@ -62,6 +63,7 @@ def report_run(
         write_card(job, target, extras, None, trained.ended)
         return None
     metrics = _metrics(job, views, target, trained, seconds, dev, calibration)
+    metrics["model"] |= {"head": NOT_TAUGHT} if CLASSIFIER in extras else {}
     _beside_teacher(job, views, trained, metrics)
     if trained.scores is not None:
         rows, path = job.rows.as_written("dev"), folder / "predictions.tsv"

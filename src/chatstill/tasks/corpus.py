@@ -215,7 +215,9 @@ def _decoded(path: Path, chunk: bytes, at: int, first: int) -> str:
     except UnicodeDecodeError as error:
         place = skipped + error.start
         line = first + chunk.count(b"\n", 0, place)
-        raise undecodable(path, line, at + place, chunk[place:]) from None
+        start, end = chunk.rfind(b"\n", 0, place) + 1, chunk.find(b"\n", place)
+        raw = chunk[start : end if end >= 0 else None]
+        raise undecodable(path, line, at + place, raw, place - start) from None
     if "\0" in text:
         line = first + text.count("\n", 0, text.index("\0"))
         message = "found a NUL character: this is no text file"

@@ -55,6 +55,21 @@ def hub_files(keys: DataKeys, split: str) -> list[Path]:
     ]
 
 
+def has_split(keys: DataKeys, split: str) -> bool:
+    """Whether the data set has a split.
+
+    Raises:
+        UserError: the data set can't be had.
+    """
+    try:
+        _load(str(keys.dataset), keys.subset, split)
+    except UserError as error:
+        if "Unknown split" in str(error.__cause__):
+            return False
+        raise
+    return True
+
+
 @functools.lru_cache(maxsize=8)
 def _load(name: str, subset: str | None, split: str) -> Any:
     """The rows of a split, memory-mapped."""

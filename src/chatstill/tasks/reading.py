@@ -1,6 +1,7 @@
 """Tab-separated rows: lines end at \\n or \\r\\n only, fields at TAB only, quotes are text."""
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from .bad_rows import BadRows, FirstStops
 BLOCK = 1 << 20
 LONGEST_LINE = 64 << 20
 BOM = b"\xef\xbb\xbf"
+HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff]")  # with signs of private use
 UNREADABLE = "\udcff"  # stands for a line that is left out; no UTF-8 decodes to it
 
 
@@ -100,8 +103,7 @@ def _line_by_line(path: Path, chunk: bytes, line: int, offset: int, bad: BadRows
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            rest = raw[error.start :]
-            bad.take(undecodable(path, number, offset + error.start, rest))
+            bad.take(undecodable(path, number, offset + error.start, raw, error.start))
             text = UNREADABLE + "\n"
         yield text
         offset += len(raw)
@@ -145,10 +147,22 @@ def whole_lines(path: Path, start: int = 0, stop: int | None = None) -> Iterator
         ) from None
 
 
-def undecodable(path: Path, line: int, offset: int, rest: bytes) -> UserError:
-    """The error for bytes that are no UTF-8, with the likeliest reason."""
+def undecodable(path: Path, line: int, offset: int, raw: bytes, at: int) -> UserError:
+    """The error for bytes that are no UTF-8, with the likeliest reason.
+
+    Args:
+        path: The file.
+        line: From 1.
+        offset: Of the first such byte in the file.
+        raw: The line.
+        at: Of that byte in it.
+    """
+    rest = raw[at:]
     shown = " ".join(f"{byte:02x}" for byte in rest[:4])
-    hint = "Convert the file to UTF-8, for example: iconv -f GB18030 -t UTF-8 old.txt > new.txt"
+    encoding = "GB18030" if looks_gb18030(raw) else "ITS_ENCODING"
+    hint = (
+        f"If it is text, convert the file to UTF-8: iconv -f {encoding} -t UTF-8 old.txt > new.txt"
+    )
     if offset == 0 and rest[:2] in (b"\xff\xfe", b"\xfe\xff"):
         hint = "This is UTF-16. Convert it: iconv -f UTF-16 -t UTF-8 old.txt > new.txt"
     elif offset == 1 and line == 1 and rest[:1] == b"\x8b":
@@ -157,3 +171,18 @@ def undecodable(path: Path, line: int, offset: int, rest: bytes) -> UserError:
     return UserError(
         Problem(place, f"found bytes that are no UTF-8 text ({shown})", hint, code="data.not-utf-8")
     )
+
+
+def looks_gb18030(line: bytes) -> bool:
+    """Whether bytes are likely text in GB18030: all decode, at least half of the letters into Chinese.
+
+    Other encodings and bytes that are no text seldom do: their lines hold letters of ASCII, control
+    characters, or pairs that GB18030 does not have.
+    """
+    try:
+        text = line.strip().decode("gb18030")
+    except UnicodeDecodeError:
+        return False
+    letters = [sign for sign in text if sign.isalpha()]
+    chinese = sum(bool(HAN.match(sign)) for sign in letters)
+    return chinese > 0 and 2 * chinese >= len(letters) and not CONTROL.search(text)

@@ -6,7 +6,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from ..errors import Problem, UserError
-from .reading import LONGEST_LINE, shorten
+from .reading import LONGEST_LINE, looks_gb18030, shorten
 
 BOM = "\ufeff"
 
@@ -18,13 +18,15 @@ class Undecodable(Exception):
         shown: The first of them.
         offset: Of these, in the file.
         utf8: Whether the line is UTF-8 text.
+        gb18030: Whether it is likely text in GB18030.
     """
 
-    def __init__(self, shown: str, offset: int, utf8: bool) -> None:
+    def __init__(self, shown: str, offset: int, utf8: bool, gb18030: bool) -> None:
         super().__init__(shown)
         self.shown = shown
         self.offset = offset
         self.utf8 = utf8
+        self.gb18030 = gb18030
 
 
 SEEN = 1 << 20  # bytes from the start that judge an encoding
@@ -133,7 +135,8 @@ class Lines(Iterator[str]):
             return line.decode(self._encoding)
         except UnicodeDecodeError as error:
             shown = " ".join(f"{byte:02x}" for byte in line[error.start : error.start + 4])
-            raise Undecodable(shown, start + error.start, _is_utf8(line)) from None
+            likely = looks_gb18030(line)
+            raise Undecodable(shown, start + error.start, _is_utf8(line), likely) from None
 
     def _from_stream(self, text: TextIOWrapper) -> str:
         if text.closed:

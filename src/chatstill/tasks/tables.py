@@ -269,7 +269,9 @@ _FROM_LIST = "One object a line, for example by: jq -c '.[]' old.json > new.json
 
 
 def _not_text(error: Undecodable, encoding: str) -> Bad:
-    hint = 'Set "encoding", such as "gb18030".' if encoding == "utf-8" else ""
+    hint = 'If it is text: set "encoding" to that of the file.' if encoding == "utf-8" else ""
+    if error.gb18030:
+        hint = 'Set "encoding": "gb18030".'
     if error.utf8:
         hint = 'The line is UTF-8 text: leave "encoding" out.'
     elif error.offset < 2 and error.shown.startswith(("ff fe", "fe ff")):

@@ -13,7 +13,7 @@ from ..errors import Problem, UserError
 from .bad_rows import BadRows
 from .base import Example, Groups, Labels, MetricFunction, Ranking, Rows, Split
 from .cells import Bad
-from .defaults import TaskDefaults
+from .defaults import OfFiles
 from .dialogues import DialogueTable
 from .hub_data import HubTable
 from .positive import missing_positive, no_effect, only_positive, with_positive
@@ -28,7 +28,7 @@ from .transfer import followed
 NAME = "data"
 
 
-class TabularTask(TaskDefaults):
+class TabularTask(OfFiles):
     """Rows of a ``data`` block as a task; see ``tasks.base.Task`` for the contract.
 
     Args:
@@ -106,11 +106,6 @@ class TabularTask(TaskDefaults):
         task._names = names
         return task
 
-    def augmented(self, path: Path) -> "TabularTask":
-        task = self._like()
-        task.keys = self.keys.model_copy(update={"train": str(path)})
-        return task
-
     def _like(self) -> "TabularTask":
         """A copy with whatever else the configuration said of it; its labels are looked up anew."""
         task = copy.copy(self)
@@ -118,7 +113,7 @@ class TabularTask(TaskDefaults):
             task.__dict__.pop(known, None)
         return task
 
-    def find(self, split: Split, data_dir: Path) -> Path | None:
+    def own_file(self, split: Split, data_dir: Path) -> Path | None:
         """The file or pattern of a split, or ``NAME:SPLIT`` of a data set; ``data_dir`` plays no part."""
         path = split_path(self.keys, split)
         if path is None or (self.keys.dataset is None and not files_of(path)):
@@ -185,10 +180,8 @@ class TabularTask(TaskDefaults):
 
     def transfer(self, path: Path) -> list[Path]:
         """The files of ``unlabeled``, behind the training rows."""
-        named = self.keys.unlabeled
-        return (
-            [] if named is None or path != split_path(self.keys, "train") else files_of(Path(named))
-        )
+        named, behind = self.keys.unlabeled, (split_path(self.keys, "train"), self.more_rows)
+        return [] if named is None or path not in behind else files_of(Path(named))
 
     def _further(
         self, files: list[Path], warnings: list[Problem], listed: list[str]

@@ -13,7 +13,9 @@ from .tabular_keys import DataKeys
 
 
 def layout_of(keys: DataKeys) -> Layout:
-    """How the files of a block are read."""
+    """How the files of a block are read; beside a data set its keys have no effect but the encoding."""
+    if keys.dataset is not None:
+        return Layout(encoding=keys.encoding)
     return Layout(keys.format, keys.columns, keys.delimiter, keys.encoding)
 
 

@@ -11,20 +11,20 @@ import torch
 
 from ...config.schema import Architecture, RunConfig
 from ...config.task import task_of
-from ...data.blocks import prepare_blocks
+from ...data.blocks import Blocks, prepare_blocks
 from ...data.encoded import Lengths
 from ...data.masking import Masking
 from ...disk.json_file import known_object
 from ...disk.scratch import scratch_folder
 from ...disk.write import write_json, write_text
 from ...errors import Problem, UserError, errors_of, shown
-from ...evaluate.masked import masked_scores
+from ...evaluate.masked import Guess, best_guess, masked_scores
 from ...evaluate.own_loss import terms_of
 from ...evaluate.results import judge, judge_loss, result_lines
 from ...evaluate.score_file import as_trained, fitting_length
 from ...evaluate.speed import count_parameters, device_name
 from ...models.masked_lm import head_missing, is_decoder, load_masked_lm
-from ...models.own import BLOCK
+from ...models.own import BLOCK, NO_HEAD
 from ...models.save import kept_folder, save_student
 from ...readers.word_pieces import RowEncoder
 from ...report.bilm_card import bilm_card
@@ -48,11 +48,14 @@ from ..results import (
     network_lines,
 )
 from .job import reading_problems
+from .masking import held_out_masking
 from .networks import network_to_keep
 from .texts import corpus_from
 from .words import is_of_words, scores_of_words
 
 OF_TEXTS = "figures of = the rows' texts, whose tokens are predicted; labels are not read"
+
+Guessed = tuple[Guess, str]  # with its piece as text
 
 if TYPE_CHECKING:
     from .job import CorpusJob
@@ -71,7 +74,7 @@ def report_run(
     metrics: dict[str, Any] | None = None
     dev = None
     if trained.scores is not None:
-        dev = figures_of(job.task, trained.scores)
+        dev = figures_of(job.task, trained.scores, _guess(job, parts.dev))
         dev["metrics"] |= terms_of(trained.loss or {})
     elif trained.loss is not None:
         dev = {**judge_loss(trained.loss, len(parts.dev)), "unit": "blocks"}
@@ -85,7 +88,10 @@ def report_run(
             "seed": job.config.seed,
             "dev": dev,
             "kept": kept_facts(job.config, trained.phases),
-            "model": model_facts(kept, target),
+            "model": {
+                **model_facts(kept, target),
+                **({} if job.method.trains_outputs else {"head": NO_HEAD}),
+            },
             "training": {
                 "seconds": seconds,
                 "phases": [
@@ -130,10 +136,25 @@ def _card(job: CorpusJob, ended: list[str], metrics: dict[str, Any] | None) -> s
     )
 
 
-def figures_of(task: Task, scores: np.ndarray) -> dict[str, Any]:
-    """Figures of held-out blocks, from their scores (N, 3)."""
+def _guess(job: CorpusJob, dev: Blocks) -> Guessed | None:
+    if job.words is not None:  # they are predicted in both directions
+        return None
+    found = best_guess(dev, held_out_masking(job), pad_token_id=job.pad_token_id)
+    return None if found is None else (found, str(job.tokenizer.convert_ids_to_tokens(found.piece)))
+
+
+def figures_of(task: Task, scores: np.ndarray, guess: Guessed | None = None) -> dict[str, Any]:
+    """Figures of held-out blocks, from their scores (N, 3); beside the accuracy that of a guess."""
     found = judge(task, scores, np.zeros(len(scores)), None)
-    return {**found, "unit": "blocks", "lower_is_better": found["main"] in LOWER_IS_BETTER}
+    found |= {"unit": "blocks", "lower_is_better": found["main"] in LOWER_IS_BETTER}
+    if guess is not None and isinstance(task, CorpusTask):
+        best, piece = guess
+        found["guess"] = {
+            "metric": task.right,
+            "piece": piece,
+            "value": best.right / best.number,
+        }
+    return found
 
 
 def _start_of(job: CorpusJob) -> str:
@@ -165,7 +186,7 @@ def evaluate_folder(
     task = task_of(config)
     lines, warnings = _part(config, split)
     of_folder = scores_of_words if is_of_words(folder) else _scores_of
-    scores, found, decoder = of_folder(folder, config, lines)
+    scores, found, decoder, guess = of_folder(folder, config, lines)
     task = task.of_next_tokens() if decoder and isinstance(task, CorpusTask) else task
     warnings += found
     held_out = locate(task, split, Path(config.data_dir)).warning
@@ -176,7 +197,7 @@ def evaluate_folder(
         "model": str(folder),
         "split": split,
         "file": lines.name,
-        "dev": figures_of(task, scores),
+        "dev": figures_of(task, scores, guess),
     }
     metrics["lines"] = [
         *network_lines(named, folder),
@@ -224,8 +245,8 @@ def _part(config: RunConfig, split: Split) -> tuple[Lines, list[Problem]]:
 
 def _scores_of(
     folder: Path, config: RunConfig, lines: Lines
-) -> tuple[np.ndarray, list[Problem], bool]:
-    """Scores of held-out text, warnings, and whether the network is a decoder."""
+) -> tuple[np.ndarray, list[Problem], bool, Guessed | None]:
+    """Scores of held-out text, warnings, whether the network is a decoder, and the best guess."""
     block = Architecture(model_name_or_path=str(folder))
     loaded = load_masked_lm(
         block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed, decoders=True
@@ -251,11 +272,14 @@ def _scores_of(
             vocabulary=len(tokenizer),
             source=lines.name,
         )
+        masking = None if decoder else Masking.of(tokenizer)
         scores = masked_scores(
             model,
             blocks,
-            None if decoder else Masking.of(tokenizer),
+            masking,
             pad_token_id=tokenizer.pad_token_id,
             batch_size=config.per_gpu_eval_batch_size,
         )
-    return scores, [*warnings, *found], decoder
+        best = best_guess(blocks, masking, pad_token_id=tokenizer.pad_token_id)
+    guess = None if best is None else (best, str(tokenizer.convert_ids_to_tokens(best.piece)))
+    return scores, [*warnings, *found], decoder, guess

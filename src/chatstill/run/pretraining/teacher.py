@@ -6,12 +6,10 @@ import math
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ...data.blocks import Blocks, blocks_of
 from ...errors import Problem
-from ...evaluate.masked import held_out_targets, masked_scores
-from ...tasks.corpus import COUNTED, RIGHT
+from ...evaluate.masked import best_guess, masked_scores
+from ...tasks.corpus import RIGHT
 from .masking import held_out_masking
 from .networks import PRETRAINED
 
@@ -42,11 +40,10 @@ def check_masked(job: CorpusJob) -> tuple[str, list[Problem]]:
     blocks = Blocks.in_memory(some, job.encoder.padding_side)
     masking = held_out_masking(job)
     scores = masked_scores(teacher, blocks, masking, pad_token_id=job.pad_token_id)
-    targets = held_out_targets(blocks, masking, pad_token_id=job.pad_token_id)
-    right, number = scores[:, RIGHT].sum(), int(scores[:, COUNTED].sum())
-    if not number:
+    guess = best_guess(blocks, masking, pad_token_id=job.pad_token_id)
+    if guess is None:
         return "", []
-    piece, commonest = _commonest(targets)
+    right, (piece, commonest, number) = scores[:, RIGHT].sum(), guess
     guessed = commonest / number
     name = job.tokenizer.convert_ids_to_tokens(piece)
     what = "next-token" if masking is None else "masked"
@@ -71,10 +68,3 @@ def check_masked(job: CorpusJob) -> tuple[str, list[Problem]]:
         code="corpus.teacher-no-better-than-a-guess",
     )
     return text, [problem]
-
-
-def _commonest(targets: np.ndarray) -> tuple[int, int]:
-    """The id that stands there most often, and how often."""
-    pieces, counts = np.unique(targets, return_counts=True)
-    best = int(counts.argmax())
-    return int(pieces[best]), int(counts[best])

@@ -96,8 +96,8 @@ def is_of_words(folder: Path) -> bool:
 
 def scores_of_words(
     folder: Path, config: RunConfig, lines: Lines
-) -> tuple[np.ndarray, list[Problem], bool]:
-    """Scores of held-out text by such a network, warnings, and that it predicts words as they stand.
+) -> tuple[np.ndarray, list[Problem], bool, None]:
+    """Scores of held-out text by such a network, warnings, that it predicts words, and no guess of them.
 
     Raises:
         UserError: files that cannot be read, or another segmenter than training had.
@@ -124,7 +124,7 @@ def scores_of_words(
             pad_token_id=model.config.pad_token_id,
             batch_size=config.per_gpu_eval_batch_size,
         )
-    return scores, [], True
+    return scores, [], True, None
 
 
 def _loaded(folder: Path) -> tuple[BiLmForCausalLM, WordTokenizer]:
