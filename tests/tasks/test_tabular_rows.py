@@ -109,6 +109,17 @@ def test_a_file_without_header(tmp_path):
     assert texts(rows) == ["a", "b"] and rows[0].label is None
 
 
+def test_a_pattern_that_takes_in_augmented_rows_is_refused(tmp_path):
+    for name in ("a.csv", "a_aug.csv", "b.csv"):
+        file(tmp_path, name, "text,label\nfine,yes\nbad,no\n")
+    path = tmp_path / "*.csv"
+    assert len(read(path)) == 6, "a name alone says nothing"
+    file(tmp_path, "a_aug.json", '{"format": "chatstill augmentation 1"}')
+    with refused("data.pattern-of-augmented", "a_aug.csv"):
+        read(path)
+    assert len(read(tmp_path / "a_aug.csv")) == 2, "named by itself it is read"
+
+
 def test_several_files_by_pattern(tmp_path):
     for name in ("b", "a"):
         file(tmp_path, f"{name}.csv", f"text,label\n{name},yes\n")

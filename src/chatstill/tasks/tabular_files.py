@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from ..disk.json_file import known_object
 from ..errors import Problem, UserError
 from .dialogues import DialogueTable
 from .hub_data import HubTable, hub_files
 from .tables import Layout, Table
 from .tabular_keys import DataKeys
+
+AUGMENTED = "_aug."  # in the name of a file of augmented rows, and of its record
+FORMAT_OF_RECORD = "chatstill augmentation"
 
 
 def layout_of(keys: DataKeys) -> Layout:
@@ -59,10 +63,22 @@ def _plain_tables(keys: DataKeys, path: Path) -> Iterator[Table | HubTable]:
     files = files_of(path)
     if not files:
         raise UserError(Problem(str(path), "there is no such file", code="data.file-missing"))
+    copies = [file for file in files if len(files) > 1 and _is_augmented(file)]
+    if copies:
+        message = f"the pattern takes in {copies[0]}, the augmented rows of another file"
+        hint = 'Move it, or name the others by a pattern that passes it over: "use_augmented" reads it.'
+        raise UserError(Problem(str(path), message, hint, code="data.pattern-of-augmented"))
     for file in files:
         if keys.dialogues and (problem := no_lists(keys, file)) is not None:
             raise UserError(problem)
         yield Table(file, layout_of(keys))
+
+
+def _is_augmented(file: Path) -> bool:
+    """Whether `chatstill augment` wrote a file: its record lies beside it."""
+    before, mark, _ = file.name.rpartition(AUGMENTED)
+    record = known_object(file.with_name(f"{before}{mark}json")) if mark else {}
+    return str(record.get("format", "")).startswith(FORMAT_OF_RECORD)
 
 
 def no_lists(keys: DataKeys, file: Path) -> Problem | None:
