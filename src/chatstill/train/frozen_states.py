@@ -7,7 +7,6 @@ written into the run folder when the run begins, so a run that goes on keeps to 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
@@ -32,11 +31,11 @@ from .cached_teacher import padded_again
 from .device import device_of
 from .launch import rank, world_size
 from .phases import steps_of
-from .precision import autocast
+from .precision import autocast, precision_of
 from .progress import FillDisplay
 from .resources import existing_parent
 from .stored_teacher import FILE as OF_TEACHER
-from .stored_teacher import cache_folder, inner_parameters, own_device, precision_in
+from .stored_teacher import cache_folder, inner_parameters, own_device
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -179,7 +178,8 @@ def settle_states(job: Job, rows: Mapping[str, Source], folder: Path) -> Texts |
         log.warning("%s does not hold what a run writes: it is decided anew", path)
     texts = texts_in(job, part, rows)
     cache, _ = _open(job, part, texts, folder)
-    phases = known_object(folder / OF_TEACHER).get("phases", {})
+    phases = known_object(folder / OF_TEACHER).get("phases")
+    of_teacher = phases.values() if isinstance(phases, dict) else ()
     number, places = len(texts.ids), int(texts.places.sum())
     decision = decide_states(
         job,
@@ -188,7 +188,7 @@ def settle_states(job: Job, rows: Mapping[str, Source], folder: Path) -> Texts |
         {kind: (len(source), texts.places_of(kind)) for kind, source in rows.items()},
         places,
         f"{number:,} different texts, {places:,}",
-        sum(phase["bytes"] for phase in phases.values()),
+        sum(int(phase.get("bytes", 0)) for phase in of_teacher),
         cache.num_present() / max(number, 1),
     )
     facts = {"format": 1, "stored": decision.use, "text": decision.text}
@@ -238,9 +238,9 @@ def _open(
         digest.update(len(key).to_bytes(8, "little") + key)
     sources = {
         "student": state_sha256(part.module.state_dict()),
-        "architecture": json.loads(json.dumps(part.facts)),
+        "architecture": dict(part.facts),
         "texts": digest.hexdigest(),
-        "precision": precision_in(job),
+        "precision": _precision(job),
     }
     name, home = cache_fingerprint(_layout(part), sources), cache_folder(job, folder, FOLDER)
     return TeacherCache(home, name, _layout(part), texts.places, "the student's"), sources
@@ -253,7 +253,7 @@ def _fill(job: Job, part: FrozenPart, cache: TeacherCache, texts: Texts, console
     @torch.no_grad()
     def compute(some: np.ndarray) -> dict[str, np.ndarray]:
         ids, own = _padded([_ids(texts.ids[number]) for number in some])
-        with autocast(precision_in(job), device):
+        with autocast(_precision(job), device):
             states = part.states(ids.to(device), own.to(device)).float().cpu()
         return {STATES: states[_mask(torch.from_numpy(texts.places[some]))].numpy()}
 
@@ -264,6 +264,10 @@ def _fill(job: Job, part: FrozenPart, cache: TeacherCache, texts: Texts, console
     if rank() == 0:
         size = byte_size(cache.num_bytes)
         log.info("student's states: %s, %s", shown.summary(computed), size)
+
+
+def _precision(job: Job) -> str:
+    return precision_of(fp16=job.config.fp16, bf16=job.config.bf16)
 
 
 def _layout(part: FrozenPart) -> Layout:

@@ -157,7 +157,7 @@ def open_cache(job: Job, stored: Stored, rows: Source, folder: Path) -> tuple[Te
         "token_types": job.reader.of_teacher.with_token_types,
         "padding": job.reader.of_teacher.pad_token_id,
         "needs": {k: v for k, v in asdict(stored.live.needs).items() if v},
-        "precision": precision_in(job),
+        "precision": _precision(job),
     }
     if reading := reading_of(teacher):
         sources["output"] = asdict(reading)
@@ -262,7 +262,7 @@ def _fill(job: Job, stored: Stored, cache: TeacherCache, rows: Source, console: 
     reader = job.reader.of_teacher
 
     def features(batch: Mapping[str, Tensor]) -> Any:
-        with autocast(precision_in(job), device):
+        with autocast(_precision(job), device):
             return stored.live.features(batch)
 
     compute = compute_with(
@@ -287,7 +287,7 @@ def own_device(job: Job) -> torch.device:
     return device
 
 
-def precision_in(job: Job) -> str:
+def _precision(job: Job) -> str:
     return precision_of(fp16=job.config.fp16, bf16=job.config.bf16)
 
 
