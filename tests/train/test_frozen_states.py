@@ -10,7 +10,7 @@ from rich.console import Console
 
 from chatstill.config.schema import RunConfig
 from chatstill.features.base import Needs
-from chatstill.features.frozen import STATES, frozen_part
+from chatstill.features.frozen import PLACES, STATES, frozen_part
 from chatstill.methods.base import Phase
 from chatstill.models.custom import register_networks
 from chatstill.models.load import new_classifier
@@ -99,6 +99,20 @@ def test_rows_in_any_order_have_the_features_of_a_network_that_computes(
         assert not asked, "the language model is left alone"
         torch.testing.assert_close(read.logits, found.logits, rtol=0, atol=1e-6)
         torch.testing.assert_close(read.vector, found.vector, rtol=0, atol=1e-6)
+
+
+def test_in_16_bits_the_mix_reads_them_as_they_were_computed(files, tmp_path):
+    model, tokenizer = student(files)
+    rows = Rows(PAIRS, tokenizer)
+    states, _ = stored(model, rows, tmp_path, bf16=True)
+    batch = rows.batch(np.arange(len(rows)))
+    known = states.added(batch)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        live, _ = model.elmo._read(batch["input_ids"], model.sides_of(batch))
+    read, _ = layers_of(known[STATES], known[PLACES], model.config.projection_size)
+    assert {each.dtype for each in (*live, *read)} == {torch.bfloat16}
+    for one, other in zip(read, live, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_text_is_stored_once_and_its_cache_does_not_hang_on_the_order_of_rows(files, tmp_path):

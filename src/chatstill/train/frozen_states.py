@@ -31,7 +31,7 @@ from .cached_teacher import padded_again
 from .device import device_of
 from .launch import rank, world_size
 from .phases import steps_of
-from .precision import autocast, precision_of
+from .precision import autocast, precision_of, type_in
 from .progress import FillDisplay
 from .resources import existing_parent
 from .stored_teacher import FILE as OF_TEACHER
@@ -72,10 +72,11 @@ class FrozenStates:
     Args:
         cache: Filled before; its rows are the texts.
         of_rows: (R, S) the numbers of each row's texts.
+        type_: Of the states as they were computed.
     """
 
-    def __init__(self, cache: TeacherCache, of_rows: np.ndarray) -> None:
-        self.cache, self.of_rows = cache, of_rows
+    def __init__(self, cache: TeacherCache, of_rows: np.ndarray, type_: torch.dtype) -> None:
+        self.cache, self.of_rows, self.type = cache, of_rows, type_
 
     def added(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The batch with ``STATES`` (S B, T, K) and ``PLACES`` (S B,) of its rows ``batch["index"]`` (B,)."""
@@ -83,7 +84,8 @@ class FrozenStates:
         texts = self.of_rows[index.cpu().numpy()].T.ravel()
         places = torch.from_numpy(self.cache.lengths[texts])
         states = padded_again(torch.from_numpy(self.cache.read(texts)[STATES]), _mask(places))
-        return {**batch, STATES: states.to(index.device), PLACES: places.to(index.device)}
+        states = states.to(index.device, self.type)
+        return {**batch, STATES: states, PLACES: places.to(index.device)}
 
 
 def part_of(job: Job) -> FrozenPart | None:
@@ -204,6 +206,8 @@ def open_states(
     folder: Path,
     console: Console,
     texts: Texts | None = None,
+    *,
+    first_phase: int = 0,
 ) -> dict[str, FrozenStates]:
     """By phase, the states of its rows' texts, filled by all processes; empty where they are computed.
 
@@ -213,12 +217,14 @@ def open_states(
         folder: The run folder.
         console: For the progress.
         texts: Of the rows, where they were read before.
+        first_phase: Phases before it are finished.
 
     Raises:
         RunFailure: the disk is full, or a state is not finite.
     """
-    part = part_of(job)
-    if part is None or known_object(folder / FILE).get("stored") is not True:
+    part, phases = part_of(job), job.method.phases()[first_phase:]
+    stored = known_object(folder / FILE).get("stored") is True
+    if part is None or not stored or not phases:
         return {}
     texts = texts_in(job, part, rows) if texts is None else texts
     cache, facts = _open(job, part, texts, folder)
@@ -226,8 +232,8 @@ def open_states(
         cache.describe(facts)
         note_user(cache.folder, folder)
     _fill(job, part, cache, texts, console)
-    phases = job.method.phases()
-    return {phase.name: FrozenStates(cache, texts.of_rows[phase.data]) for phase in phases}
+    type_ = type_in(_precision(job))
+    return {phase.name: FrozenStates(cache, texts.of_rows[phase.data], type_) for phase in phases}
 
 
 def _open(
@@ -271,7 +277,7 @@ def _precision(job: Job) -> str:
 
 
 def _layout(part: FrozenPart) -> Layout:
-    """In 32 bits, as evaluation reads them."""
+    """In 32 bits, which hold those of a run in 16 bits as they are."""
     return Layout((Part(STATES, (part.width,), "float32", per_token=True),))
 
 
