@@ -76,6 +76,7 @@ def train_job(
     rows = {kind: part.train for kind, part in views.parts.items()}
     sources = open_sources(job, rows, folder, console, first_phase=begun)
     states = open_states(job, rows, folder, console, views.texts, first_phase=begun)
+    views.texts = None  # read
     device = device_of(job.config)
     job.method.prepare(lambda: _in_order(job, views.first), folder / "cache", device)
     records, scores = Records(folder), DevScores(job, views.dev)
