@@ -61,8 +61,8 @@ def test_the_plan_says_what_bf16_would_save(run, monkeypatch, native, share, sai
 
     timed, first = costs.rehearse_job, []
 
-    def faster(*args):
-        found = timed(*args[:3])
+    def faster(*args, **more):
+        found = timed(*args[:3], **more)
         if not args[3:]:
             first.append(found)
             return found

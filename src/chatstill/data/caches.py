@@ -1,4 +1,4 @@
-"""What lies in cache folders: prepared rows and stored teachers, who used them, and their removal."""
+"""What lies in cache folders: prepared rows, stored teachers and states, who used them, and their removal."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .store import MANIFEST, locked
 USERS = ".users"
 STAGING = ".staging"
 DESCRIPTION = "cache.json"
+DESCRIBED = ("teacher", "states")
 NOT_SEARCHED = frozenset(("checkpoints", "tensorboard", "student", "teacher_model", "node_modules"))
 
 
@@ -25,7 +26,8 @@ class Cache:
 
     Attributes:
         path: Its folder.
-        kind: ``rows``, ``teacher`` or ``words`` (of a student, and their vectors).
+        kind: ``rows``, ``teacher``, ``states`` (of a student's part that is not trained) or ``words`` (of a
+            student, and their vectors).
         complete: False for a preparation that was interrupted, or is under way.
         size: Bytes.
         used: Time of the last use, in seconds since the epoch.
@@ -69,8 +71,9 @@ def remove_cache(cache: Cache) -> bool:
     Raises:
         OSError: it cannot be removed.
     """
-    if cache.kind == "teacher":
+    if cache.kind in DESCRIBED:
         remove(cache.path)
+        _users_file(cache.path).unlink(missing_ok=True)
         return True
     with locked(cache.path.with_name(f"{_name(cache.path)}.lock"), wait=False) as mine:
         if not mine:
@@ -101,7 +104,7 @@ def _as_cache_kind(path: Path) -> str | None:
     if path.name.endswith(STAGING):
         return "rows"
     if (path / DESCRIPTION).is_file():
-        return "teacher"
+        return "states" if "texts" in _sources(path) else "teacher"
     return "rows" if (path / MANIFEST).is_file() else None
 
 
@@ -115,7 +118,7 @@ def _as_cache(path: Path) -> Cache | None:
             facts = file.stat()
             if file.is_file():
                 size += facts.st_size
-        mark = path / DESCRIPTION if kind == "teacher" else path
+        mark = path / DESCRIPTION if kind in DESCRIBED else path
         used = max(mark.stat().st_mtime, _changed(_users_file(path)))
     except OSError:  # it goes while it is looked at
         return None
@@ -142,8 +145,13 @@ def _with_rows_users(cache: Cache, rows: dict[str, Cache]) -> Cache:
 
 def _rows_of(cache: Path) -> Any:
     """The rows whose teacher a cache stores, as ``cache.json`` names them."""
+    return _sources(cache).get("rows")
+
+
+def _sources(cache: Path) -> dict[str, Any]:
+    """What decides the content of stored outputs, as ``cache.json`` names it."""
     sources = known_object(cache / DESCRIPTION).get("sources")
-    return sources.get("rows") if isinstance(sources, dict) else None
+    return sources if isinstance(sources, dict) else {}
 
 
 def _name(path: Path) -> str:

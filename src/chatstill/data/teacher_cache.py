@@ -64,10 +64,19 @@ class TeacherCache:
         name: Its ``cache_fingerprint``.
         layout: What is kept.
         lengths: (N,) valid tokens of each row, in the order of row numbers.
+        whose: Of whom the outputs are, for messages.
     """
 
-    def __init__(self, folder: Path, name: str, layout: Layout, lengths: np.ndarray) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        layout: Layout,
+        lengths: np.ndarray,
+        whose: str = "the teacher's",
+    ) -> None:
         self.folder, self.name, self.layout = Path(folder) / name, name, layout
+        self.whose = whose
         self.lengths = np.asarray(lengths, np.int64)
         self._order = np.argsort(self.lengths, kind="stable")
         self._place = np.empty(len(self._order), np.int64)
@@ -185,7 +194,7 @@ class TeacherCache:
             inside = str(error.filename).startswith(str(self.folder))
             if error.errno not in NOT_ALLOWED or not inside:
                 raise
-            message = f"the teacher's outputs cannot be stored here: {error.strerror}"
+            message = f"{self.whose} outputs cannot be stored here: {error.strerror}"
             hint = "Set cache_dir to another folder."
             raise UserError(
                 Problem(str(self.folder), message, hint, code="cache.outputs-not-writable")
@@ -264,12 +273,12 @@ class TeacherCache:
                 tokens = int(self.lengths[part_rows].sum())
                 for part in self.layout.parts:
                     number = tokens if part.per_token else len(part_rows)
-                    writer.append(part.name, _stored(values[part.name], part, number))
+                    writer.append(part.name, _stored(values[part.name], part, number, self.whose))
                 yield part_rows
             writer.publish(self._expected(shard))
 
 
-def _stored(values: np.ndarray, part: Part, number: int) -> np.ndarray:
+def _stored(values: np.ndarray, part: Part, number: int, whose: str) -> np.ndarray:
     """Values in their stored type.
 
     Raises:
@@ -281,7 +290,7 @@ def _stored(values: np.ndarray, part: Part, number: int) -> np.ndarray:
     if not np.isfinite(stored).all():
         largest = np.nanmax(np.abs(values.astype(np.float64)))
         raise RunFailure(
-            f"the teacher's {part.name} has values that are not finite in {part.dtype} (the largest "
+            f"{whose} {part.name} has values that are not finite in {part.dtype} (the largest "
             f'is {largest:.3g}); with "teacher_cache": false nothing is stored'
         )
     return stored

@@ -28,6 +28,7 @@ class CacheCost:
         flops_per_token: Of the teacher, up to the highest layer that is needed.
         parts: What is kept, in words.
         present: Share of the rows that lie there already.
+        beside: Bytes that the run stores besides: of the budget the rest is left.
     """
 
     num_bytes: int
@@ -36,6 +37,7 @@ class CacheCost:
     flops_per_token: float
     parts: str
     present: float = 0.0
+    beside: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ def decide(
     size = f"{byte_size(cost.num_bytes)} ({cost.parts})"
     missing = cost.num_bytes * (1 - cost.present)
     against = refusal
-    if not against and cost.num_bytes > budget_gb * 1e9:
-        against = f"{size} are more than teacher_cache_budget_gb, {budget_gb:g}"
+    if not against and cost.num_bytes + cost.beside > budget_gb * 1e9:
+        besides = f", with {byte_size(cost.beside)} besides" if cost.beside else ""
+        against = f"{size}{besides} are more than teacher_cache_budget_gb, {budget_gb:g}"
     if not against and missing > 0.8 * free_bytes:
         against = f"{size} do not fit the {byte_size(free_bytes)} that are free"
     if mode is True:

@@ -12,6 +12,7 @@ FILES = (
     "config.resolved.json",
     "data_report.json",
     "teacher_cache.json",
+    "student_states.json",
     "metrics.json",
     "eval_results.txt",
     "report.html",

@@ -27,6 +27,7 @@ def phase_sections(
     found: Mapping[str, Sample],
     decisions: Mapping[str, CacheDecision],
     times: Mapping[str, TimeEstimate],
+    states: CacheDecision | None = None,
 ) -> tuple[list[Section], list[Problem]]:
     """A section for each phase, and warnings about them.
 
@@ -35,10 +36,11 @@ def phase_sections(
         found: Its rows by ``Phase.data``.
         decisions: By phase, whether the teacher's outputs are stored.
         times: By phase, where they are worth showing apart.
+        states: Whether those of a part of the student that is not trained are stored; None without one.
     """
     sections, problems = [], []
     for phase in job.method.phases():
-        section, warnings = _section(job, phase, found[phase.data], decisions, times)
+        section, warnings = _section(job, phase, found[phase.data], decisions, times, states)
         sections.append(section)
         problems += [
             Problem(phase.name, text, severity="warning", code="method.doubt-about-a-phase")
@@ -53,6 +55,7 @@ def _section(
     sample: Sample,
     decisions: Mapping[str, CacheDecision],
     times: Mapping[str, TimeEstimate],
+    states: CacheDecision | None,
 ) -> tuple[Section, list[str]]:
     config, num_rows = job.config, sample.num_rows
     total, per_epoch = steps_of(config, phase, num_rows)
@@ -70,6 +73,8 @@ def _section(
     ]
     if phase.name in decisions:
         rows.append(("teacher's outputs", decisions[phase.name].text))
+    if states is not None:
+        rows.append(("student's states", states.text))
     if by_loss(job.method, phase) and config.do_eval:
         rows.append(("on dev", "the loss of this phase's own terms, lower is better"))
     own_rows, warnings = job.method.plan(phase, total)

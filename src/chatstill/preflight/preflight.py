@@ -39,7 +39,7 @@ from .machine import check_launcher, check_precision
 from .meanings import meanings
 from .phase_plan import phase_sections
 from .plan import Plan, Section, network_rows
-from .run_cost import cache_decisions, job_costs, phase_times, rehearse_job
+from .run_cost import cache_decisions, job_costs, phase_times, rehearse_job, states_decision
 from .sample import sample_rows
 from .samples import samples, too_few
 from .survey import Survey, survey
@@ -128,12 +128,14 @@ def preflight(job: Job) -> Plan:
         if few := too_few(found):
             raise UserError([*problems, *few])
         decisions = cache_decisions(job, found)
-        if job.config.teacher_cache is True and not decisions:
+        states = states_decision(job, found, decisions)
+        if job.config.teacher_cache is True and not decisions and states is None:
             text = "has no effect: this method reads nothing of a teacher beside the student"
             problems.append(
                 Problem("teacher_cache", text, severity="warning", code="cache.without-effect")
             )
-        rehearsals = rehearse_job(job, found, decisions)
+        stored = states is not None and states.use
+        rehearsals = rehearse_job(job, found, decisions, states=stored)
         for rehearsal in rehearsals.values():
             problems += trial_problems(
                 rehearsal,
@@ -141,7 +143,7 @@ def preflight(job: Job) -> Plan:
                 doubts=job.method.doubts(),
                 told=[problem.place.removeprefix("term ") for problem in problems],
             )
-        costs, cost_problems = job_costs(job, found, rehearsals, dev.num_rows, decisions)
+        costs, cost_problems = job_costs(job, found, rehearsals, dev.num_rows, decisions, states)
         problems += cost_problems
         times = phase_times(job, found, rehearsals) if len(found) > 1 else {}
     if errors := errors_of(problems):
@@ -151,7 +153,7 @@ def preflight(job: Job) -> Plan:
     rows_of_data = plan_rows(report, lengths_of(job.config), words=_how_read(job)["words"])
     data = Section("data", rows_of_data)
     sections = [_networks(job, check), data]
-    phases, doubts = phase_sections(job, found, decisions, times)
+    phases, doubts = phase_sections(job, found, decisions, times, states)
     sections += phases
     problems += doubts
     if job.idle:

@@ -16,6 +16,7 @@ from ..errors import Problem
 from ..figures import byte_size
 from ..methods.base import by_loss
 from ..train.device import device_of
+from ..train.frozen_states import decide_states, part_of, texts_in
 from ..train.launch import world_size
 from ..train.phases import steps_of
 from ..train.precision import precision_of
@@ -79,6 +80,23 @@ def cache_decisions(job: Job, found: Mapping[str, Sample]) -> dict[str, CacheDec
     return decisions
 
 
+def states_decision(
+    job: Job, found: Mapping[str, Sample], decisions: Mapping[str, CacheDecision]
+) -> CacheDecision | None:
+    """Whether states of what of the student is not trained will be stored; as if no text stood twice."""
+    part = part_of(job)
+    if part is None:
+        return None
+    rows = {kind: (sample.num_rows, 0.0) for kind, sample in found.items()}
+    for kind, sample in found.items():
+        seen = texts_in(job, part, {kind: sample.rows}).places_of(kind)
+        rows[kind] = sample.num_rows, seen * sample.num_rows / len(sample.rows)
+    most = round(sum(places for _, places in rows.values()))
+    stored = sum(decision.num_bytes for decision in decisions.values())
+    folder = Path(job.config.output_dir)
+    return decide_states(job, part, folder, rows, most, f"at most {most:,}", stored)
+
+
 Rehearsals = Mapping[str, Rehearsal]
 """By ``Phase.data``: the steps of the first phase on such rows stand for those of the others."""
 
@@ -88,17 +106,19 @@ def rehearse_job(
     found: Mapping[str, Sample],
     decisions: Mapping[str, CacheDecision],
     precision: str | None = None,
+    *,
+    states: bool = False,
 ) -> dict[str, Rehearsal]:
     """Three small batches of each kind of rows: short, middling and long ones.
 
-    They are computed in the run's precision, or in another.
+    They are computed in the run's precision, or in another; with ``states``, the student's stored.
     """
     phases = job.method.phases()
     first: dict[str, int] = {
         phase.data: number for number, phase in reversed(list(enumerate(phases)))
     }
     return {
-        kind: _rehearse(job, sample, first[kind], decisions, precision)
+        kind: _rehearse(job, sample, first[kind], decisions, precision, states)
         for kind, sample in found.items()
     }
 
@@ -109,6 +129,7 @@ def _rehearse(
     number: int,
     decisions: Mapping[str, CacheDecision],
     precision: str | None,
+    states: bool,
 ) -> Rehearsal:
     rows, phase = sample.rows, job.method.phases()[number]
     size = min(job.config.per_gpu_train_batch_size, 8, len(rows))
@@ -126,6 +147,7 @@ def _rehearse(
         stored=phase.name in decisions and decisions[phase.name].use,
         precision=precision or precision_of(fp16=job.config.fp16, bf16=job.config.bf16),
         tokens=job.reader.tokens(rows),
+        states=states,
     )
 
 
@@ -175,10 +197,13 @@ def _time(
         kind = kind if kind in found else like
         tokens = int(rows * row_tokens(found[kind]) / world_size())
         parts.append(estimate(rehearsals[kind].timings, 0, 0, evaluation_tokens=tokens))
+        if rehearsals[kind].states:  # computed there
+            parts.append(estimate(rehearsals[kind].states, tokens, 0))
     for kind, sample in found.items():
-        if rehearsals[kind].teacher:  # once over all rows, before the steps
-            whole = int(sample.num_rows * row_tokens(sample) / world_size())
-            parts.append(estimate(rehearsals[kind].teacher, whole, 0))
+        whole = int(sample.num_rows * row_tokens(sample) / world_size())
+        for stored in (rehearsals[kind].teacher, rehearsals[kind].states):
+            if stored:  # once over all rows, before the steps
+                parts.append(estimate(stored, whole, 0))
     return TimeEstimate(*(sum(each) for each in zip(*map(astuple, parts), strict=True)))
 
 
@@ -188,13 +213,15 @@ def _in_bf16(
     time: TimeEstimate,
     dev_rows: int,
     decisions: Mapping[str, CacheDecision],
+    rehearsals: Rehearsals,
 ) -> list[tuple[str, str]]:
     """What bf16 would save, timed, where the processor has it and the run is long enough to ask."""
     precision = precision_of(fp16=job.config.fp16, bf16=job.config.bf16)
     on_cpu = device_of(job.config).type == "cpu"
     if not on_cpu or precision != "float32" or time.high < WORTH_ASKING or not native_bf16("cpu"):
         return []
-    timed = rehearse_job(job, found, decisions, "bf16")
+    states = any(rehearsal.states for rehearsal in rehearsals.values())
+    timed = rehearse_job(job, found, decisions, "bf16", states=states)
     other = _time(job, found, timed, dev_rows)
     if other.high > WORTH_TAKING * time.high:
         return []
@@ -208,6 +235,7 @@ def job_costs(
     rehearsals: Rehearsals,
     dev_rows: int,
     decisions: Mapping[str, CacheDecision],
+    states: CacheDecision | None = None,
 ) -> tuple[Section, list[Problem]]:
     """Time, memory and disk of the whole run."""
     config, device = job.config, device_of(job.config).type
@@ -216,6 +244,7 @@ def job_costs(
     student_bytes = sum(p.numel() * p.element_size() for p in job.student.parameters())
     tokens = sum(sample.num_rows * row_tokens(sample) for sample in found.values())
     tokens += dev_rows * max(map(row_tokens, found.values()))
+    stored = [*decisions.values(), *([] if states is None else [states])]
     needs = disk_needs(
         Path(config.output_dir),
         student_bytes=student_bytes,
@@ -223,7 +252,7 @@ def job_costs(
         save_total_limit=config.save_total_limit,
         keep_best=config.keep == "best",
         cache_dir=Path(config.cache_dir) if config.cache_dir else None,
-        cache_bytes=int(tokens * 5) + sum(decision.num_bytes for decision in decisions.values()),
+        cache_bytes=int(tokens * 5) + sum(decision.num_bytes for decision in stored),
     )
     problems = [
         *check_disk(needs),
@@ -233,7 +262,7 @@ def job_costs(
         "estimates",
         [
             ("time", f"{clock(time.low)} to {clock(time.high)}"),
-            *_in_bf16(job, found, time, dev_rows, decisions),
+            *_in_bf16(job, found, time, dev_rows, decisions, rehearsals),
             ("memory", f"{byte_size(memory)} per process on {device}"),
             ("disk", byte_size(sum(need.size for need in needs))),
         ],

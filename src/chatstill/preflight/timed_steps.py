@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..features.base import Features
+from ..features.frozen import PLACES, STATES, frozen_part
 from ..methods.base import Context, Method
 from ..train.kernels import quick_kernels
 from ..train.not_finite import Findings, look
@@ -35,6 +36,7 @@ class Rehearsal:
         memory_peak: Highest so far after the last.
         largest_tokens: Tokens of the largest batch measured.
         teacher: One for each batch, the teacher alone; empty where it runs inside the steps.
+        states: One for each batch, what of the student is not trained alone; empty likewise.
         terms: Term -> its value in each step, as a share of the step's count.
         findings: What was not finite in the first step of which something was not; None where all was.
         has_gradient: Whether any step would have moved a weight.
@@ -47,6 +49,7 @@ class Rehearsal:
     memory_peak: int
     largest_tokens: int
     teacher: list[StepTiming] = field(default_factory=list)
+    states: list[StepTiming] = field(default_factory=list)
     terms: dict[str, list[float]] = field(default_factory=dict)
     findings: Findings | None = None
     has_gradient: bool = True
@@ -63,6 +66,7 @@ def rehearse(
     stored: bool = False,
     precision: str = "float32",
     tokens: np.ndarray | None = None,
+    states: bool = False,
 ) -> Rehearsal:
     """Runs forward, backward and update on copies of the networks, as the training will.
 
@@ -79,6 +83,7 @@ def rehearse(
             is timed by itself.
         precision: ``float32``, ``bf16`` or ``fp16``.
         tokens: See ``StageModule``; on CPUs alone.
+        states: Those of the student's part that is not trained will be stored, likewise.
     """
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices), quick_kernels():
@@ -89,6 +94,10 @@ def rehearse(
         if stored and live is not None:
             with autocast(precision, device):
                 source = _Remembered(live, batches, device)
+        alone: list[StepTiming] = []
+        if states:
+            with autocast(precision, device):
+                batches, alone = _with_states(double, batches, device)
         words = tokens if device.type == "cpu" else None
         stage = StageModule(double, planned, source, words).to(device).train()
         trained = [p for p in stage.parameters() if p.requires_grad]
@@ -110,6 +119,7 @@ def rehearse(
         memory_peak=peak,
         largest_tokens=max(timing.tokens for timing in timings),
         teacher=source.timings if source is not None else [],
+        states=alone,
         terms=trial.terms,
         findings=trial.findings,
         has_gradient=trial.has_gradient,
@@ -160,6 +170,30 @@ class _Remembered:
 
     def features(self, batch: Mapping[str, Tensor]) -> Features:
         return self.features_of[_key(batch)]
+
+
+@torch.no_grad()
+def _with_states(
+    method: Method, batches: Sequence[Mapping[str, Tensor]], device: torch.device
+) -> tuple[list[dict[str, Tensor]], list[StepTiming]]:
+    """Batches with the states that will be stored, and how long these took."""
+    part = frozen_part(method.student)
+    assert part is not None, "nothing of it was going to be stored"
+    part.module.to(device)
+    found, timings = [], []
+    for batch in [*_warm_up(batches, device), *batches]:
+        inputs = {name: tensor.to(device) for name, tensor in batch.items()}
+        started = time.perf_counter()
+        own = torch.cat(list(part.texts(inputs)))
+        ids = inputs["input_ids"].repeat(len(own) // len(inputs["input_ids"]), 1)
+        states = part.states(ids, own)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        timings.append(StepTiming(inputs["input_ids"].numel(), time.perf_counter() - started))
+        rows = zip(ids.cpu().numpy(), own.cpu().numpy(), strict=True)
+        places = torch.tensor([part.places(row[mine]) for row, mine in rows], device=device)
+        found.append({**inputs, STATES: states, PLACES: places})
+    return found[-len(batches) :], timings[-len(batches) :]
 
 
 def _warm_up(

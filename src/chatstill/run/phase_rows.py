@@ -23,6 +23,7 @@ from ..tasks.corpus import CorpusTask, Stretch
 from ..tasks.corpus_survey import Corpus, survey_corpus
 from ..tasks.files import locate
 from ..tasks.selection import check_selection
+from ..train.frozen_states import Texts, settle_states
 from ..train.launch import rank, say
 from ..train.settings import evaluates
 from ..train.stored_teacher import settle
@@ -56,11 +57,13 @@ class Views:
         dev: The rows that the kept network is scored on.
         parts: By ``Phase.data``, those that a phase asks for.
         scored: The task's training rows, where the teacher alone is scored on them.
+        texts: The different texts of all parts, where they were read to decide about the student's states.
     """
 
     dev: View
     parts: Mapping[str, Part] = field(default_factory=dict)
     scored: View | None = None
+    texts: Texts | None = None
 
     @property
     def train(self) -> View | None:
@@ -159,7 +162,9 @@ def prepare_views(job: Job, folder: Path, console: Console, *, trains: bool = Tr
     if any(not by_loss(job.method, phase) for phase in job.method.phases()):
         check_selection(job.task, np.asarray(views.dev.labels), views.dev.groups)
     if rank() == 0 and trains:
-        settle(job, {kind: part.train for kind, part in parts.items()}, folder)
+        read_in_phases = {kind: part.train for kind, part in parts.items()}
+        settle(job, read_in_phases, folder)
+        views.texts = settle_states(job, read_in_phases, folder)
     return views
 
 

@@ -23,6 +23,7 @@ from ..train.device import device_of
 from ..train.ending import Ended
 from ..train.engine import Engine
 from ..train.failures import failures
+from ..train.frozen_states import open_states
 from ..train.launch import Gate, leave_group, rank, say, world_size
 from ..train.phases import PhaseResult, num_steps, run_phases
 from ..train.records import Records
@@ -74,6 +75,8 @@ def train_job(
     begun = 0 if newest is None else newest.phase + newest.done
     rows = {kind: part.train for kind, part in views.parts.items()}
     sources = open_sources(job, rows, folder, console, first_phase=begun)
+    states = open_states(job, rows, folder, console, views.texts, first_phase=begun)
+    views.texts = None  # read
     device = device_of(job.config)
     job.method.prepare(lambda: _in_order(job, views.first), folder / "cache", device)
     records, scores = Records(folder), DevScores(job, views.dev)
@@ -91,6 +94,7 @@ def train_job(
         own_loss=loss.metrics,
         sources=sources,
         tokens=tokens,
+        states=states,
         console=console,
     )
     return run_engine(

@@ -12,7 +12,12 @@ from ..errors import Problem, UserError
 from ..figures import byte_size
 from ..train.runfolder import RunFolder
 
-KINDS = {"rows": "prepared rows", "teacher": "teacher's outputs", "words": "words of a student"}
+KINDS = {
+    "rows": "prepared rows",
+    "teacher": "teacher's outputs",
+    "states": "states of a student",
+    "words": "words of a student",
+}
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def _from_arrays(
         elif kind == "cls":
             features.cls[int(rest[0])] = stored.to(device).float()
         else:
-            padded = _padded(stored, mask).to(device).float()
+            padded = padded_again(stored, mask).to(device).float()
             if kind == "hidden_states":
                 features.hidden_states[int(rest[0])] = padded
             else:
@@ -139,7 +139,7 @@ def _from_arrays(
     return features
 
 
-def _padded(tokens: Tensor, mask: Tensor) -> Tensor:
+def padded_again(tokens: Tensor, mask: Tensor) -> Tensor:
     """(T, …) valid tokens at their places in (B, L, …), 0 elsewhere."""
     padded = tokens.new_zeros((*mask.shape, *tokens.shape[1:]))
     padded[mask] = tokens

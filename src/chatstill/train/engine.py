@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..config.schema import RunConfig
+    from .stage import AddsStates
     from .teachers import TeacherSource
 
 
@@ -38,6 +39,8 @@ class Engine:
         sources: Stored teacher by the phase's name; the others run the teacher itself.
         tokens: By ``Phase.data``, ids of the tokens that the rows hold, padding among them: of the word
             embeddings those alone are trained where that helps (``takes_rows``). Else the whole table is.
+        states: By the phase's name, stored states of a part of the student that is not trained; the others
+            compute them.
         console: Where progress is shown; None shows none.
         stop: Request by a signal.
     """
@@ -52,6 +55,7 @@ class Engine:
     own_loss: Callable[[int], tuple[float, dict[str, float]]] | None = None
     sources: Mapping[str, TeacherSource] = field(default_factory=dict)
     tokens: Mapping[str, np.ndarray] = field(default_factory=dict)
+    states: Mapping[str, AddsStates] = field(default_factory=dict)
     console: Console | None = None
     stop: StopRequest = field(default_factory=StopRequest)
 

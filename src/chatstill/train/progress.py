@@ -124,17 +124,26 @@ class ProgressDisplay(TrainerCallback):
 
 
 class FillDisplay:
-    """Progress of the pass that stores the teacher's outputs: rows, rate and time left.
+    """Progress of a pass that stores outputs: rows, rate and time left.
 
     Args:
         console: Where to.
         rows: All of them.
         tokens: Their valid tokens.
         shown: Whether this process speaks.
+        what: Is stored.
     """
 
-    def __init__(self, console: Console, rows: int, tokens: int, shown: bool = True) -> None:
-        self.console, self.rows, self.tokens, self.shown = console, rows, tokens, shown
+    def __init__(
+        self,
+        console: Console,
+        rows: int,
+        tokens: int,
+        shown: bool = True,
+        what: str = "teacher's outputs",
+    ) -> None:
+        self.what, self.console, self.shown = what, console, shown
+        self.rows, self.tokens = rows, tokens
         self.started = self._last_line = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -149,7 +158,7 @@ class FillDisplay:
                 console=self.console,
                 transient=True,
             )
-            self._task = self._bar.add_task("teacher's outputs", total=self.rows, facts="")
+            self._task = self._bar.add_task(self.what, total=self.rows, facts="")
             self._bar.start()
         return self
 
@@ -171,7 +180,7 @@ class FillDisplay:
             self._bar.update(self._task, completed=state.rows, facts=facts)
         elif facts and now - self._last_line >= 10:
             self._last_line = now
-            line = f"teacher's outputs {state.rows:,}/{self.rows:,} rows  {facts}"
+            line = f"{self.what} {state.rows:,}/{self.rows:,} rows  {facts}"
             self.console.print(line, highlight=False, soft_wrap=True)
 
     def summary(self, computed: int) -> str:

@@ -1,7 +1,7 @@
 """The module that the engine trains: networks and terms of one phase behind a single ``forward``."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,12 @@ from .kernels import quick_attention
 from .teachers import TeacherSource, live_source
 
 
+class AddsStates(Protocol):
+    """See ``frozen_states.FrozenStates``."""
+
+    def added(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]: ...
+
+
 class StageModule(nn.Module):
     """Runs the networks of a phase and adds up its terms.
 
@@ -30,6 +36,7 @@ class StageModule(nn.Module):
         source: Where the teacher's features come from; None runs the teacher itself, if it is needed.
         tokens: Ids of the tokens that the rows hold, padding among them: of the word embeddings those
             alone are trained. None trains the whole table.
+        states: Gives batches stored states of what of the student is not trained; None computes them.
 
     Attributes:
         trained: The method's module, in a structure of its own over the same parameters.
@@ -42,6 +49,7 @@ class StageModule(nn.Module):
         phase: Phase,
         source: TeacherSource | None = None,
         tokens: np.ndarray | None = None,
+        states: AddsStates | None = None,
     ) -> None:
         super().__init__()
         # Own structure, same parameters: train/eval flags and FSDP's shards never touch the kept network.
@@ -52,6 +60,7 @@ class StageModule(nn.Module):
             self.words = cut_to_rows(self.trained, method.student, tokens)
         self._method = method
         self._source = source if source is not None else live_source(method, phase)
+        self._states = states
 
     def forward(
         self, batch: Mapping[str, Tensor], ctx: Context, counts: Mapping[str, float], scale: float
@@ -86,6 +95,8 @@ class StageModule(nn.Module):
         self, batch: Mapping[str, Tensor], ctx: Context
     ) -> tuple[Features, Features | None, dict[str, Term]]:
         """The student's features, the teacher's (None where nothing of it is read), and the terms."""
+        if self._states is not None:
+            batch = self._states.added(batch)
         with quick_attention(batch["input_ids"]):
             features = self._method.forward(self.trained, batch, ctx)
         teacher = self._source.features(batch) if self._source is not None else None

@@ -69,10 +69,10 @@ class Stored:
     largest: float = 0.0
 
 
-def cache_folder(job: Job, folder: Path) -> Path:
-    """Where caches lie: with the other prepared data."""
+def cache_folder(job: Job, folder: Path, kind: str = "teacher") -> Path:
+    """Where caches of a kind lie: with the other prepared data."""
     home = Path(job.config.cache_dir) if job.config.cache_dir else folder / "cache"
-    return home / "teacher"
+    return home / kind
 
 
 def storable(job: Job, phase: Phase, rows: Source) -> Stored | None:
@@ -108,7 +108,7 @@ def decide_phase(
         UserError: ``teacher_cache`` is true and it cannot be.
     """
     live, config = stored.live, job.config
-    highest, inside = live.needs.highest, float(_inner_parameters(live.teacher))
+    highest, inside = live.needs.highest, float(inner_parameters(live.teacher))
     if highest is not None:
         inside *= highest / num_layers_of(live.teacher.config)
     cost = CacheCost(
@@ -258,7 +258,7 @@ def open_sources(
 
 
 def _fill(job: Job, stored: Stored, cache: TeacherCache, rows: Source, console: Console) -> None:
-    device, view = _own_device(job), as_teacher_reads(rows)
+    device, view = own_device(job), as_teacher_reads(rows)
     reader = job.reader.of_teacher
 
     def features(batch: Mapping[str, Tensor]) -> Any:
@@ -279,7 +279,7 @@ def _fill(job: Job, stored: Stored, cache: TeacherCache, rows: Source, console: 
         log.info("teacher's outputs: %s, %s", shown.summary(computed), size)
 
 
-def _own_device(job: Job) -> torch.device:
+def own_device(job: Job) -> torch.device:
     """Each process its own GPU, which nothing has chosen yet."""
     device = device_of(job.config)
     if device.type == "cuda" and world_size() > 1:
@@ -291,7 +291,7 @@ def _precision(job: Job) -> str:
     return precision_of(fp16=job.config.fp16, bf16=job.config.bf16)
 
 
-def _inner_parameters(model: Any) -> int:
+def inner_parameters(model: Any) -> int:
     """Parameters that every token is multiplied with: all but the embeddings."""
     inside = sum(p.numel() for p in model.parameters())
     for module in model.modules():

@@ -53,7 +53,8 @@ class DistillationTrainer(CheckpointingTrainer):
         self.selection, self.sums = Selection(), LogSums()
         tokens = engine.tokens.get(self.phase.data) if takes_rows(args) else None
         source = engine.sources.get(self.phase.name)
-        self.stage = StageModule(method, self.phase, source, tokens)
+        states = engine.states.get(self.phase.name)
+        self.stage = StageModule(method, self.phase, source, tokens, states)
         self._plain = self.stage.trained_state()
         super().__init__(model=self.stage, args=args)
         self.accelerator.gradient_accumulation_steps = 1  # counts are ours; nobody divides again

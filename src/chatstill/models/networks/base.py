@@ -120,7 +120,8 @@ class Network:
         ``read_features(batch, needs)`` hands out; ``reads_sides`` says that it parts a row's two texts by
         ``token_type_ids``, 0 and 1. Where a row is classified by vectors of its texts, each made by itself,
         ``text_vectors(input_ids, attention_mask)`` and ``logits_of(vectors)`` are the two halves of its
-        ``forward``: what makes an index of it possible.
+        ``forward``: what makes an index of it possible. ``frozen_part()`` gives what of it is not trained and
+        hangs on a text alone (``features.frozen``): that may be stored for later epochs.
         """
         raise NotImplementedError
 

@@ -59,14 +59,24 @@ class SidesClassifier(PreTrainedModel):
         found = Features()
         if not (needs.logits or needs.vector):
             return found
-        ids = batch["input_ids"]
-        sides = self._sides(ids, batch.get("attention_mask"), batch.get("token_type_ids"))
-        vectors, lengths = self._encoder()(ids, sides)
+        vectors, lengths = self._read_sides(batch)
         if needs.logits:
             found.logits = self.logits_of(vectors)
         if needs.vector:
             texts = torch.stack(lengths).gt(0).sum(0).clamp(min=1)
             found.vector = torch.stack(vectors).sum(0) / texts[:, None]
+        return found
+
+    def sides_of(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
+        """For each text (B, L) bool, its places in a padded batch, special tokens or not."""
+        others = (batch.get(name) for name in ("attention_mask", "token_type_ids"))
+        return self._sides(batch["input_ids"], *others)
+
+    def _read_sides(self, batch: Mapping[str, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """For each text its vectors (B, D) and its number of words (B,)."""
+        found: tuple[list[Tensor], list[Tensor]] = self._encoder()(
+            batch["input_ids"], self.sides_of(batch)
+        )
         return found
 
     def text_vectors(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

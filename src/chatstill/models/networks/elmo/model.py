@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from typing_extensions import override
 
+from ....features.frozen import PLACES, STATES, FrozenPart
 from ..sides_classifier import SidesClassifier
 from .characters import words_of
+from .frozen import frozen_bilm, layers_of
 from .layers import BiLm, ScalarMix
 from .tokens import Sizes, TokenEncoder
 
@@ -97,22 +99,32 @@ class TextEncoder(nn.Module):
         self.mix = ScalarMix(config.lstm_layers + 1, "row" if config.mix_layer_norm else "")
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, ids: Tensor, sides: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(
+        self,
+        ids: Tensor,
+        sides: Sequence[Tensor],
+        known: tuple[list[Tensor], Tensor] | None = None,
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Of each side its vectors (B, D), 0 without a word, and its number of words (B,).
 
         Args:
             ids: (B, L).
             sides: For each text (B, L), which places are its own, special tokens or not.
+            known: What the language model gives of all first texts, then of all second ones.
         """
-        characters = words_of(ids.repeat(len(sides), 1), torch.cat(list(sides)))
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.fine_tune):
-            layers, mask = self.bilm(characters)
+        layers, mask = self._read(ids, sides) if known is None else known
         states = self.dropout(self.mix(layers, mask))
         lengths = mask.sum(1) - 2
         counts = mask if self.boundaries else _between(mask, lengths)
         counts = counts & (lengths > 0)[:, None]
         found = _max(states, counts) if self.pooling == "max" else _mean(states, counts)
         return list(found.chunk(len(sides))), list(lengths.chunk(len(sides)))
+
+    def _read(self, ids: Tensor, sides: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        characters = words_of(ids.repeat(len(sides), 1), torch.cat(list(sides)))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.fine_tune):
+            found: tuple[list[Tensor], Tensor] = self.bilm(characters)
+        return found
 
 
 class ElmoForSequenceClassification(SidesClassifier):
@@ -126,6 +138,20 @@ class ElmoForSequenceClassification(SidesClassifier):
         self.elmo = TextEncoder(config)
         self.add_classifier(config.classifier_dropout)
         self.post_init()
+
+    def frozen_part(self) -> FrozenPart | None:
+        """The language model where it is not trained (``features.frozen``)."""
+        return None if self.config.fine_tune else frozen_bilm(self)
+
+    @override
+    def _read_sides(self, batch: Mapping[str, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        known = None
+        if STATES in batch and not self.config.fine_tune:
+            known = layers_of(batch[STATES], batch[PLACES], self.config.projection_size)
+        found: tuple[list[Tensor], list[Tensor]] = self.elmo(
+            batch["input_ids"], self.sides_of(batch), known
+        )
+        return found
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
