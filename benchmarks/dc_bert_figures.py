@@ -23,11 +23,11 @@ def of_questions(score: np.ndarray, labels: np.ndarray, groups: list[str]) -> Fi
     return {name: values[name].tolist() for name in METRICS}
 
 
-def of_run(folder: Path) -> Figures:
-    """Of ``predictions.tsv``."""
+def of_run(folder: Path, words: tuple[str, str] = ("0", "1")) -> Figures:
+    """Of ``predictions.tsv``; ``words`` are its labels, the relevant one last."""
     from chatstill.tasks.predictions import read_predictions
 
-    found = read_predictions(folder / "predictions.tsv", ("0", "1"))
+    found = read_predictions(folder / "predictions.tsv", words)
     return of_questions(found.scores[:, 1] - found.scores[:, 0], found.labels, found.groups or [])
 
 

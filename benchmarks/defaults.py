@@ -47,7 +47,7 @@ class Cell(tested_cells.TestedCell):
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = tested_cells.parser_for(__doc__, "defaults", list(sets.SETS))
+    parser = tested_cells.parser_for(__doc__, "defaults", sets.SIX)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     return tested_cells.parsed(parser, arguments)
 

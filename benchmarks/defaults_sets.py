@@ -1,6 +1,7 @@
 """The files of `defaults.py`: at most 4,000 labelled rows of six sets, dev and test apart.
 
-JSON lines in ``FOLDER/<set>``: ``train``, ``dev``, ``test``.
+And WikiQA, as `dc_bert_data.py` cuts it, for `rnn_students.py`. JSON lines in ``FOLDER/<set>``:
+``train``, ``dev``, ``test``.
 """
 
 import json
@@ -8,6 +9,7 @@ import random
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dc_bert_data
 import few_labels_data as few
 
 MOST_ROWS, HELD = 4000, 1000
@@ -35,6 +37,9 @@ SETS = {
         "KdConv", 96, True, "kdconv/chat/train.data.txt", "kdconv/chat/dev.data.txt", False, "text"
     ),
 }
+SIX = tuple(SETS)
+WIKIQA = "wikiqa"
+SETS[WIKIQA] = Set("WikiQA", 128, False, "", "", False, "group")
 
 
 def read(name: str, path: Path) -> list[dict[str, Any]]:
@@ -56,6 +61,9 @@ def build(name: str, source: Path, target: Path, most: int = MOST_ROWS) -> None:
     """Writes the three files of a set once, at most so many training rows."""
     if (target / "test.jsonl").is_file():
         return
+    if name == WIKIQA:
+        _build_wikiqa(source, target)
+        return
     of_set = SETS[name]
     train, held = (read(name, source / file) for file in (of_set.train, of_set.held))
     if of_set.group is None:
@@ -71,6 +79,24 @@ def build(name: str, source: Path, target: Path, most: int = MOST_ROWS) -> None:
     for part, rows in (("train", train[:most]), ("dev", dev), ("test", test)):
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (target / f"{part}.jsonl").write_text(text, encoding="utf-8")
+
+
+def _build_wikiqa(source: Path, target: Path) -> None:
+    """All of its rows."""
+    dc_bert_data.build(WIKIQA, source, target)
+    for part in dc_bert_data.PARTS:
+        lines = (target / f"{part}.data.txt").read_text(encoding="utf-8").splitlines()
+        rows = [
+            {"text": query, "other": reply, "label": ("no", "yes")[int(label)], "group": group}
+            for query, reply, label, group in (line.split("\t") for line in lines)
+        ]
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (target / f"{part}.jsonl").write_text(text, encoding="utf-8")
+
+
+def judged(name: str) -> dict[str, Any]:
+    """Keys of a run on WikiQA: which rows are relevant, and what chooses the step."""
+    return {"positive_label": "yes", "selection_metric": "map"} if name == WIKIQA else {}
 
 
 def data_block(name: str, folder: Path) -> dict[str, Any]:

@@ -20,7 +20,6 @@ import numpy as np
 
 import defaults_sets as sets
 import glue_cells
-import kept_cells
 import machine
 import pretraining_corpus
 import tested_cells
@@ -78,6 +77,11 @@ class Cell(tested_cells.TestedCell):
         """Whether it has no test rows."""
         return self.task == "corpus"
 
+    @property
+    def figures(self) -> Path:
+        """What is written last."""
+        return (self.folder if self.on_corpus else self.test) / "metrics.json"
+
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
@@ -91,11 +95,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return tested_cells.parsed(parser, arguments)
 
 
-def is_done(cell: Cell) -> bool:
-    """Whether its figures are there."""
-    return glue_cells.is_finished(cell) if cell.on_corpus else tested_cells.is_done(cell)
-
-
 def plan(options: argparse.Namespace) -> Iterator[Cell]:
     """All cells, each after those whose networks it names."""
     start = {**_masked_lm(model_folder()), "learning_rate": TEACHER_RATE}
@@ -104,7 +103,8 @@ def plan(options: argparse.Namespace) -> Iterator[Cell]:
     made = {}
     for name in options.arms:
         if ARMS[name].model_type:
-            made[name] = _on_corpus(options, name, _student(options, ARMS[name], teacher))
+            student = _student(options, ARMS[name], teacher)
+            made[name] = _on_corpus(options, name, student, teacher)
             yield made[name]
     for seed in options.seeds:
         for task in options.sets:
@@ -139,7 +139,9 @@ def _student(options: argparse.Namespace, arm: Arm, teacher: Cell) -> dict[str, 
     }
 
 
-def _on_corpus(options: argparse.Namespace, arm: str, more: dict[str, Any]) -> Cell:
+def _on_corpus(
+    options: argparse.Namespace, arm: str, more: dict[str, Any], teacher: Cell | None = None
+) -> Cell:
     config: dict[str, Any] = {
         "task_name": "corpus",
         "max_seq_length": LENGTH,
@@ -152,7 +154,7 @@ def _on_corpus(options: argparse.Namespace, arm: str, more: dict[str, Any]) -> C
     folder = _named(options, "corpus", arm, 1, config)
     config |= {"data_dir": str(options.work / "data"), "output_dir": str(folder)}
     config["cache_dir"] = str(options.work / "cache")
-    return Cell("corpus", arm, 1, "distill", config, folder)
+    return Cell("corpus", arm, 1, "distill", config, folder, teacher)
 
 
 def _steps(options: argparse.Namespace) -> int:
@@ -205,9 +207,10 @@ def narrow_config(options: argparse.Namespace) -> Path:
     return file
 
 
-def cut(options: argparse.Namespace, teacher: Cell) -> None:
-    """Writes both, once the teacher is there."""
-    if (cut_folder(options) / "config.json").is_file():
+def cut(options: argparse.Namespace, teacher: glue_cells.Cell | None) -> None:
+    """Writes both for the first cell that is made of the teacher on the corpus."""
+    made = isinstance(teacher, Cell) and teacher.on_corpus and teacher.teacher is None
+    if teacher is None or not made or (cut_folder(options) / "config.json").is_file():
         return
     import transformers as tf
 
@@ -232,46 +235,10 @@ def prepare(options: argparse.Namespace) -> None:
         sets.build(name, options.data, options.work / "data" / name, MOST_ROWS)
 
 
-def run(options: argparse.Namespace) -> tuple[int, list[str]]:
-    """Runs what is missing; 143 or 130 after a signal, else 0, and a line for each cell that failed."""
-    failed = []
-    for cell in plan(options):
-        if is_done(cell):
-            continue
-        if isinstance(cell.teacher, Cell) and not is_done(cell.teacher):
-            continue
-        first = next(plan(options))
-        code = 0
-        if cell != first:
-            code = bring_back(first, options.threads) or bring_back(cell.teacher, options.threads)
-        if not code and cell != first:
-            cut(options, first)
-        print(f"== {cell.name}", flush=True)
-        start = glue_cells.run_cell if cell.on_corpus else tested_cells.run_cell
-        code = code or start(cell, options.threads)
-        if code in (130, 143):
-            print("stopped; start it again to go on")
-            return code, failed
-        if not is_done(cell):
-            failed.append(f"{cell.name}: exit code {code}, see {cell.folder}")
-        write(options)
-        kept_cells.keep(options)
-    return 0, failed
-
-
-def bring_back(cell: glue_cells.Cell | None, threads: int | None) -> int:
-    """Runs a cell on the corpus again of which the figures alone were kept; the exit code."""
-    if cell is None or kept_cells.network_is_there(cell.folder):
-        return 0
-    print(f"== {cell.name}: its network is not here", flush=True)
-    kept_cells.forget(cell.folder, tested=False)
-    return glue_cells.run_cell(cell, threads)
-
-
 def summarise(options: argparse.Namespace) -> dict[str, Any]:
     """Of each arm: its run on the corpus, and its score on each task, a mean over seeds."""
     cells = list(plan(options))
-    done = {cell.name: cell for cell in cells if is_done(cell)}
+    done = {cell.name: cell for cell in cells if tested_cells.is_done(cell)}
     rows = []
     for name in ("teacher", *options.arms):
         row: dict[str, Any] = {"arm": name, "corpus": _corpus(done.get(f"corpus {name} seed 1"))}
@@ -386,14 +353,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run what is missing; 0 if every cell is finished."""
     options = parse(arguments)
     prepare(options)
-    code, failed = (0, []) if options.report_only else run(options)
-    if code:
-        return code
-    text = write(options)
-    print(text)
-    for line in failed:
-        print(f"failed: {line}")
-    return 0 if "PARTIAL" not in text else 1
+    return tested_cells.run(
+        plan(options), options, lambda: write(options), lambda cell: cut(options, cell.teacher)
+    )
 
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
 """RNN students beside their teacher, a static student and a plain rival.
 
-SST-2 (20,000 labelled rows; the other 47,000 are the transfer set), LCQMC and THUCNews titles, test rows
-apart from dev. Each network alone (gold labels), distilled on the labelled rows, and distilled with the
-transfer set, in as many optimizer steps. Medians over seeds; intervals of the difference to the same network
-alone are paired by test row, over the mean of the seeds. Megabytes with vocabulary and vectors, milliseconds
-of one row at batch 1. Teachers and data are those of `static_students.py`, also where the same folder is
-given as ``--work``. Each cell is an ordinary chatstill run; start it again at any time. The table is written
-after every cell, labelled PARTIAL until all are there.
+SST-2 (20,000 labelled rows; the other 47,000 are the transfer set), WikiQA, LCQMC and THUCNews titles, test
+rows apart from dev. Each network alone (gold labels), distilled on the labelled rows, and distilled with the
+transfer set, in as many optimizer steps. On SST-2 and the titles an ELMo too, three seeds: its language model
+is first trained on the texts of the set, and is frozen then. Medians over seeds; intervals of the difference
+to the same network alone are paired by test row (WikiQA: question), over the mean of the seeds. Megabytes
+with vocabulary and vectors, milliseconds of one row at batch 1. Teachers and data are those of
+`static_students.py`, also where the same folder is given as ``--work``. Each cell is an ordinary chatstill
+run; start it again at any time. The table is written after every cell, labelled PARTIAL until all are there.
 """
 
 import argparse
 import dataclasses
+import json
 import statistics
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,28 +25,49 @@ import machine
 import static_students as plain
 import tested_cells
 
-NAMES = ("sst2", "lcqmc", "thucnews")
+NAMES = ("sst2", "wikiqa", "lcqmc", "thucnews")
 NETWORKS = {
     "static": ("StaticDistill", "static", "static"),
     "bilstm": ("LSTMTaskDistill", "bilstm", "BiLSTM"),
     "ltd": ("LTDTaskDistill", "ltd", "LTD-BERT"),
+    "elmo": ("ELMOTaskDistill", "elmo", "ELMo"),
 }
 WAYS = {
     "alone": "alone",
     "distilled": "distilled",
     "more": "distilled with the transfer set",
 }
-STEPS = {"sst2": 5000, "lcqmc": 2200, "thucnews": 2500}  # 8 epochs of the labelled rows
+STEPS = {"sst2": 5000, "wikiqa": 1600, "lcqmc": 2200, "thucnews": 2500}  # 8 epochs of labelled rows
+ELMO_SETS, ELMO_SEEDS = ("sst2", "thucnews"), 3
+BILM, BILM_FOLDER = "language model", "language_models"
+BILM_EPOCHS, PER_DOCUMENT = 3, 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell(plain.Cell):
-    """A run."""
+    """A run.
+
+    Attributes:
+        start: The cell of the language model that an ELMo starts from.
+    """
+
+    start: plain.Cell | None = None
+
+    @property
+    def figures(self) -> Path:
+        """What is written last."""
+        return (self.folder if self.arm == BILM else self.test) / "metrics.json"
+
+    @property
+    def needs(self) -> list[tested_cells.TestedCell]:
+        """The cells whose networks it reads."""
+        return [*super().needs, *([self.start] if self.start else [])]
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = tested_cells.parser_for(__doc__, "static_students", list(NAMES))
+    parser.set_defaults(untested=(BILM_FOLDER,))
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     return tested_cells.parsed(parser, arguments)
@@ -54,11 +78,63 @@ def plan(options: argparse.Namespace) -> Iterator[plain.Cell]:
     for name in options.sets:
         teacher = plain.teacher_of(options, name)
         yield teacher
+        bilm = _bilm(options, name)
+        if name in ELMO_SETS and "elmo" in options.networks:
+            yield bilm
         for seed in options.seeds:
             for network in options.networks:
+                if network == "elmo" and (name not in ELMO_SETS or seed > ELMO_SEEDS):
+                    continue
                 for way in WAYS:
                     if way != "more" or name in plain.WITH_MORE:
-                        yield _student(options, name, network, way, seed, teacher)
+                        yield _student(options, name, network, way, seed, teacher, bilm)
+
+
+def _bilm(options: argparse.Namespace, name: str) -> Cell:
+    """The run that trains a set's ELMo."""
+    config: dict[str, Any] = {
+        "model_type": "BiLM",
+        "task_name": "corpus",
+        "num_train_epochs": BILM_EPOCHS,
+        "max_seq_length": 64,
+        "student_architectures": {"network": {"segmenter": plain.SEGMENTERS[name]}},
+        "seed": 1,
+    }
+    digest = tested_cells.digest_of(config, options.work)
+    folder = options.work / BILM_FOLDER / f"{name}-{digest}"
+    config |= {"data_dir": str(texts(options, name)), "output_dir": str(folder)}
+    return Cell(name, BILM, 1, "distill", config, folder)
+
+
+def texts(options: argparse.Namespace, name: str) -> Path:
+    """The folder of a corpus of a set's own texts."""
+    folder: Path = options.work / "data" / f"{name}-texts"
+    return folder
+
+
+def write_texts(options: argparse.Namespace, name: str) -> None:
+    """Training rows with the transfer set, and dev's texts that are not among them."""
+    target = texts(options, name) / "corpus"
+    if (target / "dev.txt").is_file():
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    rows = options.work / "data" / name
+    files = [
+        rows / "train.jsonl",
+        *([plain.others(options, name)] if name in plain.WITH_MORE else []),
+    ]
+    train = dict.fromkeys(text for file in files for text in _texts_of(file))
+    dev = [text for text in dict.fromkeys(_texts_of(rows / "dev.jsonl")) if text not in train]
+    for part, found in (("train", list(train)), ("dev", dev)):
+        documents = [
+            "\n".join(found[at : at + PER_DOCUMENT]) for at in range(0, len(found), PER_DOCUMENT)
+        ]
+        (target / f"{part}.txt").write_text("\n\n".join(documents) + "\n", encoding="utf-8")
+
+
+def _texts_of(file: Path) -> Iterator[str]:
+    for line in file.read_text(encoding="utf-8").splitlines():
+        yield json.loads(line)["text"].strip()
 
 
 def _config(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
@@ -68,11 +144,18 @@ def _config(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]
         "per_gpu_train_batch_size": 32,
         "label_noise": [],
         "seed": seed,
+        **sets.judged(name),
     }
 
 
 def _student(
-    options: argparse.Namespace, name: str, network: str, way: str, seed: int, teacher: plain.Cell
+    options: argparse.Namespace,
+    name: str,
+    network: str,
+    way: str,
+    seed: int,
+    teacher: plain.Cell,
+    bilm: Cell,
 ) -> Cell:
     method, model_type, _ = NETWORKS[network]
     steps = STEPS[name]
@@ -83,8 +166,13 @@ def _student(
         "eval_steps": steps // 20,
         "teacher_architectures": {"model_name_or_path": str(teacher.folder / "teacher")},
     }
-    block = {"segmenter": plain.SEGMENTERS[name], "vectors": "teacher"}
-    config["student_architectures"] = {"model_type": model_type, "network": block}
+    block: dict[str, Any] = {"segmenter": plain.SEGMENTERS[name]}
+    architecture: dict[str, Any] = {"model_type": model_type, "network": block}
+    if network == "elmo":
+        architecture["model_name_or_path"] = str(bilm.folder / "student")
+    else:
+        block["vectors"] = "teacher"
+    config["student_architectures"] = architecture
     terms: dict[str, Any] = {}
     if way == "alone":
         weights = {"logits": 0, "soft": 0, "hard": 1, "vector": 0}
@@ -92,6 +180,7 @@ def _student(
             "static": ("soft", "hard"),
             "bilstm": ("logits", "hard"),
             "ltd": ("vector", "hard"),
+            "elmo": ("soft", "hard"),
         }
         terms = {term: {"weight": weights[term]} for term in known[network]}
     elif network == "ltd":
@@ -104,7 +193,8 @@ def _student(
         config["eval_steps"] = steps // 20
     if way == "more":
         config["data"]["unlabeled"] = str(plain.others(options, name))
-    return _cell(options, name, f"{network} {way}", seed, config, teacher)
+    start = bilm if network == "elmo" else None
+    return _cell(options, name, f"{network} {way}", seed, config, teacher, start)
 
 
 def _cell(
@@ -114,11 +204,12 @@ def _cell(
     seed: int,
     config: dict[str, Any],
     teacher: plain.Cell,
+    start: Cell | None,
 ) -> Cell:
     digest = tested_cells.digest_of(config, options.work)
     folder = options.work / name / f"{arm.replace(' ', '-')}-seed{seed}-{digest}"
     config |= {"output_dir": str(folder), "cache_dir": str(options.work / "cache")}
-    return Cell(name, arm, seed, "distill", config, folder, teacher)
+    return Cell(name, arm, seed, "distill", config, folder, teacher, start)
 
 
 def summarise(options: argparse.Namespace) -> dict[str, Any]:
@@ -167,14 +258,15 @@ def as_markdown(results: dict[str, Any]) -> str:
         first = ", ".join(results["missing"][:6])
         lines += [f"**PARTIAL: {len(results['missing'])} cells still to run, {first} first.**", ""]
     lines += [
-        f"At most {plain.MOST_ROWS:,} labelled rows, accuracy on test rows apart from dev, median over "
-        "seeds. Teachers: SST-2 MiniLM (6 × 384), 3 epochs of fine-tuning; the Chinese ones start random, 4 "
-        f"layers of {plain.CHINESE_WIDTH}. All networks of a set take as many steps, their word vectors "
-        "start as the teacher's. In brackets the 95 % interval of the difference to the same network alone. "
-        "TF-IDF: words and pairs of neighbours, C chosen on dev. Milliseconds: the median of one row at "
-        "batch 1, making ids (cutting words) + the network.",
+        f"At most {plain.MOST_ROWS:,} labelled rows, accuracy on test rows apart from dev (WikiQA: MAP), "
+        "median over seeds. Teachers: MiniLM (6 × 384), 3 epochs of fine-tuning; the Chinese ones start "
+        f"random, 4 layers of {plain.CHINESE_WIDTH}. All networks of a set take as many steps; word vectors "
+        "start as the teacher's, the ELMo from its language model of the set's own texts. In brackets the "
+        "95 % interval of the difference to the same network alone. TF-IDF: words and pairs of neighbours, "
+        "C chosen on dev. Milliseconds: the median of one row at batch 1, making ids (cutting words) + the "
+        "network.",
         "",
-        "| set | network | seeds | accuracy | of the teacher | over alone | MB | ms a row |",
+        "| set | network | seeds | accuracy, MAP | of the teacher | over alone | MB | ms a row |",
         "|---|---|---:|---:|---:|---|---:|---|",
     ]
     teachers = {r["set"]: r["seeds"][0] for r in results["rows"] if r["arm"] == "teacher"}
@@ -206,6 +298,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     if not options.report_only:
         plain.prepare(options)
+        for name in {*options.sets} & {*ELMO_SETS}:
+            write_texts(options, name)
     return tested_cells.run(plan(options), options, lambda: write(options))
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+import dc_bert_figures
 import defaults_sets as sets
 import kept_cells
 import machine
@@ -43,7 +44,7 @@ WITH_MORE = ("sst2", "sst2-few")  # their teacher is better than a static networ
 STEPS_WITH_OTHERS = 2500  # 4 epochs of 20,000 rows, which is usual for them
 FEW = 1000  # labelled rows of sst2-few; 19,000 others have none
 CHINESE_WIDTH = 256
-SEGMENTERS = {"sst2": "words", "lcqmc": "jieba", "thucnews": "jieba"}
+SEGMENTERS = {"sst2": "words", "wikiqa": "words", "lcqmc": "jieba", "thucnews": "jieba"}
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C of the logistic regression
 TIMED = 200
 RESAMPLES = 1000
@@ -87,6 +88,7 @@ def _cell(options: argparse.Namespace, name: str, arm: str, teacher: Cell | None
         "label_noise": [],
         "seed": 1,
     }
+    config |= sets.judged(whole(name))
     if teacher is None:
         config |= {"bf16": True, "num_train_epochs": 3}
         config["teacher_architectures"] = {"model_name_or_path": str(start_of(options, name))}
@@ -172,7 +174,9 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def hits(cell: Cell) -> np.ndarray:
-    """(N,) 1 for a test row that is called right, else 0."""
+    """(N,) 1 for a test row that is called right, else 0; of ranked rows the MAP of each question."""
+    if sets.SETS[whole(cell.task)].group:
+        return np.array(dc_bert_figures.of_run(cell.test, ("no", "yes"))["map"])
     lines = (cell.test / "predictions.tsv").read_text(encoding="utf-8").splitlines()
     head = lines[0].split("\t")
     label, called = head.index("label"), head.index("prediction")
@@ -221,14 +225,25 @@ def tf_idf(options: argparse.Namespace, name: str) -> dict[str, Any]:
     best: tuple[float, float, Any] = (-1.0, 0.0, None)
     for strength in STRENGTHS:
         model = LogisticRegression(C=strength, max_iter=1000).fit(found["train"], labels["train"])
-        score = float(model.score(found["dev"], labels["dev"]))
+        score = float(np.mean(_right(model, found["dev"], parts["dev"])))
         best = max(best, (score, strength, model), key=lambda one: one[0])
-    right = (best[2].predict(found["test"]) == np.array(labels["test"])).astype(int).tolist()
+    right = _right(best[2], found["test"], parts["test"])
     result = {"C": best[1], "right": right, "features": found["train"].shape[1]}
     result["megabytes"] = best[2].coef_.astype(np.float32).nbytes / 1e6
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(result) + "\n", encoding="utf-8")
     return result
+
+
+def _right(model: Any, features: Any, rows: list[dict[str, Any]]) -> list[float]:
+    """What `hits` gives of a network."""
+    labels = np.array([row["label"] for row in rows])
+    if "group" not in rows[0]:
+        found: list[float] = (model.predict(features) == labels).astype(int).tolist()
+        return found
+    groups = [row["group"] for row in rows]
+    scores = model.decision_function(features)
+    return dc_bert_figures.of_questions(scores, labels == model.classes_[1], groups)["map"]
 
 
 def _words_and_pairs(words: list[str]) -> list[str]:

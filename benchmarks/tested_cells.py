@@ -1,7 +1,7 @@
 """Cells whose networks are scored once on a test part: how they are run, and what a benchmark does with them.
 
-Shared by `few_labels.py` and `defaults.py`. A cell is an ordinary chatstill run, then
-``chatstill evaluate --split test``; it is finished when the test figures are there.
+A cell is an ordinary chatstill run, then ``chatstill evaluate --split test``; it is finished when the test
+figures are there. A run on a corpus has no test part: its class names the run's own figures.
 """
 
 import argparse
@@ -28,6 +28,16 @@ class TestedCell(glue_cells.Cell):
     def test(self) -> Path:
         """Where the figures of the test rows lie."""
         return self.folder.with_name(f"{self.folder.name}-test")
+
+    @property
+    def figures(self) -> Path:
+        """What is written last."""
+        return self.test / "metrics.json"
+
+    @property
+    def needs(self) -> "list[TestedCell]":
+        """The cells whose networks it reads."""
+        return [self.teacher] if isinstance(self.teacher, TestedCell) else []
 
 
 AnyCell = TypeVar("AnyCell", bound=TestedCell)
@@ -72,8 +82,8 @@ def digest_of(config: dict[str, Any], work: Path) -> str:
 
 
 def is_done(cell: TestedCell) -> bool:
-    """Whether its test rows are scored: that comes last."""
-    return (cell.test / "metrics.json").is_file()
+    """Whether its figures are there."""
+    return cell.figures.is_file()
 
 
 def dev_value(folder: Path) -> float:
@@ -84,41 +94,63 @@ def dev_value(folder: Path) -> float:
 
 def run_cell(cell: TestedCell, threads: int | None) -> int:
     """Runs, or goes on with, a cell; 130 or 143 after a signal, else the run's exit code."""
+    if not _has_test(cell):
+        return glue_cells.run_cell(cell, threads)
     path = glue_cells.write_config(cell)
     here = str(Path(__file__).with_name("run_then_test.py"))
     words = [sys.executable, here, cell.verb, str(path), str(cell.folder), str(cell.test)]
     return glue_cells.run_and_wait(words, glue_cells.environment(threads))
 
 
-def bring_back(cell: TestedCell | glue_cells.Cell | None, threads: int | None) -> int:
-    """Trains a teacher again of which the figures alone were kept; the exit code."""
-    if not isinstance(cell, TestedCell) or kept_cells.network_is_there(cell.folder):
-        return 0
-    print(f"== {cell.name}: its network is not here", flush=True)
-    kept_cells.forget(cell.folder)
-    return run_cell(cell, threads)
+def _has_test(cell: TestedCell) -> bool:
+    return cell.figures.parent == cell.test
+
+
+def _nothing(cell: Any) -> None:
+    """Before a cell."""
+
+
+def bring_back(
+    cells: Iterable[TestedCell], threads: int | None, before: Callable[[Any], object] = _nothing
+) -> int:
+    """Runs those cells again of which the figures alone were kept, each after its own; the exit code."""
+    for cell in cells:
+        if kept_cells.network_is_there(cell.folder):
+            continue
+        if code := bring_back(cell.needs, threads, before):
+            return code
+        print(f"== {cell.name}: its network is not here", flush=True)
+        kept_cells.forget(cell.folder, tested=_has_test(cell))
+        before(cell)
+        if code := run_cell(cell, threads):
+            return code
+    return 0
 
 
 def run_missing(
-    cells: Iterable[AnyCell], threads: int | None, after: Callable[[], object]
+    cells: Iterable[AnyCell],
+    threads: int | None,
+    after: Callable[[], object],
+    before: Callable[[Any], object] = _nothing,
 ) -> tuple[int, list[str]]:
     """Runs the cells that are not finished; later ones may hang on what earlier ones found.
 
     Args:
-        cells: In order; one whose teacher is not finished is passed over.
+        cells: In order; one that needs another which is not finished is passed over.
         threads: Of each run.
         after: Called after each run.
+        before: Called with each cell before it runs, what it needs being there.
 
     Returns:
         143 or 130 after a signal, else 0; and a line for each cell that failed.
     """
     failed: list[str] = []
     for cell in cells:
-        waits = isinstance(cell.teacher, TestedCell) and not is_done(cell.teacher)
-        if is_done(cell) or waits:
+        if is_done(cell) or not all(map(is_done, cell.needs)):
             continue
-        code = bring_back(cell.teacher, threads)
+        code = bring_back(cell.needs, threads, before)
         if not code:
+            before(cell)
             print(f"== {cell.name}", flush=True)
             code = run_cell(cell, threads)
         if code in (130, 143):
@@ -139,14 +171,20 @@ def write_results(out: Path, name: str, results: dict[str, Any], text: str) -> s
     return text
 
 
-def run(cells: Iterable[AnyCell], options: argparse.Namespace, write: Callable[[], str]) -> int:
+def run(
+    cells: Iterable[AnyCell],
+    options: argparse.Namespace,
+    write: Callable[[], str],
+    before: Callable[[Any], object] = _nothing,
+) -> int:
     """The whole benchmark: what is missing, then the table; 0 if every cell is finished."""
 
     def after() -> None:
         write()
         kept_cells.keep(options)
 
-    code, failed = run_missing(() if options.report_only else cells, options.threads, after)
+    missing = () if options.report_only else cells
+    code, failed = run_missing(missing, options.threads, after, before)
     if code:
         return code
     text = write()

@@ -69,8 +69,8 @@ def test_a_teacher_without_its_network_is_trained_again(options, monkeypatch):
     )
     folder = options.work / "sst2" / "kd-1"
     cell = tested_cells.TestedCell("sst2", "teacher", 1, "teach", {}, folder)
-    assert tested_cells.bring_back(cell, 1) == 0 and not ran, "a network is there"
+    assert tested_cells.bring_back([cell], 1) == 0 and not ran, "a network is there"
     (folder / "student").rename(folder / "gone")
-    assert tested_cells.bring_back(cell, 1) == 0 and ran == [folder]
+    assert tested_cells.bring_back([cell], 1) == 0 and ran == [folder]
     assert not tested_cells.is_done(cell)
-    assert tested_cells.bring_back(None, 1) == 0
+    assert tested_cells.bring_back([], 1) == 0

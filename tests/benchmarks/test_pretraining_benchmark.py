@@ -50,7 +50,7 @@ def test_students_come_after_what_taught_them(options):
 
 def test_the_table_compares_with_the_same_shape_that_saw_no_corpus(options):
     for cell in bench.plan(options):
-        assert not bench.is_done(cell)
+        assert not tested_cells.is_done(cell)
         finish(cell)
     text = bench.write(options)
     assert "PARTIAL" not in text
@@ -69,7 +69,7 @@ def test_a_network_that_was_not_kept_is_made_again_before_its_student(options, m
     options.work.rename(options.work.with_name("gone"))
     kept_cells.restore(options)
     cells = {cell.name: cell for cell in bench.plan(options)}
-    assert all(bench.is_done(cell) for cell in cells.values())
+    assert all(tested_cells.is_done(cell) for cell in cells.values())
 
     kept_cells.forget(cells["mrpc masked seed 1"].folder)
     ran = []
@@ -79,8 +79,9 @@ def test_a_network_that_was_not_kept_is_made_again_before_its_student(options, m
         finish(cell)
         return 0
 
+    monkeypatch.setattr(bench, "prepare", lambda options: None)
     monkeypatch.setattr(bench, "cut", lambda options, teacher: None)
-    monkeypatch.setattr(glue_cells, "run_cell", run_cell)
     monkeypatch.setattr(tested_cells, "run_cell", run_cell)
-    assert bench.run(options) == (0, [])
+    monkeypatch.setattr(bench, "parse", lambda arguments: options)
+    assert bench.main() == 0
     assert ran == ["corpus teacher seed 1", "corpus masked seed 1", "mrpc masked seed 1"]
