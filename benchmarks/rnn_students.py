@@ -97,7 +97,7 @@ def _bilm(options: argparse.Namespace, name: str) -> Cell:
         "task_name": "corpus",
         "num_train_epochs": BILM_EPOCHS,
         "max_seq_length": 64,
-        "student_architectures": {"network": {"segmenter": plain.SEGMENTERS[name]}},
+        "bilm": {"segmenter": plain.SEGMENTERS[name]},
         "seed": 1,
     }
     digest = tested_cells.digest_of(config, options.work)
