@@ -156,7 +156,8 @@ def as_markdown(results: dict[str, Any]) -> str:
         *map(_copied_line, results["copied"]),
     ]
     for one in results["copied"]:
-        lines += ["", f"## {one['set']}, {one['copies']} copies: ten rows and their first copy", ""]
+        number = f"{one['copies']} {'copy' if one['copies'] == 1 else 'copies'}"
+        lines += ["", f"## {one['set']}, {number}: ten rows and their first copy", ""]
         lines += ["```text", *(line for pair in one["shown"] for line in pair), "```"]
     return "\n".join([*lines, "", f"{machine.as_line(results['machine'])}.", ""])
 
