@@ -33,7 +33,7 @@ def reference(scores, positives):
     rank = places.mean(axis=0)
     among = np.array([[sum(p[o] <= p[row] for o in chosen) for row in chosen] for p in places])
     result = {
-        "mrr": 1 / min(rank[row] for row in chosen),
+        "mrr": 1 / places[:, chosen].min(axis=1).mean(),
         "map": np.mean(among.mean(axis=0) / rank[chosen]),
         "p@1": np.mean([positives[order[0]] for order in found]),
     }
@@ -63,6 +63,21 @@ def test_one_group_equals_the_definitions(group):
         ordered = [positives[row] for row in next(orders(scores))]
         values = table.values
         assert (values["mrr"][0], values["map"][0]) == pytest.approx(usual(ordered))
+
+
+def test_relevant_rows_of_one_score_cost_nothing_where_no_other_has_it():
+    """Two equal replies that both fit: which of them stands first is no question."""
+    right = np.array([True, True, False])
+    tied = group_table(np.array([1.0, 1.0, 0.0]), right, ["g"] * 3)
+    apart = group_table(np.array([1.0 + 1e-7, 1.0, 0.0]), right, ["g"] * 3)
+    assert {name: value.tolist() for name, value in tied.values.items()} == {
+        name: value.tolist() for name, value in apart.values.items()
+    }
+    assert tied.values["mrr"][0] == tied.values["map"][0] == 1
+    constant = group_table(np.zeros(3), right, ["g"] * 3)
+    assert (
+        constant.values["mrr"][0] == 3 / 4 < random_values(np.array([3]), np.array([2]))["mrr"][0]
+    )
 
 
 @settings(max_examples=100, deadline=None)

@@ -13,8 +13,8 @@ other ranker (DC-BERT's paper compares with TF-IDF), the share of *all* question
 
 Ties. Where equal scores lie across the cut, ``p@N``, ``r@N``, ``pbt@N`` and ``ptb@N`` are expected values:
 each ranker breaks its ties at random, independently of the other, computed exactly. So two rankers of
-equal scores have ``pbt@N`` = ``ptb@N``, which is 0 only where no tie lies across the cut. In ``map`` and
-``mrr`` tied rows have their mean rank.
+equal scores have ``pbt@N`` = ``ptb@N``, which is 0 only where no tie lies across the cut. In ``map``
+tied rows have their mean rank, in ``mrr`` the best of the relevant ones has its own.
 """
 
 from collections.abc import Iterator, Sequence

@@ -3,8 +3,9 @@
 Definitions for one group of n rows with m positives. A *block* is a set of rows with equal score; a
 block of t rows below s others has the mean rank ``s + (t + 1) / 2``, and so has each row in it.
 
-- ``mrr``: 1 / the mean rank of the best positive. (A ranker that gives every row the same score
-  gets ``2 / (n + 1)``, less than a random one: ties are not rewarded.)
+- ``mrr``: 1 / the mean rank of the best positive when ties are broken at random: of the p positives of a
+  block it is ``s + (t + 1) / (p + 1)``, so a block of positives alone costs nothing. (A ranker that gives
+  every row the same score gets ``(m + 1) / (n + 1)``, less than a random one: ties are not rewarded.)
 - ``map``: the mean over the positives of (mean rank among the positives) / (mean rank among all).
 - ``p@1``: expected share of positives in first place when ties are broken at random.
 - ``r@k``: expected share of the positives among the first k rows when ties are broken at random;
@@ -86,6 +87,7 @@ def group_table(
     group, above, length = group[blocks], above[blocks], length[blocks]
     hits_above, hits_inside = hits_above[blocks], hits_inside[blocks]
     rank = above + (length + 1) / 2
+    best = above + (length + 1) / (hits_inside + 1)
     rank_among_positives = hits_above + (hits_inside + 1) / 2
 
     def mean_over_positives(share: np.ndarray) -> np.ndarray:
@@ -94,7 +96,7 @@ def group_table(
 
     values = {
         "map": mean_over_positives(rank_among_positives / rank),
-        "mrr": 1 / rank[hits_above == 0],
+        "mrr": 1 / best[hits_above == 0],
         "p@1": np.bincount(
             group, weights=np.where(above == 0, hits_inside / length, 0), minlength=num_groups
         )[scored],
