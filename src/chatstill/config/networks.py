@@ -117,7 +117,7 @@ def _model_type(
     message = f"transformers knows no architecture '{name}'" + (
         ", and no plugin has a model of that name." if plugins else "."
     )
-    near = nearest(name, sorted({*known, *BUILT_IN, *own_models(plugins)}))
+    near = nearest(name, sorted({*known, *networks(), *BUILT_IN, *own_models(plugins)}))
     hint = f"Did you mean '{near}'?" if near else "It is a word such as bert, roberta, electra."
     if not plugins:
         hint += ' A model of your own comes from a file: "plugins": ["my_model.py"].'

@@ -72,7 +72,8 @@ class BadRows:
         return [
             Problem(
                 str(path),
-                f"{message}\n    {shown}{more}",
+                message,
+                f"{shown}{more}",
                 severity="warning",
                 code="data.rows-left-out",
             )
