@@ -80,6 +80,7 @@ def test_rows_that_repeat_and_contradict(tokenizer):
         "rows": 3,
         "share": pytest.approx(3 / 7),
         "lines": [[1, 2, 4]],
+        "numbers": "lines",
     }
     assert report["train"]["rows_without_label"] == 2
     assert report["train"]["labels"]["1"] == {"rows": 3, "share": 0.6}
@@ -93,6 +94,20 @@ def test_contradictions_are_listed_by_line(tokenizer):
     assert found["pairs"] == 40
     assert found["rows"] == 120
     assert found["lines"] == [[n, n + 40, n + 80] for n in range(1, 21)]
+
+
+def test_of_several_files_rows_are_counted_through_all_of_them(tokenizer):
+    """Lines begin anew in each file, so a line number would not tell where to look."""
+    rows = [("a", "b", 1), ("b", "c", 0), ("a", "b", 0)]
+    examples = [Example(f"x-{n}", n % 2 + 1, *row, row[0]) for n, row in enumerate(rows)]
+    lengths = Lengths(max_seq_length=8)
+    counts = Counter("100")
+    found = survey(Rows(iter(examples), counts, []), tokenizer, lengths, with_groups=True)
+    report = data_report(TASK, found, surveyed(rows, tokenizer), {"train": "*.txt", "dev": "d.txt"})
+    contradictions = report["train"]["contradictions"]
+    assert contradictions["numbers"] == "rows" and contradictions["lines"] == [[1, 3]]
+    said = [str(problem) for problem in warnings(report, TASK) if "contradict" in str(problem)]
+    assert "in rows 1, 3 of all files together" in said[0] and "in lines 1, 3" in said[1]
 
 
 def test_lengths_and_unknown_words(tokenizer):

@@ -127,10 +127,12 @@ def warnings(
         against, unknown = split["contradictions"], split["unknown"]
         if against["share"] >= CONTRADICTING and task.labels.kind != "regression":
             lines = ", ".join(map(str, against["lines"][0]))
+            if against["numbers"] == "rows":
+                lines += " of all files together"
             warn(
                 name,
                 f"{percent(against['share'])} of the rows contradict each other: {against['pairs']:,} "
-                f"texts stand with different labels, the first in lines {lines}",
+                f"texts stand with different labels, the first in {against['numbers']} {lines}",
                 "data_report.json lists more of them.",
                 code="data.contradicting-rows",
             )

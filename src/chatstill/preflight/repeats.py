@@ -16,7 +16,8 @@ def repeats(found: Survey) -> dict[str, dict[str, Any]]:
 
     Duplicates are rows whose texts and label stood before; ``rows_of_equal_texts`` those whose texts
     alone did. Contradictions are texts that stand with more than one label (rows without one do not
-    count); ``lines`` names the rows of the first of them by line number.
+    count); ``lines`` names the rows of the first of them by line number, or, where ``numbers`` is ``rows``,
+    by their number in all files together: the lines of several would not tell which file is meant.
     """
     rows = _repeated(found.pairs)  # few, as a rule: all further sorting is of these
     pairs, labels = found.pairs[rows], found.labels[rows]
@@ -36,7 +37,9 @@ def repeats(found: Survey) -> dict[str, dict[str, Any]]:
 
 def _contradictions(found: Survey, rows: np.ndarray) -> dict[str, Any]:
     """Of labelled rows whose texts stand more than once."""
-    pairs, labels, lines = found.pairs[rows], found.labels[rows], found.lines[rows]
+    several = bool((np.diff(found.lines) <= 0).any())
+    pairs, labels = found.pairs[rows], found.labels[rows]
+    lines = rows + 1 if several else found.lines[rows]
     order = np.lexsort((labels, pairs))
     same = pairs[order][1:] == pairs[order][:-1]
     differ = same & (labels[order][1:] != labels[order][:-1])
@@ -56,6 +59,7 @@ def _contradictions(found: Survey, rows: np.ndarray) -> dict[str, Any]:
         "rows": int(inside.sum()),
         "share": _share(int(inside.sum()), found.num_rows),
         "lines": listed,
+        "numbers": "rows" if several else "lines",
     }
 
 
