@@ -202,7 +202,7 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
         notes.append(f"A random ranker gets {NAMES.get(main, main)} {chance:.3f}.")
     notes += _calibration(metrics)
     if "agreement" in metrics:
-        notes.append(_agreement(metrics["agreement"]))
+        notes += _agreement(metrics["agreement"])
     if "teacher" in metrics:
         notes.append(f"The student's weights take {metrics['model']['megabytes']:.1f} MB on disk.")
     return notes
@@ -242,12 +242,14 @@ def _calibration(metrics: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def _agreement(found: Mapping[str, Any]) -> str:
-    correlation = f"rank correlation of the scores {_figure(found.get('spearman'))}"
-    if found.get("agreement") is None:
-        return f"Student and teacher on the same rows: {correlation}."
-    share = f"same decision on {100 * found['agreement']:.1f} % of the rows"
-    return f"Student and teacher on the same rows: {share}, {correlation}."
+def _agreement(found: Mapping[str, Any]) -> list[str]:
+    """Of a language model nothing is known: it has no scores of rows."""
+    parts = []
+    if found.get("agreement") is not None:
+        parts.append(f"same decision on {100 * found['agreement']:.1f} % of the rows")
+    if found.get("spearman") is not None:
+        parts.append(f"rank correlation of the scores {_figure(found['spearman'])}")
+    return [f"Student and teacher on the same rows: {', '.join(parts)}."] if parts else []
 
 
 def _figure(value: float | None) -> str:
