@@ -175,6 +175,18 @@ def test_tabs_without_a_header_numbers_with_names_beside_and_gb18030(elsewhere, 
     assert data["labels"] == "rows/class.txt"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_class_names_in_an_encoding_of_their_own(elsewhere, models, encoding):
+    """A file of UTF-8 would be read as the rows are: its names are written instead."""
+    for split in ("train", "dev"):
+        rows = [f"你好 {n} 再见\t{n % 2}" for n in range(30)]
+        write_rows(elsewhere / "rows", f"{split}.txt", rows, "gb18030")
+    write_rows(elsewhere / "rows", "class.txt", ["坏", "好"], encoding)
+    assert cli.main(["init", "rows", str(models / "teacher")]) == 0
+    labels = values_of("distill.jsonc")["data"]["labels"]
+    assert labels == (["坏", "好"] if encoding == "utf-8" else "rows/class.txt")
+
+
 def test_pairs_in_json_lines_with_a_score(elsewhere, models):
     generator = np.random.default_rng(reseeded(0))
     for name in ("train", "validation"):

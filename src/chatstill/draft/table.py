@@ -1,6 +1,7 @@
 """A file of any kind as a ``data`` block: its format, encoding, header, columns and other splits."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -67,7 +68,7 @@ def draft_table(file: Path) -> Drafted:
     if layout.columns is not None:
         layout, roles, columns = _named(layout, roles, columns)
     label = next(column for column in columns if column.name == roles.label)
-    keys = [*_files(file, layout), *_columns(file, roles, label)]
+    keys = [*_files(file, layout), *_columns(file, roles, label, layout.encoding)]
     order = [column.name for column in columns]
     at = [order.index(name) for name in (roles.text, roles.text_pair) if name]
     texts = [(row[at[0]], row[at[1]] if len(at) > 1 else None) for row in rows]
@@ -191,15 +192,17 @@ def _files(file: Path, layout: Layout) -> list[tuple[str, Any, str]]:
     return keys
 
 
-def _columns(file: Path, roles: Roles, label: Column) -> list[tuple[str, Any, str]]:
+def _columns(file: Path, roles: Roles, label: Column, encoding: str) -> list[tuple[str, Any, str]]:
     keys: list[tuple[str, Any, str]] = [("text", roles.text, roles.guessed.get("text", ""))]
     if roles.text_pair:
         keys.append(("text_pair", roles.text_pair, roles.guessed.get("text_pair", "")))
-    keys += _label_keys(file, roles, label)
+    keys += _label_keys(file, roles, label, encoding)
     return [*keys, ("id", roles.id, ID)] if roles.id else keys
 
 
-def _label_keys(file: Path, roles: Roles, label: Column) -> list[tuple[str, Any, str]]:
+def _label_keys(
+    file: Path, roles: Roles, label: Column, encoding: str
+) -> list[tuple[str, Any, str]]:
     """The keys of label and group, and the kind of label."""
     if roles.labels:
         keys: list[tuple[str, Any, str]] = [
@@ -217,9 +220,9 @@ def _label_keys(file: Path, roles: Roles, label: Column) -> list[tuple[str, Any,
         return [*keys, ("kind", "regression", "the labels are numbers of many values")]
     if places := _places(label):
         keys.append(("kind", "multi_label", f"vectors of {places} places, 0 or 1 each"))
-        names = _class_file(file, places - 1)
+        names = _class_names(file, places - 1, encoding)
         if names is not None:
-            return [*keys, ("labels", str(names), "the label of each place, one a line")]
+            return [*keys, ("labels", names, "the label of each place, one a line")]
         listed = [f"label_{number}" for number in range(1, places + 1)]
         return [*keys, ("labels", listed, "a guess: write the label of each place, in their order")]
     found = [label_parts(value) for value in label.values]
@@ -227,9 +230,9 @@ def _label_keys(file: Path, roles: Roles, label: Column) -> list[tuple[str, Any,
     if any(len(row) > 1 for row in found) and len(parts) < len(label.values):
         keys.append(("kind", "multi_label", "several labels a row, with commas between them"))
     highest = max(int(float(value)) for value in label.values) if label.whole else 0
-    names = _class_file(file, highest) if label.whole else None
+    names = _class_names(file, highest, encoding) if label.whole else None
     if names is not None:
-        keys.append(("labels", str(names), "one class name a line; the rows hold their numbers"))
+        keys.append(("labels", names, "one class name a line; the rows hold their numbers"))
     return keys
 
 
@@ -252,14 +255,21 @@ def _places(label: Column) -> int:
     return next(iter(found)) if len(found) == 1 else 0
 
 
-def _class_file(file: Path, highest: int) -> Path | None:
-    """A file of class names beside the rows, if it has one for each number up to the highest."""
-    for name in CLASS_FILES:
-        path = file.with_name(name)
+def _class_names(file: Path, highest: int, encoding: str) -> str | list[str] | None:
+    """A file of class names beside the rows, if it has one for each number up to the highest.
+
+    The names themselves, where the file is UTF-8 beside rows in another encoding, in which it would be read.
+    """
+    for path in map(file.with_name, CLASS_FILES):
         if path.is_file():
-            lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-            if highest < len(lines):
-                return path
+            data = path.read_bytes()
+            for known in ("utf-8-sig", encoding):
+                with suppress(UnicodeDecodeError):
+                    lines = [line for line in data.decode(known).splitlines() if line.strip()]
+                    if highest < len(lines):
+                        same = known == encoding or encoding == "utf-8" or data.isascii()
+                        return str(path) if same else lines
+                    break
     return None
 
 
