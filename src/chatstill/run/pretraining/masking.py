@@ -44,9 +44,10 @@ def masking_of(
         return masking, []
     starts = WordStarts(tokenizer).starts
     if (starts | masking.special).all():
-        message = "the tokenizer marks no piece as the inside of a word, so words cannot be told"
+        message = "no piece of the vocabulary is marked as the inside of a word, so every word is one piece"
         hint = (
-            "Leave the key out, or take a tokenizer of WordPiece, byte-level BPE or SentencePiece."
+            "Leave the key out: single pieces are drawn. Words of several pieces are told by WordPiece's ##, or "
+            "by the mark of the blank in byte-level BPE and SentencePiece."
         )
         return masking, [Problem("whole_words", message, hint, code="masking.no-word-starts")]
     return replace(masking, starts=starts), []
