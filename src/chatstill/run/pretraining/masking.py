@@ -46,8 +46,8 @@ def masking_of(
     if (starts | masking.special).all():
         message = "no piece of the vocabulary is marked as the inside of a word, so every word is one piece"
         hint = (
-            "Leave the key out: single pieces are drawn. Words of several pieces are told by WordPiece's ##, or "
-            "by the mark of the blank in byte-level BPE and SentencePiece."
+            "Leave the key out: single pieces are drawn. Words of several pieces are told by WordPiece's ##, "
+            "or by the mark of the blank in byte-level BPE and SentencePiece."
         )
         return masking, [Problem("whole_words", message, hint, code="masking.no-word-starts")]
     return replace(masking, starts=starts), []
