@@ -116,6 +116,11 @@ def test_a_link_whose_network_no_later_one_reads_is_warned_of(chain):
     assert '"link:step1"' in problem.hint
 
 
+def test_a_faulty_link_may_be_the_one_that_reads_a_network(chain):
+    chain.links[1]["learning_rat"] = 1e-3
+    assert "learning_rat" in chain.report() and "[chain.link-not-read]" not in chain.report()
+
+
 def test_set_for_a_link_that_is_not_there(chain):
     assert holds(
         chain.report("pipeline.step3.seed=1"), ("chain.override-of-no-link", "step1, step2")

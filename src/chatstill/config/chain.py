@@ -94,7 +94,8 @@ def load_chain(path: Path | None, overrides: Sequence[str], *, verb: str) -> Cha
         else:
             problems += loaded.warnings
             links.append(Link(draft.name, draft.verb, loaded, draft.after))
-    problems += _unread(links, source)
+    if len(links) == len(drafts):  # a faulty link may be the one that reads the network
+        problems += _unread(links, source)
     problems = _said_once(problems, source, [draft.source.name for draft in drafts])
     if any(problem.severity == "error" for problem in problems):
         raise UserError(problems)
