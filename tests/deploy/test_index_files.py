@@ -155,6 +155,40 @@ def test_a_complete_index_is_left_alone_unless_asked(small, model):
     assert len(build(model, small.folder, ["sure"], fresh=True).index) == 1
 
 
+@pytest.mark.parametrize(
+    "kind", [plain, lambda texts: named(**{f"k{n}": t for n, t in enumerate(texts)})]
+)
+def test_an_index_that_was_changed_is_not_that_of_the_file_any_more(model, tmp_path, kind):
+    file, folder = kind(REPLIES), tmp_path / "index"
+    names = ["k3", "k4"] if file.named else REPLIES[3:5]
+    build(model, folder, file)
+    change.remove(folder, names, Quiet().desk)
+    before = content(folder)
+    gone = f"2 of the file's {len(REPLIES)} replies were removed from it"
+    with refused("index.there-already", gone, "--add FILE"):
+        build(model, folder, file)
+    with refused("index.there-already", "another form"):
+        build(model, folder, file, dtype="int8")
+    assert content(folder) == before
+    change.compact(folder, Quiet().desk)
+    with refused("index.there-already", f"2 of the file's {len(REPLIES)} replies are not in it"):
+        build(model, folder, file)
+    change.add(model, file, folder, Quiet().desk)
+    assert len(Index(folder)) == len(REPLIES)
+    with refused("index.there-already", "it holds the same"):
+        build(model, folder, file)
+
+
+def test_an_index_with_further_replies_is_not_that_of_the_file_alone(small, model):
+    change.add(model, plain(["now"]), small.folder, Quiet().desk)
+    with refused("index.there-already", f"1 of its {len(REPLIES) + 1} replies is not the file's"):
+        build(model, small.folder)
+    change.remove(small.folder, ["now", "sure"], Quiet().desk)
+    with refused("index.there-already", "replies was removed from it") as caught:
+        build(model, small.folder)
+    assert "not the file's" not in str(caught.value)
+
+
 def test_files_of_other_states_are_removed_and_what_is_not_ours_stays(small, model):
     (small.folder / "notes.txt").write_text("mine")
     build(model, small.folder, ["sure"], fresh=True)

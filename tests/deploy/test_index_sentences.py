@@ -284,6 +284,8 @@ def test_the_nearest_are_those_of_the_smallest_angle(exact, model_of, tmp_path, 
     ]
     built = build(served, tmp_path / "index", texts, first_stage=10, queries=QUERIES)
     assert "index.no-two-tower" not in built.told.codes
+    (low,) = [one for one in built.told.warnings if one.code == "index.low-recall"]
+    assert "two_tower" not in low.hint and "classifier" in low.hint
     for query in QUERIES:
         wanted = cosines(served, query, texts)
         best = sorted(texts, key=lambda text, of=wanted: -of[text])
@@ -305,6 +307,7 @@ def test_by_cosine_the_first_stage_loses_nothing_and_zero_vectors_are_no_trouble
     built = build(served, tmp_path / "index", texts, first_stage=10, queries=QUERIES)
     assert built.index.manifest.nearest.recall == 1.0
     assert built.told.codes == ["index.no-known-word"]
+    assert served.way_to_recall == "Take more candidates."
     ranker = Ranker(served, built.index, first_stage=10)
     assert len(ranker.rank(UNKNOWN, 99)) == 10
     change.remove(built.folder, REPLIES[:2], Quiet().desk)

@@ -249,6 +249,7 @@ def test_recall_is_the_share_of_the_true_top_ten_and_a_low_one_is_warned_of(near
     recall = near.index.manifest.nearest.recall
     assert recall == pytest.approx(sum(shares) / 3) and recall < 0.95
     assert near.told.codes == ["index.low-recall", "index.no-two-tower"]
+    assert "train with two_tower" in near.told.warnings[0].hint
     assert f"{100 * recall:.1f} %" in near.told.lines[-1] and "3 of" in near.told.lines[-1]
 
 

@@ -37,7 +37,14 @@ def test_half_of_the_way_from_chance_to_the_teacher_is_the_limit():
 
 @pytest.mark.parametrize(
     ("how", "says"),
-    [({"at_random": True}, "started from random weights"), ({"steps": 40}, "learnt for 40 steps")],
+    [
+        ({"at_random": True}, "causes: it started from random weights"),
+        (
+            {"at_random": True, "all_but": "its heart"},
+            "all of it but its heart started from random",
+        ),
+        ({"steps": 40}, "learnt for 40 steps"),
+    ],
 )
 def test_the_likely_cause_is_named(how, says):
     (text,) = warned(

@@ -72,7 +72,10 @@ def test_its_folder_says_what_it_is(made, files):
     assert (config["model_type"], config["texts"], config["hidden_size"]) == ("elmo", 2, 24)
     card = (folder / "student" / "README.md").read_text("utf-8")
     assert "import chatstill.auto" in card and "32 words" in card and "tokens" not in card
-    assert " bytes, 0.0 % of rows cut" in said and " tokens, 0.0 %" not in said
+    data = json.loads((folder / "data_report.json").read_text("utf-8"))
+    longest = data["train"]["tokens"]["row"]["longest"]
+    assert f"longest {longest} words, 0.0 % of rows cut" in said
+    assert f"longest {longest} words; 0 of train's rows cut" in said
     assert str(files) not in (folder / "student" / "config.json").read_text("utf-8")
 
 

@@ -247,6 +247,30 @@ def test_a_teacher_is_ended_as_well(stopped):
     assert metrics_of(folder)["verb"] == "teach"
 
 
+def test_a_student_that_started_from_files_finds_them_again(stopped, tmp_path, capsys):
+    """An ELMo: what was recorded is the folder that was found, not the key that named it."""
+    pytest.importorskip("h5py")
+    from tests.elmo_by_hand import write_elmo
+
+    files = write_elmo(tmp_path / "files", seed=2)
+    student = {"model_name_or_path": str(files), "network": {"hidden": 16, "fine_tune": False}}
+    elmo = {"model_type": "ELMOTaskDistill", "theseus_scheduler": None}
+    folder = stopped(6, **elmo, student_architectures=student)
+    bare, moved = tmp_path / "bare", tmp_path / "moved"
+    shutil.copytree(folder, bare)
+    shutil.rmtree(bare / "checkpoints")
+    assert finish(bare) == 2
+    assert "nothing was saved before it was stopped" in " ".join(capsys.readouterr().err.split())
+    shutil.copytree(folder, tmp_path / "copy")
+    assert finish(tmp_path / "copy") == 0
+    files.rename(moved)
+    assert finish(folder) == 2
+    assert str(files) in capsys.readouterr().err
+    assert finish(folder, "--set", f"student_architectures.model_name_or_path={moved}") == 0
+    one, other = (world.weights_of(path / "student") for path in (folder, tmp_path / "copy"))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
 def test_a_run_of_several_processes_is_ended_by_one(stopped):
     folder = stopped(6)
     for name in ("run.json", ".run.json.copy"):

@@ -13,6 +13,8 @@ from .source import Source, apply_override
 FILE = "config.resolved.json"
 # Origins of values that a user wrote; the rest is laid under again.
 _OF_A_USER = re.compile(r".+:\d+|--set")
+# Where the run found the files that its student starts from: what the user wrote of it is not kept.
+_FOUND = "student_architectures.network.folder"
 
 
 def load_again(
@@ -63,7 +65,7 @@ def load_again(
         )
     source = Source(str(folder / FILE))
     for key, entry in entries.items():
-        if _OF_A_USER.fullmatch(str(entry["origin"])):
+        if _OF_A_USER.fullmatch(str(entry["origin"])) or (key == _FOUND and entry["value"]):
             path: KeyPath = tuple(key.split("."))
             where = f"{folder / FILE} ({entry['origin']})"
             source.put(path, entry["value"], Place(str(entry["origin"]), where, 1))

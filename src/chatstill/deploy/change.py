@@ -13,7 +13,7 @@ from ..data.fingerprint import fingerprint
 from ..errors import Problem, UserError
 from ..figures import counted
 from .build import Encoding, Moving, Writer, clear, size_of
-from .entries import new_replies, numbers_of
+from .entries import difference, new_replies, numbers_of
 from .folder import FILE, require_index, require_ours
 from .held import Held, Hold
 from .index import Index
@@ -90,7 +90,7 @@ def build(
         parts = {"replies": _digest(file.replies), "first stage": form.first_stage}
         writer = Writer(folder, empty, parts)
         if (folder / FILE).is_file() and not fresh:
-            _require_same(folder, writer.build)
+            _require_same(folder, writer, file, form)
             desk.tell(f"{folder} is this index already: nothing to do")
             return _as_it_is(folder)
         writer.begin()
@@ -235,7 +235,7 @@ def _finish(writer: Writer, served: Served, candidates: int | None, desk: Desk) 
         writer.change(nearest=nearest.model_copy(update={"recall": recall}))
         if recall < LOWEST_RECALL:
             message = f"its recall of the true top 10 is {recall:.3f}, below {LOWEST_RECALL}"
-            hint = "Take more candidates, or train with two_tower (docs/dc_bert.md)."
+            hint = served.way_to_recall
             desk.warn(Problem("--first-stage", message, hint, "warning", code="index.low-recall"))
         for warning in served.about_first_stage():
             desk.warn(warning)
@@ -256,17 +256,23 @@ def _measured_by(served: Served, label: str | None) -> Relevance:
         return Relevance(last, False, False, "the last output")
 
 
-def _require_same(folder: Path, build: str) -> None:
-    """Refuses to build where another complete index is.
+def _require_same(folder: Path, writer: Writer, file: ReplyFile, form: Form) -> None:
+    """Refuses to build where another complete index is, or this one with replies removed or added since.
 
     Raises:
-        UserError: the index there is not this build.
+        UserError: the index there is not this build as it was left.
     """
-    names = read_manifest(folder, "--out").names
-    if len(names) == 1 and names[0].file == f"names-{build}.safetensors":
+    there = read_manifest(folder, "--out")
+    first = [one.file for one in there.names[:1]] == [f"names-{writer.build}.safetensors"]
+    if first and len(there.names) == 1 and there.removed is None:
         return
+    nearest = there.nearest.candidates if there.nearest is not None else None
+    same_form = there.in_the_form_of(writer.manifest) and nearest == form.first_stage
     message = f"{folder} is an index already, of other replies, another form or another network"
-    hint = "--add FILE adds to it, --fresh builds it anew."
+    if same_form:
+        said = difference(Index(folder, there), file.replies, built_of_them=first)
+        message = f"{folder} is an index already, and not that of these replies alone: {said}"
+    hint = "--add FILE adds what is not in it, removed replies too; --fresh builds it anew."
     raise UserError(Problem("--out", message, hint, code="index.there-already"))
 
 

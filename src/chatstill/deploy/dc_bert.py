@@ -53,6 +53,11 @@ class ServedDcBert(Served):
     def held(self, hold: Hold | None, pool: int = 1) -> Held:
         return held_by(self.model, hold, pool)
 
+    @property
+    def way_to_recall(self) -> str:
+        how = "a larger two_tower" if self.model.config.two_tower else "two_tower"
+        return f"Take more candidates, or train with {how} (docs/dc_bert.md)."
+
     def about_first_stage(self) -> list[Problem]:
         if self.model.config.two_tower:
             return []

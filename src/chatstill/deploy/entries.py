@@ -41,6 +41,32 @@ def new_replies(index: Index, replies: Sequence[Reply]) -> list[Reply]:
     return new
 
 
+def difference(index: Index, replies: Sequence[Reply], *, built_of_them: bool) -> str:
+    """How an index differs from that of a file's replies alone, for people.
+
+    Args:
+        index: It keeps replies by id, or by text, as the file does.
+        replies: Of the file.
+        built_of_them: Whether the index was built of this file, so what it lacks was removed.
+    """
+    known = index.number_of.items()
+    texts = {name: index.text(int(index.row_of_name[number])) for name, number in known}
+    named = index.manifest.named
+    there = set(texts.items()) if named else {(None, text) for text in texts.values()}
+    here = {(reply.id if named else None, reply.text) for reply in replies}
+    lacks, more = len(here - there), len(there - here)
+    said = []
+    if lacks:
+        one, several = ("is not", "are not") if not built_of_them else ("was", "were")
+        what = "removed from it" if built_of_them else "in it"
+        verb = one if lacks == 1 else several
+        said.append(f"{lacks:,} of the file's {len(here):,} replies {verb} {what}")
+    if more:
+        verb = "is" if more == 1 else "are"
+        said.append(f"{more:,} of its {len(there):,} replies {verb} not the file's")
+    return "; ".join(said) or "it holds the same, in another order or changed since it was built"
+
+
 def numbers_of(index: Index, names: Sequence[str]) -> np.ndarray:
     """Numbers of ids, or of replies where these have no ids.
 

@@ -116,6 +116,11 @@ class Manifest(_Block):
         are a text's whole meaning; [CLS] vectors are near by product, as ``two_tower`` trains them."""
         return [column.name for column in self.columns] == [VECTOR]
 
+    def in_the_form_of(self, other: Manifest) -> bool:
+        """Whether both keep the same of replies, of the same network, with ids or without."""
+        fields = ("network", "held", "columns", "dtype", "pool", "named")
+        return all(getattr(self, name) == getattr(other, name) for name in fields)
+
     @property
     def digest(self) -> str:
         """Tells states of an index apart."""

@@ -120,6 +120,15 @@ class ServedSentences(Served):
     def wordless(self, texts: Sequence[str]) -> int:
         return wordless((chain(*words) for words in self._words(texts)), self.tokenizer)
 
+    @property
+    def way_to_recall(self) -> str:
+        if self.why_cosine:
+            return super().way_to_recall
+        return (
+            "Take more candidates, or leave it out: it finds the smallest angles of vectors, and what "
+            "ranks is the classifier, which did not learn them (docs/ranking.md)."
+        )
+
     def held(self, hold: Hold | None, pool: int = 1) -> Held:
         kind = self.model.config.model_type
         if hold not in (None, Sentences.name):

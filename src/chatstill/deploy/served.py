@@ -97,6 +97,11 @@ class Served:
         """How many texts hold no word that the network knows; 0 of one that reads pieces of words."""
         return 0
 
+    @property
+    def way_to_recall(self) -> str:
+        """What can be done where the nearest vectors hold too few of the best replies."""
+        return "Take more candidates."
+
     def about_first_stage(self) -> list[Problem]:
         """Warnings about finding candidates by the network's vectors."""
         return []

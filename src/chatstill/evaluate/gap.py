@@ -28,6 +28,7 @@ def gap_warning(
     teacher: Mapping[str, Any],
     *,
     at_random: bool,
+    all_but: str = "",
     steps: int,
     learning_rate: float,
 ) -> list[str]:
@@ -37,6 +38,7 @@ def gap_warning(
         student: ``dev`` of ``metrics.json``.
         teacher: ``teacher`` of it.
         at_random: Whether the student started from random weights.
+        all_but: The part of it that did not all the same; empty where none.
         steps: Optimizer steps in all.
         learning_rate: The highest.
 
@@ -49,7 +51,8 @@ def gap_warning(
         return []
     causes = []
     if at_random:
-        causes.append("it started from random weights, which need many more rows and steps")
+        what = f"all of it but {all_but}" if all_but else "it"
+        causes.append(f"{what} started from random weights, which need many more rows and steps")
     if steps < FEW_STEPS:
         causes.append(f"it learnt for {steps:,} steps")
     causes.append(f"its learning rate was {learning_rate:g}: try five times that, and a fifth")

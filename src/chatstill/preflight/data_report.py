@@ -207,8 +207,14 @@ def _unknown_warning(split: str, unknown: dict[str, Any], words: bool) -> Proble
     )
 
 
-def plan_rows(report: dict[str, Any], lengths: Lengths, *, words: bool = False) -> list[Row]:
-    """The report in short, for the plan; ``lengths`` are what rows are cut to."""
+def plan_rows(
+    report: dict[str, Any],
+    lengths: Lengths,
+    *,
+    words: bool = False,
+    lengths_are: str = "tokens",
+) -> list[Row]:
+    """The report in short, for the plan; ``lengths`` are what rows are cut to, and count so."""
     train, dev = report["train"], report["dev"]
     rows = [("task", report["task"])]
     for name in ("train", "dev"):
@@ -225,7 +231,7 @@ def plan_rows(report: dict[str, Any], lengths: Lengths, *, words: bool = False) 
         (
             "lengths",
             f"median {row['median']}, 95 % up to {row['percentile_95']}, longest {row['longest']:,} "
-            f"tokens; {percent(tokens['share_of_rows_cut'])} of train's rows cut"
+            f"{lengths_are}; {percent(tokens['share_of_rows_cut'])} of train's rows cut"
             f"{_limits(tokens, lengths)}",
         )
     )

@@ -150,7 +150,12 @@ def preflight(job: Job) -> Plan:
         raise UserError(errors)
     report = _report(job, train, dev)
     problems += report_warnings(report, job.task, **_how_read(job))
-    rows_of_data = plan_rows(report, lengths_of(job.config), words=_how_read(job)["words"])
+    rows_of_data = plan_rows(
+        report,
+        lengths_of(job.config),
+        words=_how_read(job)["words"],
+        lengths_are=getattr(job.tokenizer, "lengths_are", "tokens"),
+    )
     data = Section("data", rows_of_data)
     sections = [_networks(job, check), data]
     phases, doubts = phase_sections(job, found, decisions, times, states)

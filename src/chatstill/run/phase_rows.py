@@ -23,6 +23,7 @@ from ..tasks.corpus import CorpusTask, Stretch
 from ..tasks.corpus_survey import Corpus, survey_corpus
 from ..tasks.files import locate
 from ..tasks.selection import check_selection
+from ..text.byte_tokenizer import ByteTokenizer
 from ..train.frozen_states import Texts, settle_states
 from ..train.launch import rank, say
 from ..train.settings import evaluates
@@ -30,10 +31,13 @@ from ..train.stored_teacher import settle
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from transformers import PreTrainedTokenizerBase
 
     from ..config.schema import RunConfig
     from ..readers.pair import PairReader
     from .job import Job
+
+SOME_ROWS = 65_536  # whose bytes are counted at once
 
 
 @dataclass(frozen=True)
@@ -198,9 +202,10 @@ class _Preparation:
             view = self.job.rows.view(split, encoders, self.cache, show, self.user, texts=texts)
         if not view.has_labels and not texts:
             say(f"{split}: {view.num_labelled:,} of {len(view):,} rows have a label")
-        longest = int(view.lengths.max(initial=0))
+        tokenizer = self.job.tokenizer
+        longest = _longest(view, tokenizer)
         cut = f"{100 * view.cut_share:.1f} % of rows cut"
-        kind = getattr(self.job.tokenizer, "ids_are", "tokens")
+        kind = getattr(tokenizer, "lengths_are", "tokens")
         say(f"{name}: {len(view):,} rows, longest {longest} {kind}, {cut}")
         return view
 
@@ -232,3 +237,16 @@ class _Preparation:
             f"{found.num_tokens:,} tokens"
         )
         return found
+
+
+def _longest(view: View, tokenizer: PreTrainedTokenizerBase) -> int:
+    """The longest row, in what ``max_seq_length`` counts: words where ids are their bytes."""
+    if not isinstance(tokenizer, ByteTokenizer):
+        return int(view.lengths.max(initial=0))
+    longest = 0
+    for first in range(0, len(view), SOME_ROWS):
+        ends = view.offsets[first : first + SOME_ROWS + 1]
+        ids = view.ids[ends[0] : ends[-1]]
+        before = np.append(0, np.cumsum(tokenizer.counted_of(ids)))[ends - ends[0]]
+        longest = max(longest, int(np.diff(before).max(initial=0)))
+    return longest

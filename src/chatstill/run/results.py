@@ -20,6 +20,7 @@ from ..evaluate.results import compare, judge, judge_loss, result_lines
 from ..evaluate.score_file import scores_of, task_for
 from ..evaluate.speed import count_parameters, device_name, size_megabytes
 from ..models.layers import count_layers
+from ..models.networks import network as network_of
 from ..models.own import CLASSIFIER, NOT_TAUGHT
 from ..models.save import kept_folder
 from ..report.run import write_run_report
@@ -125,10 +126,12 @@ def _beside_teacher(job: Job, views: Views, trained: Trained, metrics: dict[str,
     metrics["teacher"] = {**teacher, "parameters": count_parameters(job.teacher).total}
     metrics["agreement"] = compare(job.task, trained.scores, trained.teacher_scores)
     metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if teacher["value"] else None
+    network = network_of(job.student.config.model_type)
     metrics["dev"]["warnings"] += gap_warning(
         metrics["dev"],
         teacher,
         at_random=job.start == "random",
+        all_but="its language model" if network is not None and network.starts_from_files else "",
         steps=sum(phase.steps for phase in trained.phases),
         learning_rate=job.config.rate,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from transformers import BatchEncoding
 from typing_extensions import override
 
@@ -40,11 +41,10 @@ class ByteTokenizer(WordTokenizer):
         UserError: see ``WordTokenizer``; or the names are others.
 
     Attributes:
-        ids_are: What an id stands for, for lines that people read.
         lengths_are: What lengths of rows count.
     """
 
-    ids_are, lengths_are = "bytes", "words"
+    lengths_are = "words"
 
     def __init__(
         self,
@@ -66,6 +66,10 @@ class ByteTokenizer(WordTokenizer):
     @override
     def as_known(self, words: Iterable[str]) -> list[str]:
         return [word.lower() for word in words] if self.do_lower_case else list(words)
+
+    def counted_of(self, ids: np.ndarray) -> np.ndarray:
+        """Which ids (total,) count where lengths of rows do: a word's last one, and special ones."""
+        return (ids == END_ID) | (ids <= SHIFT)
 
     def words_of_all(self, texts: Iterable[str]) -> list[list[Word]]:
         """The ids of each word of each text."""
