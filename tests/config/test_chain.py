@@ -117,7 +117,14 @@ def test_a_link_whose_network_no_later_one_reads_is_warned_of(chain):
 
 
 def test_a_faulty_link_may_be_the_one_that_reads_a_network(chain):
-    chain.links[1]["learning_rat"] = 1e-3
+    """The first link's network is read by the third alone, which is faulty."""
+    third = dict(chain.links[1], name="step3")
+    chain.links[1] = {"name": "step2", "learning_rate": 1e-3}
+    chain.links.append(third)
+    assert [p.message for p in chain.problems() if "no later link" in p.message] == [
+        "no later link reads the network of 'step2'"
+    ]
+    third["learning_rat"] = 1e-3
     assert "learning_rat" in chain.report() and "[chain.link-not-read]" not in chain.report()
 
 
