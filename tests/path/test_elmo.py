@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -14,7 +15,9 @@ import torch
 from safetensors.torch import load_file
 
 from chatstill import cli
+from chatstill.run import phase_rows
 from chatstill.run import run as pipeline
+from chatstill.text.byte_tokenizer import ByteTokenizer
 from tests.draws import reseeded
 from tests.elmo_by_hand import write_elmo
 from tests.found import codes, refused
@@ -77,6 +80,23 @@ def test_its_folder_says_what_it_is(made, files):
     assert f"longest {longest} words, 0.0 % of rows cut" in said
     assert f"longest {longest} words; 0 of train's rows cut" in said
     assert str(files) not in (folder / "student" / "config.json").read_text("utf-8")
+
+
+@pytest.mark.parametrize("some", [1, 2, 99])
+def test_the_longest_row_is_counted_in_words(monkeypatch, some):
+    """Some rows at a time; an empty one is of length 0."""
+    monkeypatch.setattr(phase_rows, "SOME_ROWS", some)
+    tokenizer = ByteTokenizer(segmenter="words")
+    rows = [
+        [],
+        tokenizer(["a long-winded"])["input_ids"][0],
+        tokenizer("a b c", "d é")["input_ids"],
+        [],
+    ]
+    offsets = np.cumsum([0, *map(len, rows)])
+    kind = type("Rows", (SimpleNamespace,), {"__len__": lambda self: len(rows)})
+    view = kind(ids=np.concatenate(rows).astype(np.int64), offsets=offsets)
+    assert phase_rows._longest(view, tokenizer) == 5 + 2  # a separator behind each text
 
 
 def test_its_language_model_is_that_of_the_file(made, files):
