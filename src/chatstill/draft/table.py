@@ -16,7 +16,7 @@ from ..tasks.tabular_keys import DataKeys
 from ..tasks.tabular_labels import label_parts, labels_of
 from .columns import Column, Roles, roles_of
 from .dialogues import Dialogues, dialogues_in
-from .layout import SAMPLE, layout_of, sample
+from .layout import READ, SAMPLE, layout_of, sample
 
 DEV = ("dev", "valid", "validation", "val", "eval", "test")
 ID = "what a row is called; it stands in predictions.tsv"
@@ -34,6 +34,7 @@ class Drafted:
         texts: First and second text of sampled rows.
         seen: Lines that say what was seen.
         unlabeled: A file of rows without labels beside the training file; empty if there is none.
+        without: How many training rows have no label, in words; empty where all have one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Drafted:
     texts: list[tuple[str, str | None]] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     unlabeled: str = ""
+    without: str = ""
 
 
 def draft_table(file: Path) -> Drafted:
@@ -111,7 +113,7 @@ def _drafted(
     block: list[tuple[str, Any, str]] = [("data", dict_of(keys), "")]
     name = file.parent.name or file.stem
     unlabeled = next((value for key, value, _ in keys if key == "unlabeled"), "")
-    found = Drafted(name, block, labels.num_outputs, texts, seen, unlabeled)
+    found = Drafted(name, block, labels.num_outputs, texts, seen, unlabeled, _without(file, keys))
     defined = any(key == "chosen" for key, _, _ in keys)
     if defined:  # the candidate that was chosen counts, whatever it is called
         return found
@@ -122,6 +124,19 @@ def _drafted(
         what = "rows are not ranked" if ranks else "f1 is left out"
         seen.append(f"{what}: {why_no_f1(labels.names)}")
     return found
+
+
+def _without(file: Path, keys: Sequence[tuple[str, Any, str]]) -> str:
+    """How many of the first rows have no label, in words; malformed ones are told by the check."""
+    task = TabularTask(_block(keys).model_copy(update={"on_bad_row": "skip", "unlabeled": None}))
+    rows = without = 0
+    try:
+        for row in islice(task.read(file, "train", False), READ):
+            rows += 1
+            without += row.label is None
+    except UserError:
+        return ""
+    return f"{without:,} of {rows:,} training rows have no label" if without else ""
 
 
 def dict_of(keys: Sequence[tuple[str, Any, str]]) -> dict[str, tuple[Any, str]]:
@@ -271,10 +286,11 @@ def _values(label: Column) -> str:
 
 def _labels(keys: Sequence[tuple[str, Any, str]]) -> Labels:
     """The label space of the block: of classes that no file lists, those of all training rows."""
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value, _ in keys
-    }
-    return labels_of(DataKeys(**values))
+    return labels_of(_block(keys))
+
+
+def _block(keys: Sequence[tuple[str, Any, str]]) -> DataKeys:
+    return DataKeys(**{k: tuple(v) if isinstance(v, list) else v for k, v, _ in keys})
 
 
 def _told(roles: Roles, labels: Labels) -> str:
