@@ -16,7 +16,8 @@ from ..tasks.tabular_keys import DataKeys
 from ..tasks.tabular_labels import label_parts, labels_of
 from .columns import Column, Roles, roles_of
 from .dialogues import Dialogues, dialogues_in
-from .layout import READ, SAMPLE, layout_of, sample
+from .layout import SAMPLE, layout_of, sample
+from .unlabelled import rows_without
 
 DEV = ("dev", "valid", "validation", "val", "eval", "test")
 ID = "what a row is called; it stands in predictions.tsv"
@@ -113,7 +114,9 @@ def _drafted(
     block: list[tuple[str, Any, str]] = [("data", dict_of(keys), "")]
     name = file.parent.name or file.stem
     unlabeled = next((value for key, value, _ in keys if key == "unlabeled"), "")
-    found = Drafted(name, block, labels.num_outputs, texts, seen, unlabeled, _without(file, keys))
+    found = Drafted(
+        name, block, labels.num_outputs, texts, seen, unlabeled, rows_without(file, _block(keys))
+    )
     defined = any(key == "chosen" for key, _, _ in keys)
     if defined:  # the candidate that was chosen counts, whatever it is called
         return found
@@ -124,19 +127,6 @@ def _drafted(
         what = "rows are not ranked" if ranks else "f1 is left out"
         seen.append(f"{what}: {why_no_f1(labels.names)}")
     return found
-
-
-def _without(file: Path, keys: Sequence[tuple[str, Any, str]]) -> str:
-    """How many of the first rows have no label, in words; malformed ones are told by the check."""
-    task = TabularTask(_block(keys).model_copy(update={"on_bad_row": "skip", "unlabeled": None}))
-    rows = without = 0
-    try:
-        for row in islice(task.read(file, "train", False), READ):
-            rows += 1
-            without += row.label is None
-    except UserError:
-        return ""
-    return f"{without:,} of {rows:,} training rows have no label" if without else ""
 
 
 def dict_of(keys: Sequence[tuple[str, Any, str]]) -> dict[str, tuple[Any, str]]:
@@ -290,7 +280,8 @@ def _labels(keys: Sequence[tuple[str, Any, str]]) -> Labels:
 
 
 def _block(keys: Sequence[tuple[str, Any, str]]) -> DataKeys:
-    return DataKeys(**{k: tuple(v) if isinstance(v, list) else v for k, v, _ in keys})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v, _ in keys}
+    return DataKeys(**values)
 
 
 def _told(roles: Roles, labels: Labels) -> str:
