@@ -1,5 +1,6 @@
 """What the machine has: disk and memory, and what a run will put on the disk."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,10 +133,16 @@ def forget_peak(device: str = "cpu") -> bool:
         torch.cuda.reset_peak_memory_stats()
         return True
     try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        return peak_memory() is not None
+        switch = os.open("/proc/self/clear_refs", os.O_WRONLY)  # of the kernel: no file is written
     except OSError:
         return False
+    try:
+        os.write(switch, b"5")
+    except OSError:
+        return False
+    finally:
+        os.close(switch)
+    return peak_memory() is not None
 
 
 def peak_memory(device: str = "cpu") -> int | None:
