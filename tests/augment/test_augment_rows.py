@@ -357,6 +357,33 @@ def test_a_transfer_set_is_not_copied(tmp_path):
     assert output.read_text(encoding="utf-8").startswith("where is it\there\nwho\tme\n")
 
 
+@pytest.mark.parametrize("skip", [False, True])
+def test_rows_without_a_label_among_others_get_copies_without_one(tmp_path, skip):
+    text = "text,mood\ngood cat runs,up\nbad dog sleeps,\nred tree falls,down\na big house,\n"
+    path = str(write(tmp_path / "rows.csv", text))
+    on_bad_row = "skip" if skip else "stop"
+    keys = DataKeys(train=path, text="text", label="mood", labels=("down", "up"))
+    task = TabularTask(keys.model_copy(update={"on_bad_row": on_bad_row}))
+    output, record, told = run(task, tmp_path)
+    (warning,) = [w for w in told.warnings if w.code == "augment.no-labels"]
+    assert warning.message.startswith("2 rows of 4 without a label")
+    found = list(task.augmented(output).read(output, "train", False))
+    labels = [row.label for row in found]
+    parents = [n for n, number in enumerate(record["copies_of"]) for _ in range(number)]
+    assert labels[:4] == [1, None, 0, None] and {1, 3} < {*parents}
+    assert labels[4:] == [labels[parent] for parent in parents]
+
+
+def test_empty_labels_of_chat_stay_empty_in_the_copies(tmp_path):
+    write(tmp_path / "train.data.txt", "where is it\there\t1\nwho is that\tyour friend\t\n")
+    write(tmp_path / "dev.data.txt", "a\tb\t1\n")
+    task = get_task("chat")
+    output, record, _ = run(task, tmp_path)
+    labels = [row.label for row in task.augmented(output).read(output, "train", False)]
+    first, second = record["copies_of"]
+    assert second and labels == [1, None, *[1] * first, *[None] * second]
+
+
 def test_dialogues_of_a_line_are_refused(tmp_path):
     lines = '{"text": "q", "candidates": ["a", "b"], "chosen": 0}\n'
     path = str(write(tmp_path / "t.jsonl", lines))

@@ -134,6 +134,23 @@ def test_rows_without_labels_beside_lead_to_a_method_that_learns_from_them(elsew
     assert "unlabeled" not in values_of("teach.jsonc")["data"], "a teacher needs labels"
 
 
+def test_training_rows_without_a_label_lead_to_it_as_well(elsewhere, models):
+    rows = reviews(40)
+    for place in (3, 8, 30):
+        rows[place] = rows[place].split(",")[0] + ","
+    write_rows(elsewhere / "reviews", "train.csv", ["text,label", *rows])
+    write_rows(elsewhere / "reviews", "dev.csv", ["text,label", *reviews(40, seed=1)])
+    assert cli.main(["init", "reviews/train.csv", str(models / "teacher")]) == 0
+    values = values_of("distill.jsonc")
+    assert values["model_type"] == "KD" and "theseus_scheduler" not in values
+    said = (elsewhere / "distill.jsonc").read_text("utf-8")
+    assert "// 3 of 40 training rows have no label: it learns from them too" in said
+    assert cli.main(["check", "distill.jsonc", "--set", "allow_weak_teacher=true"]) == 0
+    assert cli.main(["init", "reviews/train.csv", str(models / "body")]) == 0
+    assert values_of("teach.jsonc")["on_bad_row"] == "skip"
+    assert cli.main(["check", "teach.jsonc"]) == 0
+
+
 def test_a_transfer_set_of_chat_leads_to_the_same(elsewhere, models):
     world.write_chat(elsewhere / "data")
     (elsewhere / "data" / "chat" / "unlabeled.data.txt").write_text("who\tme\n" * 4)

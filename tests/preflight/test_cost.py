@@ -53,6 +53,18 @@ def test_memory_by_part():
     )
     assert (estimate.gradients, estimate.optimizer, estimate.activations) == (200, 400, 2000)
     assert estimate.total == 3000
+    whole = cost.estimate_memory(
+        parameter_bytes=400,
+        trained_parameters=50,
+        measured_peak=2000,
+        measured_before=1100,
+        measured_tokens=10,
+        largest_tokens=10,
+        measured_states=300,
+        whole_process=True,
+    )
+    assert (whole.process, whole.activations) == (300, 400), "networks and copies are not counted"
+    assert whole.total == 300 + 400 + 200 + 400 + 400
     assert cost.check_memory(3000, 10_000) == []
     assert cost.check_memory(3_000_000_000, 3_100_000_000)[0].severity == "warning"
 
@@ -76,8 +88,16 @@ def test_disk(tmp_path, monkeypatch):
     assert not (tmp_path / "not").exists()
 
 
+@pytest.mark.skipif(not resources.forget_peak(), reason="the system keeps one peak for all time")
+def test_a_peak_of_before_is_forgotten():
+    big = bytearray(200_000_000)
+    assert resources.peak_memory() >= len(big)
+    del big
+    resources.forget_peak()
+    assert abs(resources.peak_memory() - resources.memory_in_use()) < 100_000_000
+
+
 def test_the_machine_answers():
     assert resources.available_memory() > 0
-    now, peak = resources.memory_in_use()
-    assert 0 < now <= peak * 1.05
+    assert 0 < resources.memory_in_use() < resources.available_memory()
     assert resources.existing_parent(Path("surely/missing/here")) == Path.cwd()

@@ -218,6 +218,13 @@ def test_what_is_likely_wrong_is_a_warning(tokenizer):
     assert "contradict each other" in done and "nfkc" not in done, "it is applied already"
 
 
+def test_the_masks_of_augmented_rows_are_not_words_that_the_tokenizer_lacks(tokenizer):
+    masked = [("a \u2370 b \u2370", text, 1) for text in "abc"]
+    assert "unknown" not in words_of(report_of([*clean(60), *masked * 20], clean(20), tokenizer))
+    said = words_of(report_of([*masked, ("xyz xyz xyz", "a", 0)], clean(20), tokenizer))
+    assert holds(said, ("data.unknown-tokens", "xyz")) and "\u2370" not in said
+
+
 def test_unknown_words_of_a_student_of_words_are_told_as_words(tokenizer):
     report = report_of(TRAIN, TRAIN[:2], tokenizer)
     assert [p.code for p in warnings(report, TASK) if "unknown" in p.code] == [

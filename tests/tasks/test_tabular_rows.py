@@ -8,6 +8,7 @@ from tests.found import holds, refused, told
 
 from chatstill.errors import UserError
 from chatstill.tasks.tabular import TabularTask
+from chatstill.tasks.tabular_check import check_block
 from chatstill.tasks.tabular_keys import DataKeys
 
 TEXT = {"text": "text", "label": "label", "labels": ["no", "yes"]}
@@ -411,6 +412,22 @@ def test_rows_without_labels(tmp_path):
     bare = file(tmp_path, "b.csv", "text\na\n")
     assert texts(read(bare, labelled=False)) == ["a"]
     assert holds(fault(bare), ("data.column-missing", "'label' (label)"))
+
+
+def test_other_rows_than_those_of_the_splits_may_lack_the_column_of_ids(tmp_path):
+    train = file(tmp_path, "train.csv", "nr,text,label\n7,a,yes\n8,b,no\n")
+    more = file(tmp_path, "more.csv", "text\nc\n")
+    keys = {"train": str(train), "unlabeled": str(more), "id": "nr"}
+    task = task_of(**keys)
+    assert [row.name for row in task.read(train, "train", False)] == ["7", "8", None]
+    assert [row.name for row in task.read(more, "test")] == [None], "a file of `predict`"
+    assert check_block(task.keys, ["train"]) == []
+    without = file(tmp_path, "train.csv", "text,label\na,yes\nb,no\n")
+    assert "'nr' (id)" in fault(without, **keys)
+    (finding,) = check_block(task.keys, ["train"])
+    assert finding.key == "id" and not finding.warning
+    file(tmp_path, "more.csv", "txt\nc\n")
+    assert [found.key for found in check_block(task.keys, ["train"])] == ["id", "text"]
 
 
 # -- malformed rows --------------------------------------------------------------------------------

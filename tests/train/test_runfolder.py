@@ -71,6 +71,11 @@ def test_files_that_changed_are_named_without_their_hashes(tmp_path):
         "Changed: data.train (or unlabeled.data.txt beside it): other content; teacher: other content"
         in message(error)
     )
+    block = {"data.text": "query"}
+    RunFolder(tmp_path / "other").open(before | block)
+    with pytest.raises(UserError) as error:
+        RunFolder(tmp_path / "other").state(after | block)
+    assert "data.train (or data.unlabeled, or the augmented rows): other" in message(error)
 
 
 def test_what_a_run_is_comes_first_and_few_differences_are_listed(tmp_path):

@@ -54,7 +54,6 @@ class Form:
     Attributes:
         task: It reads the file, without the rows of a transfer set.
         path: The file, a pattern of several, the folder of a task in Python, or the name of a data set.
-        labelled: Whether each row has a label.
         cells: All rows of a file with the line or row where they stand.
         writer: Writes the form to a stream of bytes.
         files: Those of the pattern, in the order in which training reads them; else the path alone.
@@ -63,7 +62,6 @@ class Form:
 
     task: Task
     path: Path
-    labelled: bool
     cells: Callable[[Path], Iterator[tuple[int, Any]]]
     writer: Callable[[IO[bytes]], Writer]
     files: tuple[Path, ...] = ()
@@ -74,6 +72,9 @@ class Form:
 
     def rows(self) -> Iterator[Row]:
         """The rows as training takes them: malformed ones stop it or are left out.
+
+        A row may lack a label, whatever the method is: the file of the copies serves several, and
+        one that learns from gold labels alone looks at it as at the originals.
 
         Raises:
             UserError: see ``Task.read``.
@@ -90,7 +91,7 @@ class Form:
             raise empty
 
     def _of_file(self, file: Path) -> Iterator[tuple[Example, Any]]:
-        found = self.task.read(file, "train", self.labelled)
+        found = self.task.read(file, "train", False)
         cells = self.cells(file)
         for example in found:
             for line, of_row in cells:
@@ -117,23 +118,17 @@ def form_of(task: Task, path: Path) -> Form:
     """
     bare = _without_transfer(task)
     if isinstance(task, ChatTask):
-        form = Form(bare, path, True, _lines, _chat_writer)
+        form = Form(bare, path, _lines, _chat_writer)
     elif isinstance(task, GlueTask):
-        form = Form(bare, path, True, _lines, lambda s: GlueLines(s, task, path))
+        form = Form(bare, path, _lines, lambda s: GlueLines(s, task, path))
     elif isinstance(task, TabularTask):
         form = _of_block(bare, task.keys, path)
     elif isinstance(task, ProcessorTask):
-        form = Form(
-            bare, path, True, lambda file: _examples(bare, file), lambda s: ExampleLines(s, task)
-        )
+        form = Form(bare, path, lambda file: _examples(bare, file), lambda s: ExampleLines(s, task))
     else:
         message = f"the task {task.name} reads its rows itself; they cannot be written again"
         hint = "A class with get_train_examples can be augmented: docs/own_task.md."
         raise UserError(Problem("task_name", message, hint, code="augment.task-reads-itself"))
-    try:
-        next(form.rows(), None)
-    except UserError:
-        form.labelled = False  # a file without labels; other faults are told when it is read
     return form
 
 
@@ -232,9 +227,7 @@ def _of_block(task: Task, keys: DataKeys, path: Path) -> Form:
         hint = 'Write each candidate as a row: "text", "text_pair", "label", "group".'
         raise UserError(Problem("data.candidates", message, hint, code="augment.dialogues"))
     if keys.dataset is not None:
-        return Form(
-            task, path, True, lambda file: _of_hub(keys, file), lambda s: ObjectLines(s, keys)
-        )
+        return Form(task, path, lambda file: _of_hub(keys, file), lambda s: ObjectLines(s, keys))
     files = tuple(task.parts(path, "train"))
     fault = several_fault(keys, path, files) if is_pattern(task, path) else None
     if fault is not None:
@@ -244,7 +237,7 @@ def _of_block(task: Task, keys: DataKeys, path: Path) -> Form:
     def cells(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         return Table(file, layout_of(keys)).records(spare)
 
-    return Form(task, path, True, cells, lambda s: block_writer(s, keys, files[0]), files)
+    return Form(task, path, cells, lambda s: block_writer(s, keys, files[0]), files)
 
 
 def _of_hub(keys: DataKeys, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

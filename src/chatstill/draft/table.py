@@ -18,6 +18,7 @@ from ..tasks.tabular_labels import label_parts, labels_of
 from .columns import Column, Roles, roles_of
 from .dialogues import Dialogues, dialogues_in
 from .layout import SAMPLE, layout_of, sample
+from .unlabelled import rows_without
 
 DEV = ("dev", "valid", "validation", "val", "eval", "test")
 ID = "what a row is called; it stands in predictions.tsv"
@@ -35,6 +36,7 @@ class Drafted:
         texts: First and second text of sampled rows.
         seen: Lines that say what was seen.
         unlabeled: A file of rows without labels beside the training file; empty if there is none.
+        without: How many training rows have no label, in words; empty where all have one.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Drafted:
     texts: list[tuple[str, str | None]] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     unlabeled: str = ""
+    without: str = ""
 
 
 def draft_table(file: Path) -> Drafted:
@@ -112,7 +115,9 @@ def _drafted(
     block: list[tuple[str, Any, str]] = [("data", dict_of(keys), "")]
     name = file.parent.name or file.stem
     unlabeled = next((value for key, value, _ in keys if key == "unlabeled"), "")
-    found = Drafted(name, block, labels.num_outputs, texts, seen, unlabeled)
+    found = Drafted(
+        name, block, labels.num_outputs, texts, seen, unlabeled, rows_without(file, _block(keys))
+    )
     defined = any(key == "chosen" for key, _, _ in keys)
     if defined:  # the candidate that was chosen counts, whatever it is called
         return found
@@ -281,10 +286,12 @@ def _values(label: Column) -> str:
 
 def _labels(keys: Sequence[tuple[str, Any, str]]) -> Labels:
     """The label space of the block: of classes that no file lists, those of all training rows."""
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value, _ in keys
-    }
-    return labels_of(DataKeys(**values))
+    return labels_of(_block(keys))
+
+
+def _block(keys: Sequence[tuple[str, Any, str]]) -> DataKeys:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v, _ in keys}
+    return DataKeys(**values)
 
 
 def _told(roles: Roles, labels: Labels) -> str:

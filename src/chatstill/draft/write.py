@@ -120,14 +120,16 @@ _TRAINING: list[Key] = [
 def _distill(drafted: Drafted, model: Model) -> list[Key]:
     depth, comment = _depth(model.layers)
     shares = model.kind in SHARED_LAYERS or not depth
-    theseus = not (shares or drafted.unlabeled)
+    theseus = not (shares or drafted.unlabeled or drafted.without)
     keys: list[Key] = []
     if theseus:
         keys.append(("model_type", "theseus-bert", "the method; others: chatstill list methods"))
     elif shares:
         keys.append(("model_type", "KD", f"{model.kind} shares its layers, which Theseus replaces"))
-    else:
+    elif drafted.unlabeled:
         keys.append(("model_type", "KD", f"it learns from the rows of {drafted.unlabeled} too"))
+    else:
+        keys.append(("model_type", "KD", f"{drafted.without}: it learns from them too"))
     keys += _common(drafted, model, f"output_{drafted.name}")
     keys.append(("teacher_architectures", {"model_name_or_path": (model.path, "")}, ""))
     if not shares:
@@ -149,6 +151,8 @@ def _teach(drafted: Drafted, model: Model) -> list[Key]:
     for key, value, _ in keys:
         if key == "data":  # gold labels are all that a teacher learns from
             value.pop("unlabeled", None)
+    if drafted.without:
+        keys.append(("on_bad_row", "skip", f"{drafted.without}, which a teacher needs"))
     keys.append(
         ("teacher_architectures", {"model_name_or_path": (model.path, "where it starts from")}, "")
     )

@@ -86,16 +86,21 @@ def estimate(
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Peak memory of training in bytes, by part."""
+    """Peak memory of training in bytes, by part.
+
+    ``process`` is what the process holds beside the networks: Python, its libraries, the rows.
+    """
 
     parameters: int
     gradients: int
     optimizer: int
     activations: int
+    process: int = 0
 
     @property
     def total(self) -> int:
-        return self.parameters + self.gradients + self.optimizer + self.activations
+        of_networks = self.parameters + self.gradients + self.optimizer + self.activations
+        return self.process + of_networks
 
 
 def estimate_memory(
@@ -107,26 +112,32 @@ def estimate_memory(
     measured_tokens: int,
     largest_tokens: int,
     optimizer_states: int = 2,
+    measured_states: int = 0,
+    whole_process: bool = False,
 ) -> MemoryEstimate:
-    """Memory from a measured step, scaled to the largest batch.
+    """Memory from measured steps, scaled to the largest batch.
 
-    The measured step ran forward and backward without an optimizer; what it took on top of the
-    gradients is activations, which grow with the tokens of a batch (attention grows faster: with
-    long rows measure a long one).
+    What they took on top of gradients and optimizer is activations, which grow with the tokens of a
+    batch (attention grows faster: with long rows measure a long one).
 
     Args:
         parameter_bytes: All networks that stay loaded, the teacher too.
         trained_parameters: Parameters with gradients.
-        measured_peak: Highest memory of the process during the step (peak RSS, or CUDA's peak).
-        measured_before: Memory before the step, networks loaded.
+        measured_peak: Highest memory of the process during the steps (peak RSS, or CUDA's peak).
+        measured_before: Memory before the steps, networks loaded and copied.
         measured_tokens: Tokens of the measured batch, padding included.
         largest_tokens: Tokens of the largest batch of the plan.
         optimizer_states: float32 numbers that the optimizer keeps per trained parameter.
+        measured_states: Bytes that it kept in the measured steps.
+        whole_process: Whether ``measured_before`` is all memory of a process, as on CPUs: what
+            it holds beside networks and copies then counts too.
     """
     gradients = 4 * trained_parameters
-    used = max(0, measured_peak - measured_before - gradients)
+    used = max(0, measured_peak - measured_before - gradients - measured_states)
     activations = int(used * largest_tokens / max(1, measured_tokens))
-    return MemoryEstimate(parameter_bytes, gradients, gradients * optimizer_states, activations)
+    process = max(0, measured_before - 2 * parameter_bytes) if whole_process else 0
+    states = gradients * optimizer_states
+    return MemoryEstimate(parameter_bytes, gradients, states, activations, process)
 
 
 def check_memory(estimated: int, available: int, *, device: str = "cpu") -> list[Problem]:

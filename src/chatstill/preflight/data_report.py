@@ -10,6 +10,7 @@ from ..errors import Problem, shown
 from ..figures import counted, percent
 from ..tasks.base import Task
 from ..text.characters import KINDS
+from ..text.unknown import UNKNOWN_SIGN
 from .repeats import overlap, repeats
 from .survey import Survey
 
@@ -136,7 +137,7 @@ def warnings(
                 "data_report.json lists more of them.",
                 code="data.contradicting-rows",
             )
-        if unknown["share_of_tokens"] >= UNKNOWN:
+        if unknown["share_of_tokens"] * _unmeant(unknown) >= UNKNOWN:
             found.append(_unknown_warning(name, unknown, words))
         rare = [
             label
@@ -184,11 +185,18 @@ def warnings(
     return found
 
 
+def _unmeant(unknown: dict[str, Any]) -> float:
+    """The share of unknown tokens that are no masks of augmented rows, unknown on purpose."""
+    masks = sum(of["count"] for of in unknown["commonest"] if of["text"] == UNKNOWN_SIGN)
+    return 1 - min(1, masks / max(1, unknown["tokens"]))
+
+
 def _unknown_warning(split: str, unknown: dict[str, Any], words: bool) -> Problem:
     """Of too many unknown tokens; a student of words knows those that stand often enough in its texts."""
-    common = ", ".join(item["text"] for item in unknown["commonest"][:5])
+    words_of = [item["text"] for item in unknown["commonest"] if item["text"] != UNKNOWN_SIGN]
+    common = ", ".join(words_of[:5])
     named = f": {common}" if common else ""
-    share = percent(unknown["share_of_tokens"])
+    share = percent(unknown["share_of_tokens"] * _unmeant(unknown))
     if words:
         return Problem(
             split,

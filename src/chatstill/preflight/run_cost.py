@@ -271,7 +271,7 @@ def job_costs(
 
 
 def memory_of(job: Planned, sample: Sample, rehearsal: Rehearsal) -> int:
-    """Bytes of a process in the steps on one kind of rows."""
+    """Bytes of a process in the steps on one kind of rows; on a GPU those that it has there."""
     batch = job.config.per_gpu_train_batch_size
     widest = -(-largest_micro_batch(sample.num_rows, batch * world_size()) // world_size())
     return estimate_memory(
@@ -281,4 +281,6 @@ def memory_of(job: Planned, sample: Sample, rehearsal: Rehearsal) -> int:
         measured_before=rehearsal.memory_before,
         measured_tokens=rehearsal.largest_tokens,
         largest_tokens=int(sample.rows.lengths.max()) * widest,
+        measured_states=rehearsal.optimizer_bytes,
+        whole_process=device_of(job.config).type == "cpu",
     ).total

@@ -18,7 +18,7 @@ from ..methods.base import Context, Method
 from ..train.kernels import quick_kernels
 from ..train.not_finite import Findings, look
 from ..train.precision import autocast
-from ..train.resources import memory_in_use
+from ..train.resources import forget_peak, memory_in_use, peak_memory
 from ..train.stage import StageModule
 from ..train.teachers import LiveTeacher, live_source
 from .cost import StepTiming
@@ -32,14 +32,15 @@ class Rehearsal:
         timings: One per batch, the warm-up left out.
         trained_parameters: Parameters with a gradient.
         parameter_bytes: All networks that stay loaded, the teacher too.
-        memory_before: Bytes in use before the first step.
-        memory_peak: Highest so far after the last.
+        memory_before: Bytes in use before the first step: with the networks and their copies.
+        memory_peak: Highest during the steps.
         largest_tokens: Tokens of the largest batch measured.
         teacher: One for each batch, the teacher alone; empty where it runs inside the steps.
         states: One for each batch, what of the student is not trained alone; empty likewise.
         terms: Term -> its value in each step, as a share of the step's count.
         findings: What was not finite in the first step of which something was not; None where all was.
         has_gradient: Whether any step would have moved a weight.
+        optimizer_bytes: What the optimizer keeps after the steps, part of ``memory_peak``.
     """
 
     timings: list[StepTiming]
@@ -53,6 +54,7 @@ class Rehearsal:
     terms: dict[str, list[float]] = field(default_factory=dict)
     findings: Findings | None = None
     has_gradient: bool = True
+    optimizer_bytes: int = 0
 
 
 def rehearse(
@@ -102,35 +104,40 @@ def rehearse(
         stage = StageModule(double, planned, source, words).to(device).train()
         trained = [p for p in stage.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=0.0, fused=device.type in ("cpu", "cuda"))
-        trial = _Trial(double, stage)
-        before = memory_in_use(device.type)[0]
+        before = memory_in_use(device.type)
+        trial = _Trial(double, stage, None if forget_peak(device.type) else before)
         timings: list[StepTiming] = []
         warm = _warm_up(batches, device)
         for number, batch in enumerate([*warm, *batches], start=-len(warm)):
             step = max(number, 0) * num_steps // max(len(batches), 1)
             context = _context(double, seed, phase, step, num_steps)
             timings.append(_step(trial, optimizer, batch, device, context, precision))
-        peak = memory_in_use(device.type)[1]
+        peak = peak_memory(device.type) if trial.highest is None else trial.highest
     return Rehearsal(
         timings=timings[len(warm) :],
         trained_parameters=sum(p.numel() for p in trained),
         parameter_bytes=_bytes_of(stage, double.student, double.teacher, double.run.pretrained),
         memory_before=before,
-        memory_peak=peak,
+        memory_peak=before if peak is None else peak,
         largest_tokens=max(timing.tokens for timing in timings),
         teacher=source.timings if source is not None else [],
         states=alone,
         terms=trial.terms,
         findings=trial.findings,
         has_gradient=trial.has_gradient,
+        optimizer_bytes=_states_of(optimizer),
     )
 
 
 class _Trial:
-    """What the steps show beside their time."""
+    """What the steps show beside their time.
 
-    def __init__(self, method: Method, stage: StageModule) -> None:
-        self.method, self.stage = method, stage
+    Attributes:
+        highest: Most bytes in use at the end of a forward pass; None where the system keeps the peak.
+    """
+
+    def __init__(self, method: Method, stage: StageModule, highest: int | None) -> None:
+        self.method, self.stage, self.highest = method, stage, highest
         self.terms: dict[str, list[float]] = {}
         self.findings: Findings | None = None
         self.has_gradient = False
@@ -209,6 +216,12 @@ def _bytes_of(*networks: nn.Module | None) -> int:
     return sum(p.numel() * p.element_size() for p in whole.values())
 
 
+def _states_of(optimizer: torch.optim.Optimizer) -> int:
+    """Bytes that it keeps."""
+    kept = (value for state in optimizer.state.values() for value in state.values())
+    return sum(t.numel() * t.element_size() for t in kept if isinstance(t, Tensor))
+
+
 def _key(batch: Mapping[str, Tensor]) -> bytes:
     return batch["index"].cpu().numpy().tobytes()
 
@@ -234,6 +247,8 @@ def _step(
     with autocast(precision, device):
         counts = trial.method.counts(batch, context)
         loss, shares = trial.stage(inputs, context, counts, 1.0)
+    if trial.highest is not None:
+        trial.highest = max(trial.highest, memory_in_use(device.type))
     if loss.requires_grad:
         loss.backward()
     synchronize()

@@ -26,6 +26,7 @@ from .tabular_rows import RowMaker, examples_of
 from .transfer import followed
 
 NAME = "data"
+NAMED = ("train", "dev", "test")  # keys of the splits
 
 
 class TabularTask(OfFiles):
@@ -233,8 +234,10 @@ class TabularTask(OfFiles):
         spare = [n for n in (*self.keys.label_columns, self.keys.group) if n and optional]
         keys = self.keys.without_labels() if bare else self.keys
         make = RowMaker(keys, read_label, split)
+        others = bare or path not in (*(split_path(keys, name) for name in NAMED), self.more_rows)
         for table in tables(self.keys, path):
-            self._check_columns(table, optional)
+            self._check_columns(table, optional, others=others)
+            make.has_ids = not table.fixed or keys.id in table.columns
             for line, rows in examples_of(table, keys, spare, make):
                 place = f"{table.path}: {table.unit} {line}"
                 if isinstance(rows, Bad):
@@ -260,8 +263,10 @@ class TabularTask(OfFiles):
         for label in row.label if isinstance(row.label, tuple) else (row.label,):
             values[self.labels.names[int(label)]] += 1
 
-    def _check_columns(self, table: Table | HubTable | DialogueTable, optional: bool) -> None:
-        """All columns are there.
+    def _check_columns(
+        self, table: Table | HubTable | DialogueTable, optional: bool, *, others: bool
+    ) -> None:
+        """All columns are there; of rows ``others`` than those of the splits without that of ids.
 
         Raises:
             UserError: with the near match of each that is not.
@@ -271,7 +276,8 @@ class TabularTask(OfFiles):
         if not table.fixed:
             return
         extra = (*self.keys.label_columns, self.keys.group) if optional else ()
-        needed = [name for name in self.keys.wanted if name not in extra]
+        keys = self.keys.model_copy(update={"id": None}) if others else self.keys
+        needed = [name for name in keys.wanted if name not in extra]
         problems = [
             Problem(
                 str(table.path),
@@ -279,7 +285,7 @@ class TabularTask(OfFiles):
                 hint,
                 code="data.column-missing",
             )
-            for key, name, hint in missing_columns(self.keys, table.columns, needed)
+            for key, name, hint in missing_columns(keys, table.columns, needed)
         ]
         if problems:
             raise UserError(problems)

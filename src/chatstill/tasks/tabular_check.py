@@ -56,7 +56,7 @@ def _unlabeled(keys: DataKeys, splits: Sequence[str]) -> list[Finding]:
     """The file of rows without labels: there, and with the columns of the texts."""
     if keys.unlabeled is None or "train" not in splits:
         return []
-    texts = keys.without_labels()
+    texts = keys.without_labels().model_copy(update={"id": None})
     found = _file(texts, "unlabeled", Path(keys.unlabeled))
     if keys.unlabeled == keys.split("train"):
         found.append(

@@ -15,7 +15,12 @@ from .tabular_labels import LabelReader
 
 
 class RowMaker:
-    """The cells of a row, in the order of ``DataKeys.wanted``, to an example."""
+    """The cells of a row, in the order of ``DataKeys.wanted``, to an example.
+
+    Attributes:
+        has_ids: Whether the table that is read has the column ``id``.
+        taken: Rows before.
+    """
 
     def __init__(self, keys: DataKeys, read_label: LabelReader, split: str) -> None:
         at = {name: place for place, name in enumerate(keys.wanted)}
@@ -27,7 +32,8 @@ class RowMaker:
         self._id = None if keys.id is None else at[keys.id]
         self._read_label, self._split = read_label, split
         self.messages = Messages(keys.roles)
-        self.taken = 0  # rows before
+        self.has_ids = True
+        self.taken = 0
 
     def __call__(self, number: int, line: int, cells: Any) -> Example | Bad:
         """The example of a row, the ``number``-th of its line from 0."""
@@ -64,8 +70,13 @@ class RowMaker:
             label,
             group or None,
             tuple(turns[:-1]),
-            None if self._id is None else (cell_text(cells[self._id]) or "").strip(),
+            self._name(cells),
         )
+
+    def _name(self, cells: Any) -> str | None:
+        if self._id is None or not self.has_ids:
+            return None
+        return (cell_text(cells[self._id]) or "").strip()
 
     def _turns(self, cells: Any) -> list[str] | Bad:
         """The turns of the first text, oldest first; of several columns the empty ones are left out."""

@@ -1,5 +1,6 @@
 """What the machine has: disk and memory, and what a run will put on the disk."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,7 +93,10 @@ def existing_parent(path: Path) -> Path:
 
 
 def available_memory(device: str = "cpu") -> int:
-    """Bytes free for this process: of the GPU, or of the machine within its container's limit."""
+    """Bytes that this process may hold: free ones of the GPU, or those that it holds and what is free.
+
+    On a machine, within its container's limit.
+    """
     if device == "cuda":
         import torch
 
@@ -104,24 +108,55 @@ def available_memory(device: str = "cpu") -> int:
         folder = Path("/sys/fs/cgroup")
         limit = int((folder / "memory.max").read_text(encoding="ascii"))
         used = int((folder / "memory.current").read_text(encoding="ascii"))
+        free = min(free, max(0, limit - used))
     except (OSError, ValueError):  # no container, or no limit ("max")
-        return free
-    return min(free, max(0, limit - used))
+        pass
+    return free + memory_in_use()
 
 
-def memory_in_use(device: str = "cpu") -> tuple[int, int]:
-    """Bytes now, and at the highest so far: the process's resident memory, or CUDA's."""
+def memory_in_use(device: str = "cpu") -> int:
+    """Bytes now: the process's resident memory, or CUDA's tensors."""
     if device == "cuda":
         import torch
 
-        return torch.cuda.memory_allocated(), torch.cuda.max_memory_allocated()
-    import resource
-    import sys
-
+        return int(torch.cuda.memory_allocated())
     import psutil
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return psutil.Process().memory_info().rss, peak * (1 if sys.platform == "darwin" else 1024)
+    return int(psutil.Process().memory_info().rss)
+
+
+def forget_peak(device: str = "cpu") -> bool:
+    """Lets ``peak_memory`` begin anew; whether it can. Of a process, Linux alone does it."""
+    if device == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        return True
+    try:
+        switch = os.open("/proc/self/clear_refs", os.O_WRONLY)  # of the kernel: no file is written
+    except OSError:
+        return False
+    try:
+        os.write(switch, b"5")
+    except OSError:
+        return False
+    finally:
+        os.close(switch)
+    return peak_memory() is not None
+
+
+def peak_memory(device: str = "cpu") -> int | None:
+    """Most bytes since ``forget_peak``; None where the system does not tell."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").split("\n")
+    except OSError:
+        return None
+    found = next((line.split() for line in lines if line.startswith("VmHWM:")), None)
+    return None if found is None else int(found[1]) * 1024
 
 
 def _megabytes(size: int) -> str:

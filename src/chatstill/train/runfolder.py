@@ -19,6 +19,7 @@ from ..errors import Problem, UserError
 
 FORMAT = 1
 MOST = 8  # differences that are listed
+BESIDE = "unlabeled.data.txt beside it"
 TELLING = ("verb", "model_type", "task_name")
 COVERS = "covers"  # key of a fingerprint that holds the files under ``also``
 ALSO = ".also."
@@ -279,18 +280,17 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         before, after = old.get(key), json.loads(json.dumps(new.get(key)))
         if before == after:
             continue
-        contents = _is_content(before) and _is_content(after)
-        lines.append(
-            f"{_named(key)}: other content"
-            if contents
-            else f"{key}: {_short(before)} → {_short(after)}"
-        )
+        if _is_content(before) and _is_content(after):
+            lines.append(f"{_named(key, new)}: other content")
+        else:
+            lines.append(f"{key}: {_short(before)} → {_short(after)}")
     return lines
 
 
-def _named(key: str) -> str:
+def _named(key: str, new: dict[str, Any]) -> str:
     """The key, and what else it stands for that a user may not think of."""
-    return f"{key} (or unlabeled.data.txt beside it)" if key == "data.train" else key
+    more = "data.unlabeled, or the augmented rows" if "data.text" in new else BESIDE
+    return f"{key} (or {more})" if key == "data.train" else key
 
 
 def _is_content(value: Any) -> bool:
