@@ -1,7 +1,6 @@
 """A file of any kind as a ``data`` block: its format, encoding, header, columns and other splits."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..tasks.tables import Layout, Table
 from ..tasks.tabular import TabularTask
 from ..tasks.tabular_keys import DataKeys
 from ..tasks.tabular_labels import label_parts, labels_of
+from .class_names import class_names
 from .columns import Column, Roles, roles_of
 from .dialogues import Dialogues, dialogues_in
 from .layout import SAMPLE, layout_of, sample
@@ -22,7 +22,6 @@ from .unlabelled import rows_without
 
 DEV = ("dev", "valid", "validation", "val", "eval", "test")
 ID = "what a row is called; it stands in predictions.tsv"
-CLASS_FILES = ("class.txt", "classes.txt", "labels.txt")
 
 
 @dataclass
@@ -225,7 +224,7 @@ def _label_keys(
         return [*keys, ("kind", "regression", "the labels are numbers of many values")]
     if places := _places(label):
         keys.append(("kind", "multi_label", f"vectors of {places} places, 0 or 1 each"))
-        names = _class_names(file, places - 1, encoding)
+        names = class_names(file, places - 1, encoding)
         if names is not None:
             return [*keys, ("labels", names, "the label of each place, one a line")]
         listed = [f"label_{number}" for number in range(1, places + 1)]
@@ -235,7 +234,7 @@ def _label_keys(
     if any(len(row) > 1 for row in found) and len(parts) < len(label.values):
         keys.append(("kind", "multi_label", "several labels a row, with commas between them"))
     highest = max(int(float(value)) for value in label.values) if label.whole else 0
-    names = _class_names(file, highest, encoding) if label.whole else None
+    names = class_names(file, highest, encoding) if label.whole else None
     if names is not None:
         keys.append(("labels", names, "one class name a line; the rows hold their numbers"))
     return keys
@@ -258,24 +257,6 @@ def _places(label: Column) -> int:
     """Places of the cells, where all of them are vectors of 0 and 1; else 0."""
     found = {len(vector_of(value) or ()) for value in label.values}
     return next(iter(found)) if len(found) == 1 else 0
-
-
-def _class_names(file: Path, highest: int, encoding: str) -> str | list[str] | None:
-    """A file of class names beside the rows, if it has one for each number up to the highest.
-
-    The names themselves, where the file is UTF-8 beside rows in another encoding, in which it would be read.
-    """
-    for path in map(file.with_name, CLASS_FILES):
-        if path.is_file():
-            data = path.read_bytes()
-            for known in ("utf-8-sig", encoding):
-                with suppress(UnicodeDecodeError):
-                    lines = [line for line in data.decode(known).splitlines() if line.strip()]
-                    if highest < len(lines):
-                        same = known == encoding or encoding == "utf-8" or data.isascii()
-                        return str(path) if same else lines
-                    break
-    return None
 
 
 def _values(label: Column) -> str:

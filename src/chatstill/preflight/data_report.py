@@ -11,7 +11,7 @@ from ..figures import counted, percent
 from ..tasks.base import Task
 from ..text.characters import KINDS
 from ..text.unknown import UNKNOWN_SIGN
-from .repeats import overlap, repeats
+from .repeats import contradicting, overlap, repeats
 from .survey import Survey
 
 FORMAT = 1
@@ -127,16 +127,7 @@ def warnings(
         split = report[name]
         against, unknown = split["contradictions"], split["unknown"]
         if against["share"] >= CONTRADICTING and task.labels.kind != "regression":
-            lines = ", ".join(map(str, against["lines"][0]))
-            if against["numbers"] == "rows":
-                lines += " of all files together"
-            warn(
-                name,
-                f"{percent(against['share'])} of the rows contradict each other: {against['pairs']:,} "
-                f"texts stand with different labels, the first in {against['numbers']} {lines}",
-                "data_report.json lists more of them.",
-                code="data.contradicting-rows",
-            )
+            found.append(contradicting(name, against))
         if unknown["share_of_tokens"] * _unmeant(unknown) >= UNKNOWN:
             found.append(_unknown_warning(name, unknown, words))
         rare = [

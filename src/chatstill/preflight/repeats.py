@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import Problem
+from ..figures import percent
 from .survey import NO_LABEL, Survey
 
 MOST_LISTED = 20
@@ -61,6 +63,19 @@ def _contradictions(found: Survey, rows: np.ndarray) -> dict[str, Any]:
         "lines": listed,
         "numbers": "rows" if several else "lines",
     }
+
+
+def contradicting(split: str, found: dict[str, Any]) -> Problem:
+    """The warning of a split's ``contradictions``."""
+    lines = ", ".join(map(str, found["lines"][0]))
+    if found["numbers"] == "rows":
+        lines += " of all files together"
+    message = (
+        f"{percent(found['share'])} of the rows contradict each other: {found['pairs']:,} texts "
+    )
+    message += f"stand with different labels, the first in {found['numbers']} {lines}"
+    hint = "data_report.json lists more of them."
+    return Problem(split, message, hint, severity="warning", code="data.contradicting-rows")
 
 
 def _among(dev: np.ndarray, train: np.ndarray) -> int:
