@@ -140,24 +140,26 @@ def _size(sources: Sources, found: Survey) -> int:
 
 def _counts(record: dict[str, Any]) -> str:
     rows = record["rows"]
-    return f"{rows['originals']:,} originals and {rows['copies']:,} copies"
+    return (
+        f"{counted(rows['originals'], 'original')} and {counted(rows['copies'], 'copy', 'copies')}"
+    )
 
 
 def _summary(written: Written, facts: dict[str, Any], output: Path, desk: Desk) -> None:
     for before, after in written.examples[:3]:
         desk.say(f"  {before}  ->  {after}")
     left = [
-        f"{number:,} {what}"
-        for number, what in (
-            (written.duplicates, "duplicates"),
-            (written.held_out, "sentences of dev or test"),
-            (written.unwritable, "with signs that the encoding lacks"),
+        told
+        for number, told in (
+            (written.duplicates, counted(written.duplicates, "duplicate")),
+            (written.held_out, counted(written.held_out, "sentence") + " of dev or test"),
+            (written.unwritable, f"{written.unwritable:,} with signs that the encoding lacks"),
         )
         if number
     ]
     if left:
         desk.say(f"copies left out: {', '.join(left)}")
     desk.say(
-        f"written: {output} ({written.originals:,} originals and {written.copies:,} copies, "
-        f"{byte_size(facts['bytes'])})"
+        f"written: {output} ({counted(written.originals, 'original')} and "
+        f"{counted(written.copies, 'copy', 'copies')}, {byte_size(facts['bytes'])})"
     )
