@@ -192,6 +192,16 @@ def test_tabs_without_a_header_numbers_with_names_beside_and_gb18030(elsewhere, 
     assert data["labels"] == "rows/class.txt"
 
 
+def test_a_delimiter_is_told_where_the_first_row_is_a_quoted_text_of_two_lines(elsewhere, models):
+    for split in ("train", "dev"):
+        rows = [f'"你好, {n},\n再见, ""好""";{n % 2}' for n in range(30)]
+        write_rows(elsewhere / "rows", f"{split}.csv", rows, "gb18030")
+    assert cli.main(["init", "rows", str(models / "teacher")]) == 0
+    data = values_of("distill.jsonc")["data"]
+    assert (data["delimiter"], data["encoding"]) == (";", "gb18030")
+    assert data["columns"] == ["text", "label"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
 def test_class_names_in_an_encoding_of_their_own(elsewhere, models, encoding):
     """A file of UTF-8 would be read as the rows are: its names are written instead."""

@@ -1,10 +1,11 @@
 """How a file of rows is laid out, told by its first rows: encoding, delimiter, header."""
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TextIO, TypeVar
 
 from ..errors import Problem, UserError
 from ..preflight.survey import Thinning
@@ -15,6 +16,8 @@ from ..tasks.tabular_labels import SEPARATOR
 from .columns import Column
 
 SAMPLE, READ = 2000, 200_000
+LINES = 100  # of a quoted text in the first row; behind them the quote is no quote
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 ENCODINGS = ("utf-8", "gb18030")
 Item = TypeVar("Item")
 
@@ -28,15 +31,15 @@ def layout_of(file: Path) -> Layout:
     if kind == "jsonl":
         return Layout(encoding=encoding)
     with file.open(encoding=encoding, newline="") as stream:
-        first = stream.readline().removeprefix("\ufeff").rstrip("\r\n")
+        first = _first_row(stream, quoted=kind == "csv")
     delimiter = None
-    if kind is None or (
-        kind == "csv" and first.count(",") < max(first.count(";"), first.count("\t"))
-    ):
-        delimiter = max(",;\t", key=first.count)
+    bare = _QUOTED.sub("", first) if kind == "csv" else first
+    if kind is None or (kind == "csv" and bare.count(",") < max(bare.count(";"), bare.count("\t"))):
+        delimiter = max(",;\t", key=bare.count)
         kind = kind or ("tsv" if delimiter == "\t" else "csv")
     sign = delimiter or ("," if kind == "csv" else "\t")
-    fields = next(csv.reader([first], delimiter=sign, quoting=0 if kind == "csv" else 3), [])
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if kind == "csv" else csv.QUOTE_NONE
+    fields = next(csv.reader(first.splitlines(True), delimiter=sign, quoting=quoting), [])
     shown = None if ENDINGS.get(file.suffix.lower()) == kind else kind
     plain = delimiter if delimiter and not (shown and sign in ",\t") else None
     numbered = tuple(f"column{n}" for n in range(1, len(fields) + 1))
@@ -44,6 +47,18 @@ def layout_of(file: Path) -> Layout:
     if _is_header(fields, sample(file, without)[1:]):
         return Layout(shown, None, plain, encoding)
     return without
+
+
+def _first_row(stream: TextIO, *, quoted: bool) -> str:
+    """The first line, or the lines of a first row whose quoted text goes on over several."""
+    line = stream.readline().removeprefix("\ufeff")
+    row = line
+    for more in islice(stream, LINES) if quoted else ():
+        if not row.count('"') % 2:
+            return row.rstrip("\r\n")
+        row += more
+    whole = row if not row.count('"') % 2 else line
+    return whole.rstrip("\r\n")
 
 
 def _encoding(file: Path) -> str:
