@@ -63,6 +63,7 @@ def test_patience_ends_a_run_whose_loss_does_not_fall(run):
     assert metrics["kept"]["step"] == min(losses, key=losses.get)
 
 
+@pytest.mark.charts
 def test_its_figures_are_those_of_no_classifier(run):
     result = run(**STEP1, num_train_epochs=1, label_noise=["train", "dev"])
     metrics = told(result.folder)

@@ -79,6 +79,7 @@ def test_each_distinct_text_is_a_row_by_itself_without_label(configured, data, t
     assert 0 < len(held_out) < 2 * len(views.dev)
 
 
+@pytest.mark.charts
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_by_phases(configured, kind, plugin, tmp_path):
     """Plan, rows, steps, selection and report go by phase."""
