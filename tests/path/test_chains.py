@@ -235,6 +235,7 @@ def test_check_says_that_a_network_stood_in_only_where_it_did(chained):
 
 
 @pytest.mark.slow
+@pytest.mark.charts
 def test_a_warning_that_all_links_share_is_printed_once_and_kept_in_every_log(chained):
     data = world.write_chat(chained.folder)
     with (data / "chat" / "train.data.txt").open("a", encoding="utf-8") as file:
