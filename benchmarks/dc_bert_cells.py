@@ -22,7 +22,6 @@ import numpy as np
 import dc_bert_data as data
 import dc_bert_figures as figures
 import glue_cells
-import kept_cells
 import tested_cells
 
 BATCH = 32
@@ -238,15 +237,6 @@ def run_cell(cell: RankCell, threads: int | None) -> int:
         # Forty runs would fill a disk with what only an unfinished one needs; the network itself stays.
         shutil.rmtree(cell.folder / "checkpoints", ignore_errors=True)
     return code
-
-
-def bring_back(cell: glue_cells.Cell | None, threads: int | None) -> int:
-    """Trains a teacher again of which the figures alone were kept; the exit code."""
-    if not isinstance(cell, RankCell) or kept_cells.network_is_there(cell.folder):
-        return 0
-    print(f"== {cell.name}: its network is not here", flush=True)
-    kept_cells.forget(cell.folder)
-    return run_cell(cell, threads)
 
 
 def _write(cell: RankCell, parts: dict[str, figures.Figures], facts: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> tuple[int, list[str]]:
     for cell in cells.plan(options):
         if cells.is_done(cell):
             continue
-        code = cells.bring_back(cell.teacher, options.threads)
+        code = tested_cells.bring_back(cell.needs, options.threads, run=cells.run_cell)
         if not code:
             print(f"== {cell.name}", flush=True)
             code = cells.run_cell(cell, options.threads)

@@ -111,18 +111,21 @@ def _nothing(cell: Any) -> None:
 
 
 def bring_back(
-    cells: Iterable[TestedCell], threads: int | None, before: Callable[[Any], object] = _nothing
+    cells: Iterable[TestedCell],
+    threads: int | None,
+    before: Callable[[Any], object] = _nothing,
+    run: Callable[[Any, int | None], int] | None = None,
 ) -> int:
     """Runs those cells again of which the figures alone were kept, each after its own; the exit code."""
     for cell in cells:
         if kept_cells.network_is_there(cell.folder):
             continue
-        if code := bring_back(cell.needs, threads, before):
+        if code := bring_back(cell.needs, threads, before, run):
             return code
         print(f"== {cell.name}: its network is not here", flush=True)
         kept_cells.forget(cell.folder, tested=_has_test(cell))
         before(cell)
-        if code := run_cell(cell, threads):
+        if code := (run or run_cell)(cell, threads):
             return code
     return 0
 

@@ -58,12 +58,6 @@ def read(monkeypatch):
     return found
 
 
-def distil(values, folder):
-    where = world.console()
-    pipeline.distill(world.loaded(values, folder), console=where)
-    return world.said(where)
-
-
 def student_of(folder):
     return world.weights_of(folder / "student")
 
@@ -83,10 +77,10 @@ def settled(folder):
 def test_each_text_is_read_once_and_the_student_is_that_of_a_run_that_computes(
     values, tmp_path, read, capsys
 ):
-    distil(values("live", False), tmp_path / "c1")
+    world.distilled(values("live", False), tmp_path / "c1")
     of_live = sum(read)
     read.clear()
-    said = distil(values("stored", True), tmp_path / "c2")
+    said = world.distilled(values("stored", True), tmp_path / "c2")
     alike(tmp_path, "live", "stored")
     found = settled(tmp_path / "stored")
     assert found["stored"] and found["bytes"] == 402 * 5 * 12 * 4
@@ -123,12 +117,12 @@ def test_single_texts_rows_without_labels_and_the_best_weights(values, shared, t
     changes = {"keys": {"pooling": "max", "layer_norm": True, "boundaries": True}, "keep": "best"}
     for name, stored in (("live", False), ("stored", True)):
         made = {**values(name, stored, **changes), "data_dir": str(data)}
-        said = distil(made, tmp_path / f"c-{name}")
+        said = world.distilled(made, tmp_path / f"c-{name}")
     assert "12 of 32 rows have a label" in said
     alike(tmp_path, "live", "stored")
     changes = {"task_name": "sst2", "max_steps": 3}
     for name, stored in (("one-live", False), ("one-stored", True)):
-        distil(values(name, stored, **changes), tmp_path / f"c-{name}")
+        world.distilled(values(name, stored, **changes), tmp_path / f"c-{name}")
     alike(tmp_path, "one-live", "one-stored")
     assert settled(tmp_path / "one-stored")["stored"]
 
@@ -137,7 +131,7 @@ def test_killed_while_they_are_stored_a_run_goes_on_to_the_weights_of_an_unbroke
     values, tmp_path
 ):
     """Started again with a budget of nothing, it keeps to what was decided."""
-    distil(values("whole"), tmp_path / "c1")
+    world.distilled(values("whole"), tmp_path / "c1")
     (tmp_path / "cache").rename(tmp_path / "of-whole")
     path = tmp_path / "broken.json"
 
@@ -208,8 +202,8 @@ def test_the_plan_says_why_they_are_computed_and_a_language_model_in_training_is
 
 @pytest.mark.slow
 def test_where_the_budget_does_not_allow_it_the_run_is_that_without_a_store(values, tmp_path):
-    distil(values("live", False), tmp_path / "c1")
-    said = distil(values("small", True, teacher_cache_budget_gb=0.00005), tmp_path / "c2")
+    world.distilled(values("live", False), tmp_path / "c1")
+    said = world.distilled(values("small", True, teacher_cache_budget_gb=0.00005), tmp_path / "c2")
     assert "live: 96 kB" in said and "are more than teacher_cache_budget_gb, 5e-05" in said
     one, other = student_of(tmp_path / "live"), student_of(tmp_path / "small")
     assert all(torch.equal(one[name], other[name]) for name in one)

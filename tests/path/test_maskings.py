@@ -116,6 +116,15 @@ def test_runs_of_before_have_the_fingerprint_that_they_had(data, start, tmp_path
     assert all(one != other for n, one in enumerate(different) for other in different[:n])
 
 
+def test_the_record_has_the_smoothing_that_counts(data, start, tmp_path):
+    def recorded(**block):
+        values = values_for(data, tmp_path / "out", start, masked_lm=block)
+        return world.loaded(values, tmp_path / "c").resolved()["masked_lm.smoothing"]
+
+    assert recorded(masking="distilbert") == {"value": 0.7, "origin": "default"}
+    assert recorded(masking="bert")["value"] is None, "it is without effect"
+
+
 def test_the_plan_says_what_is_drawn(data, start, tmp_path):
     where = world.console()
     values = values_for(data, tmp_path / "out", start, masked_lm=MASKINGS["rare and whole"])

@@ -110,12 +110,6 @@ def asked(monkeypatch):
     return rows
 
 
-def distil(values, folder):
-    where = world.console()
-    pipeline.distill(world.loaded(values, folder), console=where)
-    return world.said(where)
-
-
 def student_of(values):
     return world.weights_of(Path(values["output_dir"]) / "student")
 
@@ -127,10 +121,10 @@ def settled(values):
 
 def test_stored_and_live_agree_to_the_stored_precision(values, tmp_path, asked):
     live, stored = values("live", teacher_cache=False), values("stored", teacher_cache=True)
-    distil(live, tmp_path / "c1")
+    world.distilled(live, tmp_path / "c1")
     of_live = len(asked)
     asked.clear()
-    said = distil(stored, tmp_path / "c2")
+    said = world.distilled(stored, tmp_path / "c2")
     assert "teacher in phase 'apart': stored:" in said
     assert "48 of 48 rows" in said
     assert len(asked) < of_live
@@ -142,22 +136,22 @@ def test_stored_and_live_agree_to_the_stored_precision(values, tmp_path, asked):
 
 def test_a_second_student_reads_what_the_first_one_stored(values, tmp_path, asked):
     first = values("first", teacher_cache=True)
-    distil(first, tmp_path / "c1")
+    world.distilled(first, tmp_path / "c1")
     asked.clear()
     second = values("second", teacher_cache=True, student_architectures={"num_hidden_layers": 3})
-    said = distil(second, tmp_path / "c2")
+    said = world.distilled(second, tmp_path / "c2")
     assert "rows were there" in said
     probes = 3 * 2 + 4 * 8  # the shapes, of two rows each; the plan's batches
     assert len(asked) <= probes
     third = values("third", teacher_cache=True)
-    distil(third, tmp_path / "c3")
+    world.distilled(third, tmp_path / "c3")
     one, other = student_of(first), student_of(third)
     assert all(one[name].equal(other[name]) for name in one), "to the bit: the values are the same"
 
 
 def test_other_lengths_or_another_teacher_are_another_cache(values, tmp_path, copy_of):
-    distil(values("first", teacher_cache=True), tmp_path / "c1")
-    distil(values("second", teacher_cache=True, max_seq_length=16), tmp_path / "c2")
+    world.distilled(values("first", teacher_cache=True), tmp_path / "c1")
+    world.distilled(values("second", teacher_cache=True, max_seq_length=16), tmp_path / "c2")
     teacher = copy_of("bert")
     model = world.tf.AutoModelForSequenceClassification.from_pretrained(teacher)
     with torch.no_grad():
@@ -165,7 +159,7 @@ def test_other_lengths_or_another_teacher_are_another_cache(values, tmp_path, co
     model.save_pretrained(teacher)
     third = values("third", teacher_cache=True)
     third["teacher_architectures"] = {"model_name_or_path": str(teacher)}
-    distil(third, tmp_path / "c3")
+    world.distilled(third, tmp_path / "c3")
     folders = [settled(values(name))["cache"] for name in ("first", "second", "third")]
     assert len(set(folders)) == 3
     assert all((Path(folder) / "cache.json").is_file() for folder in folders)
@@ -177,7 +171,7 @@ def test_stored_scores_are_scaled(values, tmp_path):
     def first_loss(name, cached):
         own = values(name, teacher_cache=cached, model_type="TinyBertTaskDistillStep1")
         own |= {"plugins": [], "max_steps": 1, "logging_steps": 1}
-        distil(own, tmp_path / f"c-{name}")
+        world.distilled(own, tmp_path / f"c-{name}")
         text = (Path(own["output_dir"]) / "history.jsonl").read_text(encoding="utf-8")
         return json.loads(text.splitlines()[0])["term/attention"]
 
@@ -187,24 +181,24 @@ def test_stored_scores_are_scaled(values, tmp_path):
 @pytest.mark.slow
 def test_another_precision_and_another_architecture_are_another_cache(values, tmp_path, copy_of):
     """The same weights, joined in another way or computed in other numbers, answer otherwise."""
-    distil(values("first", teacher_cache=True), tmp_path / "c1")
-    distil(values("second", teacher_cache=True, bf16=True), tmp_path / "c2")
+    world.distilled(values("first", teacher_cache=True), tmp_path / "c1")
+    world.distilled(values("second", teacher_cache=True, bf16=True), tmp_path / "c2")
     third = values("third", teacher_cache=True)
     other = str(copy_of("bert", hidden_act="relu"))
     third["teacher_architectures"] = {"model_name_or_path": other}
     third["allow_weak_teacher"] = True
-    distil(third, tmp_path / "c3")
+    world.distilled(third, tmp_path / "c3")
     assert len({settled(values(name))["cache"] for name in ("first", "second", "third")}) == 3
 
 
 def test_a_damaged_cache_is_mended_when_a_run_begins(values, tmp_path):
     first = values("first", teacher_cache=True)
-    distil(first, tmp_path / "c1")
+    world.distilled(first, tmp_path / "c1")
     (shard,) = Path(settled(first)["cache"]).glob("0*")
     file = shard / "logits.bin"
     file.write_bytes(bytes(len(file.read_bytes())))
     second = values("second", teacher_cache=True)
-    distil(second, tmp_path / "c2")
+    world.distilled(second, tmp_path / "c2")
     one, other = student_of(first), student_of(second)
     assert all(one[name].equal(other[name]) for name in one)
 
@@ -212,7 +206,7 @@ def test_a_damaged_cache_is_mended_when_a_run_begins(values, tmp_path):
 @pytest.mark.parametrize("at", ["while it is stored", "while it trains"])
 def test_killed_and_started_again_it_has_the_weights_of_an_unbroken_run(values, tmp_path, at):
     whole = values("whole", teacher_cache=True)
-    distil(whole, tmp_path / "c1")
+    world.distilled(whole, tmp_path / "c1")
     shutil.rmtree(tmp_path / "cache")
     broken = values("broken", teacher_cache=True)
     path = tmp_path / "broken.json"
@@ -247,7 +241,7 @@ def test_killed_and_started_again_it_has_the_weights_of_an_unbroken_run(values, 
 def test_a_run_that_goes_on_keeps_to_what_was_decided(values, tmp_path):
     """The budget is no part of the fingerprint: with less of it a stored teacher stays stored."""
     whole = values("whole", use_cpu=True)
-    distil(whole, tmp_path / "c1")
+    world.distilled(whole, tmp_path / "c1")
     assert settled(whole)["stored"]
     broken = values("broken", use_cpu=True)
     loaded = world.loaded(broken, tmp_path / "c2")
@@ -260,7 +254,7 @@ def test_a_run_that_goes_on_keeps_to_what_was_decided(values, tmp_path):
 
     assert loaded.config.teacher_cache == "auto"
     assert wait(fork(stopped, tmp_path / "child.txt")) == 143
-    distil({**broken, "teacher_cache_budget_gb": 0.0}, tmp_path / "c2")
+    world.distilled({**broken, "teacher_cache_budget_gb": 0.0}, tmp_path / "c2")
     one, other = student_of(whole), student_of(broken)
     assert all(one[name].equal(other[name]) for name in one)
 
@@ -301,7 +295,7 @@ def test_a_method_that_asks_no_teacher_says_so(run):
 
 def test_two_processes_store_and_read_one_cache(values, tmp_path):
     alone = values("alone", teacher_cache=True, per_gpu_train_batch_size=8)
-    distil(alone, tmp_path / "c1")
+    world.distilled(alone, tmp_path / "c1")
     (tmp_path / "cache").rename(tmp_path / "of-one")
     both = values("both", teacher_cache=True, per_gpu_train_batch_size=4)
     loaded = world.loaded(both, tmp_path / "c2")

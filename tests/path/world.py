@@ -215,6 +215,15 @@ def said(where: Console) -> str:
     return where.file.getvalue()
 
 
+def distilled(values: dict[str, Any], folder: Path) -> str:
+    """Distils by a configuration; what was printed."""
+    from chatstill.run import run as pipeline
+
+    where = console()
+    pipeline.distill(loaded(values, folder), console=where)
+    return said(where)
+
+
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import Problem, UserError
 from ..tasks.base import Task
 from ..tasks.tabular import TabularTask
+from ..tasks.tabular_files import AUGMENTED
 
 DOUBLE_ENDING = ".data.txt"
 # ``*`` and ``**`` of a pattern pass hidden names over, so it never reads these rows as originals.
@@ -18,17 +19,17 @@ HIDDEN = ".augmented"
 def augmented_file(train: Path) -> Path:
     """The file of the augmented rows beside a training file, or in the folder of a task in Python."""
     if train.is_dir():
-        return train / "train_aug.jsonl"
+        return train / f"train{AUGMENTED}.jsonl"
     stem, ending = _parts(train)
-    return train.with_name(f"{stem}_aug{'.jsonl' if ending == '.json' else ending}")
+    return train.with_name(f"{stem}{AUGMENTED}{'.jsonl' if ending == '.json' else ending}")
 
 
 def record_file(train: Path) -> Path:
     """Its record, ``train_aug.json``."""
     return (
-        train / "train_aug.json"
+        train / f"train{AUGMENTED}.json"
         if train.is_dir()
-        else train.with_name(f"{_parts(train)[0]}_aug.json")
+        else train.with_name(f"{_parts(train)[0]}{AUGMENTED}.json")
     )
 
 

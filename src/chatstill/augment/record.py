@@ -13,13 +13,14 @@ from ..tasks.base import Split, Task
 from ..tasks.glue_submission import FILES
 from ..tasks.hub_data import has_split
 from ..tasks.tabular import TabularTask
+from ..tasks.tabular_files import FORMAT_OF_RECORD
 from .keys import usual_copies
 from .places import augmented_file, beside, cut_pattern, is_pattern, record_file
 
 if TYPE_CHECKING:
     from .keys import AugmentationKeys
 
-FORMAT = "chatstill augmentation 1"
+FORMAT = f"{FORMAT_OF_RECORD} 1"
 MOST_BYTES = 4_000_000_000
 OF_MODELS = (".json", ".txt", ".safetensors", ".bin", ".model")
 

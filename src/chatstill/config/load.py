@@ -85,8 +85,20 @@ class Loaded:
         return self.trains.level_of(self.config.method or self.trains.Config())
 
     def resolved(self) -> dict[str, dict[str, Any]]:
-        """The whole configuration with each value's origin, for the record of a run."""
-        return self.values
+        """The whole configuration with each value's origin, for the record of a run.
+
+        A knob of the method that was left out, and is not without effect then, has the value that counts.
+        """
+        if self.trains is None or self.config.method is None:
+            return self.values
+        counting = {
+            f"{self.trains.block}.{key}": value
+            for key, value in self.config.method.deciding().items()
+        }
+        return {
+            key: {**entry, "value": counting.get(key)} if entry["value"] is None else entry
+            for key, entry in self.values.items()
+        }
 
 
 def load(

@@ -12,8 +12,8 @@ from .hub_data import HubTable, hub_files
 from .tables import Layout, Table
 from .tabular_keys import DataKeys
 
-AUGMENTED = "_aug."  # in the name of a file of augmented rows, and of its record
-FORMAT_OF_RECORD = "chatstill augmentation"
+AUGMENTED = "_aug"  # ends the name of a file of augmented rows, and that of its record
+FORMAT_OF_RECORD = "chatstill augmentation"  # begins what the record calls itself
 
 
 def layout_of(keys: DataKeys) -> Layout:
@@ -76,7 +76,7 @@ def _plain_tables(keys: DataKeys, path: Path) -> Iterator[Table | HubTable]:
 
 def _is_augmented(file: Path) -> bool:
     """Whether `chatstill augment` wrote a file: its record lies beside it."""
-    before, mark, _ = file.name.rpartition(AUGMENTED)
+    before, mark, _ = file.name.rpartition(f"{AUGMENTED}.")
     record = known_object(file.with_name(f"{before}{mark}json")) if mark else {}
     return str(record.get("format", "")).startswith(FORMAT_OF_RECORD)
 
