@@ -131,7 +131,8 @@ def _copied(cell: AugmentedCell) -> dict[str, Any]:
         "rows": record["rows"],
         "left_out": record["left_out"],
         "share": found["with_candidates"] / max(found["words"], 1) if found else None,
-        "sentences_a_second": sentences / seconds if seconds else None,
+        "sentences_a_second": sentences / seconds if seconds and not cell.after else None,
+        "bf16": bool(SETS[cell.set].bf16),
         "shown": shown,
     }
 
@@ -150,6 +151,8 @@ def as_markdown(results: dict[str, Any]) -> str:
         "| set | copies | rows | seeds | dev | over no copies | |",
         "|---|---|---|---|---|---|---|",
         *map(_line, results["rows"]),
+        "",
+        "A dash stands for candidates that were read again, and for rules that need none.",
         "",
         "| set | copies | rows written | words with candidates | sentences a second, start included |",
         "|---|---|---|---|---|",
@@ -177,6 +180,7 @@ def _line(row: dict[str, Any]) -> str:
 def _copied_line(one: dict[str, Any]) -> str:
     share = "–" if one["share"] is None else f"{100 * one['share']:.1f} %"
     speed = "–" if one["sentences_a_second"] is None else f"{one['sentences_a_second']:.1f}"
+    speed += " (bf16)" if one.get("bf16") and one["sentences_a_second"] else ""
     rows = f"{sum(one['rows'].values()):,}"
     return f"| {one['set']} | {one['copies']} | {rows} | {share} | {speed} |"
 

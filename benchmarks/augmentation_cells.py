@@ -26,19 +26,21 @@ class Set:
         steps: Optimizer steps of a student, the two steps of TinyBERT together: 8 epochs of the rows without
             copies (4 of the most rows), so that 4 copies are seen once at least.
         method: Of augmentation.
+        bf16: Whether candidates are looked for in bf16, once for all numbers of copies.
     """
 
     task: str
     rows: int
     steps: int
     method: str = "tinybert"
+    bf16: bool = False
 
 
 SETS = {
     "sst2-5000": Set("sst2", 5_000, 1_250),
-    "sst2-20000": Set("sst2", 20_000, 2_500),
-    "mrpc": Set("mrpc", 3_668, 916),
-    "thucnews": Set(glue_cells.CHINESE, 10_000, 2_500),
+    "sst2-20000": Set("sst2", 20_000, 2_500, bf16=True),
+    "mrpc": Set("mrpc", 3_668, 916, bf16=True),
+    "thucnews": Set(glue_cells.CHINESE, 10_000, 2_500, bf16=True),
     BILSTM: Set("sst2", 20_000, 2_500, "bilstm"),
 }
 FIGURES = ("tinybert", "bilstm")  # arms with figures of a student
@@ -113,9 +115,11 @@ def plan(options: Namespace) -> list[Cell]:
         teachers[name] = glue_cells.make_cell(
             own, SETS[name].task, "teacher", options.seeds[0], None
         )
+        before: tuple[Cell, ...] = ()
         for number in options.copies:
             if number:
-                copies[name, number] = _copies(own, name, number)
+                copies[name, number] = cell = _copies(own, name, number, before)
+                before = (cell,) if SETS[name].bf16 else ()
     cells = [*_unique(teachers.values()), *copies.values()]
     for seed in options.seeds:
         for name in options.sets:
@@ -143,10 +147,11 @@ def _augmentation(options: Namespace, name: str, copies: int) -> dict[str, Any]:
         return {**block, **({"tagger": options.tagger} if options.tagger else {})}
     chinese = SETS[name].task == glue_cells.CHINESE
     model = options.chinese_masked_lm if chinese else options.masked_lm
-    return {**block, "model_name_or_path": str(model), "word_vectors": options.word_vectors}
+    block |= {"model_name_or_path": str(model), "word_vectors": options.word_vectors}
+    return {**block, **({"bf16": True, "keep_candidates": True} if SETS[name].bf16 else {})}
 
 
-def _copies(options: Namespace, name: str, copies: int) -> AugmentedCell:
+def _copies(options: Namespace, name: str, copies: int, before: tuple[Cell, ...]) -> AugmentedCell:
     folder = data_of(options, name, copies)
     task = SETS[name].task
     config: dict[str, Any] = {"task_name": task, "data_dir": str(folder)}
@@ -154,7 +159,7 @@ def _copies(options: Namespace, name: str, copies: int) -> AugmentedCell:
     if task == glue_cells.CHINESE:
         config["plugins"] = [glue_cells.thucnews.__file__]
     place = options.work / "augmentation" / f"copies-{name}-{options.rows}-{copies}"
-    return AugmentedCell(task, "copies", 0, "augment", config, place, None, name, copies)
+    return AugmentedCell(task, "copies", 0, "augment", config, place, None, name, copies, before)
 
 
 def prepare(options: Namespace, cell: Cell) -> None:
@@ -168,6 +173,9 @@ def prepare(options: Namespace, cell: Cell) -> None:
         target.mkdir(parents=True, exist_ok=True)
         for split in ("train", "dev"):
             shutil.copy(glue_cells.data_folder(own) / folder / f"{split}.tsv", target)
+        for before in getattr(cell, "after", ()):
+            for work in (Path(before.config["data_dir"]) / folder).glob(".*.work"):
+                shutil.copytree(work, target / work.name, dirs_exist_ok=True)
 
 
 def _set_of(options: Namespace, teacher: Cell) -> str:

@@ -1,5 +1,6 @@
 """The same bytes for any number of workers and batch size, and after any interruption."""
 
+import dataclasses
 import os
 import random
 import signal
@@ -163,6 +164,52 @@ def test_candidates_that_are_there_are_not_looked_for_again(tmp_path, masked_lm,
     monkeypatch.setattr(units, "find_unit", lambda *a: looked.append(a[2]) or plain(*a))
     run(get_task("sst2"), tmp_path, KEYS, masked_lm)
     assert sorted(looked) == list(range(len(looked))) and len(looked) > 5
+
+
+def test_kept_candidates_serve_other_copies(tmp_path, masked_lm, monkeypatch):
+    """Rows, record and bytes are those of candidates that are looked for anew."""
+    from chatstill.augment import units
+
+    anew, kept = tmp_path / "anew", tmp_path / "kept"
+    keeping = KEYS.model_copy(update={"keep_candidates": True})
+    other = {"copies": 2, "seed": 6, "probability": 0.7}
+    for folder in (anew, kept):
+        write_rows(folder)
+    run(get_task("sst2"), anew, KEYS.model_copy(update=other), masked_lm)
+    _, _, told = run(get_task("sst2"), kept, keeping, masked_lm)
+    place = kept / "SST-2" / ".train_aug.tsv.work"
+    assert str(place) in "\n".join(told.lines)
+    assert not {*place.glob("*.table"), *place.glob("pending*")}
+    monkeypatch.setattr(units, "find_unit", None)
+    run(get_task("sst2"), kept, keeping.model_copy(update=other), masked_lm)
+    assert written(kept)[0] == written(anew)[0]
+    run(get_task("sst2"), kept, keeping.model_copy(update=other), masked_lm)
+    assert place.is_dir(), "rows that are there already take nothing away"
+    run(get_task("sst2"), kept, KEYS.model_copy(update=other), masked_lm)
+    assert not place.exists(), "unless they are not to be kept any more"
+
+
+def test_candidates_of_other_rows_or_numbers_are_looked_for_anew(tmp_path, masked_lm):
+    write_rows(tmp_path)
+    keeping = KEYS.model_copy(update={"keep_candidates": True})
+    run(get_task("sst2"), tmp_path, keeping, masked_lm)
+    for changes in ({"candidates": 5}, {"bf16": True}):
+        named = dataclasses.replace(masked_lm, bf16="bf16" in changes)
+        _, _, told = run(get_task("sst2"), tmp_path, keeping.model_copy(update=changes), named)
+        assert told.done["sentences"][0] > 25
+
+
+def test_bf16_writes_the_same_in_other_units(tmp_path, masked_lm, monkeypatch):
+    """What a word is asked with does not show, as each row of a pass is computed alone."""
+    bf16 = dataclasses.replace(masked_lm, bf16=True)
+    keys = KEYS.model_copy(update={"bf16": True})
+    write_rows(tmp_path / "one")
+    _, record, _ = run(get_task("sst2"), tmp_path / "one", keys, bf16)
+    assert record["made_of"]["settings"]["bf16"] is True
+    write_rows(tmp_path / "other")
+    monkeypatch.setattr(work, "UNIT", 7)
+    run(get_task("sst2"), tmp_path / "other", keys, bf16)
+    assert written(tmp_path / "one")[0] == written(tmp_path / "other")[0]
 
 
 def test_two_at_once_do_not_write_the_same_file(tmp_path):

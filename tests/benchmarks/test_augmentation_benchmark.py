@@ -150,3 +150,16 @@ def test_another_machine_goes_on_from_the_figures_that_were_kept(tmp_path):
 def test_a_table_with_cells_missing_says_so(tmp_path):
     cells = augmentation_cells.plan(options_of(tmp_path, "--sets", "sst2-bilstm"))
     assert "PARTIAL" in augmentation.write(cells, tmp_path / "out")
+
+
+def test_other_copies_of_the_same_rows_read_the_candidates_again(tmp_path):
+    options = options_of(tmp_path, "--sets", "sst2-20000")
+    one, four = (c for c in augmentation_cells.plan(options) if c.arm == "copies")
+    assert (one.after, four.after) == ((), (one,))
+    assert four.config["augmentation"]["keep_candidates"] is True
+    folder = Path(one.config["data_dir"]) / "SST-2"
+    (folder / ".train_aug.tsv.work").mkdir(parents=True)
+    (folder / ".train_aug.tsv.work" / "candidates-000000.json").write_text("[]\n", "utf-8")
+    augmentation_cells.prepare(options, four)
+    kept = Path(four.config["data_dir"]) / "SST-2" / ".train_aug.tsv.work"
+    assert (kept / "candidates-000000.json").is_file()

@@ -54,10 +54,12 @@ def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk:
         desk.warn(warning)
     copies = keys.copies or usual_copies(sources.task.name, pairs=found.pairs)
     keys = keys.model_copy(update={"copies": copies})
+    keeps = keys.keep_candidates and keys.method == "tinybert"
     made_of = sources.of_rows() | sources.of_keys(keys)
     known = read_record(record)
     if known is not None and not changed(known, made_of) and is_output_of(known, output):
-        clear(folder)
+        if not keeps:
+            clear(folder)
         desk.say(f"{output} holds these rows already: {_counts(known)}")
         return output
     most = _announce(found, keys, sources, output, desk)
@@ -72,8 +74,13 @@ def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk:
         names = {"source": str(sources.train), "model": sources.model}
         names |= {"word_vectors": keys.word_vectors, "task": sources.task.name}
         write_record(record, made_of, names, written, facts, work.counts, work.doubts())
-        work.remove()
-    remove_if_possible(folder)
+        if keeps:
+            work.keep_candidates()
+            desk.say(f"the candidates stay in {folder}, for other copies of these rows")
+        else:
+            work.remove()
+    if not keeps:
+        remove_if_possible(folder)
     _summary(written, facts, output, desk)
     return output
 
@@ -82,7 +89,7 @@ def _of_candidates(made_of: dict[str, Any], keys: AugmentationKeys) -> dict[str,
     """What decides the candidates: other copies of the same rows need no new ones."""
     of_rows = {key: made_of[key] for key in ("source", "reading")}
     found = {key: made_of.get(key) for key in ("model", "word_vectors")}
-    return of_rows | found | {"candidates": keys.candidates, "format": FORMAT}
+    return of_rows | found | keys.of_candidates() | {"format": FORMAT}
 
 
 def _warnings(sources: Sources, found: Survey) -> Iterator[Problem]:

@@ -63,17 +63,26 @@ def open_finder(named: Named, number: int, folder: Path, *, chinese: bool, devic
         device: Where the network runs.
     """
     model, tokenizer = load_network(named)
-    return finder_of(model, tokenizer, number, folder, chinese=chinese, device=device)
+    return finder_of(
+        model, tokenizer, number, folder, chinese=chinese, device=device, bf16=named.bf16
+    )
 
 
 def finder_of(
-    model: Any, tokenizer: Any, number: int, folder: Path, *, chinese: bool, device: str
+    model: Any,
+    tokenizer: Any,
+    number: int,
+    folder: Path,
+    *,
+    chinese: bool,
+    device: str,
+    bf16: bool,
 ) -> Finder:
     """The same with a network that is loaded."""
     table = neighbours.kept(folder)
     segment = load_segmenter(JIEBA, place="augmentation").cut if chinese else None
     return Finder(
-        predictor_of(model.to(device), tokenizer),
+        predictor_of(model.to(device), tokenizer, bf16=bf16),
         Pieces(tokenizer, "augmentation.model_name_or_path"),
         number,
         None if table is None else neighbours.Neighbours(table),

@@ -28,6 +28,8 @@ class AugmentationKeys(BaseModel):
         copies: Copies of each text (``tinybert``), or of each row (``bilstm``); left out: by the task.
         seed: Of every draw.
         workers: Processes that look for candidates; left out: by the cores.
+        bf16: The masked language model computes in bf16.
+        keep_candidates: Whether the candidates stay when the rows are written.
         tagger: Parts of speech for ``bilstm``, ``module:function``; left out: jieba's for Chinese.
         mask_probability: Of ``bilstm``: the share of words that are masked.
         tag_probability: The share that become another word of the same part of speech.
@@ -44,6 +46,8 @@ class AugmentationKeys(BaseModel):
     copies: int | None = Field(default=None, ge=1, le=1000)
     seed: int = Field(default=42, ge=0, le=MOST_SEED)
     workers: int | None = Field(default=None, ge=1, le=256)
+    bf16: bool = False
+    keep_candidates: bool = False
     tagger: str | None = Field(default=None, pattern=r"^[\w.]+:[\w.]+$")
     mask_probability: float = Field(default=0.1, ge=0, le=1)
     tag_probability: float = Field(default=0.1, ge=0, le=1)
@@ -53,9 +57,13 @@ class AugmentationKeys(BaseModel):
         """The keys that decide the rows, but for files, whose content counts."""
         common = {"method": self.method, "copies": copies, "seed": self.seed}
         if self.method == "tinybert":
-            return common | {"probability": self.probability, "candidates": self.candidates}
+            return common | {"probability": self.probability} | self.of_candidates()
         shares = ("mask_probability", "tag_probability", "ngram_probability")
         return common | {"tagger": self.tagger} | {key: getattr(self, key) for key in shares}
+
+    def of_candidates(self) -> dict[str, Any]:
+        """The keys that decide the candidates of a masked language model."""
+        return {"candidates": self.candidates} | ({"bf16": True} if self.bf16 else {})
 
 
 def usual_copies(task_name: str, *, pairs: bool) -> int:

@@ -10,6 +10,7 @@ class Named:
     Attributes:
         place: The key that names it, for messages.
         tokenizer: Where its tokenizer lies, if it is not in its folder.
+        bf16: Whether it computes in bf16.
     """
 
     model_name_or_path: str | None
@@ -20,3 +21,4 @@ class Named:
     config_file: str | None = None
     num_hidden_layers: int | None = None
     num_labels: int | None = None
+    bf16: bool = False

@@ -117,19 +117,30 @@ def _ordered(scores: Tensor, number: int, allowed: Tensor | None) -> list[Found]
     return [Found([piece for _, piece in one], [-score for score, _ in one]) for one in best]
 
 
-def predictor_of(model: Any, tokenizer: Any, rows: int = ROWS) -> Predictor:
-    """That of a network with a masked-LM head, on the device where it lies."""
+def predictor_of(model: Any, tokenizer: Any, rows: int = ROWS, *, bf16: bool = False) -> Predictor:
+    """That of a network with a masked-LM head, on the device where it lies.
+
+    Args:
+        model: The network; with ``bf16`` its weights are rounded in place.
+        tokenizer: Its own.
+        rows: Rows of a pass.
+        bf16: Layers compute in bf16, and the last one, whose scores are compared, in float32.
+    """
     served = usable_positions(model.config, model)
     longest = min(LONGEST, served or LONGEST, int(min(tokenizer.model_max_length, LONGEST)))
     device = next(model.parameters()).device
     types = takes_token_types(model)
+    weight, bias = vocabulary_layer(model)
+    if bf16:
+        weight, bias = weight.clone(), None if bias is None else bias.clone()
+        model = model.bfloat16()
 
     def scores(batch: dict[str, Tensor], places: Tensor) -> Tensor:
         inputs = {k: v.to(device) for k, v in batch.items() if types or k != "token_type_ids"}
         every = torch.arange(len(places), device=device)
         try:  # scores of the places that are asked for alone
             states = head_states(model, inputs)[every, places.to(device)]
-            found = nn.functional.linear(states, *vocabulary_layer(model))
+            found = nn.functional.linear(states.to(weight.dtype), weight, bias)
         except NoHead:
             found = model(**inputs).logits[every, places.to(device)]
         return found.float().log_softmax(1)

@@ -114,6 +114,8 @@ def _find(
     """Candidates for all sentences that lack them."""
     missing = work.missing()
     if not missing:
+        if sentences:
+            desk.say(f"the candidates of {counted(sentences, 'sentence')} were there")
         return
     from . import units
     from .finding import device_of, finder_of, load_network
@@ -142,6 +144,7 @@ def _find(
                 work.folder,
                 chinese=found.chinese,
                 device=device,
+                bf16=named.bf16,
             )
             units.find_here(work, finder, done)
         else:

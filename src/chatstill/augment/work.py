@@ -19,6 +19,7 @@ UNIT = 256  # sentences whose candidates are kept in one file
 OPEN = 64  # units in memory
 MOST_BYTES = 4_000_000_000
 DOUBTS = "doubts.json"
+PENDING = "pending.json"  # size and sha256 of rows before they take their place
 
 
 class Work:
@@ -110,6 +111,12 @@ class Work:
         """The same again."""
         found: list[str] = known_object(self.folder / DOUBTS).get("messages", [])
         return found
+
+    def keep_candidates(self) -> None:
+        """Leaves what is slow to find; what is made anew each time goes."""
+        for entry in self.folder.iterdir():
+            if entry.suffix == ".table" or entry.name == PENDING:
+                remove(entry)
 
     def remove(self) -> None:
         """Takes the folder away: the rows are written."""

@@ -18,8 +18,8 @@ from .digests import Digests, digest
 from .forms import Form, Row, Writer
 from .record import FORMAT, is_output_of, read_record
 from .rows import HeldOut, texts_of
+from .work import PENDING
 
-PENDING = "pending.json"
 SAY_EVERY = 256
 
 CopiesOf = Callable[[Row, Sequence[str]], Iterator[Copy]]

@@ -103,7 +103,8 @@ def _augment(config: "RunConfig") -> None:
 
 def _of_block(config: "RunConfig", path: str | None) -> dict[str, Any]:
     """Where the masked language model is named, and what stands beside it there."""
-    values: dict[str, Any] = {"cache_dir": config.cache_dir}
+    keys = config.augmentation
+    values: dict[str, Any] = {"cache_dir": config.cache_dir, "bf16": bool(keys and keys.bf16)}
     block = config.pretrained_architectures
     if path is not None or block is None:
         return {**values, "place": "augmentation.model_name_or_path"}
