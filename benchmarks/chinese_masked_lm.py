@@ -1,21 +1,24 @@
 """A small Chinese masked language model, for benchmarks that need one: none can be installed as a package.
 
-A BERT of 4 layers, 256 wide, random at first, learns masked tokens on THUCNews titles, the texts of LCQMC
-and of KdConv's dialogues (training files alone) and a sample of Chinese Wikipedia; every twentieth document
-is held out. One chatstill run, which goes on when it is started again; the network is ``WORK/run/student``.
+A BERT of 4 layers, 256 wide, random at first, learns masked tokens on titles of news (THUCNews, TNEWS
+without labels), the texts of LCQMC, AFQMC and of KdConv's dialogues (training files alone) and a sample of
+Chinese Wikipedia; every twentieth document is held out. One chatstill run, which goes on when it is started again; the network is ``WORK/run/student``.
 
     python benchmarks/chinese_masked_lm.py --work work/chinese_masked_lm --data ../shared/data
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import glue_cells
 import small_chinese
 
-SOURCES = {  # file, and the columns of its texts; none: each line is one
+SOURCES = {  # file, and the columns of its texts; none: each line is one, or holds one as JSON
     "thucnews_titles/train.txt": (0,),
+    "tnews_few/unlabeled.json": (),
     "lcqmc/train.txt": (0, 1),
+    "afqmc/train.txt": (0, 1),
     "kdconv/chat/train.data.txt": (0, 1),
     "text_zh/cn_wiki_sample.txt": (),
 }
@@ -31,8 +34,7 @@ def documents(data: Path) -> list[str]:
     for name, columns in SOURCES.items():
         fresh: dict[str, None] = {}
         for line in (data / name).read_text("utf-8-sig").split("\n"):
-            fields = line.split("\t")
-            for text in [fields[at] for at in columns if at < len(fields)] if columns else [line]:
+            for text in _texts(line, columns):
                 if len(text.strip()) > 3 and text.strip() not in seen:
                     fresh[text.strip()] = None
         seen |= fresh
@@ -41,6 +43,14 @@ def documents(data: Path) -> list[str]:
             "\n".join(texts[at : at + PER_DOCUMENT]) for at in range(0, len(texts), PER_DOCUMENT)
         ]
     return found
+
+
+def _texts(line: str, columns: tuple[int, ...]) -> list[str]:
+    """The texts of a line: of its columns, of its sentence where it is JSON, or the line itself."""
+    if columns:
+        fields = line.split("\t")
+        return [fields[at] for at in columns if at < len(fields)]
+    return [json.loads(line)["sentence"]] if line.startswith("{") else [line]
 
 
 def write(data: Path, folder: Path) -> list[str]:
