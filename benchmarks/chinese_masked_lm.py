@@ -2,7 +2,8 @@
 
 A BERT of 4 layers, 256 wide, random at first, learns masked tokens on titles of news (THUCNews, TNEWS
 without labels), the texts of LCQMC, AFQMC and of KdConv's dialogues (training files alone) and a sample of
-Chinese Wikipedia; every twentieth document is held out. One chatstill run, which goes on when it is started again; the network is ``WORK/run/student``.
+Chinese Wikipedia; every twentieth document is held out. One chatstill run, which goes on when it is started
+again; the network is ``WORK/run/student``.
 
     python benchmarks/chinese_masked_lm.py --work work/chinese_masked_lm --data ../shared/data
 """
@@ -14,9 +15,9 @@ from pathlib import Path
 import glue_cells
 import small_chinese
 
-SOURCES = {  # file, and the columns of its texts; none: each line is one, or holds one as JSON
+SOURCES: dict[str, tuple[int | str, ...]] = {  # file, and its columns or keys of texts; none: lines
     "thucnews_titles/train.txt": (0,),
-    "tnews_few/unlabeled.json": (),
+    "tnews_few/unlabeled.json": ("sentence",),
     "lcqmc/train.txt": (0, 1),
     "afqmc/train.txt": (0, 1),
     "kdconv/chat/train.data.txt": (0, 1),
@@ -45,12 +46,14 @@ def documents(data: Path) -> list[str]:
     return found
 
 
-def _texts(line: str, columns: tuple[int, ...]) -> list[str]:
-    """The texts of a line: of its columns, of its sentence where it is JSON, or the line itself."""
-    if columns:
-        fields = line.split("\t")
-        return [fields[at] for at in columns if at < len(fields)]
-    return [json.loads(line)["sentence"]] if line.startswith("{") else [line]
+def _texts(line: str, columns: tuple[int | str, ...]) -> list[str]:
+    """The texts of a line: of some columns, of some keys, or the line itself."""
+    if not columns:
+        return [line]
+    if not line:
+        return []
+    fields = json.loads(line) if isinstance(columns[0], str) else dict(enumerate(line.split("\t")))
+    return [fields[at] for at in columns if at in fields]
 
 
 def write(data: Path, folder: Path) -> list[str]:
