@@ -114,6 +114,7 @@ def test_page_and_card_count_blocks_and_tokens(data, start, tmp_path):
     card = (tmp_path / "out" / "student" / "README.md").read_text("utf-8")
     rows, tokens = found["training"]["rows"], found["training"]["tokens"]
     assert f"Trained on {rows:,} blocks" in page and f"{tokens:,} tokens of 60 documents" in page
+    assert found["training"]["phases"][0]["rows"] == found["training"]["rows"]
     share = 100 * found["training"]["phases"][0]["epochs"]
     assert share == pytest.approx(100 * 3 / (rows // 8), abs=0.01)
     assert f"documents, of which the steps saw {share:.3g} %" in page

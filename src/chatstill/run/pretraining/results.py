@@ -95,7 +95,8 @@ def report_run(
             "training": {
                 "seconds": seconds,
                 "phases": [
-                    {**vars(phase), "epochs": epochs_of(job.config, phase.steps, len(parts.train))}
+                    {**vars(phase), "rows": rows, "epochs": epochs_of(job.config, phase.steps, rows)}
+                    for rows in [len(parts.train)]
                     for phase in trained.phases
                 ],
                 "device": device_name(device_of(job.config)),
