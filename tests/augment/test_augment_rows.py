@@ -212,6 +212,15 @@ def test_of_several_turns_the_last_is_changed(tmp_path):
     assert all(row.context == () for row in rows[len(first) :])
 
 
+def test_a_column_of_empty_turns_is_no_turn(tmp_path):
+    rows = [json.dumps({"h": ["good cat runs"], "q": [""], "label": label}) for label in "xy"]
+    path = write(tmp_path / "train.jsonl", "\n".join(rows) + "\n")
+    task = TabularTask(DataKeys(train=str(path), text=("h", "q"), label="label"))
+    output, _, _ = run(task, tmp_path)
+    copies = [json.loads(line) for line in output.read_text("utf-8").splitlines()[2:]]
+    assert copies and all(copy["q"] == [""] and copy["h"] != ["good cat runs"] for copy in copies)
+
+
 PYTHON = """
 class Mine:
     task_name = "mine"

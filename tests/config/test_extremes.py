@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.found import holds
+from chatstill.config.trainer_keys import trainer_fields
+from tests.found import codes, holds
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,14 @@ def test_usual_values(world, changes):
     before = len(world.problems())
     world.values.update(changes)
     assert len(world.problems()) == before
+
+
+def test_the_reentrant_way_to_compute_activations_again_is_refused(world):
+    """Its first pass keeps no graph of the attention that terms read."""
+    for name in ("gradient_checkpointing_kwargs", "activation_checkpointing_kwargs"):
+        world.values["training_arguments"] = {name: {"use_reentrant": True}}
+        assert "config.reentrant-checkpointing" in codes(world.problems()) or (
+            name not in trainer_fields()
+        )
+        world.values["training_arguments"] = {name: {"use_reentrant": False}}
+        assert "config.reentrant-checkpointing" not in codes(world.problems())

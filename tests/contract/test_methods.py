@@ -108,6 +108,8 @@ def test_every_trained_parameter_gets_a_gradient(build, name):
             loss, _ = stage(batch, ctx, method.counts(batch, ctx), 1.0)
             loss.backward()
         for key, parameter in own.items():
+            waited_for = parameter.requires_grad and not method.unused_parameters
+            assert parameter.grad is not None or not waited_for, f"{key}: two processes would wait"
             if parameter.grad is not None:
                 assert parameter.requires_grad, key
                 assert torch.isfinite(parameter.grad).all(), key

@@ -339,7 +339,10 @@ EXACT = {
 
 
 def test_two_processes_make_the_student_of_one(shared, teacher_of, tmp_path):
-    two_processes_equal_one(shared, teacher_of(), tmp_path, EXACT)
+    """The projection is trained in the first phase alone: the second does not wait for its gradient."""
+    sizes = EXACT["student_architectures"]["network"] | {"vector_width": 12}
+    projected = EXACT | {"student_architectures": {"network": sizes}}
+    two_processes_equal_one(shared, teacher_of(), tmp_path, projected)
 
 
 def test_a_stored_teacher_makes_the_student_of_a_live_one(shared, teacher_of, tmp_path):

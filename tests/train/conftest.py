@@ -138,7 +138,7 @@ def build_engine(folder: Path, steps: ToySteps, *, evaluate=None, args=None, **k
         per_gpu_train_batch_size=steps.batch,
         gradient_accumulation_steps=steps.accumulation,
         seed=reseeded(7),
-        training_arguments={"use_cpu": True, "ddp_find_unused_parameters": True, **(args or {})},
+        training_arguments={"use_cpu": True, **(args or {})},
         **{**usual, **keys},
     )
     store = CheckpointStore(folder / "checkpoints")

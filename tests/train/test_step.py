@@ -184,6 +184,20 @@ def test_activations_that_are_computed_again_change_nothing(tmp_path, name):
     assert len(passes[1]) > len(passes[0]) > 0
 
 
+def test_attention_that_is_computed_again_trains_as_the_plain_pass_does(tmp_path):
+    """Torch's reentrant way would keep no graph of the attention that is read: it is never taken."""
+    found = []
+    for name, again in (("plain", False), ("again", True)):
+        method = build_method("matches", dropout=0.0)
+        args = {AGAIN: again}
+        if again:
+            args[f"{AGAIN}_kwargs"] = {"use_reentrant": True}
+        run_phases(method, build_engine(tmp_path / name, ToySteps(), args=args))
+        found.append(weights(method.kept()))
+    for name, tensor in found[0].items():
+        torch.testing.assert_close(tensor, found[1][name], msg=name)
+
+
 def test_a_network_that_cannot_compute_them_again_is_told(tmp_path, monkeypatch):
     method = build_method("finetune")
     monkeypatch.setattr(type(method.student), "supports_gradient_checkpointing", False)

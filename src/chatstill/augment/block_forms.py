@@ -81,13 +81,16 @@ def changed_cells(
     """
     cells = dict(row.cells)
     if first is not None:
-        column = next(
-            name for name in reversed(keys.texts) if cells.get(name) not in (None, "", [])
-        )
+        column = next(name for name in reversed(keys.texts) if _has_text(cells.get(name)))
         cells[column] = _with_last(cells[column], first, column)
     if second is not None and keys.text_pair is not None:
         cells[keys.text_pair] = second
     return cells
+
+
+def _has_text(cell: Any) -> bool:
+    """Whether a cell gives a turn: an empty one is none, nor is a list of these."""
+    return any(cell) if isinstance(cell, list) else cell not in (None, "")
 
 
 def _with_last(cell: Any, text: str, column: str) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import Problem
 from ..registry.names import nearest
+from .places import KeyPath
 from .source import Source
 
 BLOCK = "training_arguments"
@@ -133,7 +134,21 @@ def check_training_arguments(source: Source) -> list[Problem]:
                     code="config.argument-unknown",
                 )
             )
+        elif key in ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"):
+            problems += _reentrant(source, path, block[key])
     return problems
+
+
+def _reentrant(source: Source, path: KeyPath, value: object) -> list[Problem]:
+    """Torch's older way to compute activations again, where it is asked for."""
+    if not isinstance(value, dict) or not value.get("use_reentrant"):
+        return []
+    message = (
+        f"'{path[-1]}' asks for use_reentrant, which keeps no graph of the first pass: terms of attention "
+        "would train nothing."
+    )
+    hint = "Leave it out: the other way does the same work, and is what is taken."
+    return [source.problem(path, message, hint, code="config.reentrant-checkpointing")]
 
 
 def owned_at_the_top(source: Source) -> list[Problem]:

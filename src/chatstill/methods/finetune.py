@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .base import Context, Features, Method, MethodConfig, Phase
+from .base import Context, Features, Method, MethodConfig, Needs, Phase
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,7 +30,16 @@ class FineTune(Method):
         ]
 
     def begin(self, phase: Phase) -> nn.Module:
+        import torch
+
+        from ..models.projections import train_what_is_read
+        from ..models.reading import read_once
+
         self.student.requires_grad_(True)
+        with torch.enable_grad():  # wherever this is asked from
+            logits = read_once(self.student, Needs(logits=True)).logits
+            assert logits is not None
+            train_what_is_read(self.student, [logits])
         return self.student
 
     def counts(self, batch: Mapping[str, Tensor], ctx: Context) -> dict[str, float]:

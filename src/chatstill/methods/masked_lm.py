@@ -75,9 +75,19 @@ class MaskedLM(Method):
         return {"student": Needs(vocabulary=True), "teacher": Needs()}
 
     def begin(self, phase: Phase) -> nn.Module:
+        import torch
+
+        from ..models.projections import train_what_is_read
+        from ..models.reading import read_once
+
         self.student.requires_grad_(True)
         if self.config.train == "head":
             self.student.base_model.requires_grad_(False)
+        with torch.enable_grad():  # wherever this is asked from
+            found = read_once(self.student, Needs(vocabulary=True))
+            assert found.head is not None and found.vocabulary is not None
+            scores = torch.nn.functional.linear(found.head, *found.vocabulary)
+            train_what_is_read(self.student, [scores])
         return self.student
 
     def prepare_batch(self, batch: dict[str, Tensor], ctx: Context) -> dict[str, Tensor]:

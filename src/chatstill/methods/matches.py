@@ -144,7 +144,7 @@ class Matches(Method):
         return {"student": needs_of(specs, 0), "teacher": needs_of(specs, 1)}
 
     def begin(self, phase: Phase) -> nn.Module:
-        """The student with its projections; what no term reads is frozen, such as a classifier."""
+        """The student with its projections; what no term of the phase reads is frozen."""
         import torch
 
         from ..models.projections import ProjectedStudent, train_what_is_read
@@ -153,6 +153,9 @@ class Matches(Method):
         with torch.enable_grad():  # wherever this is asked from
             read = _read_once(self.student, self.terms_of(phase))
             train_what_is_read(self.student, read)
+        used = {key for spec in self.terms_of(phase) for key in spec.projections.values()}
+        for key, projection in self.projections.items():
+            projection.requires_grad_(key in used)
         return ProjectedStudent(self.student, self.projections)
 
     def prepare_batch(self, batch: dict[str, Tensor], ctx: Context) -> dict[str, Tensor]:
@@ -245,14 +248,10 @@ def _read_once(student: PreTrainedModel, specs: Sequence[TermSpec]) -> list[Tens
     """Everything that terms read of the student, for one row of four tokens, without dropout."""
     import torch
 
-    from ..features.probe import probe_batch
-    from ..models.reading import read_features
-    from ..models.structure import structural_copy
+    from ..models.reading import read_once
     from ..terms.compute import attention_read
 
-    trial = structural_copy(student).train(False)  # some networks change with a short row
-    device = next((p.device for p in student.parameters()), torch.device("cpu"))
-    found = read_features(trial, probe_batch(device), needs_of(specs, 0))
+    found = read_once(student, needs_of(specs, 0))
     read = [*found.hidden_states.values(), *found.cls.values()]
     for spec in specs:
         if spec.row.feature in OF_ATTENTION:

@@ -46,16 +46,16 @@ class ProjectedStudent(nn.Module):
 
 
 def train_what_is_read(student: PreTrainedModel, read: Iterable[Tensor]) -> list[str]:
-    """Freezes the parameters that no gradient of these tensors reaches.
+    """Freezes the parameters that no gradient of these tensors reaches: DDP waits for those of all others.
 
     Args:
-        student: Every parameter takes part in the pass that gave ``read``.
+        student: Its trained parameters took part in the pass that gave ``read``.
         read: Tensors with a graph.
 
     Returns:
         Names of the frozen parameters: a classifier, where no term reads logits.
     """
-    named = dict(student.named_parameters())
+    named = {name: p for name, p in student.named_parameters() if p.requires_grad}
     total = torch.stack([tensor.float().sum() for tensor in read]).sum()
     gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
     frozen = [name for name, found in zip(named, gradients, strict=True) if found is None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,9 @@ def write_card(
     folder: Path,
     extras: dict[str, Any],
     metrics: dict[str, Any] | None,
-    ended: Ended | None = None,
+    remarks: Sequence[str] = (),
 ) -> None:
-    """The model card of the kept network, in its folder."""
+    """The model card of the kept network, in its folder; ``remarks`` say where its training ended."""
     block = job.config.teacher_architectures
     teacher = (block.model_name_or_path or block.config_file or "") if block is not None else ""
     parts = Path(teacher).parts if Path(teacher).exists() else ()
@@ -108,7 +109,7 @@ def write_card(
         normalize=normalizes(job.tokenizer),
         preprocess=job.config.preprocess,
         extras=extras,
-        ended=[] if ended is None else [ended.text, *ended.warnings],
+        ended=list(remarks),
         untrained=CLASSIFIER in extras,
         has_vectors=hasattr(job.method.kept(), "text_vectors"),
         **known,

@@ -28,6 +28,7 @@ from ..tasks.base import Rows, Split, Task
 from ..tasks.files import listed, locate
 from ..tasks.predictions import write_predictions
 from ..train.device import device_of
+from ..train.ending import kept_early
 from ..train.phases import PhaseResult, epochs_of
 from .fingerprint import run_facts
 from .job import Job
@@ -55,26 +56,36 @@ def report_run(
     labels, groups = np.asarray(views.dev.labels), views.dev.groups
     calibration = calibration_of(job, trained, labels)
     extras = save_kept(job, target, calibration, trained.ended)
+    remarks = _remarks(job, trained)
     if trained.loss is not None:
         kind = job.method.phases()[len(trained.phases) - 1].data
         dev = judge_loss(trained.loss, len(views.held_out(kind))) | UNITS[kind]
     elif trained.scores is not None:
         dev = judge(job.task, trained.scores, labels, groups)
     else:
-        write_card(job, target, extras, None, trained.ended)
+        write_card(job, target, extras, None, remarks)
         return None
     metrics = _metrics(job, views, target, trained, seconds, dev, calibration)
     metrics["model"] |= {"head": NOT_TAUGHT} if CLASSIFIER in extras else {}
+    metrics["dev"]["warnings"] += remarks[trained.ended is not None :]
     _beside_teacher(job, views, trained, metrics)
     if trained.scores is not None:
         rows, path = job.rows.as_written("dev"), folder / "predictions.tsv"
         _write_predictions(path, job.task, trained.scores, views.dev, rows, job.config)
     write_text(folder / "eval_results.txt", "\n".join(result_lines(metrics)) + "\n")
     write_json(folder / "metrics.json", metrics)
-    write_card(job, target, extras, metrics, trained.ended)
+    write_card(job, target, extras, metrics, remarks)
     write_noise(job, views, trained, folder)
     write_run_report(folder)
     return metrics
+
+
+def _remarks(job: Job, trained: Trained) -> list[str]:
+    """Where the run was ended, and what it means for the kept network where its weights are from."""
+    if trained.ended is not None:
+        return [trained.ended.text, *trained.ended.warnings]
+    keep = job.config.keep or "last"
+    return kept_early(job.method, trained.phases, keep=keep, seed=job.config.seed)
 
 
 def _metrics(
@@ -113,7 +124,6 @@ def _metrics(
         **calibration,
         **run_facts(),
     }
-    metrics["dev"]["warnings"] += [] if trained.ended is None else trained.ended.warnings
     return metrics
 
 

@@ -115,13 +115,26 @@ def end_phases(
     StageModule(method, phase).load_trained_state(load_file(place.weights / "trained.safetensors"))
     done_steps, total = _steps(newest, place, index, totals[index])
     best_step, best = place.selection.get("best_step"), place.selection.get("best")
-    results.append(PhaseResult(phase.name, done_steps, best_step, best, phase.data))
+    results.append(PhaseResult(phase.name, done_steps, best_step, best, phase.data, total))
     found = _warnings(method, phases, index, place.step, total, seed)
     if keep == "best" and best_step is None:
         found.append(
             "dev had not been scored before the run was ended: the last weights are kept, not the best"
         )
     return results, Ended(phase.name, done_steps, total, left, found)
+
+
+def kept_early(
+    method: Method, results: Sequence[PhaseResult], *, keep: str, seed: int
+) -> list[str]:
+    """What it means for the kept network where its weights are from, of a run that came to its end.
+
+    ``patience`` may have ended it, and ``keep: best`` may have chosen a step of long before.
+    """
+    last = results[-1]
+    best = last.best_step if keep == "best" else None
+    step = last.steps if best is None else best
+    return method.ended_early(Context(seed, len(results) - 1, step, 0, 0, last.planned))
 
 
 def _place(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class PhaseResult:
     """What a phase ended with, for the report: ``best`` is the best dev value, seen at ``best_step``.
 
-    ``data`` is the kind of its rows.
+    ``data`` is the kind of its rows, ``planned`` the steps that it was to have.
     """
 
     name: str
@@ -39,6 +39,7 @@ class PhaseResult:
     best_step: int | None
     best: float | None
     data: str = "train"
+    planned: int = 0
 
 
 def num_steps(phase: Phase, steps_per_epoch: int) -> int:
@@ -89,7 +90,7 @@ def restore_phase(
     say(f"phase '{phase.name}' was finished before")
     saved = read_selection(path)
     step = saved.get("step", total)
-    return PhaseResult(phase.name, step, saved["best_step"], saved["best"], phase.data)
+    return PhaseResult(phase.name, step, saved["best_step"], saved["best"], phase.data, total)
 
 
 def _train_phase(
@@ -129,4 +130,4 @@ def _train_phase(
     trainer.finish_phase()
     selection = trainer.selection
     step = trainer.state.global_step
-    return PhaseResult(phase.name, step, selection.best_step, selection.best, phase.data)
+    return PhaseResult(phase.name, step, selection.best_step, selection.best, phase.data, total)

@@ -105,9 +105,15 @@ class StageModule(nn.Module):
     def activation_checkpointing_enable(self, **options: Any) -> None:
         """Has the networks inside compute their activations again in the backward pass; asked by the Trainer.
 
+        Never by torch's reentrant way: its first pass keeps no graph, so that terms of attention, which are
+        read in that pass, would train nothing.
+
         Raises:
             UserError: one of them cannot.
         """
+        for key in options:
+            if key.endswith("checkpointing_kwargs"):
+                options[key] = {**(options[key] or {}), "use_reentrant": False}
         covered: set[int] = set()
         for part in self.trained.modules():
             if isinstance(part, PreTrainedModel) and id(part) not in covered:

@@ -95,7 +95,11 @@ def report_run(
             "training": {
                 "seconds": seconds,
                 "phases": [
-                    {**vars(phase), "rows": rows, "epochs": epochs_of(job.config, phase.steps, rows)}
+                    {
+                        **vars(phase),
+                        "rows": rows,
+                        "epochs": epochs_of(job.config, phase.steps, rows),
+                    }
                     for rows in [len(parts.train)]
                     for phase in trained.phases
                 ],
