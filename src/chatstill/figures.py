@@ -43,9 +43,14 @@ def steps_text(steps: int, of_epoch: int) -> str:
 
 def fitted(temperature: float, rows: str = "rows") -> str:
     """``fitted on the same rows``, and that it stopped at an end of its range where it did."""
-    ends = temperature < COLDEST * 1.01 or temperature > HOTTEST * 0.99
-    limit = f"; the end of its range, {COLDEST:g} to {HOTTEST:g}: no scale fits these logits"
-    return f"fitted on the same {rows}{limit if ends else ''}"
+    limit = ""
+    if temperature < COLDEST * 1.01:
+        limit = (
+            f"; the lower end of its range, {COLDEST:g}: the logits are too small for their answers"
+        )
+    elif temperature > HOTTEST * 0.99:
+        limit = f"; the upper end of its range, {HOTTEST:g}: no scale fits these logits"
+    return f"fitted on the same {rows}{limit}"
 
 
 def parameter_count(count: int) -> str:

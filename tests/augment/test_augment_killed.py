@@ -15,6 +15,7 @@ from chatstill.augment.named import Named
 from chatstill.disk.fresh import is_fresh_name
 from chatstill.tasks import get_task
 from tests.draws import reseeded
+from tests.found import refused
 from tests.path.children import count_changes, die, fork, wait
 
 from . import by_hand
@@ -189,6 +190,21 @@ def test_kept_candidates_serve_other_copies(tmp_path, masked_lm, monkeypatch):
     assert not place.exists(), "unless they are not to be kept any more"
 
 
+def test_what_is_wrong_with_the_model_is_told_before_kept_candidates_go(tmp_path, masked_lm):
+    write_rows(tmp_path)
+    keeping = KEYS.model_copy(update={"keep_candidates": True})
+    run(get_task("sst2"), tmp_path, keeping, masked_lm)
+    headless = tmp_path / "headless"
+    by_hand.network().base_model.save_pretrained(headless)
+    by_hand.tokenizer().save_pretrained(headless)
+    with refused("augment.head-not-trained"):
+        run(get_task("sst2"), tmp_path, keeping, Named(str(headless), "place"))
+    (tmp_path / "SST-2" / "train_aug.json").unlink()
+    (tmp_path / "SST-2" / "train_aug.tsv").unlink()
+    _, _, told = run(get_task("sst2"), tmp_path, keeping, masked_lm)
+    assert "sentences" not in told.done, "the candidates are there still"
+
+
 def test_candidates_of_other_rows_or_numbers_are_looked_for_anew(tmp_path, masked_lm):
     write_rows(tmp_path)
     keeping = KEYS.model_copy(update={"keep_candidates": True})
@@ -214,7 +230,6 @@ def test_bf16_writes_the_same_in_other_units(tmp_path, masked_lm, monkeypatch):
 
 def test_two_at_once_do_not_write_the_same_file(tmp_path):
     from chatstill.augment.work import Work
-    from tests.found import refused
 
     def second():
         with refused("augment.at-work"), Work.begin(tmp_path / "work", {}):

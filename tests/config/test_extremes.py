@@ -49,3 +49,18 @@ def test_the_reentrant_way_to_compute_activations_again_is_refused(world):
         )
         world.values["training_arguments"] = {name: {"use_reentrant": False}}
         assert "config.reentrant-checkpointing" not in codes(world.problems())
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"gradient_checkpointing": "yes"}, "config.argument-no-truth-value"),
+        ({"gradient_checkpointing_kwargs": 3}, "config.checkpointing-options"),
+        ({"gradient_checkpointing_kwargs": {"reentrant": False}}, "config.checkpointing-options"),
+    ],
+)
+def test_arguments_that_would_fail_later_or_count_as_true(world, values, code):
+    known = trainer_fields() | {"gradient_checkpointing", "gradient_checkpointing_kwargs"}
+    assert values.keys() <= known
+    world.values["training_arguments"] = values
+    assert code in codes(world.problems()) or not values.keys() <= trainer_fields()

@@ -172,8 +172,8 @@ def test_phases_that_were_not_run_are_named_and_the_rate_at_that_step(stopped, c
     said = capsys.readouterr().out
     assert "after step 6 of 12 of phase 'replacing'; not run: phase 'successor'" in said
     warnings = metrics_of(folder)["dev"]["warnings"]
-    assert any("the replacing rate had come to 0.5 at step 6" in one for one in warnings)
-    assert any("at most 25.0% of the steps" in one for one in warnings)
+    assert any("the replacing rate had come to 0.5 in step 6" in one for one in warnings)
+    assert any("chance of at most 25.0% a step" in one for one in warnings)
     assert any("the phase was not run: 'successor'" in one for one in warnings)
     assert metrics_of(folder)["ended"]["not_run"] == ["successor"]
     page = text(folder / "student" / "README.md")

@@ -61,10 +61,20 @@ def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk:
         if not keeps:
             clear(folder)
         desk.say(f"{output} holds these rows already: {_counts(known)}")
+        if keeps and not folder.is_dir():
+            desk.say(
+                "their candidates are not there: keep_candidates keeps those of rows that are written"
+            )
         return output
     most = _announce(found, keys, sources, output, desk)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with Work.begin(folder, _of_candidates(made_of, keys)) as work:
+    of_candidates = _of_candidates(made_of, keys)
+    if named is not None and Work.holds_others(folder, of_candidates):
+        from .finding import load_network
+
+        load_network(named)  # what is wrong with it is told before anything is removed
+        desk.say(f"the candidates in {folder} are of other rows, model or settings: found anew")
+    with Work.begin(folder, of_candidates) as work:
         held = HeldOut(sources.task, sources.data_dir, folder / "held_out.table")
         make = by_rules if keys.method == "bilstm" else by_model
         copies_of_row = make(form, found, keys, named, work, desk)

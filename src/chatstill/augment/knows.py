@@ -23,7 +23,7 @@ def doubts(predictor: Predictor, tokenizer: Any, texts: Iterable[str], place: st
     Args:
         predictor: The model.
         tokenizer: Its own.
-        texts: Of the training rows; the first ``TRIED`` of four pieces or more are looked at.
+        texts: Of the training rows; the first ``TRIED`` different ones of four pieces or more are looked at.
         place: The key that names the model.
     """
     special = {*tokenizer.all_special_ids}
@@ -53,7 +53,16 @@ def doubts(predictor: Predictor, tokenizer: Any, texts: Iterable[str], place: st
 
 
 def _long_enough(tokenizer: Any, texts: Iterable[str], longest: int) -> Iterable[tuple[int, ...]]:
-    for text in texts:
+    for text in _once(texts):
         ids = tokenizer(text, truncation=True, max_length=longest)["input_ids"]
         if len(ids) >= LEAST + 2:
             yield tuple(ids)
+
+
+def _once(texts: Iterable[str]) -> Iterable[str]:
+    """Each text once: a query of many rows would make its own piece the commonest."""
+    seen: set[str] = set()
+    for text in texts:
+        if text not in seen:
+            seen.add(text)
+            yield text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,7 +204,12 @@ def _told(key: str, before: Any, now: Any) -> str:
 
 
 def _values(keys: Iterable[str], before: dict[str, Any], now: dict[str, Any]) -> str:
-    return ", ".join(f"{key}: {before.get(key)}, now {now.get(key)}" for key in keys)
+    def value(of: dict[str, Any], key: str) -> str:
+        return json.dumps(
+            of.get(key, False), ensure_ascii=False
+        )  # switches stand there if they are on
+
+    return ", ".join(f"{key}: {value(before, key)}, now {value(now, key)}" for key in keys)
 
 
 def _files(before: dict[str, str], now: dict[str, str]) -> Iterator[str]:

@@ -19,6 +19,7 @@ UNIT = 256  # sentences whose candidates are kept in one file
 OPEN = 64  # units in memory
 MOST_BYTES = 4_000_000_000
 DOUBTS = "doubts.json"
+MADE_OF = "made_of.json"
 PENDING = "pending.json"  # size and sha256 of rows before they take their place
 
 
@@ -35,6 +36,12 @@ class Work:
         self._open: list[str] = []
         self._choices = lru_cache(OPEN)(self._read_choices)
 
+    @staticmethod
+    def holds_others(folder: Path, made_of: dict[str, Any]) -> bool:
+        """Whether candidates of other things lie there, which ``begin`` removes."""
+        there = any(folder.glob("candidates-*"))
+        return there and known_object(folder / MADE_OF) != made_of
+
     @classmethod
     @contextmanager
     def begin(cls, folder: Path, made_of: dict[str, Any]) -> Iterator[Work]:
@@ -50,11 +57,11 @@ class Work:
                 message = "another process is writing these rows"
                 raise UserError(Problem(str(folder), message, code="augment.at-work"))
             clear_folder(folder)
-            if known_object(folder / "made_of.json") != made_of:
+            if known_object(folder / MADE_OF) != made_of:
                 for entry in list(folder.iterdir()):
                     if entry.name != "lock":
                         remove(entry)
-                write_json(folder / "made_of.json", made_of)
+                write_json(folder / MADE_OF, made_of)
             yield cls(folder)
         finally:
             if not any(folder.glob("candidates-*")):  # nothing to go on from

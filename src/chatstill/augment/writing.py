@@ -85,11 +85,11 @@ def require_ours(output: Path, record: Path, work: Path) -> None:
     if output.exists() and not is_output_of(known, output):
         pending = known_object(work / PENDING)
         if not is_output_of({"output": pending}, output):
-            message = f"{output} was not written by `chatstill augment`, or was changed since"
+            message = "it was not written by `chatstill augment`, or was changed since"
             hint = "Move it away, or name it as a training file of its own."
             raise UserError(Problem(str(output), message, hint, code="augment.file-of-others"))
     if record.exists() and known is None:
-        message = f"{record} is no record of augmented rows"
+        message = "it is no record of augmented rows"
         hint = "Move it away: the record of the new rows would take its place."
         raise UserError(Problem(str(record), message, hint, code="augment.record-of-others"))
 

@@ -96,6 +96,15 @@ OWNED |= dict.fromkeys(
 """Keys that the engine owns, and why."""
 
 
+SWITCHES = {"activation_checkpointing", "gradient_checkpointing", "torch_compile", "use_cpu"}
+"""Keys that transformers takes any value for, and asks only whether it counts as true."""
+
+CHECKPOINTING = set(
+    "use_reentrant preserve_rng_state determinism_check debug early_stop every_n_layers offload".split()
+)
+"""What torch and transformers take for computing activations again."""
+
+
 def check_training_arguments(source: Source) -> list[Problem]:
     """Every key of the block that must not or cannot go through."""
     block = source.get((BLOCK,))
@@ -134,14 +143,22 @@ def check_training_arguments(source: Source) -> list[Problem]:
                     code="config.argument-unknown",
                 )
             )
+        elif key in SWITCHES and not isinstance(block[key], bool):
+            message = f"'{key}' must be true or false."
+            problems.append(source.problem(path, message, code="config.argument-no-truth-value"))
         elif key in ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"):
-            problems += _reentrant(source, path, block[key])
+            problems += _again(source, path, block[key])
     return problems
 
 
-def _reentrant(source: Source, path: KeyPath, value: object) -> list[Problem]:
-    """Torch's older way to compute activations again, where it is asked for."""
-    if not isinstance(value, dict) or not value.get("use_reentrant"):
+def _again(source: Source, path: KeyPath, value: object) -> list[Problem]:
+    """How activations are computed again: an object, and not by torch's older way."""
+    if value is None:
+        return []
+    if not isinstance(value, dict) or value.keys() - CHECKPOINTING:
+        message = f"'{path[-1]}' must be an object with keys of {', '.join(sorted(CHECKPOINTING))}."
+        return [source.problem(path, message, code="config.checkpointing-options")]
+    if not value.get("use_reentrant"):
         return []
     message = (
         f"'{path[-1]}' asks for use_reentrant, which keeps no graph of the first pass: terms of attention "

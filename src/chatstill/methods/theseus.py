@@ -10,7 +10,7 @@ has a gradient of zero, so Adam's moments move it on (``train.gradients.fill_abs
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
@@ -306,15 +306,15 @@ class Theseus(Method):
         return {"replacing_rate": self.rate(ctx)}
 
     def ended_early(self, ctx: Context) -> list[str]:
-        """A rate below 1: the successors alone are what hardly any step trained."""
-        rate = self.rate(ctx)
+        """A rate below 1 in the last step: the successors alone are what hardly any step trained."""
+        rate = self.rate(replace(ctx, step=max(ctx.step - 1, 0)))
         if rate >= 1.0:
             return []
         share = rate**self.student.config.num_hidden_layers
         return [
-            f"the replacing rate had come to {rate:.3g} at step {ctx.step:,}: the student's layers were "
-            f"trained between layers of the teacher, and all of them together in at most {share:.1%} of "
-            "the steps, which is how they stand now"
+            f"the replacing rate had come to {rate:.3g} in step {ctx.step:,}: the student's layers were "
+            "trained between layers of the teacher, and all of them together, as they stand now, with a "
+            f"chance of at most {share:.1%} a step"
         ]
 
     def plan(self, phase: Phase, num_steps: int) -> tuple[list[tuple[str, str]], list[str]]:

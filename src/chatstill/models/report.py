@@ -83,8 +83,9 @@ def make_report(model: PreTrainedModel, info: dict[str, Any], source: str) -> Lo
     )
     missing = set(info["missing_keys"])
     not_loaded = missing | {item.name for item in mismatched}
-    loaded = [name for name in model.state_dict() if name not in not_loaded]
-    layers = _layers_of(model)
+    state = list(model.state_dict())
+    loaded = [name for name in state if name not in not_loaded]
+    layers = [one for one in _layers_of(model) if any(name.startswith(one) for name in state)]
     done = {layer for layer in layers if any(name.startswith(layer) for name in loaded)}
     return LoadReport(
         source=source,

@@ -111,7 +111,12 @@ def preflight(job: Job) -> Plan:
     if len(surveys) < len(SPLITS):
         raise UserError(errors_of(problems))
     train, dev = surveys
-    problems += [*_unread(job), *_without_labels(job, train), *_larger(job)]
+    problems += [
+        *_unread(job),
+        *_without_labels(job, train),
+        *_larger(job),
+        *_other_texts(job, train),
+    ]
     with scratch_folder() as folder:
         rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
         texts = [text for row in rows[:64] for text in (row.first_text, row.text_b) if text]
@@ -231,6 +236,22 @@ def _larger(job: Job) -> list[Problem]:
     message = f"the student has {sizes}: it is larger than what it learns from"
     place = "student_architectures"
     return [Problem(place, message, severity="warning", code="student.larger-than-the-teacher")]
+
+
+def _other_texts(job: Job, train: Survey) -> list[Problem]:
+    """A warning where a network with one vector a text was made for rows of another number of texts."""
+    made_for, pairs = getattr(job.student.config, "texts", None), train.sample
+    texts = 2 if any(row.text_b is not None for row in pairs) else 1
+    if made_for is None or made_for == texts:
+        return []
+    message = (
+        "it was made for pairs of texts, and these rows have one: its second vector is always 0"
+    )
+    if texts == 2:
+        message = "it was made for rows of one text, and these have two: it reads both as one text"
+    hint = "Start a new network for these rows: leave its folder out."
+    place = job.student.config.name_or_path or "student_architectures"
+    return [Problem(place, message, hint, "warning", code="student.of-other-texts")]
 
 
 def _networks(job: Job, check: TeacherCheck | None) -> Section:

@@ -113,10 +113,13 @@ def _go_on(facts: CardFacts) -> str:
 
 
 def ended_part(lines: Sequence[str]) -> str:
-    """That training was ended before its time; empty where it was not."""
+    """Where training was ended before its time, or what its weights lack; empty where nothing is to say."""
     if not lines:
         return ""
-    return f"**Training was {lines[0]}.**\n" + "".join(f"\n- {line}" for line in lines[1:]) + "\n"
+    first = lines[0][:1].upper() + lines[0][1:]
+    if first.startswith("Ended"):
+        first = f"Training was {lines[0]}"
+    return f"**{first}.**\n" + "".join(f"\n- {line}" for line in lines[1:]) + "\n"
 
 
 def figures_part(metrics: Mapping[str, Any]) -> str:

@@ -153,7 +153,7 @@ def kept_facts(config: RunConfig, phases: Sequence[PhaseResult]) -> dict[str, An
     rule = config.keep or "last"
     if rule == "best" and last.best_step is not None:
         text = f"best on dev: step {last.best_step} of {last.steps} of phase '{last.name}'"
-        text += " (chosen on the same dev set that is reported)"
+        text += f" (chosen on the same dev set that is reported{_stopped(config, last)})"
         return {
             "rule": rule,
             "phase": last.name,
@@ -161,8 +161,15 @@ def kept_facts(config: RunConfig, phases: Sequence[PhaseResult]) -> dict[str, An
             "chosen_on": "dev",
             "text": text,
         }
-    text = f"last step: {last.steps} of phase '{last.name}'"
+    text = f"last step: {last.steps} of phase '{last.name}'{_stopped(config, last)}"
     return {"rule": "last", "phase": last.name, "step": last.steps, "chosen_on": None, "text": text}
+
+
+def _stopped(config: RunConfig, last: PhaseResult) -> str:
+    """That ``patience`` ended the phase before the steps that it was planned to have."""
+    if config.patience is None or last.steps >= last.planned:
+        return ""
+    return f"; stopped by patience {config.patience} before the {last.planned:,} steps of the plan"
 
 
 def model_facts(model: Any, folder: Path) -> dict[str, Any]:

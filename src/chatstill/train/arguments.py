@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -70,13 +71,23 @@ def training_arguments(
         "remove_unused_columns": False,
         "ddp_find_unused_parameters": unused_parameters,
         "use_cpu": not torch.accelerator.is_available(),  # bf16 on a CPU is refused without it
-        **config.training_arguments,
+        **_by_their_names(config.training_arguments),
     }
     try:
         return TrainingArguments(**values)
     except (ValueError, TypeError, ImportError) as error:
         message = f"training_arguments: transformers refuses them: {error}"
         raise UserError(Problem("", message, code="config.arguments-refused")) from error
+
+
+def _by_their_names(values: dict[str, Any]) -> dict[str, Any]:
+    """``gradient_checkpointing`` under the name that newer versions of transformers have for it."""
+    known = {field.name for field in fields(TrainingArguments)}
+    newer = {name: name.replace("gradient_", "activation_", 1) for name in values}
+    return {
+        newer[name] if "checkpointing" in name and newer[name] in known else name: value
+        for name, value in values.items()
+    }
 
 
 def takes_rows(args: TrainingArguments) -> bool:
