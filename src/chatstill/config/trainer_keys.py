@@ -110,45 +110,32 @@ def check_training_arguments(source: Source) -> list[Problem]:
     block = source.get((BLOCK,))
     if not isinstance(block, dict):
         return []
-    problems = []
     source.drop((BLOCK, "note"))
-    known = trainer_fields()
-    for key in block:
-        path = (BLOCK, key)
-        if key in AT_THE_TOP:
-            message = (
-                f"'{key}' does not belong in {BLOCK}: the engine sets it from the top of the file."
-            )
-            problems.append(
-                source.problem(
-                    path,
-                    message,
-                    f"Set '{AT_THE_TOP[key]}' there.",
-                    code="config.argument-of-the-top",
-                )
-            )
-        elif key in OWNED:
-            message = f"'{key}' is not for {BLOCK}: {OWNED[key]}."
-            problems.append(
-                source.problem(path, message, "Remove it.", code="config.argument-of-the-engine")
-            )
-        elif known and key not in known:
-            near = nearest(key, sorted(passed_through()))
-            message = f"transformers' TrainingArguments has no '{key}'."
-            problems.append(
-                source.problem(
-                    path,
-                    message,
-                    f"Did you mean '{near}'?" if near else "",
-                    code="config.argument-unknown",
-                )
-            )
-        elif key in SWITCHES and not isinstance(block[key], bool):
-            message = f"'{key}' must be true or false."
-            problems.append(source.problem(path, message, code="config.argument-no-truth-value"))
-        elif key in ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"):
-            problems += _again(source, path, block[key])
-    return problems
+    return [problem for key in block for problem in _of_argument(source, key, block[key])]
+
+
+def _of_argument(source: Source, key: str, value: object) -> list[Problem]:
+    path, known = (BLOCK, key), trainer_fields()
+    if key in AT_THE_TOP:
+        message = (
+            f"'{key}' does not belong in {BLOCK}: the engine sets it from the top of the file."
+        )
+        hint = f"Set '{AT_THE_TOP[key]}' there."
+        return [source.problem(path, message, hint, code="config.argument-of-the-top")]
+    if key in OWNED:
+        message = f"'{key}' is not for {BLOCK}: {OWNED[key]}."
+        return [source.problem(path, message, "Remove it.", code="config.argument-of-the-engine")]
+    if known and key not in known:
+        near = nearest(key, sorted(passed_through()))
+        message = f"transformers' TrainingArguments has no '{key}'."
+        hint = f"Did you mean '{near}'?" if near else ""
+        return [source.problem(path, message, hint, code="config.argument-unknown")]
+    if key in SWITCHES and not isinstance(value, bool):
+        message = f"'{key}' must be true or false."
+        return [source.problem(path, message, code="config.argument-no-truth-value")]
+    if key in ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"):
+        return _again(source, path, value)
+    return []
 
 
 def _again(source: Source, path: KeyPath, value: object) -> list[Problem]:

@@ -111,12 +111,7 @@ def preflight(job: Job) -> Plan:
     if len(surveys) < len(SPLITS):
         raise UserError(errors_of(problems))
     train, dev = surveys
-    problems += [
-        *_unread(job),
-        *_without_labels(job, train),
-        *_larger(job),
-        *_other_texts(job, train),
-    ]
+    problems += [*_without_labels(job, train), *_of_networks(job, train)]
     with scratch_folder() as folder:
         rows = [train.sample[at] for at in sample_rows(len(train.sample), None, SAMPLE)]
         texts = [text for row in rows[:64] for text in (row.first_text, row.text_b) if text]
@@ -236,6 +231,10 @@ def _larger(job: Job) -> list[Problem]:
     message = f"the student has {sizes}: it is larger than what it learns from"
     place = "student_architectures"
     return [Problem(place, message, severity="warning", code="student.larger-than-the-teacher")]
+
+
+def _of_networks(job: Job, train: Survey) -> list[Problem]:
+    return [*_unread(job), *_larger(job), *_other_texts(job, train)]
 
 
 def _other_texts(job: Job, train: Survey) -> list[Problem]:
