@@ -1,12 +1,17 @@
 """The plan: its rows on a terminal and off it."""
 
 import io
+from types import SimpleNamespace
 
+import pytest
 from rich.console import Console
 
 from chatstill.errors import Problem
 from chatstill.figures import byte_size, epochs_text, steps_text
 from chatstill.preflight import plan as plans
+from chatstill.preflight import preflight
+from chatstill.tasks.base import Example
+from tests.found import codes
 
 PLAN = plans.Plan(
     [
@@ -61,3 +66,15 @@ def test_epochs_are_counted_in_words_that_fit():
     assert steps_text(2040, 60) == "2,040 (34 epochs of 60)"
     assert steps_text(30, 60) == "30 (0.5 epochs of 60)"
     assert [epochs_text(n) for n in (1.0, 2.0, 1.5)] == ["1 epoch", "2 epochs", "1.5 epochs"]
+
+
+@pytest.mark.parametrize(
+    ("made_for", "second", "warned"),
+    [(1, "b", True), (2, None, True), (1, None, False), (2, "b", False)],
+)
+def test_a_network_of_another_number_of_texts_is_warned_of(made_for, second, warned):
+    config = SimpleNamespace(texts=made_for, name_or_path="bilstm/student")
+    job = SimpleNamespace(student=SimpleNamespace(config=config))
+    train = SimpleNamespace(sample=[Example("train-0", 1, "a", second)])
+    found = codes(preflight._other_texts(job, train))
+    assert found == (["student.of-other-texts"] if warned else [])
