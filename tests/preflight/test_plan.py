@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
+from tests.found import codes
 
 from chatstill.errors import Problem
 from chatstill.figures import byte_size, epochs_text, steps_text
 from chatstill.preflight import plan as plans
 from chatstill.preflight import preflight
 from chatstill.tasks.base import Example
-from tests.found import codes
 
 PLAN = plans.Plan(
     [
