@@ -67,7 +67,7 @@ def _with_cause(message: str, scores: np.ndarray, share: float, names: Sequence[
     if spread < MOST_ALIKE:
         message += f"; its scores hardly differ from row to row (by {spread:.2g} at most)"
         return Said(
-            f"{message}: its head is likely untrained",
+            f"{message}: its head is likely untrained, or learnt for too few steps",
             UNTRAINED,
             code="answers.one-class-untrained",
         )
@@ -104,7 +104,9 @@ def _one_set(scores: np.ndarray, positive: np.ndarray, space: Labels) -> Said | 
     if spread < MOST_ALIKE:
         message += f"; its scores hardly differ from row to row (by {spread:.2g} at most)"
         return Said(
-            f"{message}: its head is likely untrained", UNTRAINED, code="answers.one-set-untrained"
+            f"{message}: its head is likely untrained, or learnt for too few steps",
+            UNTRAINED,
+            code="answers.one-set-untrained",
         )
     message += f"; its logits are {scores.min():.3g} to {scores.max():.3g}, the threshold is 0"
     hint = (

@@ -191,9 +191,10 @@ def _unknown_warning(split: str, unknown: dict[str, Any], words: bool) -> Proble
     if words:
         return Problem(
             split,
-            f"{share} of the words are unknown to the student, whose words are those of its training "
-            f"texts{named}",
-            "More rows, also without labels, or a lower min_count or higher max_words bring more words.",
+            f"{share} of the words are unknown to the network, whose words are those of the texts that it "
+            f"was begun with{named}",
+            "In a new network more rows, also without labels, a lower min_count or a higher max_words bring "
+            "more words; one that goes on from a folder keeps its own.",
             "warning",
             code="data.unknown-words",
         )
