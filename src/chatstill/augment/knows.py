@@ -53,16 +53,11 @@ def doubts(predictor: Predictor, tokenizer: Any, texts: Iterable[str], place: st
 
 
 def _long_enough(tokenizer: Any, texts: Iterable[str], longest: int) -> Iterable[tuple[int, ...]]:
-    for text in _once(texts):
+    seen: set[str] = set()  # a query of many rows would make its own piece the commonest
+    for text in texts:
+        if text in seen:
+            continue
         ids = tokenizer(text, truncation=True, max_length=longest)["input_ids"]
         if len(ids) >= LEAST + 2:
-            yield tuple(ids)
-
-
-def _once(texts: Iterable[str]) -> Iterable[str]:
-    """Each text once: a query of many rows would make its own piece the commonest."""
-    seen: set[str] = set()
-    for text in texts:
-        if text not in seen:
             seen.add(text)
-            yield text
+            yield tuple(ids)

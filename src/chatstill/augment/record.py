@@ -204,12 +204,13 @@ def _told(key: str, before: Any, now: Any) -> str:
 
 
 def _values(keys: Iterable[str], before: dict[str, Any], now: dict[str, Any]) -> str:
-    def value(of: dict[str, Any], key: str) -> str:
-        return json.dumps(
-            of.get(key, False), ensure_ascii=False
-        )  # switches stand there if they are on
+    return ", ".join(f"{key}: {_value(before, key)}, now {_value(now, key)}" for key in keys)
 
-    return ", ".join(f"{key}: {value(before, key)}, now {value(now, key)}" for key in keys)
+
+def _value(of: dict[str, Any], key: str) -> str:
+    """As a file writes it; of the switches those stand in a record that are on."""
+    absent = False if key == "bf16" else None
+    return json.dumps(of.get(key, absent), ensure_ascii=False)
 
 
 def _files(before: dict[str, str], now: dict[str, str]) -> Iterator[str]:

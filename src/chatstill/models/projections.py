@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import torch
@@ -48,6 +49,8 @@ class ProjectedStudent(nn.Module):
 def train_what_is_read(student: PreTrainedModel, read: Iterable[Tensor]) -> list[str]:
     """Freezes the parameters that no gradient of these tensors reaches: DDP waits for those of all others.
 
+    One that has a like in its layer that is reached stays trained: an expert that other tokens are sent to.
+
     Args:
         student: Its trained parameters took part in the pass that gave ``read``.
         read: Tensors with a graph.
@@ -58,7 +61,17 @@ def train_what_is_read(student: PreTrainedModel, read: Iterable[Tensor]) -> list
     named = {name: p for name, p in student.named_parameters() if p.requires_grad}
     total = torch.stack([tensor.float().sum() for tensor in read]).sum()
     gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
-    frozen = [name for name, found in zip(named, gradients, strict=True) if found is None]
+    reached = {name for name, found in zip(named, gradients, strict=True) if found is not None}
+    likes = {_like(name) for name in reached}
+    frozen = [name for name in named if name not in reached and _like(name) not in likes]
     for name in frozen:
         named[name].requires_grad_(False)
     return frozen
+
+
+def _like(name: str) -> str:
+    """The name of a parameter that lies in a list in a layer, without its number in that list."""
+    if len(re.findall(r"\.\d+\.", name)) < 2:
+        return name
+    start, _, end = re.split(r"\.(\d+)\.(?!.*\.\d+\.)", name, maxsplit=1)
+    return f"{start}.*.{end}"
