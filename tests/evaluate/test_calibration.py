@@ -76,8 +76,11 @@ def test_where_all_is_right_the_temperature_stays_within_its_bounds():
 def test_a_temperature_at_the_end_of_its_range_is_said_so():
     assert fitted(1.3) == "fitted on the same rows"
     right, wrong = (fit_temperature(np.array([[2.0, 0.0]]), np.array([row])) for row in (0, 1))
-    for temperature in (right, wrong):
-        assert "the end of its range, 0.1 to 20" in fitted(temperature, "dev rows")
+    for temperature, end in (
+        (right, "lower end of its range, 0.1"),
+        (wrong, "upper end of its range, 20"),
+    ):
+        assert end in fitted(temperature, "dev rows")
 
 
 # -- threshold -------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def test_pieces_of_any_teacher_part_the_two_texts(run, teacher_of, kind):
 def test_words_that_are_too_rare_are_told_as_that(run):
     changes = {key: value for key, value in STATIC.items() if key != "student_architectures"}
     said = run("check", **changes, **network(min_count=15)).text
-    assert said.count("min_count or higher max_words") == 2, "of train and of dev"
+    assert said.count("min_count or a higher max_words") == 2, "of train and of dev"
     assert "tokenizer for this language" not in said and "of words; dev" in said
 
 
