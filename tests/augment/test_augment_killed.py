@@ -4,7 +4,6 @@ import dataclasses
 import os
 import random
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from chatstill.tasks import get_task
 from tests.draws import reseeded
 from tests.found import refused
 from tests.path.children import count_changes, die, fork, wait
+from tests.until import until
 
 from . import by_hand
 from .test_augment_rows import run
@@ -256,19 +256,15 @@ def test_workers_end_with_their_parent(tmp_path, masked_lm):
             if str(work_folder).encode() in _content(path)
         ]
 
-    for _ in range(2400):
-        if list(work_folder.glob("candidates-*")):
-            break
+    def at_work():
         assert parent.exitcode is None, (tmp_path / "said.txt").read_text("utf-8")
-        time.sleep(0.05)
-    assert workers(), "no unit was done within two minutes, or none is at work"
+        return any(work_folder.glob("candidates-*"))
+
+    until(at_work, 120, "a unit")
+    assert workers(), "all were done already"
     os.kill(parent.pid, signal.SIGKILL)
     assert wait(parent) == -signal.SIGKILL
-    for _ in range(600):
-        if not workers():
-            break
-        time.sleep(0.05)
-    assert not workers()
+    until(lambda: not workers(), 30, "the end of the workers")
     assert "Traceback" not in (tmp_path / "said.txt").read_text("utf-8")
 
 

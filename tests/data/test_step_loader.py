@@ -1,11 +1,11 @@
 """Steps made ahead in the background: right, resumable, and never left hanging."""
 
 import threading
-import time
 
 import numpy as np
 import pytest
 from tests.draws import reseeded
+from tests.until import until
 
 from chatstill.data.fingerprint import file_sha256, files_sha256, fingerprint
 from chatstill.data.loader import AHEAD, StepLoader
@@ -20,13 +20,6 @@ def loader(start=0, stop=10, rank=0, world=1, collate=lambda view, rows: (view, 
 
 def threads():
     return [thread for thread in threading.enumerate() if "chatstill-loader" in thread.name]
-
-
-def wait_until(condition):
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.002)
 
 
 def test_steps_across_epochs():
@@ -87,7 +80,7 @@ def test_only_a_few_steps_ahead_and_clean_when_left():
     while taken < 30:  # each step that is taken makes room for one more
         taken += 1
         next(steps)
-        wait_until(is_full)
+        until(is_full, 5)
     assert too_many == []
     assert len(threads()) == 1
     steps.close()

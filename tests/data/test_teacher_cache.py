@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import signal
-import time
 
 import numpy as np
 import pytest
 from tests.draws import reseeded
 from tests.path.children import fork, wait
+from tests.until import until
 
 from chatstill.data import teacher_cache_layout as layout_module
 from chatstill.data.store import locked
@@ -30,14 +30,6 @@ SOURCES = {"teacher": "a", "view": "b"}
 def small_shards(monkeypatch):
     monkeypatch.setattr(layout_module, "SHARD_ROWS", 20)
     monkeypatch.setattr(layout_module, "BATCH_ROWS", 8)
-
-
-def until(file, seconds=60):
-    """Waits for a file that another process writes."""
-    end = time.monotonic() + seconds
-    while not file.exists():
-        assert time.monotonic() < end, f"{file} did not come within {seconds} s"
-        time.sleep(0.01)
 
 
 def outputs(rows):
@@ -278,10 +270,10 @@ def test_a_shard_that_another_process_is_at_comes_last(tmp_path):
     def elsewhere():
         with locked(cache.folder / "locks" / "000000"):
             (tmp_path / "held").touch()
-            until(tmp_path / "go")
+            until((tmp_path / "go").exists)
 
     child = fork(elsewhere, tmp_path / "child.txt")
-    until(tmp_path / "held")
+    until((tmp_path / "held").exists)
 
     def compute(rows):
         asked.extend(rows.tolist())

@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
+from tests.until import until
 
 from chatstill.errors import UserError
 from chatstill.text import cutting
@@ -103,10 +103,8 @@ def test_several_processes_cut_as_one_does_and_end_when_idle(few, monkeypatch):
     monkeypatch.setattr(cutting, "_words_of", seen)
     assert list(cutter(TEXTS)) == plain(segmenter, TEXTS)
     assert running
-    until = time.monotonic() + 20  # no join: the pool's own thread may be waiting for them as well
-    while any(process.exitcode is None for process in running) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert None not in [process.exitcode for process in running]
+    # no join: the pool's own thread may be waiting for them as well
+    until(lambda: None not in [process.exitcode for process in running], 20, "their end")
     assert list(cutter(["anew"])) == [["anew"]]
 
 
@@ -237,10 +235,7 @@ def test_ctrl_c_and_a_kill_end_the_processes_too(tmp_path, my_module, number):
     begun.send_signal(number)
     begun.wait(90)
     begun.stdout.close()
-    until = time.monotonic() + 20
-    while any(is_running(one) for one in started) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not any(is_running(one) for one in started)
+    until(lambda: not any(is_running(one) for one in started), 20, "their end")
 
 
 def is_running(number):
