@@ -211,7 +211,8 @@ def test_the_options_of_the_public_script_and_a_changed_model(data, teacher_of, 
     assert cli.main(["augment", *options, "--workers", "1"]) == 0, capsys.readouterr().err
     record = json.loads((data / "SST-2" / "train_aug.json").read_text("utf-8"))
     assert record["made_of"]["settings"] == {
-        **{"method": "tinybert", "copies": 2, "seed": 42, "probability": 0.9, "candidates": 4}
+        **{"method": "tinybert", "copies": 2, "seed": 42, "probability": 0.9, "candidates": 4},
+        "bf16": False,
     }
     assert record["made_of"]["word_vectors"]
     load_it = refusal(data, teacher_of(), tmp_path, task_name="sst2")

@@ -63,7 +63,7 @@ class AugmentationKeys(BaseModel):
 
     def of_candidates(self) -> dict[str, Any]:
         """The keys that decide the candidates of a masked language model."""
-        return {"candidates": self.candidates} | ({"bf16": True} if self.bf16 else {})
+        return {"candidates": self.candidates, "bf16": self.bf16}
 
 
 def usual_copies(task_name: str, *, pairs: bool) -> int:

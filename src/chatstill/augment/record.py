@@ -204,13 +204,9 @@ def _told(key: str, before: Any, now: Any) -> str:
 
 
 def _values(keys: Iterable[str], before: dict[str, Any], now: dict[str, Any]) -> str:
-    return ", ".join(f"{key}: {_value(before, key)}, now {_value(now, key)}" for key in keys)
-
-
-def _value(of: dict[str, Any], key: str) -> str:
-    """As a file writes it; of the switches those stand in a record that are on."""
-    absent = False if key == "bf16" else None
-    return json.dumps(of.get(key, absent), ensure_ascii=False)
+    return ", ".join(
+        f"{key}: {json.dumps(before.get(key))}, now {json.dumps(now.get(key))}" for key in keys
+    )
 
 
 def _files(before: dict[str, str], now: dict[str, str]) -> Iterator[str]:

@@ -96,8 +96,8 @@ OWNED |= dict.fromkeys(
 """Keys that the engine owns, and why."""
 
 
-SWITCHES = {"activation_checkpointing", "gradient_checkpointing", "torch_compile", "use_cpu"}
-"""Keys that transformers takes any value for, and asks only whether it counts as true."""
+SWITCHES = ("bool", "bool | None")
+"""Annotations of keys that transformers takes any value for: it asks only whether that counts as true."""
 
 CHECKPOINTING = set(
     "use_reentrant preserve_rng_state determinism_check debug early_stop every_n_layers offload".split()
@@ -130,7 +130,7 @@ def _of_argument(source: Source, key: str, value: object) -> list[Problem]:
         message = f"transformers' TrainingArguments has no '{key}'."
         hint = f"Did you mean '{near}'?" if near else ""
         return [source.problem(path, message, hint, code="config.argument-unknown")]
-    if key in SWITCHES and not isinstance(value, bool):
+    if _annotations().get(key) in SWITCHES and not isinstance(value, (bool, type(None))):
         message = f"'{key}' must be true or false."
         return [source.problem(path, message, code="config.argument-no-truth-value")]
     if key in ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"):
@@ -176,20 +176,23 @@ def passed_through() -> frozenset[str]:
     return trainer_fields() - OWNED.keys() - AT_THE_TOP.keys()
 
 
-@cache
 def trainer_fields() -> frozenset[str]:
     """Field names of ``TrainingArguments`` in the installed version; empty if it can't be found."""
+    return frozenset(_annotations())
+
+
+@cache
+def _annotations() -> dict[str, str]:
+    """What each of them is annotated with."""
     source = _source_of("training_args.py")
-    if source is None:
-        return frozenset()
-    for node in ast.parse(source).body:
+    for node in ast.parse(source or "").body:
         if isinstance(node, ast.ClassDef) and node.name == "TrainingArguments":
-            return frozenset(
-                item.target.id
+            return {
+                item.target.id: ast.unparse(item.annotation)
                 for item in node.body
                 if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
-            )
-    return frozenset()
+            }
+    return {}
 
 
 @cache

@@ -71,7 +71,4 @@ def train_what_is_read(student: PreTrainedModel, read: Iterable[Tensor]) -> list
 
 def _like(name: str) -> str:
     """The name of a parameter that lies in a list in a layer, without its number in that list."""
-    if len(re.findall(r"\.\d+\.", name)) < 2:
-        return name
-    start, _, end = re.split(r"\.(\d+)\.(?!.*\.\d+\.)", name, maxsplit=1)
-    return f"{start}.*.{end}"
+    return re.sub(r"^(.*\.\d+(?:\..*)?)\.\d+\.", r"\1.*.", name)

@@ -38,8 +38,8 @@ class PhaseResult:
     steps: int
     best_step: int | None
     best: float | None
-    data: str = "train"
-    planned: int = 0
+    data: str
+    planned: int
 
 
 def num_steps(phase: Phase, steps_per_epoch: int) -> int:
