@@ -190,6 +190,20 @@ def test_kept_candidates_serve_other_copies(tmp_path, masked_lm, monkeypatch):
     assert not place.exists(), "unless they are not to be kept any more"
 
 
+@pytest.mark.parametrize("damaged", ["candidates-000002.json", "candidates-000000.json"])
+def test_kept_candidates_that_are_damaged_are_found_anew(tmp_path, masked_lm, damaged):
+    keeping = KEYS.model_copy(update={"keep_candidates": True})
+    write_rows(tmp_path)
+    output, _, _ = run(get_task("sst2"), tmp_path, keeping, masked_lm)
+    whole = output.read_bytes()
+    file = output.with_name(f".{output.name}.work") / damaged
+    file.write_bytes(file.read_bytes()[:40] if damaged.endswith("2.json") else b"[]")
+    output.unlink()
+    output, _, told = run(get_task("sst2"), tmp_path, keeping, masked_lm)
+    assert output.read_bytes() == whole
+    assert told.done["sentences"][0] == 5, "one unit"
+
+
 def test_what_is_wrong_with_the_model_is_told_before_kept_candidates_go(tmp_path, masked_lm):
     write_rows(tmp_path)
     keeping = KEYS.model_copy(update={"keep_candidates": True})

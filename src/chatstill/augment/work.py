@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..disk.json_file import known_object, read_json
+from ..disk.json_file import JsonFault, known_object, read_json
 from ..disk.lock import hold
 from ..disk.write import clear_folder, open_own, remove, write_json
 from ..errors import Problem, UserError
@@ -80,13 +80,17 @@ class Work:
         """Writes the sentences that are not written yet."""
         if self._open:
             path = sentences_file(self.folder, self.units)
-            if not path.is_file():
+            if _whole(path) != self._open:
                 write_json(path, self._open)
             self.units, self._open = self.units + 1, []
 
     def missing(self) -> list[int]:
-        """Units whose candidates are not there yet."""
-        return [n for n in range(self.units) if not choices_file(self.folder, n).is_file()]
+        """Units whose candidates are not there, or not whole."""
+        return [n for n in range(self.units) if not self._is_done(n)]
+
+    def _is_done(self, unit: int) -> bool:
+        sentences, found = (_whole(of(self.folder, unit)) for of in (sentences_file, choices_file))
+        return isinstance(found, list) and len(found) == len(sentences or [])
 
     def choices(self, sentence: int) -> list[Choices]:
         """The words of a sentence and their candidates."""
@@ -122,7 +126,8 @@ class Work:
     def keep_candidates(self) -> None:
         """Leaves what is slow to find; what is made anew each time goes."""
         for entry in self.folder.iterdir():
-            if entry.suffix == ".table" or entry.name == PENDING:
+            again = entry.suffix == ".table" or entry.name.startswith("sentences-")
+            if again or entry.name == PENDING:
                 remove(entry)
 
     def remove(self) -> None:
@@ -140,6 +145,14 @@ def clear(folder: Path) -> None:
 def _read(path: Path) -> Any:
     """A file of ours: 256 texts may be long ones."""
     return read_json(path, most=MOST_BYTES)
+
+
+def _whole(path: Path) -> Any:
+    """The same; None where there is none, or it is damaged: it is made anew then."""
+    try:
+        return _read(path)
+    except (OSError, JsonFault):
+        return None
 
 
 def sentences_file(folder: Path, unit: int) -> Path:
