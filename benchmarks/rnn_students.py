@@ -70,6 +70,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.set_defaults(untested=(BILM_FOLDER,))
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    parser.add_argument(
+        "--chinese-start", help="masked LM of chinese_masked_lm.py; default: random weights"
+    )
     return tested_cells.parsed(parser, arguments)
 
 
@@ -232,7 +235,8 @@ def summarise(options: argparse.Namespace) -> dict[str, Any]:
                 alone = done.get((name, f"{arm.split()[0]} alone"), [])
                 rows.append({"set": name, "arm": arm, **_figures(options, mine, alone)})
     missing = [cell.name for cell in cells if not tested_cells.is_done(cell)]
-    return {"rows": rows, "missing": missing}
+    start = "as a small masked language model" if options.chinese_start else "random"
+    return {"rows": rows, "missing": missing, "chinese_start": start}
 
 
 def _figures(
@@ -260,11 +264,11 @@ def as_markdown(results: dict[str, Any]) -> str:
     lines += [
         f"At most {plain.MOST_ROWS:,} labelled rows, accuracy on test rows apart from dev (WikiQA: MAP), "
         "median over seeds. Teachers: MiniLM (6 × 384), 3 epochs of fine-tuning; the Chinese ones start "
-        f"random, 4 layers of {plain.CHINESE_WIDTH}. All networks of a set take as many steps; word vectors "
-        "start as the teacher's, the ELMo from its language model of the set's own texts. In brackets the "
-        "95 % interval of the difference to the same network alone. TF-IDF: words and pairs of neighbours, "
-        "C chosen on dev. Milliseconds: the median of one row at batch 1, making ids (cutting words) + the "
-        "network.",
+        f"{results['chinese_start']}, 4 layers of {plain.CHINESE_WIDTH}. All networks of a set take as many "
+        "steps; word vectors start as the teacher's, the ELMo from its language model of the set's own "
+        "texts. In brackets the 95 % interval of the difference to the same network alone. TF-IDF: words and "
+        "pairs of neighbours, C chosen on dev. Milliseconds: the median of one row at batch 1, making ids "
+        "(cutting words) + the network.",
         "",
         "| set | network | seeds | accuracy, MAP | of the teacher | over alone | MB | ms a row |",
         "|---|---|---:|---:|---:|---|---:|---|",

@@ -13,6 +13,7 @@ import argparse
 import dataclasses
 import itertools
 import json
+import shutil
 import statistics
 import time
 from collections.abc import Iterator
@@ -157,6 +158,8 @@ def start_of(options: argparse.Namespace, name: str) -> Path:
     """The network that a set's teacher starts from."""
     if not sets.SETS[whole(name)].chinese:
         return model_folder()
+    if getattr(options, "chinese_start", None):
+        return Path(options.work, "chinese_start")
     return options.work / f"{name}-bert-4x{CHINESE_WIDTH}" / "model"
 
 
@@ -167,7 +170,9 @@ def prepare(options: argparse.Namespace) -> None:
         sets.build(whole(name), options.data, options.work / "data" / whole(name), MOST_ROWS)
         if name in WITH_MORE:
             write_others(options, name)
-        if sets.SETS[whole(name)].chinese:
+        if sets.SETS[whole(name)].chinese and getattr(options, "chinese_start", None):
+            shutil.copytree(options.chinese_start, start_of(options, name), dirs_exist_ok=True)
+        elif sets.SETS[whole(name)].chinese:
             lines = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()
             texts = (str(value) for line in lines for value in json.loads(line).values())
             small_chinese.build(start_of(options, name).parent, texts, width=CHINESE_WIDTH)

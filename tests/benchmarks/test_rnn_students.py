@@ -1,6 +1,7 @@
 """The benchmark of RNN students: what a cell needs, the texts of an ELMo, ranked rows by question."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +42,31 @@ def test_all_networks_of_a_set_take_as_many_steps(options):
             phases = 2 if cell.arm in ("ltd distilled", "ltd more") else 1
             steps.setdefault(cell.task, set()).add(phases * cell.config["max_steps"])
     assert steps == {name: {number} for name, number in rnn_students.STEPS.items()}
+
+
+def test_chinese_teachers_start_from_the_network_that_is_named_wherever_it_lies(tmp_path):
+    digests = []
+    for place in ("one", "other"):
+        network = tmp_path / place / "network"
+        network.mkdir(parents=True)
+        (network / "config.json").write_text("{}")
+        words = ["--sets", "lcqmc", "--work", str(tmp_path / "work"), "--data", str(tmp_path)]
+        options = rnn_students.parse([*words, "--chinese-start", str(network)])
+        teacher = next(rnn_students.plan(options))
+        start = teacher.config["teacher_architectures"]["model_name_or_path"]
+        _write_rows(options.work / "data" / "lcqmc")
+        static_students.prepare(options)
+        assert (Path(start) / "config.json").read_text() == "{}"
+        digests.append(teacher.folder)
+    assert digests[0] == digests[1]
+    plain = rnn_students.parse(words)
+    assert next(rnn_students.plan(plain)).folder != digests[0]
+
+
+def _write_rows(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in ("train", "dev", "test"):
+        (folder / f"{part}.jsonl").write_text('{"text": "a", "other": "b", "label": "0"}\n')
 
 
 def test_the_texts_of_an_elmo_are_those_of_its_set_and_dev_has_none_of_them(options):
