@@ -56,6 +56,13 @@ def message(block, **options):
     return told(caught)
 
 
+def _names_outputs(folder, names):
+    values = json.loads((folder / "config.json").read_text())
+    values["id2label"] = {str(output): name for output, name in enumerate(names)}
+    values["label2id"] = {name: output for output, name in enumerate(names)}
+    (folder / "config.json").write_text(json.dumps(values))
+
+
 # --- what is read from where ---------------------------------------------------------------------
 
 
@@ -67,6 +74,30 @@ def test_path_alone_takes_its_own_config(folder):
     assert loaded.report.complete and loaded.report.num_layers_loaded == 2
     assert "2 of 2 layers" in loaded.report.summary()
     assert not loaded.model.training
+
+
+@pytest.mark.parametrize(
+    ("before", "told_of"),
+    [
+        (("bad", "good"), False),
+        (("good", "bad"), True),
+        (("NEG", "POS"), True),
+        (("LABEL_0", "LABEL_1"), False),
+    ],
+)
+def test_a_trained_head_that_goes_on_under_other_names_is_told(folder, before, told_of):
+    _names_outputs(folder, before)
+    report = load(Block("bert", str(folder)), label_names=["bad", "good"]).report
+    assert report.renamed == ((list(before), ["bad", "good"]) if told_of else None)
+    assert ("are trained as bad, good" in report.summary()) == told_of
+
+
+def test_a_new_head_had_no_names(folder):
+    _names_outputs(folder, ("NEG", "POS"))
+    tensors = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in tensors.items() if "classifier" not in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    assert load(Block("bert", str(folder)), label_names=["bad", "good"]).report.renamed is None
 
 
 @pytest.mark.parametrize("name", ["bert.json", "bert_config.txt", "config"])

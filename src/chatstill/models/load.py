@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,10 +12,12 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from ..errors import Problem, UserError
 from ..registry.hub import require_hub
 from ..tasks.base import LabelKind
+from ..tasks.label_names import index_in
 from .architecture import Architecture, load_config
 from .custom import own_faults, own_type, probe
 from .heads import check_head, wanted_outputs
 from .hub import hub_errors, quiet_transformers
+from .label_columns import output_names
 from .labels import set_labels
 from .report import LoadReport, make_report
 from .weights import find_weights, read_tensors
@@ -69,6 +71,7 @@ def load_classifier(
     # A student answers with the outputs of its teacher.
     outputs = wanted_outputs(architecture, config, num_labels) if role == "teacher" else num_labels
     check_head(architecture, outputs or len(config.id2label or ()), role, num_labels, problem)
+    before = output_names(config)
     fits = outputs == num_labels or (outputs == 1 and len(label_names or ()) == 2)
     set_labels(config, outputs, label_names if fits else None, problem)
     path = architecture.model_name_or_path
@@ -84,6 +87,8 @@ def load_classifier(
             model, info = from_weights(config, path, place, cache_dir)
         probe(model)
     report = make_report(model, info, path)
+    if label_names is not None:
+        report = replace(report, renamed=_renamed(before, output_names(config), model, report))
     require_layers(model, report, place)
     if architecture.config_file is None:
         require_sizes(model, report, place)
@@ -212,6 +217,18 @@ def require_sizes(model: PreTrainedModel, report: LoadReport, place: str) -> Non
             "architecture yourself: config_file."
         )
         raise UserError(Problem(place, message, hint, code="weights.config-of-others"))
+
+
+def _renamed(
+    before: list[str], now: list[str], model: PreTrainedModel, report: LoadReport
+) -> tuple[list[str], list[str]] | None:
+    """Old and new names of a trained head's outputs, if they had any and these differ."""
+    base = model.base_model_prefix + "."
+    fresh = [*report.missing, *(found.name for found in report.mismatched)]
+    named = any(index_in(name) is None for name in before)
+    if not named or before == now or any(not name.startswith(base) for name in fresh):
+        return None
+    return before, now
 
 
 def _require_head(model: PreTrainedModel, report: LoadReport, place: str) -> None:

@@ -40,6 +40,8 @@ class LoadReport:
         mismatched: Present on both sides in different shapes: newly initialised.
         num_layers: Layers of the network.
         num_layers_loaded: Layers of which at least one tensor was loaded.
+        renamed: What the outputs of a trained classifier were called that goes on under other names, and
+            these.
     """
 
     source: str
@@ -49,6 +51,7 @@ class LoadReport:
     mismatched: list[Mismatch] = field(default_factory=list)
     num_layers: int = 0
     num_layers_loaded: int = 0
+    renamed: tuple[list[str], list[str]] | None = None
 
     @property
     def complete(self) -> bool:
@@ -72,6 +75,9 @@ class LoadReport:
             parts.append(f"new, other shape: {_short(shapes)}")
         if self.unexpected:
             parts.append(f"left out: {_short(self.unexpected)}")
+        if self.renamed:
+            before, now = map(_short, self.renamed)
+            parts.append(f"outputs called {before} there are trained as {now}")
         return "; ".join(parts)
 
 
