@@ -136,9 +136,14 @@ def _unique(cells: Any) -> list[Cell]:
 
 def data_of(options: Namespace, name: str, copies: int) -> Path:
     """The folder of a set's files and of the copies beside them."""
-    method = SETS[name].method
+    method = SETS[name].method + _tagged(options, name)
     plain = glue_cells.data_folder(options)
     return plain if not copies else Path(f"{plain}-{SETS[name].task}-{method}-{copies}")
+
+
+def _tagged(options: Namespace, name: str) -> str:
+    """Tells copies with words of the same part of speech from those without."""
+    return "-tagged" if options.tagger and SETS[name].method == "bilstm" else ""
 
 
 def _augmentation(options: Namespace, name: str, copies: int) -> dict[str, Any]:
@@ -158,7 +163,11 @@ def _copies(options: Namespace, name: str, copies: int, before: tuple[Cell, ...]
     config["augmentation"] = _augmentation(options, name, copies)
     if task == glue_cells.CHINESE:
         config["plugins"] = [glue_cells.thucnews.__file__]
-    place = options.work / "augmentation" / f"copies-{name}-{options.rows}-{copies}"
+    place = (
+        options.work
+        / "augmentation"
+        / f"copies-{name}{_tagged(options, name)}-{options.rows}-{copies}"
+    )
     return AugmentedCell(task, "copies", 0, "augment", config, place, None, name, copies, before)
 
 

@@ -114,7 +114,7 @@ def test_the_table_says_where_copies_do_not_help(tmp_path):
         finish(cell)
         assert augmentation_cells.is_done(cell)
     augmentation.keep(cells, options)
-    text = augmentation.write(cells, tmp_path / "out")
+    text = augmentation.write(cells, tmp_path / "out", None)
     assert "PARTIAL" not in text
     lines = {line.split(" | ")[1]: line for line in text.split("\n") if "| acc " in line}
     assert lines["1"].endswith("| helps |") and "+10.0" in lines["1"]
@@ -130,13 +130,13 @@ def test_another_machine_goes_on_from_the_figures_that_were_kept(tmp_path):
         augmentation_cells.prepare(options, cell)
         finish(cell)
     augmentation.keep(cells, options)
-    there = augmentation.write(cells, tmp_path / "out")
+    there = augmentation.write(cells, tmp_path / "out", None)
     options.work.rename(tmp_path / "gone")
 
     options = options_of(tmp_path, "--sets", "sst2-5000", "--seeds", "1", "2")
     cells = augmentation_cells.plan(options)
     assert augmentation_cells.to_run(cells) == []
-    assert augmentation.write(cells, tmp_path / "out") == there
+    assert augmentation.write(cells, tmp_path / "out", None) == there
     lost = next(cell for cell in cells if cell.arm == "tinybert" and cell.copies == 4)
     (lost.folder / "metrics.json").unlink()
     assert [cell.name for cell in augmentation_cells.to_run(cells)] == [
@@ -149,7 +149,24 @@ def test_another_machine_goes_on_from_the_figures_that_were_kept(tmp_path):
 
 def test_a_table_with_cells_missing_says_so(tmp_path):
     cells = augmentation_cells.plan(options_of(tmp_path, "--sets", "sst2-bilstm"))
-    assert "PARTIAL" in augmentation.write(cells, tmp_path / "out")
+    assert "PARTIAL" in augmentation.write(cells, tmp_path / "out", None)
+
+
+def test_copies_by_parts_of_speech_are_others_and_the_table_names_the_tagger(tmp_path):
+    plans = [
+        {cell.name: cell for cell in augmentation_cells.plan(options_of(tmp_path, *words))}
+        for words in (
+            ["--sets", "sst2-bilstm"],
+            ["--sets", "sst2-bilstm", "--tagger", "english_tags:tag"],
+        )
+    ]
+    for name, plain in plans[0].items():
+        tagged = plans[1][name]
+        reads_copies = plain.arm == "copies" or getattr(plain, "copies", 0) > 0
+        assert (tagged.folder != plain.folder) == reads_copies, name
+        assert (tagged.config["data_dir"] != plain.config["data_dir"]) == reads_copies, name
+    text = augmentation.write(list(plans[1].values()), tmp_path / "out", "english_tags:tag")
+    assert "english_tags:tag" in text
 
 
 def test_other_copies_of_the_same_rows_read_the_candidates_again(tmp_path):
