@@ -8,6 +8,7 @@ from chatstill.augment.candidates import Finder
 from chatstill.augment.neighbours import Neighbours, Table, keep, kept, read_glove, unit
 from chatstill.augment.pieces import Pieces
 from chatstill.augment.predictor import Predictor, Query, predictor_of
+from chatstill.augment.words import others, replaceable
 from tests.found import refused
 
 from . import by_hand
@@ -52,10 +53,38 @@ def test_inner_pieces_special_tokens_signs_and_the_word_are_dropped_from_the_bes
 
 
 def test_candidates_are_of_the_script_of_the_word():
-    from chatstill.augment.candidates import _others
+    assert others("percent", ["フ", "café", "процент", None, "share"]) == ["café", "share"]
+    assert others("слово", ["word", "речь", "αβγ", "ひら", "Слово"]) == ["речь"]
+    assert others("ひらがな", ["カタカナ", "слово", "ローマ"]) == ["カタカナ", "ローマ"]
+    assert others("ＡＢＣ", ["word", "Word", "字"]) == ["word"]
 
-    assert _others("percent", ["フ", "café", "процент", "share"]) == ["café", "share"]
-    assert _others("слово", ["word", "речь"]) == ["речь"]
+
+def test_the_piece_of_an_uncased_model_is_the_word_itself_with_its_accents():
+    """[CLS] [MASK] [SEP] Dóg [SEP]: a model that copies says dog, which is no other word."""
+    best = {"dog": 9, "cat": 8, "tree": 7}
+    (found,) = by_hand.stub(lambda pieces, at: best, number=3).of(["Dóg"])
+    assert words_of(found) == [["cat", "tree"]]
+
+
+def test_a_blank_that_counts_as_its_words_piece_hides_no_word():
+    """As SentencePiece's places in some tokenizers."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {
+        w: n for n, w in enumerate(["<s>", "</s>", "<mask>", "<unk>", "▁a", "▁good", "s"])
+    }
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Metaspace()
+    marks = {"bos_token": "<s>", "eos_token": "</s>", "mask_token": "<mask>", "unk_token": "<unk>"}
+    known = PreTrainedTokenizerFast(tokenizer_object=inner, **marks)
+    text = "a good  good"
+    assert [s for s, _ in known(text, return_offsets_mapping=True)["offset_mapping"]] != [0, 2, 8]
+    pieces = Pieces.__new__(Pieces)
+    pieces.tokenizer = known
+    (cut,) = pieces.cut_all([text])
+    found = [cut.of(word) for word in replaceable(text, None)]
+    assert None not in found and [cut.spans[place.start] for place in found] == [(2, 6), (8, 12)]
 
 
 def test_candidates_are_those_of_the_model_asked_by_hand():
@@ -141,6 +170,13 @@ def test_a_word_of_several_pieces_takes_its_neighbours_and_none_without_vectors(
     near = Finder(finder.predictor, finder.pieces, 2, Neighbours(table))
     assert words_of(near.of(sentence)[0]) == [["runs", "walker"], ["dog"]]
     assert words_of(near.of(["Walking"])[0]) == [["runs", "walker"]]
+
+
+def test_neighbours_are_of_the_script_of_the_word_and_stand_there_once():
+    names = ["walking", "ходить", "Runs", "runs", "走路", "RUNS", "walker"]
+    matrix = [[1, 0], [1, 0.01], [1, 0.1], [1, 0.1], [1, 0.1], [1, 0.1], [0.8, 0.3]]
+    near = Neighbours(Table(names, unit(np.array(matrix, np.float32))))
+    assert near.of(["walking"], 2) == [["Runs", "walker"]]
 
 
 def test_neighbours_are_the_nearest_by_cosine(tmp_path):

@@ -62,6 +62,19 @@ def test_words_of_earlier_batches_are_the_same_bit_for_bit_and_not_computed_agai
     assert counted.read == before and len(encoder.known) <= len(TEXT)
 
 
+@torch.no_grad()
+def test_two_long_words_that_share_all_characters_that_are_read_take_one_place(encoder):
+    """A word's first 48 bytes are read: ids differ where characters do not."""
+    batches = [["_" * 50, TEXT[0], "_" * 60, TEXT[1]], [TEXT[2], TEXT[3]], ["_" * 70, TEXT[4]]]
+    fresh = {
+        word: copy.deepcopy(encoder).of_words(characters([word])) for b in batches for word in b
+    }
+    for batch in [*batches, *batches]:
+        found = encoder.of_words(characters(batch))
+        assert torch.equal(found, torch.cat([fresh[word] for word in batch])), batch
+    assert len(encoder.known) == 6
+
+
 def test_they_are_those_of_one_product_to_rounding(encoder):
     with torch.enable_grad():
         trained = encoder(characters(TEXT)).detach()

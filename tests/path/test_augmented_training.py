@@ -11,6 +11,7 @@ import torch
 import transformers as tf
 
 from chatstill import cli
+from chatstill.augment.keys import AugmentationKeys
 from chatstill.config import load
 from chatstill.config.augmented import augmented_doubts
 from chatstill.config.task import task_of
@@ -127,6 +128,60 @@ def test_rows_that_are_missing_stale_or_of_others_are_not_used(data, teacher_of,
     rows.write_bytes(rows.read_bytes() + b"x\ty\t1\tq\n")
     with refused("augment.not-its-record"):
         load_it()
+
+
+def test_a_model_that_is_named_is_compared_by_its_name(data, teacher_of, tmp_path):
+    """Where it lies elsewhere its content is not known here; another name is another model."""
+    assert augment(data) == 0
+    record = data / "chat" / "train_aug.json"
+    values = json.loads(record.read_text("utf-8"))
+    block = AugmentationKeys(model_name_or_path="org/one", copies=3)
+    values["made_of"] |= {"settings": block.deciding(3), "word_vectors": None}
+
+    def load_it(made_of, name):
+        values["made_of"] |= {"model": made_of, "tokenizer": None}
+        record.write_text(json.dumps(values))
+        keys = {"model_name_or_path": name, "copies": 3}
+        refusal(data, teacher_of(), tmp_path, augmentation=keys)()
+
+    load_it({"name": "org/one"}, "org/one")
+    load_it({"model.safetensors": "0" * 64}, "org/one")
+    with refused("augment.stale", "masked language model"):
+        load_it({"name": "org/one"}, "org/another")
+
+
+MIXED = """
+class Mine:
+    task_name = "mine"
+
+    def get_train_examples(self, folder):
+        return [{"text_a": f"red tree {w}", "text_b": b, "label": w}
+                for w, b in [("x", None), ("y", "big dog"), ("x", "cat")]]
+
+    get_dev_examples = get_train_examples
+
+    def get_labels(self):
+        return ["x", "y"]
+"""
+
+
+def test_rows_are_fresh_whichever_row_has_a_second_text(data, teacher_of, tmp_path, capsys):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(MIXED, encoding="utf-8")
+    values = {"task_name": "mine", "plugins": [str(plugin)], "augmentation": {"method": "bilstm"}}
+    path = tmp_path / "my.json"
+    path.write_text(json.dumps({**values, "data_dir": str(data)}), encoding="utf-8")
+    assert cli.main(["augment", str(path)]) == 0, capsys.readouterr().err
+    refusal(data, teacher_of(), tmp_path, **values)()
+
+
+def test_shares_of_the_same_words_add_up_to_one_at_most(data, tmp_path):
+    path = tmp_path / "my.json"
+    block = {"method": "bilstm", "mask_probability": 0.7, "tag_probability": 0.5}
+    values = {"task_name": "chat", "data_dir": str(data), "augmentation": block}
+    path.write_text(json.dumps(values), encoding="utf-8")
+    with refused("augment.shares-above-one", "1.2"):
+        load(path, [], verb="augment")
 
 
 def test_rows_of_several_files_are_found_and_read_by_a_run(data, teacher_of, tmp_path, capsys):

@@ -82,7 +82,8 @@ def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk:
         with desk.display("rows", found.rows) as progress:
             written, facts = write_rows(form, output, copies_of_row, seen, held, folder, progress)
         names = {"source": str(sources.train), "model": sources.model}
-        names |= {"word_vectors": keys.word_vectors, "task": sources.task.name}
+        names |= {"tokenizer": sources.tokenizer, "word_vectors": keys.word_vectors}
+        names["task"] = sources.task.name
         write_record(record, made_of, names, written, facts, work.counts, work.doubts())
         if keeps:
             work.keep_candidates()
@@ -98,7 +99,7 @@ def augment(sources: Sources, keys: AugmentationKeys, named: Named | None, desk:
 def _of_candidates(made_of: dict[str, Any], keys: AugmentationKeys) -> dict[str, Any]:
     """What decides the candidates: other copies of the same rows need no new ones."""
     of_rows = {key: made_of[key] for key in ("source", "reading")}
-    found = {key: made_of.get(key) for key in ("model", "word_vectors")}
+    found = {key: made_of.get(key) for key in ("model", "tokenizer", "word_vectors")}
     return of_rows | found | keys.of_candidates() | {"format": FORMAT}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import Problem, UserError
-from ..tasks.tables import Table
+from ..tasks.tables import Table, distinct
 from ..tasks.tabular_files import layout_of
 from ..tasks.tabular_keys import DataKeys
 from .forms import Row, Writer
@@ -59,6 +59,31 @@ def several_fault(keys: DataKeys, pattern: Path, files: Sequence[Path]) -> Probl
     return None
 
 
+def text_fault(keys: DataKeys, file: Path) -> Problem | None:
+    """Why a changed text cannot stand where the original's does: a Parquet column of numbers holds none."""
+    if layout_of(keys).format_of(file) != "parquet":
+        return None
+    from pyarrow import parquet
+
+    schema = parquet.ParquetFile(file).schema_arrow
+    for name in filter(None, (*keys.texts, keys.text_pair)):
+        kind = schema.field(name).type if name in schema.names else None
+        if kind is not None and not _holds_text(kind):
+            message = f"{file}: the column {name!r} is of type {kind}, which holds no changed text"
+            hint = "Write the column as text (string)."
+            return Problem("data.train", message, hint, code="augment.column-of-no-text")
+    return None
+
+
+def _holds_text(kind: Any) -> bool:
+    """Whether a type of Arrow is text, or a list of texts or of messages."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind) or types.is_list(kind) or types.is_large_list(kind):
+        return types.is_struct(kind.value_type) or _holds_text(kind.value_type)
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
 def _columns(keys: DataKeys, file: Path) -> Any:
     """What the rows of a file must share with those of others; None where each has its own keys."""
     kind = layout_of(keys).format_of(file)
@@ -68,7 +93,7 @@ def _columns(keys: DataKeys, file: Path) -> Any:
         return {field.name: field.type for field in parquet.ParquetFile(file).schema_arrow}
     if kind == "jsonl" or keys.columns is not None:
         return None
-    return {*Table(file, layout_of(keys)).columns}
+    return {*distinct(Table(file, layout_of(keys)).columns)}
 
 
 def changed_cells(
@@ -76,14 +101,16 @@ def changed_cells(
 ) -> dict[str, Any]:
     """The cells of a row with other texts; of several turns the last that has one is changed.
 
+    A text that is empty, as one side of a pair may be, stays so.
+
     Raises:
         UserError: the text is a cell of messages, which are no plain text.
     """
     cells = dict(row.cells)
-    if first is not None:
+    if first:
         column = next(name for name in reversed(keys.texts) if _has_text(cells.get(name)))
         cells[column] = _with_last(cells[column], first, column)
-    if second is not None and keys.text_pair is not None:
+    if second and keys.text_pair is not None:
         cells[keys.text_pair] = second
     return cells
 
@@ -123,7 +150,7 @@ class Delimited:
 
     def write(self, row: Row, first: str | None, second: str | None) -> bool:
         cells = changed_cells(self._keys, row, first, second)
-        present = [cells[name] for name in self._columns if cells[name] is not None]
+        present = [cells[name] for name in distinct(self._columns) if cells[name] is not None]
         return self._put(present)
 
     def _put(self, fields: list[str]) -> bool:

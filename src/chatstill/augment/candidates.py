@@ -11,7 +11,7 @@ from .neighbours import Neighbours
 from .pieces import Cut, Pieces
 from .predictor import Predictor
 from .words import Cut as Segment
-from .words import Word, is_latin, replaceable
+from .words import Word, others, replaceable
 
 
 @dataclass
@@ -82,18 +82,10 @@ class Finder:
         queries = [self.pieces.query(s.cut, s.place, mask, 0, longest) for s in slots]
         found = self.predictor.best(queries, self.number)
         return [
-            _others(slot.word.text, [self.pieces.word_of(number) for number in one.ids])
+            others(
+                slot.word.text,
+                # An uncased model's piece of "Café" is "cafe": the word itself.
+                (self.pieces.word_of(n) for n in one.ids if n != slot.cut.ids[slot.place.start]),
+            )
             for slot, one in zip(slots, found, strict=True)
         ]
-
-
-def _others(word: str, found: Sequence[str | None]) -> list[str]:
-    """Each word of the same script once, without the word itself in any casing."""
-    seen, kept = {word.casefold()}, []
-    for candidate in found:
-        if candidate is None or is_latin(candidate) != is_latin(word):
-            continue
-        if candidate.casefold() not in seen:
-            seen.add(candidate.casefold())
-            kept.append(candidate)
-    return kept

@@ -137,6 +137,8 @@ def _without_transfer(task: Task) -> Task:
 
     bare = copy.copy(task)
     bare.__dict__["transfer"] = lambda path: []
+    if isinstance(bare, GlueTask):
+        bare.fills_short_rows = False
     return bare
 
 
@@ -220,7 +222,7 @@ class ExampleLines:
 
 
 def _of_block(task: Task, keys: DataKeys, path: Path) -> Form:
-    from .block_forms import ObjectLines, block_writer, several_fault
+    from .block_forms import ObjectLines, block_writer, several_fault, text_fault
 
     if keys.dialogues:
         message = "a line of candidates is no row by itself"
@@ -230,7 +232,7 @@ def _of_block(task: Task, keys: DataKeys, path: Path) -> Form:
         return Form(task, path, lambda file: _of_hub(keys, file), lambda s: ObjectLines(s, keys))
     files = tuple(task.parts(path, "train"))
     fault = several_fault(keys, path, files) if is_pattern(task, path) else None
-    if fault is not None:
+    if fault := fault or text_fault(keys, files[0]):
         raise UserError(fault)
     spare = [name for name in (*keys.label_columns, keys.group) if name]
 

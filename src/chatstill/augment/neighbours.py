@@ -14,6 +14,7 @@ from ..disk.json_file import read_json
 from ..disk.write import replacing, write_json
 from ..errors import Problem, UserError
 from ..text.vector_lines import VectorLines
+from .words import others
 
 MOST = 100_000  # words: the first of a file, the most frequent of a training text
 BLOCK = 64  # words that are compared at a time
@@ -98,9 +99,9 @@ class Neighbours:
         size = len(self._words)
         units = torch.round(cosines.double() * UNITS).long()
         keys = units * size + (size - 1 - torch.arange(size))
-        best = torch.topk(keys, min(number + 2, size), dim=1).indices[: len(words)]
+        asked = min(3 * number + 2, size)  # casings and other scripts are dropped
+        best = torch.topk(keys, asked, dim=1).indices[: len(words)]
         found = []
         for word, row in zip(words, best.tolist(), strict=True):
-            others = [self._words[at] for at in row]
-            found.append([one for one in others if one.casefold() != word.casefold()][:number])
+            found.append(others(word, (self._words[at] for at in row))[:number])
         return found

@@ -41,6 +41,13 @@ class Cut:
         return range(first, last)
 
 
+def _past_blanks(text: str, start: int, end: int) -> int:
+    """Where a piece's own signs begin: some tokenizers count the blank before a word as the piece's."""
+    while start < end and text[start].isspace():
+        start += 1
+    return start
+
+
 class Pieces:
     """A tokenizer's pieces.
 
@@ -93,9 +100,10 @@ class Pieces:
             padding=False,
             verbose=False,
         )
+        parts = zip(texts, found["input_ids"], found["offset_mapping"], strict=True)
         return [
-            Cut(tuple(ids), tuple((start, end) for start, end in spans))
-            for ids, spans in zip(found["input_ids"], found["offset_mapping"], strict=True)
+            Cut(tuple(ids), tuple((_past_blanks(text, *span), span[1]) for span in spans))
+            for text, ids, spans in parts
         ]
 
     def query(self, cut: Cut, word: range, filled: Sequence[int], at: int, longest: int) -> Query:

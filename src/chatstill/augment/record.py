@@ -15,7 +15,6 @@ from ..tasks.glue_submission import FILES
 from ..tasks.hub_data import has_split
 from ..tasks.tabular import TabularTask
 from ..tasks.tabular_files import FORMAT_OF_RECORD
-from .keys import usual_copies
 from .places import augmented_file, beside, cut_pattern, is_pattern, record_file
 
 if TYPE_CHECKING:
@@ -104,16 +103,6 @@ def content_of_model(path: str) -> dict[str, str]:
     return {file.name: sha256(file) for file in files if file.is_file()}
 
 
-def has_pairs(task: Task, train: Path) -> bool:
-    """Whether the first row has two texts.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    first = next(task.read(train, "train", False), None)
-    return first is not None and first.text_b is not None
-
-
 @dataclass(frozen=True)
 class Sources:
     """What rows are made of, and how.
@@ -123,12 +112,14 @@ class Sources:
         data_dir: Where its files lie.
         train: The training file, or the folder of a task in Python.
         model: Folder or name of the masked language model; None without one.
+        tokenizer: Folder or name of its tokenizer where that is named by itself.
     """
 
     task: Task
     data_dir: Path
     train: Path
     model: str | None = None
+    tokenizer: str | None = None
 
     @property
     def rows_file(self) -> Path:
@@ -150,19 +141,19 @@ class Sources:
         }
 
     def of_keys(self, keys: AugmentationKeys) -> dict[str, Any]:
-        """The settings, and by content the model and the vectors."""
-        copies = keys.copies
-        if copies is None:
-            copies = usual_copies(self.task.name, pairs=has_pairs(self.task, self.train))
-        values: dict[str, Any] = {"settings": keys.deciding(copies)}
+        """The settings, whose number of copies is known, and by content the model and the vectors."""
+        values: dict[str, Any] = {"settings": keys.deciding(keys.copies or 0)}
         if keys.method == "tinybert":
-            values["model"] = self.of_model()
+            values |= self.of_model()
             values["word_vectors"] = vectors_of(keys.word_vectors)
         return values
 
-    def of_model(self) -> dict[str, str] | None:
-        """The content of the masked language model's files."""
-        return None if self.model is None else content_of_model(self.model)
+    def of_model(self) -> dict[str, dict[str, str] | None]:
+        """The content of the masked language model's files, and of those of a tokenizer named by itself."""
+        named = {"model": self.model, "tokenizer": self.tokenizer}
+        return {
+            key: None if path is None else content_of_model(path) for key, path in named.items()
+        }
 
 
 def vectors_of(named: str | None) -> str | None:
@@ -178,6 +169,7 @@ NAMES = {
     "held_out": "the rows of dev or test",
     "settings": "the settings of 'augmentation'",
     "model": "the masked language model",
+    "tokenizer": "its tokenizer",
     "word_vectors": "the word vectors",
 }
 

@@ -36,9 +36,30 @@ def is_han(text: str) -> bool:
     return _ALL_HAN.fullmatch(text) is not None
 
 
-def is_latin(text: str) -> bool:
-    """Whether all letters are Latin ones, with accents or without."""
-    return all(sign < "\u0250" or "\u1e00" <= sign < "\u1f00" for sign in text)
+@cache
+def _script(sign: str) -> str:
+    """The script of a letter, by its name in Unicode; kana are one script."""
+    plain = unicodedata.normalize("NFKC", sign)[:1]
+    name = unicodedata.name(plain, "").split(" ")[0].split("-")[0]
+    return "KANA" if name in ("HIRAGANA", "KATAKANA") else name
+
+
+def others(word: str, found: Iterable[str | None]) -> list[str]:
+    """Each word of the same script once, whatever its casing, without the word itself.
+
+    Args:
+        word: The word that is to be replaced.
+        found: Words, the best first; None for what is none.
+    """
+    scripts = set(map(_script, word))
+    seen, kept = {word.casefold()}, []
+    for candidate in found:
+        if candidate is None or candidate.casefold() in seen:
+            continue
+        if set(map(_script, candidate)) <= scripts:
+            seen.add(candidate.casefold())
+            kept.append(candidate)
+    return kept
 
 
 @cache

@@ -84,7 +84,7 @@ def _augment(config: "RunConfig") -> None:
     from ..augment.keys import AugmentationKeys
     from ..augment.named import Named
     from ..augment.record import Sources
-    from ..config.augmented import named_model
+    from ..config.augmented import named_model, named_tokenizer
     from ..config.task import task_of
 
     keys = config.augmentation or AugmentationKeys()
@@ -93,12 +93,14 @@ def _augment(config: "RunConfig") -> None:
         from ..run.run import quiet_libraries
 
         quiet_libraries()
-        named = Named(named_model(config), **_of_block(config, keys.model_name_or_path))
+        block = _of_block(config, keys.model_name_or_path)
+        named = Named(named_model(config), tokenizer=named_tokenizer(config), **block)
     task, data_dir = task_of(config), Path(config.data_dir)
     train = task.find("train", data_dir)
     assert train is not None, "looked for before"
     model = None if named is None else named.model_name_or_path
-    write(Sources(task, data_dir, train, model), keys, named, _desk())
+    tokenizer = None if named is None else named_tokenizer(config)
+    write(Sources(task, data_dir, train, model, tokenizer), keys, named, _desk())
 
 
 def _of_block(config: "RunConfig", path: str | None) -> dict[str, Any]:
@@ -111,7 +113,6 @@ def _of_block(config: "RunConfig", path: str | None) -> dict[str, Any]:
     return {
         **values,
         "place": "pretrained_architectures.model_name_or_path",
-        "tokenizer": block.tokenizer_name_or_path or config.tokenizer_name_or_path,
         "model_type": block.model_type,
     }
 

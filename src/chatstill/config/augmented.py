@@ -92,19 +92,23 @@ def _command(source: Source) -> str:
 
 def _now(keys: RunKeys, record: "dict[str, Any]", sources: Sources) -> "dict[str, Any]":
     """What the rows would be made of today, as far as the configuration and the disk say it."""
-    named = named_model(keys) or record.get("names", {}).get("model")
-    here = named if named is not None and Path(named).exists() else None
-    sources = replace(sources, model=here)
+    names, made_of, model = record.get("names", {}), record["made_of"], named_model(keys)
+    tokenizer = names.get("tokenizer") if model is None else named_tokenizer(keys)
+    sources = replace(sources, model=model or names.get("model"), tokenizer=tokenizer)
     now, block = sources.of_rows(), keys.augmentation
     if block is not None:
-        now |= sources.of_keys(block)
+        # The usual number hangs on rows and task, which are compared by themselves.
+        copies = block.copies or made_of.get("settings", {}).get("copies")
+        now |= sources.of_keys(block.model_copy(update={"copies": copies}))
         vectors = block.word_vectors
         if vectors not in (None, MODEL) and not Path(str(vectors)).is_file():
             del now["word_vectors"]  # it lies elsewhere, as does a model that is not here
-    elif record["made_of"].get("model") is not None:
-        now["model"] = sources.of_model()
-    if here is None:
-        now.pop("model", None)
+    elif made_of.get("model") is not None:
+        now |= sources.of_model()
+    for key, path in (("model", sources.model), ("tokenizer", sources.tokenizer)):
+        by_name = "name" in (made_of.get(key) or {})
+        if path is not None and not Path(path).exists() and not by_name:
+            now.pop(key, None)  # its files lie elsewhere: nothing is known of them here
     return now
 
 
@@ -114,6 +118,14 @@ def named_model(keys: RunKeys) -> str | None:
     if block is not None and block.model_name_or_path is not None:
         return block.model_name_or_path
     return None if pretrained is None else pretrained.model_name_or_path
+
+
+def named_tokenizer(keys: RunKeys) -> str | None:
+    """Folder or name of the model's tokenizer where another than its own is named, beside its block."""
+    block, pretrained = keys.augmentation, keys.pretrained_architectures
+    if pretrained is None or (block is not None and block.model_name_or_path is not None):
+        return None
+    return pretrained.tokenizer_name_or_path or keys.tokenizer_name_or_path
 
 
 def check_augmentation(keys: RunKeys, source: Source) -> list[Problem]:
@@ -126,6 +138,14 @@ def check_augmentation(keys: RunKeys, source: Source) -> list[Problem]:
         hint = "Name a task with labels."
         found.append(source.problem(("task_name",), message, hint, code="augment.of-a-corpus"))
     if block is not None and block.method == "bilstm":
+        total = block.mask_probability + block.tag_probability
+        if total > 1 + 1e-9:
+            message = (
+                f"'mask_probability' and 'tag_probability' add up to {total:g}, expected at most 1."
+            )
+            hint = "They are shares of the same words: lower one."
+            place = ("augmentation", "tag_probability")
+            found.append(source.problem(place, message, hint, code="augment.shares-above-one"))
         return found
     if named_model(keys) is None:
         message = "the masked language model is missing, which proposes words."

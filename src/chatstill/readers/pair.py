@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -146,9 +146,11 @@ def with_columns(
     if reader.teacher_tokenizer is None and weighted:
         weighted = ["student"]  # one view for both
     computed = {}
+    of_student = _word_table(reader) if reader.teacher_tokenizer is None else None
     for role in weighted:
         encoder = reader.encoders[0 if role == "student" else -1]
-        computed[role] = [TokenWeights.fit(rows(), encoder.ids_of, encoder.tokenizer)]
+        fitted = partial(TokenWeights.fit, rows(), encoder.ids_of, encoder.tokenizer)
+        computed[role] = [fitted() if of_student is None else TokenWeights(of_student)]
     return replace(reader, computed=computed)
 
 
@@ -158,12 +160,14 @@ def _of_words(reader: PairReader, pooling: str) -> WordWeights | None:
     Raises:
         UserError: weights by character of a student that weighs no words.
     """
-    weights = getattr(reader.student, "word_weights", None)
-    own = reader.teacher_tokenizer is not None
-    if weights is not None and own and pooling in ("weighted", CHARACTERS):
-        table = weights.detach().float().cpu().numpy()
+    table, own = _word_table(reader), reader.teacher_tokenizer is not None
+    if table is not None and own and pooling in ("weighted", CHARACTERS):
         words = cast("WordTokenizer", reader.tokenizer)
         return WordWeights(words, table, "characters" if pooling == CHARACTERS else "even")
+    if pooling == CHARACTERS and table is not None:
+        message = f"'{CHARACTERS}' shares the weights of words, and this student reads the teacher's pieces"
+        hint = 'Take "weighted", or cut words: "segmenter": "words" in network.'
+        raise UserError(Problem("pooling", message, hint, code="words.weights-of-pieces"))
     if pooling == CHARACTERS:
         message = (
             f"'{CHARACTERS}' shares the weights of a student's words, and this student weighs none"
@@ -171,3 +175,9 @@ def _of_words(reader: PairReader, pooling: str) -> WordWeights | None:
         hint = 'Take "weighted", or a student that weighs words ("model_type": "ltd").'
         raise UserError(Problem("pooling", message, hint, code="words.no-weights-of-words"))
     return None
+
+
+def _word_table(reader: PairReader) -> np.ndarray | None:
+    """(V,) what each id of the student weighs; None for a student that weighs none."""
+    weights = getattr(reader.student, "word_weights", None)
+    return None if weights is None else weights.detach().float().cpu().numpy()

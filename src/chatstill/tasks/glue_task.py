@@ -34,6 +34,7 @@ class GlueTask(OfFiles):
 
     ranking = False
     on_bad_row: OnBadRow = "stop"
+    fills_short_rows = True  # where labels are not asked for
 
     def __init__(self, row: GlueRow) -> None:
         self.row = row
@@ -168,7 +169,8 @@ class GlueTask(OfFiles):
             name = None if layout.id is None else fields[layout.id]
             yield Example(f"{split}-{number}", line, text_a, text_b, label, name=name)
             number += 1
-        warnings += noticed.problems(path, dropped=not optional)
+        dropped = not (optional and self.fills_short_rows)
+        warnings += noticed.problems(path, dropped=dropped)
         warnings += bad.finish(path, number)
 
     def _row(
@@ -187,7 +189,7 @@ class GlueTask(OfFiles):
         """
         if len(fields) < len(layout.columns) and self.row.skips_short_rows:
             noticed.short.append(line)
-            if not optional:
+            if not (optional and self.fills_short_rows):
                 return None
             fields += [""] * (len(layout.columns) - len(fields))
         if len(fields) != len(layout.columns):

@@ -93,13 +93,31 @@ class Table:
         return map(partial(no_header, wanted), self._source.rows(wanted))
 
     def records(self, spare: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Number and all cells of each row, by column; rows that can't be taken are passed over."""
+        """Number and all cells of each row, by ``distinct`` column; rows that can't be taken are passed over."""
         if isinstance(self._source, _JsonLines):
             yield from self._source.objects()
             return
         for number, cells in self.rows(self.columns, spare):
             if not isinstance(cells, Bad):
-                yield number, dict(zip(self.columns, cells, strict=True))
+                yield number, dict(zip(distinct(self.columns), cells, strict=True))
+
+
+def distinct(columns: Sequence[str]) -> list[str]:
+    """The columns' names; one that stood before (several may have none) has its place behind it."""
+    return [
+        f"{name}\0{place}" if name in columns[:place] else name
+        for place, name in enumerate(columns)
+    ]
+
+
+def _places(wanted: Sequence[str], columns: Sequence[str]) -> list[int | None]:
+    """Where each of the columns stands; of one that is wanted as often as it is there each in turn."""
+    found: list[int | None] = []
+    for at, name in enumerate(wanted):
+        there = [place for place, column in enumerate(columns) if column == name]
+        turn = wanted[:at].count(name)
+        found.append(there[turn if turn < len(there) else 0] if there else None)
+    return found
 
 
 class _Delimited:
@@ -133,7 +151,7 @@ class _Delimited:
         without = tuple(name for name in columns if name not in spare)
         if not self._header and first is not None and _width(first[1]) == len(without):
             columns = without
-        at = [columns.index(name) if name in columns else None for name in wanted]
+        at = _places(wanted, columns)
         width = len(columns)
         expected = f"{width} fields ({', '.join(columns)})"
         for number, fields in chain([] if first is None else [first], rows):

@@ -6,6 +6,8 @@ their real length instead, so that padding comes after the words in both directi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -36,15 +38,22 @@ class BiLstmLayers(nn.Module):
             states: (N, L, width), the words from place 0 on; what follows them is not read.
             lengths: (N,) words of each row; may be 0.
         """
+        if may_look(states) and bool((lengths == states.shape[1]).all()):
+            return self._read(states, lambda found: found.flip(1))
         places = reversed_places(lengths, states.shape[1])
+        states = self._read(states, lambda found: at_places(found, places))
+        real = torch.arange(states.shape[1], device=lengths.device) < lengths[:, None]
+        return states.masked_fill(~real[..., None], 0.0)
+
+    def _read(self, states: Tensor, turned: Callable[[Tensor], Tensor]) -> Tensor:
+        """States (N, L, 2 size); ``turned`` reverses rows (N, L, D) to their lengths, and back."""
         for number, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
             if number:
                 states = self.dropout(states)
             forwards, _ = ahead(states)
-            backwards, _ = back(at_places(states, places))
-            states = torch.cat([forwards, at_places(backwards, places)], -1)
-        real = torch.arange(states.shape[1], device=lengths.device) < lengths[:, None]
-        return states.masked_fill(~real[..., None], 0.0)
+            backwards, _ = back(turned(states))
+            states = torch.cat([forwards, turned(backwards)], -1)
+        return states
 
 
 class LastState(nn.Module):
@@ -90,6 +99,15 @@ def pooled_by(kind: str, width: int) -> nn.Module:
     if kind == "attention":
         return AttentionState(width)
     return {"last": LastState, "max": MaxState}[kind]()
+
+
+def may_look(tensor: Tensor) -> bool:
+    """Whether values may decide what is computed: not in a traced pass; a GPU would be waited for."""
+    return (
+        tensor.device.type == "cpu"
+        and not torch.jit.is_tracing()
+        and not torch.compiler.is_compiling()
+    )
 
 
 def words_first(ids: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:

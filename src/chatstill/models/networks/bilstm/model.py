@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from ..sides_classifier import SidesClassifier
 from . import BOTH
-from .layers import BiLstmLayers, pooled_by, words_first
+from .layers import BiLstmLayers, may_look, pooled_by, words_first
 
 
 class BiLstmConfig(PretrainedConfig):
@@ -96,8 +96,12 @@ class TextEncoder(nn.Module):
         special = torch.tensor(self.not_words, device=ids.device)
         known = (ids[..., None] != special).all(-1)
         words = torch.cat([known & side for side in sides])
+        if len(words) == 1 and may_look(ids) and bool(words.any()):
+            own = ids[words][None]  # one text by itself, as it is served
+            lengths = torch.tensor([own.shape[1]])
+            return [self.encode(own, lengths)], [lengths]
         moved, lengths = words_first(ids.repeat(len(sides), 1), words)
-        if _may_look(ids):
+        if may_look(ids):
             moved = moved[:, : max(1, int(lengths.max()))]
         found = self.encode(moved, lengths)
         return list(found.chunk(len(sides))), list(lengths.chunk(len(sides)))
@@ -164,15 +168,6 @@ class BiLstmForSequenceClassification(SidesClassifier):
     @override
     def set_input_embeddings(self, value: Any) -> None:
         self.bilstm.words = value
-
-
-def _may_look(ids: Tensor) -> bool:
-    """Whether places that no row needs are cut off: not in a traced pass; a GPU would be waited for."""
-    return (
-        ids.device.type == "cpu"
-        and not torch.jit.is_tracing()
-        and not torch.compiler.is_compiling()
-    )
 
 
 def _start_lstm(module: nn.LSTM) -> None:

@@ -63,19 +63,28 @@ class KnownWords:
             if not _alike(read, self._made_by):
                 self.forget()
                 self._made_by = [weight.detach().clone() for weight in read]
-            new = [number for number, key in enumerate(keys) if key not in self._places]
-            if new:
-                fresh = in_lots(words[new], compute)
-                if len(new) == len(keys):
-                    found = fresh
-                else:
-                    found = fresh.new_empty(len(keys), fresh.shape[1])
-                    found[new] = fresh
-                    old = [number for number, key in enumerate(keys) if key in self._places]
+            new = self._first_of_new(keys)
+            if not new:
+                return self._vectors[[self._places[key] for key in keys]]
+            fresh = in_lots(words[list(new.values())], compute)
+            found = fresh
+            if len(new) < len(keys):
+                order = {key: number for number, key in enumerate(new)}
+                found = fresh.new_empty(len(keys), fresh.shape[1])
+                at = [number for number, key in enumerate(keys) if key in order]
+                found[at] = fresh[[order[keys[number]] for number in at]]
+                if old := [number for number, key in enumerate(keys) if key not in order]:
                     found[old] = self._vectors[[self._places[keys[number]] for number in old]]
-                self._keep([keys[number] for number in new], fresh)
-                return found
-            return self._vectors[[self._places[key] for key in keys]]
+            self._keep(list(new), fresh)
+            return found
+
+    def _first_of_new(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Where each word that is not kept stands first: long words may share their characters."""
+        new: dict[bytes, int] = {}
+        for number, key in enumerate(keys):
+            if key not in self._places:
+                new.setdefault(key, number)
+        return new
 
     def _keep(self, keys: list[bytes], vectors: Tensor) -> None:
         if not self._places:  # memory that is not written to is not taken up
