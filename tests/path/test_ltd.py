@@ -224,6 +224,38 @@ def test_the_loss_on_dev_is_the_distance_to_its_vectors(run, shared, pretrained)
     )
 
 
+def test_pieces_of_both_networks_weigh_what_the_students_file_says(
+    run, shared, teacher_of, tmp_path
+):
+    """The dev loss by hand: weights of a file, and of unknown pieces, on the teacher's side too."""
+    weights = tmp_path / "idf.txt"
+    weights.write_text("is 9.5\nthe 0.25\nbox 3\n", encoding="utf-8")
+    changes = network(segmenter="pieces", idf=str(weights), unknown_idf=7.0)
+    done = run(**{**LTD, **SHORT, **changes, "distillation": {"task_epochs": 0}})
+    lines = (shared / "data" / "chat" / "dev.data.txt").read_text("utf-8").splitlines()
+    texts = sorted({text for line in lines for text in line.split("\t")[:2]})
+    teacher = tf.AutoModel.from_pretrained(teacher_of()).eval()
+    pieces = tf.AutoTokenizer.from_pretrained(teacher_of())
+    table = load_file(done.folder / "student" / "model.safetensors")["bilstm.weights"]
+    assert table[pieces.unk_token_id] == 7 and table[pieces.sep_token_id] == 0
+    assert {9.5, 0.25, 3.0, 7.0} >= set(table.tolist()) - {0.0}
+    student = open_network(done.folder)
+
+    def loss(weights):
+        total = 0.0
+        for text in texts:
+            row = pieces(text, return_tensors="pt")
+            share = weights[row["input_ids"]][..., None]
+            with torch.no_grad():
+                aim = (share * teacher(**row).last_hidden_state).sum(1) / share.sum()
+            total += 1 - float(torch.cosine_similarity(student.encode_query(text).vector, aim))
+        return total / len(texts)
+
+    found = told(done.folder)["dev"]["metrics"]["loss"]
+    assert found == pytest.approx(loss(table), abs=1e-6)
+    assert abs(loss((table > 0).float()) - found) > 1e-5, "other weights would be seen"
+
+
 @pytest.mark.slow
 def test_it_is_stored_as_it_is_live(shared, teacher_of, pretrained, tmp_path):
     exact = {**taught_by(pretrained), **EXACT, "max_steps": -1}
@@ -321,6 +353,12 @@ def test_weights_by_character_of_a_student_that_weighs_none_are_refused(run):
     changes["student_architectures"] = {"model_type": "bilstm", "network": {"vectors": "random"}}
     with refused("words.no-weights-of-words"):
         run("check", **changes)
+
+
+def test_weights_by_character_of_a_student_of_pieces_are_refused_for_what_they_are(run):
+    changes = {**network(segmenter="pieces"), **terms(vector={"pooling": "weighted_characters"})}
+    with refused("words.weights-of-pieces", "weighted_characters"):
+        run("check", **{**LTD, **changes})
 
 
 def test_killed_and_started_again_it_ends_as_unbroken(shared, teacher_of, tmp_path):

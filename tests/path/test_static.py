@@ -10,7 +10,9 @@ import transformers as tf
 from safetensors.torch import load_file
 
 from chatstill import cli
+from chatstill.data.encoded import Lengths
 from chatstill.errors import UserError
+from chatstill.readers.word_pieces import RowEncoder
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
 from tests.found import refused
@@ -78,8 +80,6 @@ def test_pieces_of_any_teacher_part_the_two_texts(run, teacher_of, kind):
     assert found["dev"]["metrics"]["auc"] > 0.9
     student = done.folder / "student"
     assert not (student / "words.json").exists()
-    from chatstill.data.encoded import Lengths
-    from chatstill.readers.word_pieces import RowEncoder
     from chatstill.text.tokenizers import resolve_tokenizer
 
     tokenizer = resolve_tokenizer(None, str(student), None)
@@ -90,6 +90,17 @@ def test_pieces_of_any_teacher_part_the_two_texts(run, teacher_of, kind):
     encoded = RowEncoder(tokenizer, Lengths(32), mark_sides=True)(["the box"], ["sure"])
     assert set(encoded.types.tolist()) == {0, 1}
     assert sorted(encoded.types.tolist()) == encoded.types.tolist()
+
+
+@pytest.mark.parametrize("kind", ["roberta", "bert"])
+def test_a_single_text_is_read_as_its_tokenizer_has_it(teacher_of, kind):
+    """A teacher that shares the rows was trained with the type that the separator has there."""
+    tokenizer = tf.AutoTokenizer.from_pretrained(teacher_of(kind))
+    whole = tokenizer("the box", return_token_type_ids=True)
+    for marked in (False, True):
+        encoded = RowEncoder(tokenizer, Lengths(32), mark_sides=marked)(["the box"], [None])
+        assert encoded.ids.tolist() == whole["input_ids"]
+        assert encoded.types.tolist() == whole["token_type_ids"]
 
 
 def test_words_that_are_too_rare_are_told_as_that(run):

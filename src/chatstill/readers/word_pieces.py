@@ -116,7 +116,7 @@ class RowEncoder:
         import tokenizers
         import transformers
 
-        more: dict[str, Any] = {"sides": "marked"} if self.mark_sides else {}
+        more: dict[str, Any] = {"sides": "pairs marked"} if self.mark_sides else {}
         if self.computed:
             more["columns"] = {one.column.name: one.identity() for one in self.computed}
         return more | {
@@ -202,7 +202,12 @@ class RowEncoder:
         if known is not None:
             return known
         layout = learn_layout(self.tokenizer, self.ids_of, pair=pair)
-        if self.mark_sides and not any([*layout.types[1], *layout.types[2], layout.type_b]):
+        # A single text has one side: its separator keeps the type that a teacher was trained with.
+        if (
+            pair
+            and self.mark_sides
+            and not any([*layout.types[1], *layout.types[2], layout.type_b])
+        ):
             layout = with_sides(layout)
         if self.lengths.max_seq_length < layout.size + 1 + pair:
             longest = self.lengths.max_seq_length

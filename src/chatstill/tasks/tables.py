@@ -93,7 +93,7 @@ class Table:
         return map(partial(no_header, wanted), self._source.rows(wanted))
 
     def records(self, spare: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Number and all cells of each row, by ``distinct`` column; rows that can't be taken are passed over."""
+        """Number and all cells of each row by ``distinct`` column; rows that can't be taken pass."""
         if isinstance(self._source, _JsonLines):
             yield from self._source.objects()
             return
