@@ -96,7 +96,7 @@ def _labelled(
     rows: list[dict[str, Any]],
 ) -> Dialogues | None:
     """With the key of the label in each candidate, or with the column of the one chosen."""
-    items = [item for row in first for item in row[several]]
+    items = [item for row in first for item in row[several] or ()]
     inner = list(dict.fromkeys(k for item in items if isinstance(item, dict) for k in item))
     label = _named([k for k in inner if k not in CONTENTS], LABELS, lambda name: True)
     if label is not None:

@@ -43,8 +43,11 @@ def gap_warning(
         learning_rate: The highest.
 
     Returns:
-        One text, or none; none too where the interval of the student reaches the teacher's value.
+        One text, or none; none too where the interval of the student reaches the teacher's value, or where
+        a lower value is better.
     """
+    if student["lower_is_better"]:  # what is chance is not known of an error
+        return []
     value, best, chance = student["value"], teacher["value"], chance_of(teacher)
     high = (student.get("interval") or (None, value))[1]
     if best <= chance or value - chance >= FAR * (best - chance) or high >= best:

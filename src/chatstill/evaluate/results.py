@@ -10,7 +10,7 @@ from ..figures import fitted
 from ..tasks.base import Labels, Task
 from ..tasks.intervals import bootstrap
 from ..tasks.metrics import agreement, decide, scale_error
-from ..tasks.selection import LOWER_IS_BETTER, main_metric_of
+from ..tasks.selection import lower_is_better, main_metric_of
 from .classes import class_lines, class_table, confusion
 from .one_answer import one_answer
 from .own_loss import LOSS
@@ -56,7 +56,7 @@ def judge(
         "positive": task.labels.positive,
         "main": main,
         "value": metrics[main],
-        "lower_is_better": main in LOWER_IS_BETTER,
+        "lower_is_better": lower_is_better(main),
         "metrics": metrics,
         "left_out": task.missing(labels, groups),
     }

@@ -101,6 +101,9 @@ def _finish_run(folder: RunFolder, known: dict[str, Any], load: Load, console: C
     loaded = load(folder.path, verb)
     # As many processes as it had are not needed to end it.
     fingerprint = run_fingerprint(loaded, verb) | {"global_batch": known.get("global_batch")}
+    if batch := int(known.get("global_batch") or 0):  # one process stands for all that trained
+        config = loaded.config.model_copy(update={"per_gpu_train_batch_size": batch})
+        loaded = replace(loaded, config=config)
     try:
         folder.open(fingerprint)
     except UserError as error:
@@ -116,7 +119,7 @@ def _finish_run(folder: RunFolder, known: dict[str, Any], load: Load, console: C
                 folder.settle(fingerprint, job.late)
             except UserError as error:
                 raise UserError([_as_ended(problem) for problem in error.problems]) from None
-            _end(level_of(loaded), job, folder, store, int(known.get("global_batch") or 0), console)
+            _end(level_of(loaded), job, folder, store, console)
     except RunFailure as end:
         note_in_file([str(end)])
         raise
@@ -139,20 +142,17 @@ def _end(
     job: Job,
     folder: RunFolder,
     store: CheckpointStore,
-    batch: int,
     console: Console,
 ) -> None:
-    from ..tasks.selection import LOWER_IS_BETTER
+    from ..tasks.selection import lower_is_better
     from ..train.ending import end_phases
     from ..train.failures import failures
     from ..train.phases import steps_of
 
     started = time.time()
     views = level.prepare(job, folder.path, console, trains=False)
-    whole = job.config.model_copy(update={"per_gpu_train_batch_size": batch or 1})
-    phases = job.method.phases()
-    totals = [steps_of(whole, phase, views.num_rows(phase.data))[0] for phase in phases]
-    config = job.config
+    phases, config = job.method.phases(), job.config
+    totals = [steps_of(config, phase, views.num_rows(phase.data))[0] for phase in phases]
     main = job.task.chosen_metric or job.task.main_metric
     found = end_phases(
         job.method,
@@ -160,7 +160,7 @@ def _end(
         totals,
         keep=config.keep or "last",
         seed=config.seed,
-        lower_is_better=main in LOWER_IS_BETTER,
+        lower_is_better=lower_is_better(main),
     )
     if isinstance(found, list):
         raise UserError(_nothing(folder.path, found))

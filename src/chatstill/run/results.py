@@ -135,7 +135,8 @@ def _beside_teacher(job: Job, views: Views, trained: Trained, metrics: dict[str,
     teacher = judge(job.task, trained.teacher_scores, labels, views.dev.groups)
     metrics["teacher"] = {**teacher, "parameters": count_parameters(job.teacher).total}
     metrics["agreement"] = compare(job.task, trained.scores, trained.teacher_scores)
-    metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if teacher["value"] else None
+    of_shares = teacher["value"] and not teacher["lower_is_better"]
+    metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if of_shares else None
     network = network_of(job.student.config.model_type)
     metrics["dev"]["warnings"] += gap_warning(
         metrics["dev"],

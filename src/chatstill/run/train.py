@@ -16,7 +16,7 @@ from ..errors import Interrupted
 from ..evaluate.scoring import score, weights_digest
 from ..methods.base import Method
 from ..models.heads import start_at_mean
-from ..tasks.selection import main_metric_of
+from ..tasks.selection import lower_is_better, selecting_value
 from ..train.checkpoints import CheckpointStore
 from ..train.control import Agreement
 from ..train.device import device_of
@@ -91,6 +91,7 @@ def train_job(
         data=data,
         on_log=records.add,
         evaluate=scores.metrics,
+        lower_is_better=lower_is_better(job.task.chosen_metric or job.task.main_metric),
         own_loss=loss.metrics,
         sources=sources,
         tokens=tokens,
@@ -216,8 +217,9 @@ class DevScores:
     def metrics(self) -> tuple[float, dict[str, float]]:
         """Main metric and all metrics."""
         task = self.job.task
-        metrics = task.metrics(self.scores(), np.asarray(self.dev.labels), self.dev.groups)
-        return metrics[main_metric_of(task, metrics)], metrics
+        labels = np.asarray(self.dev.labels)
+        metrics = task.metrics(self.scores(), labels, self.dev.groups)
+        return selecting_value(task, metrics, labels, self.dev.groups), metrics
 
     def scores(self) -> np.ndarray:
         """Scores of every row, (N, C)."""

@@ -94,7 +94,8 @@ def usual_values(width: int | None, start: Start, num_rows: int, batch: int = 32
     wide = "of unknown width" if width is None else f"{width} wide"
     rows = counted(num_rows, "row") if num_rows < MANY_ROWS else f"{MANY_ROWS:,} rows or more"
     epochs, of_epoch, looks = usual_epochs(num_rows, start), max(1, num_rows // batch), None
-    if epochs * of_epoch < LEAST_STEPS:
+    # Of many rows no more are counted, so that their steps are not known: they are enough.
+    if num_rows < MANY_ROWS and epochs * of_epoch < LEAST_STEPS:
         epochs = float(-(-LEAST_STEPS // of_epoch))
         rows += f" (at least {LEAST_STEPS} steps)"
         looks = max(of_epoch, LEAST_STEPS // LOOKS)

@@ -131,7 +131,7 @@ class Task(Protocol):
         labels: Its label space.
         label_words: How the files write each class, in index order; empty for regression.
         main_metric: The metric that model selection uses; higher is better but for those of
-            ``tasks.selection.LOWER_IS_BETTER``. See ``main_metric_of``.
+            ``tasks.selection.lower_is_better``. See ``main_metric_of``.
         ranking: Whether rows of one group are ranked against each other.
     """
 

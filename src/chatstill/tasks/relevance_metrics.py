@@ -10,7 +10,7 @@ from . import gain
 from . import metrics as m
 from .base import Groups, MetricFunction, Parts, Ranking
 from .intervals import Ratio
-from .ranking import group_table, ranking_metrics
+from .ranking import group_table, ranking_metrics, ranking_parts
 
 
 class RelevanceScorer:
@@ -57,7 +57,7 @@ class RelevanceScorer:
             return Ratio(by.grouped_accuracy_parts)
         if name in gain.NAMES:
             return Ratio(partial(_ndcg_parts, name=name))
-        raise KeyError(name)
+        return Ratio(ranking_parts(name, self.ranked))
 
     def ranked(self, scores: np.ndarray, labels: np.ndarray) -> Ranking:
         return gain.expected_grade(scores), np.asarray(labels) > 0

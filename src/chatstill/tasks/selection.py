@@ -2,6 +2,8 @@
 
 import copy
 import difflib
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,20 @@ from ..errors import Problem, UserError
 from .base import Groups, Task
 
 KEY = "selection_metric"
-LOWER_IS_BETTER = ("rmse", "loss", "pseudo_perplexity", "perplexity")
+SIZED = re.compile(r"r[0-9]+@[0-9]+")
+LOWER_IS_BETTER = (
+    "loss",
+    "error",
+    "rmse",
+    "mse",
+    "mae",
+    "perplexity",
+)  # or the last word of a name
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether a metric of this name is the better the lower it is: ``rmse``, ``log_loss``."""
+    return name.casefold().rsplit("_", 1)[-1] in LOWER_IS_BETTER
 
 
 def with_metric(task: Task, name: str | None) -> Task:
@@ -22,12 +37,12 @@ def with_metric(task: Task, name: str | None) -> Task:
     """
     if name is None:
         return task
-    known = [metric for metric in metrics_of(task) if metric not in LOWER_IS_BETTER]
-    if name not in known:
+    known = [metric for metric in metrics_of(task) if not lower_is_better(metric)]
+    if name not in known and not _is_sized(task, name):
         near = difflib.get_close_matches(name.lower(), known, n=1)
         guess = f"Did you mean {near[0]!r}? " if near else ""
         message = f"names {name!r}, which is no metric of the task {task.name}"
-        if name in LOWER_IS_BETTER:
+        if lower_is_better(name):
             message = (
                 f"names {name!r}, which is better when it is lower; selection takes the highest"
             )
@@ -41,10 +56,39 @@ def with_metric(task: Task, name: str | None) -> Task:
     return chosen
 
 
+def _is_sized(task: Task, name: str) -> bool:
+    """Whether it is ``rn@k``, which groups of n rows alone have; whether there are any, dev rows tell."""
+    if SIZED.fullmatch(name) is None or not any(one.startswith("r@") for one in metrics_of(task)):
+        return False
+    try:
+        task.metric(name)
+    except KeyError:
+        return False
+    return True
+
+
 def main_metric_of(task: Task, metrics: Mapping[str, float]) -> str:
     """The metric that selects among those that have a value."""
     chosen = task.chosen_metric
     return chosen if chosen in metrics else task.main_metric_of(metrics)
+
+
+def selecting(task: Task, metrics: Mapping[str, float], labels: np.ndarray, groups: Groups) -> str:
+    """The metric that selects on some rows, whether it has a value this time or not.
+
+    That of the configuration or of the task; another one only where the rows can give it no value.
+    """
+    wanted = task.chosen_metric or task.main_metric
+    if wanted not in metrics and wanted in task.missing(labels, groups):
+        return task.main_metric_of(metrics)
+    return wanted
+
+
+def selecting_value(
+    task: Task, metrics: Mapping[str, float], labels: np.ndarray, groups: Groups
+) -> float:
+    """Its value; NaN where it has none this time, which is never the best."""
+    return metrics.get(selecting(task, metrics, labels, groups), math.nan)
 
 
 def check_selection(task: Task, labels: np.ndarray, groups: Groups) -> None:
@@ -55,6 +99,10 @@ def check_selection(task: Task, labels: np.ndarray, groups: Groups) -> None:
     """
     chosen = task.chosen_metric
     reason = task.missing(labels, groups).get(chosen) if chosen else None
+    if chosen and reason is None and SIZED.fullmatch(chosen):
+        scores = np.zeros((len(labels), task.labels.num_outputs))
+        if chosen not in task.metrics(scores, labels, groups):
+            reason = "it counts groups of one size, and is given for groups of ten and where all are of one"
     if reason is not None:
         message = f"{chosen!r} has no value on the dev rows: {reason}"
         raise UserError(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...data.masking import Masking
 from ...data.piece_counts import piece_counts
-from ...errors import Problem
+from ...errors import Problem, UserError
 from ...methods._masking import MaskingKeys
 from ...models.masked_lm import predicts_text
 from ...readers.columns import WordStarts
 from ...tasks.base import Task
 from ...tasks.corpus import CorpusTask
+from ...tasks.selection import KEY
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -62,10 +63,20 @@ def held_out_masking(job: CorpusJob) -> Masking | None:
 
 
 def task_of_network(task: Task, model: PreTrainedModel) -> Task:
-    """The figures of a corpus as they are called of this network: of masked tokens, or of next ones."""
-    if predicts_text(model) and isinstance(task, CorpusTask):
-        return task.of_next_tokens()
-    return task
+    """The figures of a corpus as they are called of this network: of masked tokens, or of next ones.
+
+    Raises:
+        UserError: ``selection_metric`` is a figure of the other kind.
+    """
+    if not isinstance(task, CorpusTask):
+        return task
+    made = task.of_next_tokens() if predicts_text(model) else task
+    if made.chosen_metric and made.chosen_metric != made.right:
+        what = "the next token of each" if predicts_text(model) else "masked tokens"
+        message = f"names {made.chosen_metric!r}, and this network predicts {what}"
+        hint = f"Write {made.right!r}, or leave it out: the loss selects."
+        raise UserError(Problem(KEY, message, hint, code="metric.of-another-network"))
+    return made
 
 
 def count_for_masking(job: CorpusJob, train: Blocks, cache: Path, user: Path | None) -> None:

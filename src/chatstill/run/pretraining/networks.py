@@ -193,7 +193,8 @@ class _Student:
         if self.layers < 1:
             raise UserError(no_layer_left(count_layers(teacher.config)))
         if (why := self._why_random()) is not None:
-            return self._random(why)
+            student, lines = self._random(why)
+            return self._of_type(student, lines, as_told=self.shape is not None)
         if self.shape is not None and (
             wrong := errors_of(check_same_shape(teacher.config, self.shape))
         ):
@@ -202,8 +203,14 @@ class _Student:
         indices = initial_layers(total, self.layers, block.copy_layers or "first")
         student = copy_layers(teacher, self.layers, indices, config=self.shape)
         lines = [f"the student starts as the teacher's layers {indices} (0-based); {self.copied}"]
-        kind, theirs = self.block.model_type, teacher.config.model_type
-        if kind is None or built_in(kind) or plain(kind) == plain(theirs):
+        return self._of_type(student, lines)
+
+    def _of_type(
+        self, student: PreTrainedModel, lines: list[str], *, as_told: bool = False
+    ) -> tuple[PreTrainedModel, list[str]]:
+        """The student as the type that its block names, built like the teacher; or as its own file tells."""
+        kind, theirs = self.block.model_type, self.teacher.config.model_type
+        if as_told or kind is None or built_in(kind) or plain(kind) == plain(theirs):
             return student, lines
         if plain(kind) == "distilbert":
             as_one = "it is a DistilBERT: the embedding of token type 0 is added to the positions"

@@ -34,7 +34,7 @@ from ...tasks.base import Split, Task
 from ...tasks.corpus import CorpusTask, Lines
 from ...tasks.corpus_survey import whole_text
 from ...tasks.files import locate
-from ...tasks.selection import LOWER_IS_BETTER
+from ...tasks.selection import lower_is_better
 from ...tasks.texts import TextsTask
 from ...train.device import device_of
 from ...train.phases import epochs_of
@@ -151,7 +151,7 @@ def _guess(job: CorpusJob, dev: Blocks) -> Guessed | None:
 def figures_of(task: Task, scores: np.ndarray, guess: Guessed | None = None) -> dict[str, Any]:
     """Figures of held-out blocks, from their scores (N, 3); beside the accuracy that of a guess."""
     found = judge(task, scores, np.zeros(len(scores)), None)
-    found |= {"unit": "blocks", "lower_is_better": found["main"] in LOWER_IS_BETTER}
+    found |= {"unit": "blocks", "lower_is_better": lower_is_better(found["main"])}
     if guess is not None and isinstance(task, CorpusTask):
         best, piece = guess
         found["guess"] = {

@@ -17,7 +17,7 @@ from ...evaluate.scoring import weights_digest
 from ...features.capture import takes_token_types
 from ...figures import byte_size
 from ...tasks.corpus import Lines
-from ...tasks.selection import LOWER_IS_BETTER, main_metric_of
+from ...tasks.selection import lower_is_better, selecting_value
 from ...train.control import Agreement
 from ...train.device import device_of
 from ...train.ending import Ended
@@ -133,7 +133,7 @@ def train_job(
         data={"train": ViewSteps(parts.train, batches_of(job), job.config)},
         on_log=records.add,
         evaluate=lambda: scores.beside(loss),
-        lower_is_better=scores.main in LOWER_IS_BETTER,
+        lower_is_better=lower_is_better(scores.main),
         own_loss=loss.metrics,
         console=console,
     )
@@ -211,8 +211,9 @@ class HeldOut:
     def metrics(self) -> tuple[float, dict[str, float]]:
         """The main figure and all figures."""
         task = self.job.task
-        metrics = task.metrics(self.scores(), np.zeros(len(self.dev)), None)
-        return metrics[main_metric_of(task, metrics)], metrics
+        labels = np.zeros(len(self.dev))
+        metrics = task.metrics(self.scores(), labels, None)
+        return selecting_value(task, metrics, labels, None), metrics
 
     def beside(self, loss: DevLoss) -> tuple[float, dict[str, float]]:
         """The same, and the terms of the method on the same blocks, where it has a teacher."""
