@@ -8,7 +8,7 @@ import pytest
 from chatstill.config import load, load_chain
 from chatstill.errors import UserError
 from tests.elmo_by_hand import write_elmo
-from tests.found import holds
+from tests.found import codes, holds
 
 from .conftest import EXAMPLE
 
@@ -420,6 +420,41 @@ def test_alone_starts_where_the_first_of_several_links_started(chain):
     assert alone.loaded.config.num_train_epochs == 9, "as many as both links together"
     own = alone.loaded.config.student_architectures.model_dump(exclude_none=True)
     assert own["copy_layers"] == "evenly" and own["num_hidden_layers"] == 2
+
+
+TWO = [
+    {"name": "one", "model_type": "TinyBertTaskDistillStep1",
+     "student_architectures": {"num_hidden_layers": 2, "copy_layers": "evenly"}},
+    {"name": "two", "model_type": "TinyBertTaskDistillStep2",
+     "student_architectures": {"model_name_or_path": "link:one"}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "expected"),
+    [
+        ({}, {"num_train_epochs": 3}, {"num_train_epochs": 23}),  # 20 by its method's file
+        ({"max_steps": 1000}, {"max_steps": 100}, {"max_steps": 1100}),
+        ({}, {}, None),
+        ({"max_steps": 1000}, {"num_train_epochs": 3}, None),
+    ],
+)
+def test_alone_trains_as_long_as_the_links_together_or_a_warning_says_it(chain, one, two, expected):
+    del chain.values["theseus_scheduler"]
+    chain.values |= {"compare_alone": True, "pipeline": [TWO[0] | one, TWO[1] | two]}
+    chain.values.pop("num_train_epochs", None), chain.values.pop("max_steps", None)
+    loaded = chain.load()
+    alone = loaded.links[-1].loaded.config
+    for key, value in (expected or {}).items():
+        assert getattr(alone, key) == value
+    warned = [
+        problem.severity for problem in loaded.warnings if problem.code == "chain.alone-trains-less"
+    ]
+    assert warned == ([] if expected else ["warning"])
+    chain.values["compare_alone"] = {"num_train_epochs": 9}
+    loaded = chain.load()
+    assert loaded.links[-1].loaded.config.num_train_epochs == 9
+    assert "chain.alone-trains-less" not in codes(loaded.warnings)
 
 
 def test_alone_of_a_chain_of_assistants_stands_beside_the_direct_run(chain):

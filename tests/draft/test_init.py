@@ -317,6 +317,19 @@ def test_dialogues_are_known_by_what_their_lines_hold(elsewhere, models, kind):
     assert cli.main(["check", "my.jsonc"]) == 0
 
 
+def test_a_dialogue_without_candidates_among_others_is_told_with_its_line(
+    elsewhere, models, capsys
+):
+    more, _ = DIALOGUES["labels"]
+    for split in ("train", "dev"):
+        rows = [json.dumps(row) for row in talks(30, **more)]
+        rows[1] = json.dumps({**json.loads(rows[1]), "candidates": None})
+        write_rows(elsewhere / "talks", f"{split}.jsonl", rows)
+    assert cli.main(["init", "talks", str(models / "teacher"), "--output", "my.jsonc"]) == 2
+    error = capsys.readouterr().err
+    assert "train.jsonl: line 2" in error and "Traceback" not in error
+
+
 def test_candidates_of_which_none_is_right_are_told(elsewhere, models, capsys):
     for split in ("train", "dev"):
         rows = [json.dumps(row) for row in talks(5, candidates=lambda n: ["sure", "no"])]

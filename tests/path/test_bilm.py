@@ -104,6 +104,17 @@ def test_it_learns_more_than_frequencies_and_the_best_on_dev_is_kept(made, data)
     assert "tokens" not in said and "masked" not in said
 
 
+def test_the_share_of_words_called_right_selects_by_its_own_name(data, tmp_path):
+    """masked_acc is a figure of other networks: the loss must not be taken as it."""
+    with refused("metric.of-another-network", "next_acc"):
+        run(values_for(data, tmp_path / "no", selection_metric="masked_acc"), tmp_path)
+    folder = tmp_path / "out"
+    run(values_for(data, folder, selection_metric="next_acc", eval_steps=3), tmp_path)
+    (phase,), dev = told(folder)["training"]["phases"], told(folder)["dev"]
+    assert dev["main"] == "next_acc" and not dev["lower_is_better"]
+    assert phase["best"] == pytest.approx(dev["value"], abs=1e-6)
+
+
 def test_its_folder_holds_an_elmo_and_the_words(made):
     student = made[0] / "student"
     assert FILES <= {file.name for file in student.iterdir()}

@@ -279,6 +279,10 @@ def test_a_run_of_several_processes_is_ended_by_one(stopped):
         (folder / name).write_text(json.dumps(record), encoding="utf-8")
     assert finish(folder) == 0
     assert metrics_of(folder)["ended"]["steps"] == 12, "as the checkpoint has it"
+    (phase,) = metrics_of(folder)["training"]["phases"]
+    assert phase["epochs"] == pytest.approx(
+        6 / (phase["rows"] / record["fingerprint"]["global_batch"])
+    )
 
 
 def test_a_folder_that_was_moved(stopped, tmp_path):

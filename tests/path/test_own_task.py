@@ -81,6 +81,37 @@ def test_own_metrics_of_the_page(folder):
     assert task.main_metric_of(found) == "worst_recall"
 
 
+ERRORS = """
+import numpy as np
+from strict import StrictTopics
+
+
+class Errors(StrictTopics):
+    task_name = "topic-errors"
+    main_metric = "log_loss"
+
+    def metrics(self, scores, labels):
+        sums = np.log(np.exp(scores).sum(1))
+        return {"log_loss": float((sums - scores[np.arange(len(labels)), labels.astype(int)]).mean())}
+"""
+
+
+def test_an_own_error_is_kept_where_it_is_lowest(ran, folder, monkeypatch):
+    """The name tells the direction: what is called an error is never kept at its highest."""
+    monkeypatch.chdir(folder)
+    (folder / "errors.py").write_text(ERRORS, encoding="utf-8")
+    more = ["task_name=topic-errors", 'plugins=["errors.py"]', "output_dir=errors", "eval_steps=2"]
+    words = [word for one in (*SMALL, "keep=best", *more) for word in ("--set", one)]
+    assert cli.main(["teach", "teach.json", *words]) == 0
+    lines = (folder / "errors" / "history.jsonl").read_text("utf-8").splitlines()
+    seen = [json.loads(line).get("dev/log_loss") for line in lines]
+    seen = [value for value in seen if value is not None]
+    found = json.loads((folder / "errors" / "metrics.json").read_text("utf-8"))
+    assert found["dev"]["lower_is_better"] and len(set(seen)) > 1
+    assert found["training"]["phases"][0]["best"] == pytest.approx(min(seen))
+    assert found["dev"]["value"] == pytest.approx(min(seen))
+
+
 def test_an_example_without_a_label_stops_the_check_with_its_place(
     ran, folder, capsys, monkeypatch
 ):

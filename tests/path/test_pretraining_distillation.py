@@ -104,6 +104,18 @@ def test_a_student_of_another_architecture_starts_where_the_teachers_layers_are(
     assert found["dev"]["value"] == pytest.approx(found["teacher"]["value"], rel=1e-4)
 
 
+def test_a_student_that_starts_at_random_is_of_the_type_that_is_named(data, teacher, tmp_path):
+    block = {"model_type": "distilbert", "num_hidden_layers": 1, "copy_from": "none"}
+    values = values_for(data, tmp_path / "out", teacher, student_architectures=block)
+    assert "the student starts at random" in plan_of(values, tmp_path / "c")
+    loaded = world.loaded(values, tmp_path / "c")
+    job = pipeline.open_job_of(loaded, "distill")
+    assert type(job.method.student).__name__ == "DistilBertForMaskedLM"
+    values["student_architectures"] = {**block, "model_type": "electra"}
+    with pytest.raises(UserError):
+        pipeline.open_job_of(world.loaded(values, tmp_path / "d"), "distill")
+
+
 def test_a_narrower_student_learns_hidden_states_through_projections(data, teacher, tmp_path):
     config = tf.AutoConfig.from_pretrained(teacher)
     config.hidden_size, config.num_hidden_layers = 8, 1

@@ -56,6 +56,16 @@ def test_rows_are_counted_as_far_as_they_matter():
     assert count_rows(faulty()) == MANY_ROWS, "the survey reports it"
 
 
+def test_large_batches_of_many_rows_change_neither_epochs_nor_looks():
+    """No more than MANY_ROWS are counted: their steps are not known, and not few."""
+    for batch in (32, 1024, 4096):
+        found = usual_values(384, "whole", MANY_ROWS, batch)
+        assert (found.epochs, found.eval_steps) == (
+            usual_values(384, "whole", MANY_ROWS).epochs,
+            None,
+        )
+
+
 def test_what_stands_in_the_file_holds():
     usual = usual_values(384, "copied", 1000)
     own = RunConfig(learning_rate=0.5, num_train_epochs=7, warmup_steps=3)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import lookup
@@ -104,11 +105,46 @@ def alone(source: Source, links: Sources) -> tuple[Source | None, list[Problem]]
     _start_as_successors(link, begun, place)
     if link.get(("data", "unlabeled")) is not None:  # no gold label, nothing to learn
         link.drop(("data", "unlabeled"))
-    epochs = [s.get(("num_train_epochs",)) for s in (begun, *passed) if s is not None]
-    if passed and all(isinstance(each, int | float) for each in epochs):
-        link.put(("num_train_epochs",), float(sum(epochs)), place)
+    problems = _train_as_long(source, link, [begun, *passed], place) if passed else []
     _add_own_keys(source, link)
-    return link, []
+    return link, problems
+
+
+def _train_as_long(
+    source: Source, link: Source, links: list[Source], place: Place
+) -> list[Problem]:
+    """As many epochs, or steps, as some links together; a warning where these do not all say them."""
+    own = source.get(("compare_alone",))
+    if isinstance(own, dict) and own.keys() & {"num_train_epochs", "max_steps"}:
+        return []
+    for key in ("max_steps", "num_train_epochs"):
+        said = [_said(each, key) for each in links]
+        numbers = [
+            n for n in said if isinstance(n, int | float) and not isinstance(n, bool) and n > 0
+        ]
+        if len(numbers) == len(links):
+            link.put((key,), sum(numbers) if key == "max_steps" else float(sum(numbers)), place)
+            return []
+        if numbers and key == "max_steps":  # steps of some and epochs of others have no sum
+            break
+    message = (
+        "'compare_alone' trains as long as its links together where all of them say 'max_steps', or all "
+        "'num_train_epochs'; they do not, so it trains as long as the last one."
+    )
+    hint = 'Say it in each link, or for this run: "compare_alone": {"num_train_epochs": 23}.'
+    return [
+        replace(
+            source.problem(("compare_alone",), message, hint, code="chain.alone-trains-less"),
+            severity="warning",
+        )
+    ]
+
+
+def _said(link: Source, key: str) -> object:
+    """A key of a link, or what its method's file lays under it."""
+    file = _file(link)
+    value = link.get((key,))
+    return file.defaults.get(key) if value is None and file is not None else value
 
 
 def _add_own_keys(source: Source, link: Source) -> None:

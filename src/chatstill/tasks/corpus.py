@@ -42,6 +42,7 @@ class CorpusTask(TaskDefaults):
     main_metric = "loss"
     ranking = False
     right, whole = "masked_acc", "pseudo_perplexity"  # how its figures beside the loss are called
+    of_other_networks = ("next_acc",)  # which of them is meant, the network tells
 
     def of_next_tokens(self) -> Self:
         """The same for a decoder: what is predicted is the next token of each."""

@@ -38,6 +38,7 @@ def with_metric(task: Task, name: str | None) -> Task:
     if name is None:
         return task
     known = [metric for metric in metrics_of(task) if not lower_is_better(metric)]
+    known += getattr(task, "of_other_networks", ())
     if name not in known and not _is_sized(task, name):
         near = difflib.get_close_matches(name.lower(), known, n=1)
         guess = f"Did you mean {near[0]!r}? " if near else ""

@@ -28,6 +28,7 @@ from .tabular_keys import DataKeys
 __all__ = ["SEPARATOR", "LabelReader", "has_vectors", "label_parts", "labels_of", "listed_names"]
 
 _VECTORS = "All cells of a column have one form: names, their numbers, or a vector of 0 and 1."
+_NO_LABEL = 'Rows without labels stand in a file of their own: "data": {"unlabeled": "…"}.'
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -102,12 +103,12 @@ class LabelReader:
         """A cell without a label."""
         if self.optional and (cell is None or isinstance(cell, str | float)):
             return None
-        items, hint = as_list(cell), ""
+        items, hint = as_list(cell), _NO_LABEL
         found = "no label" if cell in (None, "") else f"the label {shorten(repr(cell))}"
         if items:
             found = f"a list of {len(items)} labels"
             hint = 'For any number of labels a row: "kind": "multi_label".'
-        return Bad(found, self._wanted(), hint)
+        return Bad(found, self._wanted(), hint if items or cell in (None, "") else "")
 
     def _unknown(self, text: str) -> Bad:
         near = difflib.get_close_matches(text, self.labels.names, n=1)
