@@ -235,7 +235,9 @@ def summarise(options: argparse.Namespace) -> dict[str, Any]:
                 alone = done.get((name, f"{arm.split()[0]} alone"), [])
                 rows.append({"set": name, "arm": arm, **_figures(options, mine, alone)})
     missing = [cell.name for cell in cells if not tested_cells.is_done(cell)]
-    start = "as a small masked language model" if options.chinese_start else "random"
+    start = "random"
+    if options.chinese_start:
+        start = "as a small masked language model (6 epochs)"
     return {"rows": rows, "missing": missing, "chinese_start": start}
 
 

@@ -44,7 +44,7 @@ ARMS = {
 WITH_MORE = ("sst2", "sst2-few")  # their teacher is better than a static network, and rows are left
 STEPS_WITH_OTHERS = 2500  # 4 epochs of 20,000 rows, which is usual for them
 FEW = 1000  # labelled rows of sst2-few; 19,000 others have none
-CHINESE_WIDTH = 256
+CHINESE_WIDTH, SMALL_RATE = 256, 3e-4
 SEGMENTERS = {"sst2": "words", "wikiqa": "words", "lcqmc": "jieba", "thucnews": "jieba"}
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C of the logistic regression
 TIMED = 200
@@ -92,6 +92,11 @@ def _cell(options: argparse.Namespace, name: str, arm: str, teacher: Cell | None
     config |= sets.judged(whole(name))
     if teacher is None:
         config |= {"bf16": True, "num_train_epochs": 3}
+        if sets.SETS[whole(name)].chinese and getattr(options, "chinese_start", None):
+            config |= {
+                "num_train_epochs": 6,
+                "learning_rate": SMALL_RATE,
+            }  # it has learnt little yet
         config["teacher_architectures"] = {"model_name_or_path": str(start_of(options, name))}
     else:
         config["model_type"] = "StaticDistill"
