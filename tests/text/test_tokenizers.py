@@ -2,10 +2,11 @@
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 from tests.found import refused
-from transformers import AutoTokenizer
+from transformers import AddedToken, AutoTokenizer, PythonBackend
 
 from chatstill.errors import UserError
 from chatstill.text import tokenizers as own
@@ -236,6 +237,67 @@ def test_fingerprint_is_of_content(bert, minilm):
     other = copy.deepcopy(bert)
     other.padding_side = "left"
     assert own.tokenizer_fingerprint(other) != own.tokenizer_fingerprint(bert)
+
+
+class Python(PythonBackend):
+    """A tokenizer without Rust: words apart from blanks."""
+
+    vocab_files_names = {"merges_file": "merges.txt"}  # noqa: RUF012
+    vocab_size = 2
+
+    def __init__(self, merges_file=None, **settings):
+        self.merges_file = merges_file
+        super().__init__(merges_file=merges_file, **settings)
+
+    def get_vocab(self):
+        return {"[UNK]": 0, "a": 1} | self.added_tokens_encoder
+
+    def _tokenize(self, text, **_):
+        return text.split()
+
+    def _convert_token_to_id(self, token):
+        return self.get_vocab().get(token, 0)
+
+    def save_vocabulary(self, save_directory, filename_prefix=None):
+        lines = Path(self.merges_file).read_text("utf-8")
+        path = Path(save_directory, "merges.txt")
+        path.write_text(f"#version: 0.2\n{lines}\n", encoding="utf-8")
+        return (str(path),)
+
+
+def test_fingerprint_of_a_python_tokenizer_is_of_all_its_settings(tmp_path):
+    for name, merges in (("one", "a b\nb c"), ("same", "a b\nb c\n"), ("other", "b c\na b")):
+        (tmp_path / name).write_text(merges, encoding="utf-8")
+    kwargs = {"mecab_dic": "ipadic", "dic_path": str(tmp_path / "one")}
+    usual = {
+        "never_split": ["a-b"],
+        "mecab_kwargs": kwargs,
+        "alpha": 0.1,
+        "mark": AddedToken("<a>"),
+    }
+
+    def made(merges="one", **settings):
+        return Python(str(tmp_path / merges), unk_token="[UNK]", **{**usual, **settings})
+
+    before = own.tokenizer_fingerprint(made())
+    made().save_pretrained(tmp_path / "saved")
+    alike = [
+        Python.from_pretrained(tmp_path / "saved"),
+        made("same"),
+        made(mecab_kwargs={**kwargs, "dic_path": str(tmp_path / "same")}),
+    ]
+    assert {own.tokenizer_fingerprint(tokenizer) for tokenizer in alike} == {before}
+    others = [
+        made("other"),
+        made(never_split=["a-c"]),
+        made(mecab_kwargs={**kwargs, "mecab_dic": "unidic"}),
+        made(mecab_kwargs={**kwargs, "dic_path": str(tmp_path / "other")}),
+        made(alpha=0.2),
+        made(mark=AddedToken("<b>")),
+        made(extra_special_tokens=["a"]),
+    ]
+    different = {own.tokenizer_fingerprint(tokenizer) for tokenizer in others}
+    assert len(different - {before}) == len(others)
 
 
 @pytest.mark.parametrize("name", ["bert-base-uncased", "bert-base-chinese"])
