@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from tests.found import refused
-from transformers import AddedToken, AutoTokenizer, PythonBackend
+from transformers import AddedToken, AutoTokenizer, BertTokenizer, PythonBackend
 
 from chatstill.errors import UserError
 from chatstill.text import tokenizers as own
+from chatstill.text.normalize import with_nfkc
+from chatstill.text.plain_ids import plain_ids
 from chatstill.text.vocabulary import looks_cased, read_vocabulary
 
 
@@ -178,6 +180,23 @@ def test_casing_of_tokenizer_json_holds_where_the_library_drops_it(bert, tmp_pat
     del settings["do_lower_case"]
     write_json(tmp_path / "tokenizer_config.json", **settings)
     assert own.resolve_tokenizer(None, str(tmp_path), None).tokenize("Hello") == ["Hello"]
+
+
+def test_normalising_keeps_what_special_tokens_are_and_how_they_are_read(pieces, tmp_path):
+    """A separator that somebody writes stays text."""
+    vocabulary = {piece: number for number, piece in enumerate([*pieces, "[NUM]"])}
+    tokenizer = BertTokenizer(vocab=vocabulary, split_special_tokens=True)
+    tokenizer.add_special_tokens({"extra_special_tokens": ["[NUM]"]})
+    tokenizer._pad_token_type_id = 3  # as XLNet's is made
+    written = plain_ids(tokenizer, ["a [SEP] b"])
+    special = set(tokenizer.all_special_ids)
+    assert tokenizer.sep_token_id not in written[0] and vocabulary["[NUM]"] in special
+    made = with_nfkc(tokenizer)
+    assert made.pad_token_type_id == 3
+    made.save_pretrained(tmp_path)
+    for found in (made, AutoTokenizer.from_pretrained(tmp_path)):
+        assert plain_ids(found, ["ａ [SEP] b"]) == written
+        assert set(found.all_special_ids) == special
 
 
 def test_contradiction_is_reported_with_both_shares(vocab_folder, bert):
