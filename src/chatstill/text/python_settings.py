@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..disk.json_file import parse_json
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -72,7 +74,7 @@ def _as_saved(content: bytes) -> bytes:
     except UnicodeDecodeError:
         return content
     try:
-        text = json.dumps(json.loads(text), sort_keys=True)
+        text = json.dumps(parse_json(text), sort_keys=True)
     except ValueError:
         lines = [line.rstrip("\r") for line in text.split("\n")]
         text = "\n".join(line for line in lines if line and not line.startswith("#version"))
