@@ -1,5 +1,6 @@
 """A saved student is an ordinary checkpoint: complete or absent, and read without this package."""
 
+import copy
 import json
 import os
 import subprocess
@@ -8,12 +9,19 @@ import sys
 import pytest
 import torch
 from tiny_models import tiny_batch, tiny_model
-from transformers import BertTokenizer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertTokenizer,
+    PreTrainedTokenizerFast,
+)
 
+from chatstill.data.encoded import Lengths
 from chatstill.models import save
 from chatstill.models.layers import copy_layers
 from chatstill.models.save import recover_saved, save_student
 from chatstill.models.theseus.host import build_host, group_layers
+from chatstill.readers.word_pieces import RowEncoder
 
 pytestmark = pytest.mark.smoke
 
@@ -82,6 +90,29 @@ def test_files_and_config(tmp_path, tokenizer):
     assert (tmp_path / "m" / "model.safetensors").is_file()
     assert not list((tmp_path / "m").glob("*.bin"))
     assert model.config.id2label == {0: "LABEL_0", 1: "LABEL_1"}
+
+
+@torch.no_grad()
+def test_a_pairs_types_are_given_by_the_saved_tokenizer_unasked(tmp_path, tokenizer):
+    """The network was trained with them; a tokenizer of ``tokenizer.json`` alone names no inputs."""
+    plain = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer, **tokenizer.special_tokens_map
+    )
+    settings = copy.deepcopy(plain.init_kwargs)
+    model = tiny_model("bert", 2).eval()
+    model.bert.embeddings.token_type_embeddings.weight.normal_()
+    save_student(model, plain, tmp_path / "m", ["no", "yes"])
+    save_student(tiny_model("distilbert", 2), plain, tmp_path / "without", ["no", "yes"])
+    assert plain.init_kwargs == settings and "token_type_ids" not in plain.model_input_names
+
+    row = RowEncoder(plain, Lengths(32))(["w3 w4"], ["w5"])
+    ids, types = torch.tensor(row.ids[None]), torch.tensor(row.types[None].astype("int64"))
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "m").eval()
+    batch = AutoTokenizer.from_pretrained(tmp_path / "m")("w3 w4", "w5", return_tensors="pt")
+    torch.testing.assert_close(
+        again(**batch).logits, model(ids, torch.ones_like(ids), types).logits
+    )
+    assert "token_type_ids" not in AutoTokenizer.from_pretrained(tmp_path / "without")("a", "b")
 
 
 def test_regression_and_sigmoid(tmp_path):

@@ -88,6 +88,12 @@ def test_pieces_of_any_teacher_part_the_two_texts(run, teacher_of, kind):
     alone = tf.AutoTokenizer.from_pretrained(student)  # its own files, not a tokenizer of words
     assert alone("the box", "sure")["input_ids"] == tokenizer("the box", "sure")["input_ids"]
     encoded = RowEncoder(tokenizer, Lengths(32), mark_sides=True)(["the box"], ["sure"])
+    model = tf.AutoModelForSequenceClassification.from_pretrained(student).eval()
+    ids, types = torch.tensor(encoded.ids[None]), torch.tensor(encoded.types[None])
+    with torch.no_grad():
+        by_types = model(ids, torch.ones_like(ids), types).logits
+        plain = model(**alone("the box", "sure", return_tensors="pt")).logits
+    torch.testing.assert_close(plain, by_types)
     assert set(encoded.types.tolist()) == {0, 1}
     assert sorted(encoded.types.tolist()) == encoded.types.tolist()
 
@@ -208,6 +214,17 @@ def test_types_that_only_the_teacher_would_read_otherwise_are_refused(run, copy_
     with refused("words.sides-not-told-apart"):
         run("check", teacher=folder, **pieces)
     run("check", teacher=folder, **STATIC)  # with words of its own it has rows of its own
+
+
+def test_types_that_plain_transformers_would_not_give_the_teacher_are_told(run, copy_of):
+    folder = copy_of()
+    assert "model_input_names" not in run("check", teacher=folder, **STATIC).text
+    settings = folder / "tokenizer_config.json"
+    about = json.loads(settings.read_text("utf-8"))
+    about["model_input_names"] = ["input_ids", "attention_mask"]
+    settings.write_text(json.dumps(about), encoding="utf-8")
+    said = run("check", teacher=folder, name="unnamed", **STATIC).text
+    assert "model_input_names" in said and str(folder) in said
 
 
 def test_a_second_text_that_comes_late_makes_a_network_of_two():

@@ -2,13 +2,16 @@
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 from tests.found import refused
-from transformers import AutoTokenizer
+from transformers import AddedToken, AutoTokenizer, BertTokenizer, PythonBackend
 
 from chatstill.errors import UserError
 from chatstill.text import tokenizers as own
+from chatstill.text.normalize import with_nfkc
+from chatstill.text.plain_ids import plain_ids
 from chatstill.text.vocabulary import looks_cased, read_vocabulary
 
 
@@ -179,6 +182,23 @@ def test_casing_of_tokenizer_json_holds_where_the_library_drops_it(bert, tmp_pat
     assert own.resolve_tokenizer(None, str(tmp_path), None).tokenize("Hello") == ["Hello"]
 
 
+def test_normalising_keeps_what_special_tokens_are_and_how_they_are_read(pieces, tmp_path):
+    """A separator that somebody writes stays text."""
+    vocabulary = {piece: number for number, piece in enumerate([*pieces, "[NUM]"])}
+    tokenizer = BertTokenizer(vocab=vocabulary, split_special_tokens=True)
+    tokenizer.add_special_tokens({"extra_special_tokens": ["[NUM]"]})
+    tokenizer._pad_token_type_id = 3  # as XLNet's is made
+    written = plain_ids(tokenizer, ["a [SEP] b"])
+    special = set(tokenizer.all_special_ids)
+    assert tokenizer.sep_token_id not in written[0] and vocabulary["[NUM]"] in special
+    made = with_nfkc(tokenizer)
+    assert made.pad_token_type_id == 3
+    made.save_pretrained(tmp_path)
+    for found in (made, AutoTokenizer.from_pretrained(tmp_path)):
+        assert plain_ids(found, ["ａ [SEP] b"]) == written
+        assert set(found.all_special_ids) == special
+
+
 def test_contradiction_is_reported_with_both_shares(vocab_folder, bert):
     texts = ["Hello GOOD Day", "good day"]
     tokenizer = own.resolve_tokenizer(str(vocab_folder), None, None, do_lower_case=True)
@@ -236,6 +256,67 @@ def test_fingerprint_is_of_content(bert, minilm):
     other = copy.deepcopy(bert)
     other.padding_side = "left"
     assert own.tokenizer_fingerprint(other) != own.tokenizer_fingerprint(bert)
+
+
+class Python(PythonBackend):
+    """A tokenizer without Rust: words apart from blanks."""
+
+    vocab_files_names = {"merges_file": "merges.txt"}  # noqa: RUF012
+    vocab_size = 2
+
+    def __init__(self, merges_file=None, **settings):
+        self.merges_file = merges_file
+        super().__init__(merges_file=merges_file, **settings)
+
+    def get_vocab(self):
+        return {"[UNK]": 0, "a": 1} | self.added_tokens_encoder
+
+    def _tokenize(self, text, **_):
+        return text.split()
+
+    def _convert_token_to_id(self, token):
+        return self.get_vocab().get(token, 0)
+
+    def save_vocabulary(self, save_directory, filename_prefix=None):
+        lines = Path(self.merges_file).read_text("utf-8")
+        path = Path(save_directory, "merges.txt")
+        path.write_text(f"#version: 0.2\n{lines}\n", encoding="utf-8")
+        return (str(path),)
+
+
+def test_fingerprint_of_a_python_tokenizer_is_of_all_its_settings(tmp_path):
+    for name, merges in (("one", "a b\nb c"), ("same", "a b\nb c\n"), ("other", "b c\na b")):
+        (tmp_path / name).write_text(merges, encoding="utf-8")
+    kwargs = {"mecab_dic": "ipadic", "dic_path": str(tmp_path / "one")}
+    usual = {
+        "never_split": ["a-b"],
+        "mecab_kwargs": kwargs,
+        "alpha": 0.1,
+        "mark": AddedToken("<a>"),
+    }
+
+    def made(merges="one", **settings):
+        return Python(str(tmp_path / merges), unk_token="[UNK]", **{**usual, **settings})
+
+    before = own.tokenizer_fingerprint(made())
+    made().save_pretrained(tmp_path / "saved")
+    alike = [
+        Python.from_pretrained(tmp_path / "saved"),
+        made("same"),
+        made(mecab_kwargs={**kwargs, "dic_path": str(tmp_path / "same")}),
+    ]
+    assert {own.tokenizer_fingerprint(tokenizer) for tokenizer in alike} == {before}
+    others = [
+        made("other"),
+        made(never_split=["a-c"]),
+        made(mecab_kwargs={**kwargs, "mecab_dic": "unidic"}),
+        made(mecab_kwargs={**kwargs, "dic_path": str(tmp_path / "other")}),
+        made(alpha=0.2),
+        made(mark=AddedToken("<b>")),
+        made(extra_special_tokens=["a"]),
+    ]
+    different = {own.tokenizer_fingerprint(tokenizer) for tokenizer in others}
+    assert len(different - {before}) == len(others)
 
 
 @pytest.mark.parametrize("name", ["bert-base-uncased", "bert-base-chinese"])

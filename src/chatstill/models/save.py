@@ -12,7 +12,9 @@ from ..disk.full import writing
 from ..disk.run_files import last_link
 from ..disk.run_names import NETWORKS
 from ..disk.write import clear_strays, fresh_folder, remove_if_possible, sync, sync_folder
+from ..features.capture import takes_token_types
 from ..tasks.base import LabelKind
+from ..text.token_types import gives_types, handing_types_out
 from .hub import quiet_transformers
 from .labels import set_labels
 from .own import set_own_block
@@ -33,7 +35,8 @@ def save_student(
 
     Args:
         model: A plain transformers model; not changed.
-        tokenizer: None saves none.
+        tokenizer: None saves none. Where the model reads token types and a pair has some, the saved one gives
+            them unasked, as rows are read here; not changed.
         folder: ``output_dir/model``.
         label_names: In the order of the model's outputs; empty keeps the names of its config.
         problem: See ``set_labels``; None keeps the config's ``problem_type``.
@@ -76,6 +79,8 @@ def _write(
     with writing(folder / "config.json"):
         config.save_pretrained(folder)
     if tokenizer is not None:
+        if takes_token_types(model) and gives_types(tokenizer):
+            tokenizer = handing_types_out(tokenizer)
         with writing(folder / "tokenizer.json"):
             tokenizer.save_pretrained(folder)
     for file in folder.iterdir():

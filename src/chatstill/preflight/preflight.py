@@ -20,6 +20,7 @@ from ..disk.scratch import scratch_folder
 from ..disk.write import write_json
 from ..errors import Problem, UserError, errors_of, shown
 from ..evaluate.speed import count_parameters
+from ..features.capture import takes_token_types
 from ..figures import parameter_count
 from ..methods.base import Method
 from ..models.label_columns import check_label_values
@@ -30,6 +31,7 @@ from ..tasks.base import Split
 from ..tasks.files import listed
 from ..text.casing import casing_report
 from ..text.normalize import normalizes
+from ..text.token_types import types_problem
 from ..text.word_tokenizer import WordTokenizer
 from ..train.device import device_of
 from ..train.precision import precision_of
@@ -234,7 +236,19 @@ def _larger(job: Job) -> list[Problem]:
 
 
 def _of_networks(job: Job, train: Survey) -> list[Problem]:
-    return [*_unread(job), *_larger(job), *_other_texts(job, train)]
+    return [*_unread(job), *_larger(job), *_other_texts(job, train), *_types_unasked(job, train)]
+
+
+def _types_unasked(job: Job, train: Survey) -> list[Problem]:
+    """A warning where a teacher may have been trained without the token types that it is given."""
+    pairs = any(row.text_b is not None for row in train.sample)
+    if job.teacher is None or not job.teacher_is_trained or not pairs:
+        return []
+    if not takes_token_types(job.teacher):
+        return []
+    tokenizer = job.reader.teacher_tokenizer or job.reader.tokenizer
+    found = types_problem(tokenizer, job.teacher.config.name_or_path or "teacher_architectures")
+    return [] if found is None else [found]
 
 
 def _other_texts(job: Job, train: Survey) -> list[Problem]:

@@ -18,7 +18,9 @@ from ..models.networks import network
 from ..models.networks.base import Network, NetworkBlock, SegmentedBlock, Start, WordsBlock
 from ..text.casing import lower_cases
 from ..text.segment import PIECES, SAMPLE, usual_segmenter
+from ..text.token_types import gives_types
 from .columns import TokenWeights
+from .layout import separator_of
 from .word_lists import WordList, texts_of, word_list
 from .word_pieces import RowEncoder
 
@@ -47,6 +49,8 @@ class FittedReader:
         kept: What was made before, and is to be kept.
         digest: sha256 of its words; empty where it has none of its own.
         rarity: See ``Start``.
+        separator: Of the teacher's pieces, what parts the two texts of rows without token types; None where
+            the network's config has it of the tokenizer.
     """
 
     network: type[Network]
@@ -57,10 +61,13 @@ class FittedReader:
     kept: Kept | None = None
     digest: str = ""
     rarity: Callable[[], np.ndarray] | None = None
+    separator: int | None = None
 
     def config(self, teacher: PretrainedConfig | None) -> PretrainedConfig:
         """The network's architecture, for this teacher."""
         config = self.network.build_config(self.block, self.tokenizer, pairs=self.pairs)
+        if self.separator is not None:
+            config.sep_token_id = self.separator
         if teacher is not None:
             self.network.suit(config, teacher)
         return config
@@ -99,7 +106,8 @@ def fit_reader(
         source: Fingerprint of the training rows.
 
     Raises:
-        UserError: a segmenter that is missing or faulty, or no word that is frequent enough.
+        UserError: a segmenter that is missing or faulty, no word that is frequent enough, or pieces of which
+            nothing parts the texts of a pair.
     """
     block = config.student_architectures
     ours = network(block.model_type) if block is not None else None
@@ -115,7 +123,12 @@ def fit_reader(
         if teachers is None:
             raise UserError(_no_pieces())
         rarity = partial(_rarity, teachers, rows)
-        return FittedReader(ours, keys, teachers, _pairs(rows), [], kept, rarity=rarity)
+        pairs, separator = _pairs(rows), None
+        if pairs and isinstance(keys, WordsBlock) and reads_sides(ours.classes()[1]):
+            separator = _parted_by(teachers)
+        return FittedReader(
+            ours, keys, teachers, pairs, [], kept, rarity=rarity, separator=separator
+        )
     cutter = _cutter(keys, config, rows, teachers is None or lower_cases(teachers))
     found = word_list(keys, cutter, rows, kept, source, f"{PLACE}.min_count")
     notes, tokenizer = [_note(keys, cutter, found)], cutter.like(found.words)
@@ -138,13 +151,37 @@ def _no_pieces() -> Problem:
     return Problem(f"{PLACE}.segmenter", message, hint, code="words.no-tokenizer-of-pieces")
 
 
+def _parted_by(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The separator of pairs; None where types alone part them.
+
+    Raises:
+        UserError: neither does. Rows could be marked here, but not by the tokenizer that is saved: outside
+            the package the student would read both texts as one.
+    """
+    separator = separator_of(tokenizer, RowEncoder(tokenizer, Lengths(LONG)).ids_of)
+    if separator is not None or gives_types(tokenizer):
+        return separator
+    message = (
+        "the teacher's tokenizer gives both texts the same token type and puts no separator between them, "
+        "so the student could not tell the two texts apart"
+    )
+    raise UserError(
+        Problem(
+            f"{PLACE}.segmenter",
+            message,
+            'Take another than "pieces", such as "words".',
+            code="words.no-separator",
+        )
+    )
+
+
 def sides_problem(
     student: PreTrainedModel, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> Problem | None:
     """A student that parts texts by token types, where marking them would change what the teacher reads."""
     if not reads_sides(student) or not takes_token_types(teacher):
         return None
-    if any(tokenizer("a", "b", return_token_type_ids=True)["token_type_ids"]):
+    if gives_types(tokenizer):
         return None
     message = (
         "the teacher's tokenizer gives both texts the same token type and the teacher reads types, so the "

@@ -76,6 +76,22 @@ def with_sides(layout: Layout) -> Layout:
     return Layout(layout.ids, types, 0, 1)
 
 
+def separator_of(tokenizer: Tokenizer, plain: Callable[[list[str]], list[list[int]]]) -> int | None:
+    """The token that ends the first text of a pair; None where none does.
+
+    It is special, so no word, and neither unknown words nor the begin of a row have its id.
+
+    Raises:
+        UserError: the tokenizer does not put texts together in a fixed way.
+    """
+    layout = learn_layout(tokenizer, plain, pair=True)
+    before, between, _ = layout.ids
+    words = {tokenizer.unk_token_id, *before}
+    if not between or between[0] in words or between[0] not in tokenizer.all_special_ids:
+        return None
+    return between[0]
+
+
 def _match(ids: list[int], types: list[int], ids_a: list[int], ids_b: list[int]) -> Layout | None:
     """The first text at its first place, the second at its last place after it."""
     starts = [at for at in range(len(ids)) if ids[at : at + len(ids_a)] == ids_a]

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     Tokenizer = PreTrainedTokenizerBase
 
-KEPT = ("model_max_length", "model_input_names", "padding_side", "truncation_side")
+KEPT = (
+    *("model_max_length", "model_input_names", "padding_side", "truncation_side"),
+    *("split_special_tokens", "extra_special_tokens"),
+)
 
 
 def normalizes(tokenizer: Tokenizer) -> bool:
@@ -62,5 +65,7 @@ def with_nfkc(tokenizer: Tokenizer) -> Tokenizer:
         **{key: getattr(tokenizer, key) for key in KEPT},
         **tokenizer.special_tokens_map,
     )
+    # No argument of the class: of padding alone, which is masked for whoever loads it.
+    object.__setattr__(plain, "_pad_token_type_id", tokenizer.pad_token_type_id)
     object.__setattr__(plain, "own_lower_case", getattr(tokenizer, "own_lower_case", None))
     return plain

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Problem, UserError
+from .python_settings import python_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -109,10 +110,7 @@ def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
     else:
         parts["class"] = type(tokenizer).__name__
         parts["vocabulary"] = tokenizer.get_vocab()
-        parts["options"] = {
-            key: value
-            for key, value in tokenizer.init_kwargs.items()
-            if isinstance(value, bool | int | str) and "path" not in key and "file" not in key
-        }
+        parts["options"] = python_settings(tokenizer)
+        parts["all special"] = sorted(map(str, tokenizer.all_special_tokens))
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -86,11 +86,11 @@ class SidesClassifier(PreTrainedModel):
         return found
 
     def _sides(self, ids: Tensor, mask: Tensor | None, types: Tensor | None) -> list[Tensor]:
-        """(B, L) for each text its places: by token types, else by the first separator."""
+        """(B, L) for each text its places: see ``second_text``."""
         real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
         if self.config.texts == 1:
             return [real]
-        second = second_text(ids, types, self.config.sep_token_id)
+        second = second_text(ids, types, self.config.sep_token_id, real)
         return [real & ~second, real & second]
 
     def logits_of(self, vectors: Sequence[Tensor]) -> Tensor:

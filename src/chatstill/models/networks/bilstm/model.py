@@ -30,7 +30,7 @@ class BiLstmConfig(PretrainedConfig):
         texts: 1 or 2 in a row.
         not_words: Ids that stand for no word: special ones, the unknown one among them.
         pad_token_id: Its vector is zero.
-        sep_token_id: Parts two texts where no token types are given.
+        sep_token_id: Parts two texts of rows without token types.
     """
 
     model_type = "bilstm"

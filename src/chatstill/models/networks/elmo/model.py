@@ -34,7 +34,7 @@ class ElmoConfig(PretrainedConfig):
         texts: 1 or 2 in a row.
         vocab_size: Ids of a byte, a boundary, a word's end or a special token.
         pad_token_id: Fills up shorter rows.
-        sep_token_id: Parts two texts where no token types are given.
+        sep_token_id: Parts two texts of rows without token types.
     """
 
     model_type = "elmo"

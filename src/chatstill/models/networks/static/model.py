@@ -27,7 +27,7 @@ class StaticConfig(PretrainedConfig):
         texts: 1 or 2 in a row.
         not_words: Ids that stand for no word: special ones, the unknown one among them.
         pad_token_id: Its vector is zero.
-        sep_token_id: Parts two texts where no token types are given.
+        sep_token_id: Parts two texts of rows without token types.
     """
 
     model_type = "static"
@@ -129,16 +129,17 @@ class StaticForSequenceClassification(PreTrainedModel):
     ) -> SequenceClassifierOutput:
         """Logits (B, C) of rows (B, L)."""
         states, weights = self.static(input_ids, attention_mask)
-        sides = self._sides(states, weights, input_ids, token_type_ids)
+        sides = self._sides(states, weights, input_ids, attention_mask, token_type_ids)
         return SequenceClassifierOutput(logits=self.logits_of(sides))
 
     def read_features(self, batch: Mapping[str, Tensor], needs: Needs) -> Features:
         """What of ``gives`` is needed: logits (B, C), and the mean over all words of a row (B, D)."""
-        ids, types = batch["input_ids"], batch.get("token_type_ids")
-        states, weights = self.static(ids, batch.get("attention_mask"))
+        ids, mask = batch["input_ids"], batch.get("attention_mask")
+        states, weights = self.static(ids, mask)
         found = Features()
         if needs.logits:
-            found.logits = self.logits_of(self._sides(states, weights, ids, types))
+            sides = self._sides(states, weights, ids, mask, batch.get("token_type_ids"))
+            found.logits = self.logits_of(sides)
         if needs.vector:
             found.vector = _mean(states, weights)
         return found
@@ -159,12 +160,17 @@ class StaticForSequenceClassification(PreTrainedModel):
         return logits
 
     def _sides(
-        self, states: Tensor, weights: Tensor, ids: Tensor, types: Tensor | None
+        self,
+        states: Tensor,
+        weights: Tensor,
+        ids: Tensor,
+        mask: Tensor | None,
+        types: Tensor | None,
     ) -> list[Tensor]:
         """(B, D) of each text."""
         if self.config.texts == 1:
             return [_mean(states, weights)]
-        second = second_text(ids, types, self.config.sep_token_id)
+        second = second_text(ids, types, self.config.sep_token_id, mask)
         return [_mean(states, weights * ~second), _mean(states, weights * second)]
 
 
