@@ -194,7 +194,8 @@ def load_source(
     names = {"model_type": choice.model_type, "method_name": choice.method_name, "level": level}
     if keys.task_name or keys.data is not None:
         names["task_name"] = task_of(keys, plugins, level).name
-    config = RunConfig.model_construct(**dict(keys) | names, method=blocks.config)
+    said = keys.model_fields_set | {*names, "method"}  # that a default was asked for can matter
+    config = RunConfig.model_construct(said, **dict(keys) | names, method=blocks.config)
     return Loaded(
         config,
         resolve(config, blocks.name, source),
