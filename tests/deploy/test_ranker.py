@@ -270,6 +270,26 @@ def test_removed_replies_are_no_candidates_and_added_ones_are(near, model, tmp_p
     assert Ranker(model, folder, first_stage=10).rank("why", 3)[0].reply == first[0].reply
 
 
+def test_a_graph_that_a_writer_removes_while_the_network_is_loaded_stays_readable(
+    near, model, tmp_path, monkeypatch
+):
+    import shutil
+
+    from chatstill.deploy import index as module
+
+    folder = shutil.copytree(near.folder, tmp_path / "index")
+    opened = Index(folder)
+    before = Ranker(model, folder, first_stage=10).rank("why", 3)
+    change.remove(folder, [before[0].reply], Quiet().desk)
+    assert not (folder / opened.manifest.nearest.file).exists()
+    assert Ranker(model, opened, first_stage=10).rank("why", 3) == before
+    # Or removes it after the manifest was read: then the manifest is read again.
+    read, states = module.read_manifest, [opened.manifest]
+    monkeypatch.setattr(module, "read_manifest", lambda *a: states.pop() if states else read(*a))
+    found = Ranker(model, folder, first_stage=10).rank("why", 2)
+    assert not states and [one.reply for one in found] == [one.reply for one in before[1:]]
+
+
 def test_an_index_without_neighbours_and_a_damaged_graph(model, index, near, tmp_path):
     import shutil
 

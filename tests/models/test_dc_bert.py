@@ -12,9 +12,12 @@ from tests.dc_bert_by_hand import (
     transformer_form,
 )
 from tests.draws import reseeded
+from tests.path.world import tokenizer_of
 
+from chatstill.data.encoded import Lengths
 from chatstill.models.networks.dc_bert.config import DcBertConfig
-from chatstill.models.networks.dc_bert.sides import part_rows
+from chatstill.models.networks.dc_bert.sides import dialogue_ids, part_rows
+from chatstill.readers.word_pieces import RowEncoder
 
 PAD, CLS, SEP = 0, 2, 3
 KINDS = ("bert", "roberta", "electra", "distilbert")
@@ -53,6 +56,28 @@ def test_two_separators_between_the_texts_as_robertas():
     row = [[2, 7, 8, 3, 3, 9, 10, 3]]
     assert parted(row, separators=2) == [[[2, 7, 8, 3]], [[2, 9, 10, 3]]]
     assert parted(row, [[0, 0, 0, 0, 1, 1, 1, 1]], separators=2) == parted(row, separators=2)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+@pytest.mark.parametrize("turns", [("red cat", "box", "we go"), ("red", "", "go"), ("red", "cat")])
+def test_a_dialogue_to_rank_for_is_cut_as_rows_are_at_every_place(kind, turns):
+    tokenizer = tokenizer_of(kind)
+    longest = sum(len(RowEncoder(tokenizer, Lengths(64)).ids_of([turn])[0]) + 1 for turn in turns)
+    for most in range(1, longest + 1):
+        config = DcBertConfig(
+            max_query_length=most,
+            max_reply_length=5,
+            cls_token_id=tokenizer.cls_token_id,
+            sep_token_id=tokenizer.sep_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            separators=2 if kind == "roberta" else 1,
+        )
+        encoder = RowEncoder(tokenizer, Lengths(64, most, 5), mark_sides=True)
+        row = encoder([turns[-1]], ["sure"], [turns[:-1]])
+        ids, types = (torch.tensor(one[None].astype(np.int64)) for one in (row.ids, row.types))
+        query, _ = part_rows(ids, None, types, config)
+        found = dialogue_ids(turns, tokenizer, config)
+        assert found.input_ids.tolist() == query.input_ids.tolist(), most
 
 
 def test_without_types_the_first_separator_parts_and_with_them_the_types_do():

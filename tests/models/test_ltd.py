@@ -116,9 +116,24 @@ def test_weights_of_a_file(tokenizer, tmp_path):
     path.write_text("\ufeffbox 7.5\nis 0.25\nelsewhere 9.0\n\n", encoding="utf-8")
     model, lines = built(tokenizer, idf=str(path))
     assert model.word_weights.tolist() == [0, 9, 0, 9, 0.25, 9, 7.5, 9]
-    assert "2 of 5 stand there" in lines[-1] and "9.00" in lines[-1]
+    assert "2 of 5 words stand there" in lines[-1] and "9.00" in lines[-1]
     model, _ = built(tokenizer, idf=str(path), unknown_idf="median")
     assert model.word_weights.tolist() == [0, 7.5, 0, 7.5, 0.25, 7.5, 7.5, 7.5]
+
+
+def test_of_pieces_those_that_begin_a_word_are_looked_up(tmp_path):
+    import transformers as tf
+
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "box", "##ing", "ing", "##box"]
+    path = tmp_path / "idf.txt"
+    path.write_text("box 7.5\n##ing 2.0\ning 3.0\n[CLS] 5.0\n", encoding="utf-8")
+    bert = tf.BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)})
+    model, lines = built(bert, idf=str(path), unknown_idf=1)
+    assert model.word_weights.tolist() == [0, 1, 0, 0, 0, 7.5, 1, 3, 1]
+    assert "2 of 2 pieces that begin a word (of 9 pieces) stand there" in lines[-1]
+    path.write_text("##ing 2.0\n", encoding="utf-8")
+    with pytest.raises(UserError, match="none of the student's 2 pieces that begin a word"):
+        built(bert, idf=str(path))
 
 
 @pytest.mark.parametrize(

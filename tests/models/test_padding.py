@@ -13,6 +13,7 @@ from transformers import (
     XLNetConfig,
     XLNetForSequenceClassification,
 )
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from chatstill.models.padding import fit_padding
 from chatstill.models.reads_rows import try_a_row
@@ -146,6 +147,73 @@ def test_a_side_that_a_network_cannot_read_is_not_taken():
     model, tokenizer = Brittle(tiny_model("bert").config), Tokenizer("left")
     assert fit_padding(model, tokenizer, "student") is None
     assert tokenizer.padding_side == "right"
+
+
+class Bag(BertForSequenceClassification):
+    """The mean of a row's words: right with padding on either side."""
+
+    def forward(self, input_ids, attention_mask=None, **others):
+        words = self.bert.embeddings.word_embeddings(input_ids)
+        return SequenceClassifierOutput(logits=self.classifier(self.pooled(words, attention_mask)))
+
+    def pooled(self, words, mask):
+        return (words * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+class FirstPlace(Bag):
+    """Right with padding on the right alone."""
+
+    def pooled(self, words, mask):
+        return words[:, 0]
+
+
+class LastPlace(Bag):
+    """Right with padding on the left alone."""
+
+    def pooled(self, words, mask):
+        return words[:, -1]
+
+
+def made(kind):
+    torch.manual_seed(reseeded(0))
+    model = kind(tiny_model("bert").config)
+    torch.nn.init.normal_(model.classifier.weight)
+    torch.nn.init.normal_(model.bert.embeddings.word_embeddings.weight)
+    return model
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("first", [True, False])
+def test_networks_of_one_tokenizer_are_padded_where_all_are_right(side, first):
+    """Whichever is tried first, and whatever side the tokenizer names: the second moves no side under it."""
+    teacher, student, tokenizer = made(LastPlace), made(Bag), Tokenizer(side)
+    if not first:
+        teacher, student = student, teacher
+    assert fit_padding(teacher, tokenizer, "teacher") is None
+    assert fit_padding(student, tokenizer, "student", {"teacher": teacher}) is None
+    assert tokenizer.padding_side == "left"
+    assert same_in_a_batch(teacher, tokenizer) and same_in_a_batch(student, tokenizer)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("kinds", [(FirstPlace, LastPlace), (LastPlace, FirstPlace)])
+def test_networks_of_one_tokenizer_that_no_side_is_right_for_are_refused(side, kinds):
+    (teacher, student), tokenizer = map(made, kinds), Tokenizer(side)
+    assert fit_padding(teacher, tokenizer, "teacher") is None
+    placed = tokenizer.padding_side
+    problem = fit_padding(student, tokenizer, "student", {"teacher": teacher})
+    assert problem is not None and problem.severity == "error"
+    assert problem.code == "network.padded-on-another-side" and "the teacher's" in problem.message
+    assert tokenizer.padding_side == placed and same_in_a_batch(teacher, tokenizer)
+    assert fit_padding(student, tokenizer, "student") is None  # of a tokenizer of its own
+
+
+def test_a_network_that_no_side_is_right_for_holds_none():
+    torch.manual_seed(reseeded(0))
+    deaf, student, tokenizer = made(Deaf), made(LastPlace), Tokenizer()
+    assert fit_padding(deaf, tokenizer, "teacher") is not None
+    assert fit_padding(student, tokenizer, "student", {"teacher": deaf}) is None
+    assert same_in_a_batch(student, tokenizer)
 
 
 def test_a_network_that_a_short_row_changes_is_left_as_it_is():

@@ -109,6 +109,97 @@ def test_a_words_states_are_those_of_the_word_alone(teacher):
         torch.testing.assert_close(state, expected, atol=1e-5, rtol=1e-4)
 
 
+def tokenizer_of_pieces(kind):
+    """Of WordPiece or byte-level BPE; ``where`` begins a word in both."""
+    import transformers as tf
+
+    letters = sorted({*"wherist"})
+    if kind == "bert":
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        pieces = [*special, *letters, "#", "where", "is", "##s", "##ing"]
+        return tf.BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)})
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    ends = [("Ġ" + "where"[:end], letter) for end, letter in enumerate("where")]
+    pieces = [*special, *letters, "Ġ", *map("".join, ends), "is"]
+    vocab = {piece: number for number, piece in enumerate(pieces)}
+    return tf.RobertaTokenizer(vocab=vocab, merges=[*ends, ("i", "s")])
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta"])
+def of_pieces(request):
+    """A teacher, its tokenizer, and that as the student's, loaded anew."""
+    import transformers as tf
+
+    torch.manual_seed(0)
+    tokenizers = [tokenizer_of_pieces(request.param) for _ in range(2)]
+    config = world.config_of(request.param, len(tokenizers[0]), 2, 0.1)
+    return tf.AutoModelForSequenceClassification.from_config(config).eval(), *tokenizers
+
+
+def by_hand(model, tokenizer, number):
+    """The state of one piece between the special tokens of a text."""
+    before, _, behind = (list(part) for part in _parts(tokenizer))
+    ids = torch.tensor([[*before, number, *behind]])
+    with torch.no_grad():
+        states = model(input_ids=ids, output_hidden_states=True).hidden_states[-1]
+    return states[0, len(before)]
+
+
+def _parts(tokenizer):
+    ids = tokenizer("w")["input_ids"]
+    special = [number in tokenizer.all_special_ids for number in ids]
+    first, last = special.index(False), len(ids) - special[::-1].index(False)
+    return ids[:first], ids[first:last], ids[last:]
+
+
+def test_a_student_of_the_teachers_pieces_starts_with_the_states_of_the_pieces(of_pieces):
+    """Written as texts, they would be cut into others: ``##s`` into ``#``, ``#``, ``s``."""
+    model, teachers, students = of_pieces
+    block, student = built(students, width=16, vectors="teacher")
+    start = Start(students, model, teachers, None, 1)
+    (line,) = network("static").fill(student, block, start)
+    special = set(teachers.all_special_ids)
+    states = torch.stack(
+        [
+            torch.zeros(16) if number in special else by_hand(model, teachers, number)
+            for number in range(len(teachers))
+        ]
+    )
+    torch.testing.assert_close(
+        student.static.words.weight, fitted_to(states, 16), atol=1e-5, rtol=1e-4
+    )
+    starts = 10 if "##s" in teachers.get_vocab() else 5  # w, wh …
+    num = len(teachers) - len(special)
+    assert f"the teacher's: {num:,} pieces ({starts:,} begin a word) in" in line
+
+
+def test_of_pieces_those_that_begin_a_word_have_vectors_of_a_file(of_pieces, tmp_path):
+    _, _, students = of_pieces
+    file, vocab = tmp_path / "words.txt", students.get_vocab()
+    mark = "Ġ" if "Ġ" in vocab else ""
+    first, inside = mark + "where", "is" if mark else "##s"
+    lines = ["where 1 2 3 4", f"{inside} 9 9 9 9", "Ġwhere 9 9 9 9", "<s> 9 9 9 9", "w 1 1 1 1"]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    block, student = built(students, vectors=str(file))
+    (line, *_) = network("static").fill(student, block, Start(students, None, None, None, 1))
+    table = student.static.words.weight.detach()
+    assert first in vocab and inside in vocab
+    assert table[vocab[first]].tolist() == [1, 2, 3, 4]
+    assert not (table == 9).any() and "pieces that begin a word (of" in line
+
+
+def test_other_code_or_libraries_make_other_vectors(of_pieces, monkeypatch):
+    from chatstill.models.networks import word_vectors
+
+    model, tokenizer, _ = of_pieces
+    found = [word_vectors._made_of(model, tokenizer, ["a"], 4)]
+    monkeypatch.setattr("transformers.__version__", "0")
+    found.append(word_vectors._made_of(model, tokenizer, ["a"], 4))
+    monkeypatch.setattr(word_vectors, "code_of", lambda _: "of a plugin")
+    found.append(word_vectors._made_of(model, tokenizer, ["a"], 4))
+    assert found[0] != found[1] != found[2]
+
+
 def test_pca_keeps_what_varies_most_and_its_signs_are_settled():
     generator = torch.Generator().manual_seed(0)
     states = torch.randn(50, 6, generator=generator) * torch.tensor([9.0, 5.0, 2.0, 0.1, 0.1, 0.1])

@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import transformers
 
 from chatstill import cli
+from chatstill.data.splits import lengths_of, lengths_of_network
 from chatstill.errors import UserError
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
@@ -128,6 +130,23 @@ def test_its_folder_is_evaluated_and_predicts_unasked(made, tmp_path, capsys):
         scores.append(target.read_text("utf-8"))
     assert scores[0].count("\n") == 5
     assert scores[0] == scores[1]
+
+
+def test_texts_are_cut_where_a_folder_away_from_its_run_says_it(made, shared, tmp_path):
+    """Else ``evaluate`` would cut them on another side than ``index``, ``rank`` and training."""
+    folder = shutil.copytree(made[0] / "student", tmp_path / "alone")
+    file = folder / "config.json"
+    file.write_text(json.dumps({**told(folder, file.name), "truncation_side": "left"}), "utf-8")
+    network = transformers.AutoConfig.from_pretrained(folder)
+    asking = {**DC, "max_reply_length": 19}
+    values = world.values_for(shared / "data", tmp_path / "out", folder, **asking)
+    for asked, side in ({}, "left"), ({"truncation_side": "right"}, "right"):
+        config = world.loaded({**values, **asked}, tmp_path / "configs").config
+        found = config.model_copy(update=lengths_of_network(config, network))
+        assert lengths_of(found).truncation_side == side
+    usual = transformers.AutoConfig.from_pretrained(made[0] / "student")
+    assert lengths_of_network(config, usual) == {}
+    assert lengths_of_network(config, transformers.BertConfig(truncation_side="left")) == {}
 
 
 def test_the_code_of_the_card_gives_the_scores_of_the_run_for_long_texts_too(

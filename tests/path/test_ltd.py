@@ -278,6 +278,22 @@ def test_a_network_that_reads_other_rows_is_refused_and_two_runs_are_named(run, 
         run("check", **taught_by(None))
 
 
+def test_a_network_that_is_padded_where_the_teacher_cannot_be_is_refused(run, tmp_path):
+    """Both read the same rows; XLNet is right with padding on the left alone, the teacher on the right."""
+    tokenizer = world.tokenizer_of("bert")
+    config = tf.XLNetConfig(vocab_size=len(tokenizer), d_model=16, n_layer=1, n_head=2, d_inner=24)
+    for name, kind in ("second", tf.XLNetModel), ("teacher", tf.XLNetForSequenceClassification):
+        kind(config).save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+    with refused("network.padded-on-another-side", "pre-trained network", "the teacher's"):
+        run("check", **taught_by(tmp_path / "second"))
+    small = world.build_network(tmp_path / "small", layers=1) / "config.json"
+    student = {"config_file": str(small), "copy_from": "none"}
+    alike = {"student_architectures": student, "model_type": "KD", "theseus_scheduler": None}
+    with refused("network.padded-on-another-side", "the student's", "the teacher's"):
+        run("check", **alike, teacher=tmp_path / "teacher")
+
+
 def test_a_second_run_goes_on_from_a_students_folder(run, of_vectors):
     """What the method's file says of sizes does not count beside weights."""
     student = {"model_name_or_path": str(of_vectors[0] / "student")}

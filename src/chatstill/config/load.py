@@ -194,7 +194,7 @@ def load_source(
     names = {"model_type": choice.model_type, "method_name": choice.method_name, "level": level}
     if keys.task_name or keys.data is not None:
         names["task_name"] = task_of(keys, plugins, level).name
-    config = RunConfig.model_construct(**dict(keys) | names, method=blocks.config)
+    config = _run_config(keys, names | {"method": blocks.config})
     return Loaded(
         config,
         resolve(config, blocks.name, source),
@@ -206,6 +206,11 @@ def load_source(
         source.name,
         tuple(blocks.idle),
     )
+
+
+def _run_config(keys: RunKeys, more: Mapping[str, Any]) -> RunConfig:
+    """What was asked for stays known (``model_fields_set``): a default that is written down can matter."""
+    return RunConfig.model_construct({*keys.model_fields_set, *more}, **dict(keys) | dict(more))
 
 
 def _checked_as_teach(source: Source) -> list[Problem]:

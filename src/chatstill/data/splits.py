@@ -35,14 +35,25 @@ def lengths_of(config: RunConfig) -> Lengths:
     )
 
 
-def lengths_of_network(config: RunConfig, network: Any) -> dict[str, int]:
-    """Lengths of each text that the config of a network of two encoders has, where the run names none.
+def lengths_of_network(config: RunConfig, network: Any) -> dict[str, int | str]:
+    """What the config of a network that cuts its two texts itself says, where the run says nothing.
 
-    Rows are cut to them before the whole row is cut, so that no text's end depends on the other text.
+    Its lengths, so that rows are cut to them before the whole row is cut and no text's end depends on the
+    other text; and the ``truncation_side``, where it is another than the usual one.
     """
     keys = ("max_query_length", "max_reply_length")
-    own = {key: getattr(network, key, None) for key in keys if getattr(config, key) is None}
-    return {key: value for key, value in own.items() if isinstance(value, int)}
+    of_network = {key: getattr(network, key, None) for key in keys}
+    own: dict[str, int | str] = {
+        key: value
+        for key, value in of_network.items()
+        if isinstance(value, int) and getattr(config, key) is None
+    }
+    side = getattr(network, "truncation_side", None)
+    cuts_texts = all(isinstance(value, int) for value in of_network.values())
+    if cuts_texts and side in ("left", "right") and side != config.truncation_side:
+        if "truncation_side" not in config.model_fields_set:
+            own["truncation_side"] = side
+    return own
 
 
 def rows_folder(config: RunConfig, run: Path) -> Path:

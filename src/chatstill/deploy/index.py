@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,6 +90,10 @@ class Index:
         folder: Its folder.
         manifest: One that is not written yet; default: that of the folder.
 
+    Attributes:
+        graph: The file of neighbours, mapped; None where there is none or it cannot be read, which is said
+            when it is asked for.
+
     Raises:
         UserError: there is no index, building it was interrupted, or one of its files is not as it was.
     """
@@ -97,11 +102,13 @@ class Index:
         self.folder = folder
         for attempt in range(ATTEMPTS):
             self.manifest = manifest or read_manifest(folder)
+            last = attempt == ATTEMPTS - 1 or manifest is not None
             try:
                 self._open()
+                self.graph = self._map_graph(needed=not last)
                 break
             except FileNotFoundError as error:  # a writer has put another state in its place
-                if attempt == ATTEMPTS - 1 or manifest is not None:
+                if last:
                     message = "is missing, and the index needs it"
                     place = str(error.filename)
                     raise UserError(
@@ -120,6 +127,20 @@ class Index:
         self.removed = np.zeros(len(self.row_of_name), np.bool_)
         if gone is not None:
             self.removed[gone.open(self.folder).tensors[ROWS].numpy()] = True
+
+    def _map_graph(self, *, needed: bool) -> mmap | None:
+        """Raises FileNotFoundError where it is missing and needed."""
+        if self.manifest.nearest is None:
+            return None
+        try:
+            with (self.folder / self.manifest.nearest.file).open("rb") as stream:
+                return mmap(stream.fileno(), 0, access=ACCESS_READ)
+        except FileNotFoundError:
+            if needed:
+                raise
+        except (OSError, ValueError):  # an empty file
+            pass
+        return None
 
     @property
     def num_rows(self) -> int:

@@ -9,6 +9,7 @@ to ``EXACT`` replies all are compared, and nothing is lost.
 
 from __future__ import annotations
 
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def write_graph(index: Index, path: Path, before: Nearest | None = None) -> tupl
 
 
 class Neighbours:
-    """The graph of an index, memory-mapped.
+    """The graph of an index, memory-mapped when the index was opened: a writer may have removed its file.
 
     Raises:
         UserError: the index has none, or its file is not as it was written.
@@ -93,7 +94,7 @@ class Neighbours:
             message = f"{index.folder} was built without neighbours, so it has no first stage"
             hint = "Build it with --first-stage N, or rank without one."
             raise UserError(Problem("--first-stage", message, hint, code="rank.no-neighbours"))
-        self._graph, self._index = _open(index.folder, entry), index
+        self._graph, self._index = _open(index.folder, entry, index.graph), index
         self._all = len(index) <= EXACT
 
     def rows(self, vector: np.ndarray, count: int) -> np.ndarray:
@@ -131,16 +132,17 @@ def _equally_long(vectors: np.ndarray, radius: float) -> np.ndarray:
     return np.column_stack([vectors, np.sqrt(lacking)]).astype(np.float32)
 
 
-def _open(folder: Path, entry: Nearest, *, view: bool = True) -> Any:
+def _open(folder: Path, entry: Nearest, mapped: mmap | None = None, *, view: bool = True) -> Any:
     path = folder / entry.file
     try:
-        size = path.stat().st_size
+        size = path.stat().st_size if mapped is None else len(mapped)
         if size != entry.size:
             message = f"has {size:,} bytes, the index was written with {entry.size:,}"
             raise UserError(
                 Problem(str(path), message, REBUILD, code="index.neighbours-of-another-size")
             )
-        graph = _library().restore(str(path), view=view)
+        source = str(path) if mapped is None else memoryview(mapped)
+        graph = _library().restore(source, view=view)
         if graph is None:
             raise ValueError("no graph")
         return graph

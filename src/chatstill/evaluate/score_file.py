@@ -120,14 +120,15 @@ def is_teacher(folder: Path, config: RunConfig) -> bool:
 def fitting_length(config: RunConfig, model: Any) -> tuple[RunConfig, list[Problem]]:
     """The default length cut down to what the network serves, with a warning.
 
-    A network that encodes each text alone brings the lengths of both. A length that was asked for stays as
-    it is.
+    A network that encodes each text alone brings the lengths of both, and where they are cut. A length that
+    was asked for stays as it is.
     """
     usable = usable_positions(model.config, model)
     default = RunKeys.model_fields["max_seq_length"].default
     if own := lengths_of_network(config, model.config):
         config = config.model_copy(update=own)
-        needed = sum(own.values()) + model.config.separators + 2
+        lengths = [value for value in own.values() if isinstance(value, int)]
+        needed = sum(lengths) + model.config.separators + 2 if lengths else 0
         if config.max_seq_length == default < needed:
             return config.model_copy(update={"max_seq_length": needed}), []
     if usable is None or usable < 4 or not config.max_seq_length == default > usable:

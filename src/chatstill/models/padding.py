@@ -7,6 +7,7 @@ their own must not be padded on the left, others only there: what is written dow
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,48 +26,86 @@ EXTRA = 3  # tokens of padding in the trial
 
 @torch.no_grad()
 def fit_padding(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, role: str
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    role: str,
+    beside: Mapping[str, PreTrainedModel] | None = None,
 ) -> Problem | None:
     """Sets a network's padding token and its tokenizer's side so that padding changes nothing.
 
-    What they say themselves is kept where that is so already.
+    What they say themselves is kept where that is so already. A side that other networks read with is
+    changed only where it is right for them too.
 
     Args:
         model: On the CPU; no generator is touched.
         tokenizer: Of its rows; has a padding token.
         role: ``teacher``, ``student`` …, for the message.
+        beside: By role, networks that were tried before and read with the same tokenizer.
 
     Returns:
-        A warning where the scores of a row depend on its padding whatever is set.
+        A warning where the scores of a row depend on its padding whatever is set; an error where no side
+        is right for all networks.
     """
-    networks, tokenizers = getattr(model.config, "pad_token_id", None), tokenizer.pad_token_id
-    if networks is None:
-        _set_token(model.config, tokenizers)
-        networks = tokenizers
-    trial = structural_copy(model).train(False)  # some networks change for good when they run
-    row = torch.tensor([tokenizer("a", "b")["input_ids"]])
-    reach = _reach(trial, row)
-    side = tokenizer.padding_side
+    if getattr(model.config, "pad_token_id", None) is None:
+        _set_token(model.config, tokenizer.pad_token_id)
+    trial, side = _Trial(model, tokenizer), tokenizer.padding_side
+    if (token := trial.token(side)) is not None:
+        _set_token(model.config, token)
+        return None
     other = "left" if side == "right" else "right"
-    farthest = 0.0
-    for token, place in (
-        (networks, side),
-        (tokenizers, side),
-        (networks, other),
-        (tokenizers, other),
-    ):
-        _set_token(trial.config, token)
-        distance = _distance(trial, row, tokenizers, place, reach)
-        if distance == 0:
-            _set_token(model.config, token)
-            tokenizer.padding_side = place
-            return None
-        farthest = farthest or distance
-    message = f"the {role}'s scores of a row change with its padding, by {farthest:.2g} in a trial"
-    hint = (
-        "Its figures depend on which rows stand together in a batch; does it read attention_mask?"
+    if (token := trial.token(other)) is None:
+        message = f"the {role}'s scores of a row change with its padding, by {trial.farthest:.2g} in a trial"
+        hint = "Its figures depend on which rows stand together in a batch; does it read attention_mask?"
+        return Problem(role, message, hint, "warning", code="network.padding-changes-scores")
+    found = [(model, token)]
+    for name, network in (beside or {}).items():
+        trial = _Trial(network, tokenizer)
+        if (token := trial.token(other)) is not None:
+            found.append((network, token))
+        elif trial.token(side) is not None:  # where no side is right, none is wrong: it was told
+            return _no_side(role, other, name, side)
+    for network, token in found:
+        _set_token(network.config, token)
+    tokenizer.padding_side = other
+    return None
+
+
+def _no_side(role: str, own: str, name: str, theirs: str) -> Problem:
+    message = (
+        f"the {role}'s scores are right only with padding on the {own}, the {name}'s only on the "
+        f"{theirs}, and both read rows of one tokenizer"
     )
-    return Problem(role, message, hint, "warning", code="network.padding-changes-scores")
+    hint = (
+        f"Take a {role} that can be padded on the {theirs}, or a student with a tokenizer of its own, of "
+        "another vocabulary: student_architectures.tokenizer_name_or_path."
+    )
+    return Problem(role, message, hint, code="network.padded-on-another-side")
+
+
+class _Trial:
+    """A network that reads one row alone and padded.
+
+    Attributes:
+        farthest: How far the scores of the first padding that changed them were off.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.model = structural_copy(model).train(False)  # some change for good when they run
+        self.row = torch.tensor([tokenizer("a", "b")["input_ids"]])
+        self.padding: int = tokenizer.pad_token_id
+        self.tokens = dict.fromkeys([model.config.pad_token_id, self.padding])
+        self.reach = _reach(self.model, self.row)
+        self.farthest = 0.0
+
+    def token(self, side: str) -> int | None:
+        """What the config has to name as the padding token, its own first; None where neither is right."""
+        for token in self.tokens:
+            _set_token(self.model.config, token)
+            distance = _distance(self.model, self.row, self.padding, side, self.reach)
+            if distance == 0:
+                return token
+            self.farthest = self.farthest or distance
+        return None
 
 
 def _reach(model: PreTrainedModel, row: Tensor) -> float:

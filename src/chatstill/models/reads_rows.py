@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,6 +27,7 @@ def reading_problems(
     config: RunConfig,
     *,
     role: str,
+    beside: Mapping[str, PreTrainedModel] | None = None,
 ) -> list[Problem]:
     """Everything that keeps a network from reading rows, and warnings; sets its padding.
 
@@ -34,6 +36,7 @@ def reading_problems(
         tokenizer: That makes its ids.
         config: The lengths that rows are cut to.
         role: ``teacher``, ``model`` …, for messages.
+        beside: By role, networks that were asked before and read with the same tokenizer.
     """
     problems = check_lengths(
         config.max_seq_length,
@@ -51,7 +54,7 @@ def reading_problems(
     if not errors_of(problems):
         problems += filter(None, [try_a_row(model, tokenizer, role)])
     if not errors_of(problems):
-        problems += filter(None, [fit_padding(model, tokenizer, role)])
+        problems += filter(None, [fit_padding(model, tokenizer, role, beside)])
     return problems
 
 

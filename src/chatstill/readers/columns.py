@@ -15,6 +15,7 @@ import numpy as np
 from ..data.encoded import Column
 from ..data.fingerprint import array_digest
 from ..data.preparing import chunked
+from ..text.pieces import begin_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -97,9 +98,7 @@ class WordStarts:
         pieces: Any = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
         self.special = np.zeros(len(pieces), bool)
         self.special[sorted(tokenizer.all_special_ids)] = True
-        marked = np.array([str(piece).startswith(BLANKS) for piece in pieces])
-        inside = np.array([str(piece).startswith("##") for piece in pieces])
-        self.starts = (marked if marked.any() else ~inside) & ~self.special
+        self.starts = np.array(begin_words([str(piece) for piece in pieces])) & ~self.special
 
     def of(self, ids: np.ndarray) -> np.ndarray:
         special = self.special[ids]
@@ -108,9 +107,6 @@ class WordStarts:
 
     def identity(self) -> str:
         return array_digest(self.starts.astype(np.uint8))
-
-
-BLANKS = ("Ġ", "▁")  # of byte-level BPE, of SentencePiece
 
 
 def _texts(row: Example) -> Iterable[str]:

@@ -19,6 +19,7 @@ from ..errors import Problem, UserError
 from ..text.longest_first import longest_first
 from ..text.plain_ids import plain_ids
 from ..text.tokenizers import tokenizer_fingerprint
+from ..text.turns import newest
 from .layout import Layout, learn_layout, with_sides
 
 if TYPE_CHECKING:
@@ -191,10 +192,9 @@ class RowEncoder:
         if num_a + num_b > room:
             num_a, num_b = longest_first(num_a, num_b, room)
         left = self.lengths.truncation_side == "left"
-        part_a = row_a[len(row_a) - num_a :] if left or oldest_first else row_a[:num_a]
-        if oldest_first and len(part_a) < len(row_a):  # no separator before the first turn
-            size = len(separator := self._separator())
-            part_a = part_a[size:] if part_a[:size] == separator else part_a
+        part_a = row_a[len(row_a) - num_a :] if left else row_a[:num_a]
+        if oldest_first and num_a < len(row_a):
+            part_a = newest(row_a, num_a, self._separator())
         return part_a, row_b[len(row_b) - num_b :] if left else row_b[:num_b]
 
     def _layout(self, *, pair: bool) -> Layout:

@@ -163,7 +163,8 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     if key := method_class.pretrained_by(knobs):
         assert teacher is not None
         of_teacher = found.tokenizer if theirs is None else theirs
-        second = load_second(key, config, rows.task, teacher, of_teacher, found.notes)
+        beside = {"teacher": teacher} | ({"student": student} if theirs is None else {})
+        second = load_second(key, config, rows.task, beside, of_teacher, found.notes)
     run = RunValues(
         config.epochs, config.rate, config.max_steps, config.seed, counts, pretrained=second
     )
@@ -260,7 +261,8 @@ def _taught(
         message = f"{type(student).__name__} has no weight: there is nothing to train"
         problems.append(Problem("student_architectures", message, code="student.nothing-to-train"))
     if not errors_of(problems):  # a cut or copied student would say the same once more
-        problems += reading_problems(student, students, config, role="student")
+        beside = {"teacher": teacher} if students is tokenizer else {}
+        problems += reading_problems(student, students, config, role="student", beside=beside)
         problems += same_class_problems(student, teacher)
         if students is tokenizer and (sides := sides_problem(student, teacher, students)):
             problems.append(sides)

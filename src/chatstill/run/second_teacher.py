@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..config.schema import RunConfig
@@ -28,7 +29,7 @@ def load_second(
     key: str,
     config: RunConfig,
     task: Task,
-    teacher: PreTrainedModel,
+    beside: Mapping[str, PreTrainedModel],
     tokenizer: PreTrainedTokenizerBase,
     notes: list[str],
 ) -> PreTrainedModel:
@@ -38,7 +39,7 @@ def load_second(
         key: What asks for it.
         config: The run's.
         task: The run's.
-        teacher: Whose rows it reads.
+        beside: By role, the networks whose rows it reads; the ``teacher`` is one.
         tokenizer: The teacher's.
         notes: For the plan.
 
@@ -73,11 +74,12 @@ def load_second(
     theirs = resolve_tokenizer(
         own, path, block.config_file, config.do_lower_case, config.cache_dir, config.normalize
     )
-    if other := _other(model, theirs, teacher, tokenizer):
+    theirs.padding_side = tokenizer.padding_side  # which the teacher's trial may have changed
+    if other := _other(model, theirs, beside["teacher"], tokenizer):
         message = f"{path} cannot teach a phase beside the teacher: {', '.join(other)}"
         place = f"{PLACE}.model_name_or_path"
         raise UserError(Problem(place, message, TWO_RUNS, code="second-teacher.of-another-kind"))
-    found = reading_problems(model, theirs, config, role="pre-trained network")
+    found = reading_problems(model, tokenizer, config, role="pre-trained network", beside=beside)
     if errors := errors_of(found):
         raise UserError(errors)
     notes.append(f"{key}: {loaded.report.summary()}")

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from ....text.plain_ids import plain_ids
+from ....text.turns import newest
 from .config import DcBertConfig
 
 
@@ -117,7 +118,7 @@ def dialogue_ids(
         return query_ids(turns, tokenizer, config)
     plain = plain_ids(tokenizer, turns)
     joined = [token for ids in plain for token in (*ids, config.sep_token_id)][:-1]
-    kept = joined[max(0, len(joined) - config.max_query_length) :]
+    kept = newest(joined, config.max_query_length, [config.sep_token_id])
     ids = torch.tensor([[config.cls_token_id, *kept, config.sep_token_id]])
     return Texts(ids, torch.ones_like(ids), int(len(kept) < len(joined)))
 

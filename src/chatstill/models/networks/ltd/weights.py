@@ -9,6 +9,7 @@ import numpy as np
 
 from ....errors import Problem, UserError
 from ....text.idf import read_idf
+from ..word_vectors import compared
 
 if TYPE_CHECKING:
     from ..base import Start
@@ -36,25 +37,25 @@ def weights_of(block: LtdBlock, start: Start, place: str) -> tuple[np.ndarray, s
             f"words weigh {low:.2f} to {largest:.2f}, unknown ones {unknown:.2f}, by the training texts",
         )
     found = read_idf(Path(block.idf), place)
-    ids = start.tokenizer.get_vocab()
+    ids, words, what = compared(start.tokenizer)
     values = np.fromiter(found.values(), np.float64, len(found))
     unknown = _unknown(block, np.sort(values), float(values.max()))
     table = np.full(len(start.tokenizer), unknown, np.float32)
     special = set(start.tokenizer.all_special_ids)
-    known_ids = [
-        (number, found[w]) for w, number in ids.items() if w in found and number not in special
+    named = [
+        (number, word) for number, word in zip(ids, words, strict=True) if number not in special
     ]
+    known_ids = [(number, found[word]) for number, word in named if word in found]
     if not known_ids:
-        message = f"{block.idf} knows none of the student's {len(ids) - len(special):,} words"
+        message = f"{block.idf} knows none of the student's {len(named):,} {what}"
         hint = "Cut words as the file's were cut ('segmenter'), or leave 'idf' out."
         raise UserError(Problem(place, message, hint, code="words.idf-of-other-words"))
     for number, value in known_ids:
         table[number] = value
     _set(table, start, unknown)
-    words = len(ids) - len(special)
     return table, (
-        f"words weigh what {block.idf} says: {len(known_ids):,} of {words:,} stand there, the others and "
-        f"unknown ones weigh {unknown:.2f}"
+        f"words weigh what {block.idf} says: {len(known_ids):,} of {len(named):,} {what} stand there, the "
+        f"others and unknown ones weigh {unknown:.2f}"
     )
 
 
