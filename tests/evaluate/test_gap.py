@@ -56,3 +56,8 @@ def test_the_likely_cause_is_named(how, says):
 def test_an_uncertain_figure_or_a_teacher_at_chance_says_nothing():
     assert warned(judged(0.8, interval=(0.6, 0.96)), judged(0.95)) == []
     assert warned(judged(0.6), judged(0.74)) == []
+
+
+def test_of_an_error_no_chance_is_known():
+    student, teacher = (judged(value, "rmse") | {"lower_is_better": True} for value in (0.3, 0.9))
+    assert warned(student, teacher) == []

@@ -46,7 +46,7 @@ def gap_warning(
         One text, or none; none too where the interval of the student reaches the teacher's value, or where
         a lower value is better.
     """
-    if student["lower_is_better"]:  # what is chance is not known of an error
+    if student.get("lower_is_better"):  # what is chance is not known of an error
         return []
     value, best, chance = student["value"], teacher["value"], chance_of(teacher)
     high = (student.get("interval") or (None, value))[1]
