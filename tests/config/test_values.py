@@ -258,6 +258,12 @@ def test_every_value_knows_its_origin(world):
     assert resolved["teacher_architectures.model_name_or_path"]["value"] == "teacher"
 
 
+def test_a_key_of_a_block_that_is_called_method_is_a_value_too(world):
+    world.values["augmentation"] = {"method": "bilstm"}
+    resolved = world.load().resolved()
+    assert resolved["augmentation.method"]["value"] == "bilstm" and "method" not in resolved
+
+
 def test_contradictions(world):
     cases = {
         ("fp16=true", "bf16=true"): "config.two-precisions",

@@ -192,6 +192,16 @@ def test_tabs_without_a_header_numbers_with_names_beside_and_gb18030(elsewhere, 
     assert data["labels"] == "rows/class.txt"
 
 
+def test_a_name_that_stands_twice_among_usual_ones_is_a_name(elsewhere, models):
+    for split in ("train", "dev"):
+        rows = [f"r{n},a,{row},b" for n, row in enumerate(reviews(40))]
+        write_rows(elsewhere / "rows", f"{split}.csv", ["id,note,text,label,note", *rows])
+    assert cli.main(["init", "rows", str(models / "teacher")]) == 0
+    data = values_of("distill.jsonc")["data"]
+    assert (data["text"], data["label"], data["id"]) == ("text", "label", "id")
+    assert "columns" not in data and cli.main(["check", "distill.jsonc"]) == 0
+
+
 def test_a_delimiter_is_told_where_the_first_row_is_a_quoted_text_of_two_lines(elsewhere, models):
     for split in ("train", "dev"):
         rows = [f'"你好, {n},\n再见, ""好""";{n % 2}' for n in range(30)]

@@ -14,6 +14,7 @@ from chatstill.readers.word_pieces import RowEncoder
 from chatstill.tasks.base import Example, Rows
 from chatstill.tasks.chat import ChatTask
 from chatstill.text.tally import tally
+from chatstill.text.word_tokenizer import SPECIAL, WordTokenizer
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##d", "好", "，"]
 TASK = ChatTask()
@@ -223,6 +224,12 @@ def test_the_masks_of_augmented_rows_are_not_words_that_the_tokenizer_lacks(toke
     assert "unknown" not in words_of(report_of([*clean(60), *masked * 20], clean(20), tokenizer))
     said = words_of(report_of([*masked, ("xyz xyz xyz", "a", 0)], clean(20), tokenizer))
     assert holds(said, ("data.unknown-tokens", "xyz")) and "\u2370" not in said
+
+
+def test_the_masks_of_augmented_rows_are_no_unknown_words_of_a_student_of_words_either():
+    words = WordTokenizer(words=[*SPECIAL, "good", "dog"], segmenter="words")
+    found = tally(words, ["good \u2370 dog", "cat \u2370"])
+    assert found.words == {"\u2370": 2, "cat": 1} and found.unknown.tolist() == [1, 2]
 
 
 def test_unknown_words_of_a_student_of_words_are_told_as_words(tokenizer):

@@ -41,7 +41,9 @@ def _flat(path: KeyPath, value: Any) -> dict[KeyPath, Any]:
         return {path: _listed(value)}
     found: dict[KeyPath, Any] = {}
     for key, item in inner.items():
-        if key not in _NO_VALUES:
+        if key not in _NO_VALUES or (
+            key == "method" and path
+        ):  # a block may have a key of that name
             found |= _flat((*path, key), item)
     return found
 

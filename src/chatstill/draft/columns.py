@@ -34,6 +34,7 @@ OTHER_NAMES = (
     "订单号 订单编号 链接 电话 手机号 邮箱 门店 店铺 商品 商品名称 产品"
 ).split()
 MOST_CLASSES = 200
+USUAL = {*LABEL_NAMES, *GROUP_NAMES, *SECOND_NAMES, *FIRST_NAMES, *OTHER_NAMES}
 _ID = re.compile(
     r"(id|index|idx|guid|uuid|编号|序号|(row|sample|example|text|item|record|review|comment|message|"
     r"pair|doc|document|dialog|dialogue|conversation)_?id)"
@@ -164,6 +165,11 @@ def roles_of(columns: Sequence[Column]) -> Roles | str:
         next((c.name for c in rest if c.name != group and is_identifier(c.name, c.cells)), None),
         guessed,
     )
+
+
+def is_usual(name: str) -> bool:
+    """Whether columns are often called so."""
+    return name.strip().casefold() in USUAL
 
 
 def is_identifier(name: str, cells: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from ..tasks.cells import Bad, cell_text
 from ..tasks.messages import content_of
 from ..tasks.tables import ENDINGS, Layout, Table
 from ..tasks.tabular_labels import SEPARATOR
-from .columns import Column
+from .columns import Column, is_usual
 
 SAMPLE, READ = 2000, 200_000
 LINES = 100  # of a quoted text in the first row; behind them the quote is no quote
@@ -87,7 +87,8 @@ def _encoding(file: Path) -> str:
 def _is_header(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Names stand in the first line: none is a number, none long, none comes back in its column."""
     held = [name for name in fields if name.strip()]
-    if len(set(fields)) < len(fields) or not held or any(len(name) > 40 for name in fields):
+    twice = len(set(fields)) < len(fields) and sum(map(is_usual, set(held))) < 2
+    if twice or not held or any(len(name) > 40 for name in fields):
         return False
     columns = [Column.of("", [row[n] for row in rows]) for n in range(len(fields))]
     if any(Column.of("", [name]).numeric for name in held):

@@ -160,7 +160,9 @@ def _dev(file: Path) -> tuple[Path, str]:
     for word in DEV:
         if (other := _beside(file, (word,))) is not None:
             return other, "figures on it are of a test set" if word == "test" else ""
-    names = ", ".join(f"{word}{file.suffix}" for word in DEV[:3])
+    named = file.stem.casefold()
+    stems = (named.replace("train", word) if "train" in named else word for word in DEV[:3])
+    names = ", ".join(f"{stem}{file.suffix}" for stem in stems)
     message = f"there are no dev rows beside it: looked for {names} …"
     hint = "Take some rows out of the training file (a tenth, whole groups) and put them there."
     raise UserError(Problem(str(file), message, hint, code="draft.no-dev-rows"))

@@ -8,7 +8,7 @@ from typing import Any
 from ..disk.json_file import read_object
 from ..disk.run_files import resolved_entries
 from ..disk.write import write_text
-from ..figures import counted, decimals, fitted
+from ..figures import byte_size, counted, decimals, fitted
 from .data import read_data_report
 from .history import RATE, read_history
 from .model import Measure, Report, ResultRow, Series
@@ -204,7 +204,8 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
     if "agreement" in metrics:
         notes += _agreement(metrics["agreement"])
     if "teacher" in metrics:
-        notes.append(f"The student's weights take {metrics['model']['megabytes']:.1f} MB on disk.")
+        size = byte_size(1e6 * metrics["model"]["megabytes"])
+        notes.append(f"The student's weights take {size} on disk.")
     return notes
 
 

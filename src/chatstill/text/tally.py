@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .unknown import UNKNOWN_SIGN
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -52,6 +54,10 @@ def tally(tokenizer: Tokenizer, texts: Sequence[str]) -> Tally:
     return Tally(lengths[index], unknown[index], words)
 
 
+def _lacks(known: dict[str, int], word: str, unknown_id: int | None) -> bool:
+    return known.get(word, unknown_id) == unknown_id
+
+
 def _ids(tokenizer: Any, texts: list[str]) -> list[list[Any]]:
     """What each text's length is counted in: ids, or words where each is several ids."""
     if not texts:
@@ -66,7 +72,16 @@ def _unknown_words(tokenizer: Any, texts: list[str], unknown_id: int | None) -> 
     """The stretches of each text that became the unknown token; none without offsets."""
     if (cut_all := getattr(tokenizer, "cut_all", None)) is not None:  # one of words
         known = tokenizer.get_vocab()
-        return [[word for word in words if word not in known] for words in cut_all(texts)]
+        cut = cut_all(texts)
+        # The mask of augmented rows is cut as the unknown word itself.
+        return [
+            [
+                word if word not in known else UNKNOWN_SIGN
+                for word in words
+                if _lacks(known, word, unknown_id)
+            ]
+            for words in cut
+        ]
     if not getattr(tokenizer, "is_fast", False):
         return [[] for _ in texts]
     found = tokenizer(texts, **_PLAIN, return_offsets_mapping=True)
