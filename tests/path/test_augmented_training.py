@@ -54,6 +54,15 @@ def test_a_student_learns_from_the_augmented_rows(run, data, capsys):
     plain = run(data=data, name="plain", **EPOCH)
     more = run(data=data, name="more", use_augmented=True, **EPOCH)
     assert (rows_of(plain.folder), rows_of(more.folder)) == (48, len(written))
+    facts = [
+        json.loads((one.folder / "metrics.json").read_text("utf-8"))["training"]
+        for one in (plain, more)
+    ]
+    copies = len(written) - 48
+    assert "augmented" not in facts[0]
+    assert facts[1]["augmented"] == {"method": "bilstm", "originals": 48, "copies": copies}
+    report = (more.folder / "report.html").read_text("utf-8")
+    assert f"{copies:,} copies of bilstm among them" in report
     assert len(written) > 100 and not same(plain, more)
 
 

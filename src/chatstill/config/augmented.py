@@ -58,6 +58,18 @@ def check_augmented(keys: RunKeys, source: Source, plugins: tuple[str, ...]) -> 
     return [source.problem(PATH, message, hint, code="augment.stale")]
 
 
+def augmented_facts(keys: RunKeys) -> "dict[str, Any]":
+    """``augmented`` with method, originals and copies of a run on augmented rows; empty for others."""
+    if not keys.use_augmented:
+        return {}
+    task, data_dir = plain_task(keys, None), Path(keys.data_dir)
+    train = task.find("train", data_dir)
+    record = None if train is None else read_record(Sources(task, data_dir, train).record_file)
+    if record is None:
+        return {}
+    return {"augmented": {"method": record["made_of"]["settings"]["method"], **record["rows"]}}
+
+
 def augmented_doubts(keys: RunKeys) -> list[Problem]:
     """What `chatstill augment` warned of its model, for the plan of a run on its rows."""
     task, data_dir = plain_task(keys, None), Path(keys.data_dir)

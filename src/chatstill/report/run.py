@@ -217,7 +217,11 @@ def _trained_on(training: Mapping[str, Any], seed: int) -> str:
         text = f"{training['tokens']:,} tokens of {counted(training['documents'], 'document')}"
         return f"Trained on {counted(training['rows'], 'block')} with seed {seed}: {text}{seen}."
     cut = f"{100 * training['share_of_rows_cut']:.1f} % of them were cut to the length limit"
-    return f"Trained on {training['rows']:,} {unit(training)} with seed {seed}{seen}; {cut}."
+    made = training.get("augmented")
+    copies = f", {made['copies']:,} copies of {made['method']} among them" if made else ""
+    return (
+        f"Trained on {training['rows']:,} {unit(training)}{copies}, with seed {seed}{seen}; {cut}."
+    )
 
 
 def unit(judged: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..config.augmented import augmented_facts
 from ..config.schema import RunConfig
 from ..data.views import View
 from ..disk.run_files import last_link
@@ -117,6 +118,7 @@ def _metrics(
             ],
             "device": device_name(device_of(job.config)),
             "rows": len(views.first),
+            **augmented_facts(job.config),
             **({} if "train" in views.parts else UNITS[next(iter(views.parts))]),
             "share_of_rows_cut": views.first.cut_share if isinstance(views.first, View) else 0.0,
         },
