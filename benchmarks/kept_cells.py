@@ -14,7 +14,8 @@ from pathlib import Path
 ONE_FILE = ".cell.json"  # of benchmarks that draw all they need of a cell together themselves
 RECORD = ".record.json"  # seconds and commits of a cell's attempts
 COSTS = "costs.json"  # bytes and milliseconds, measured while the network was there
-READ = ("metrics.json", "predictions.tsv", COSTS)
+ANSWERS = "predictions.tsv"
+READ = ("metrics.json", ANSWERS, COSTS)
 
 
 def _place(options: argparse.Namespace) -> Path | None:
@@ -69,8 +70,11 @@ def files_of(folder: Path, name: str, *, tested: bool = True) -> list[Path]:
     parts = [folder / name, *([folder / f"{name}-test"] if tested else [])]
     if not all((part / READ[0]).is_file() for part in parts):
         return []
-    wanted = [*READ, *(f"*/{file}" for file in READ)]  # of a chain's links too
-    found = [file for part in parts for pattern in wanted for file in sorted(part.glob(pattern))]
+    found: list[Path] = []
+    for part in parts:  # answers of test rows are read, not those of dev beside them
+        read = [file for file in READ if file != ANSWERS or not tested or part != parts[0]]
+        wanted = [*read, *(f"*/{file}" for file in read)]  # of a chain's links too
+        found += [file for pattern in wanted for file in sorted(part.glob(pattern))]
     record = folder / f"{name}{RECORD}"
     return [*found, record] if record.is_file() else found
 
