@@ -181,6 +181,11 @@ CLASSES = {
         "    def metrics(self, scores, labels):\n        return 0.5\n    def get_labels",
         "must give a dict of names and numbers, not float",
     ),
+    "a main metric that is none of the usual ones": (
+        "    def get_labels",
+        "    main_metric = 'macrof1'\n    def get_labels",
+        ("plugin.main-metric-not-given", "mine.py: line 3", "'macrof1'", "macro_f1"),
+    ),
     "another main metric": (
         "    def get_labels",
         "    main_metric = 'c'\n    def metrics(self, s, l):\n        return {'b': 1}\n    def get_labels",

@@ -138,6 +138,7 @@ def test_the_users_script_is_not_run_again_in_each_process(tmp_path):
     assert (done.stdout, done.stderr, done.returncode) == ("begun\n200 True\n", "", 0)
 
 
+# The sleeps are what a text takes to cut: tests end processes in the midst of it, and wait for none.
 MODULE = """
 import os, time
 def cut(text):

@@ -65,9 +65,12 @@ def augmented_facts(keys: RunKeys) -> "dict[str, Any]":
     task, data_dir = plain_task(keys, None), Path(keys.data_dir)
     train = task.find("train", data_dir)
     record = None if train is None else read_record(Sources(task, data_dir, train).record_file)
-    if record is None:
+    settings, rows = (record or {}).get("made_of", {}).get("settings"), (record or {}).get("rows")
+    if not (
+        isinstance(settings, dict) and isinstance(rows, dict)
+    ):  # gone or changed since it began
         return {}
-    return {"augmented": {"method": record["made_of"]["settings"]["method"], **record["rows"]}}
+    return {"augmented": {"method": settings.get("method"), **rows}}
 
 
 def augmented_doubts(keys: RunKeys) -> list[Problem]:

@@ -41,9 +41,8 @@ def _flat(path: KeyPath, value: Any) -> dict[KeyPath, Any]:
         return {path: _listed(value)}
     found: dict[KeyPath, Any] = {}
     for key, item in inner.items():
-        if key not in _NO_VALUES or (
-            key == "method" and path
-        ):  # a block may have a key of that name
+        of_a_block = key == "method" and path  # the run's own is the class of its method
+        if key not in _NO_VALUES or of_a_block:
             found |= _flat((*path, key), item)
     return found
 

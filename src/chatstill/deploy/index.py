@@ -129,18 +129,16 @@ class Index:
             self.removed[gone.open(self.folder).tensors[ROWS].numpy()] = True
 
     def _map_graph(self, *, needed: bool) -> mmap | None:
-        """Raises FileNotFoundError where it is missing and needed."""
+        """What is wrong with the file is said when it is asked for; FileNotFoundError if that is needed now."""
         if self.manifest.nearest is None:
             return None
         try:
             with (self.folder / self.manifest.nearest.file).open("rb") as stream:
                 return mmap(stream.fileno(), 0, access=ACCESS_READ)
-        except FileNotFoundError:
-            if needed:
+        except (OSError, ValueError) as error:  # no file, or an empty one
+            if needed and isinstance(error, FileNotFoundError):
                 raise
-        except (OSError, ValueError):  # an empty file
-            pass
-        return None
+            return None
 
     @property
     def num_rows(self) -> int:

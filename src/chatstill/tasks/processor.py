@@ -16,6 +16,7 @@ from .base import Example, Groups, Labels, MetricFunction, Rows, Split
 from .defaults import TaskDefaults
 from .positive import with_positive
 from .processor_rows import Reader, plain_rows
+from .selection import metrics_of
 from .tables import Layout, Table
 from .tabular_metrics import scorer_for
 
@@ -75,6 +76,8 @@ class ProcessorTask(TaskDefaults):
         self.main_metric: str = getattr(cls, "main_metric", None) or self._plain.main_metric
         if callable(getattr(cls, "metrics", None)):
             self._try_metrics()
+        elif getattr(cls, "main_metric", None) is not None:
+            self._check_main(cls, metrics_of(self), "the usual metrics are")
 
     def _count_by(self, wanted: str | int | bool | None) -> None:
         self.labels = with_positive(self.labels, wanted)
@@ -193,12 +196,16 @@ class ProcessorTask(TaskDefaults):
             labels = np.tile(np.arange(outputs, dtype=np.float64), 2)
             scores = np.tile(np.eye(outputs), (2, 1))
         found = self._own_metrics(scores, labels)
+        self._check_main(self.cls.metrics, list(found), "metrics gives")  # type: ignore[attr-defined]
+        self.main_metric = getattr(self.cls, "main_metric", None) or next(iter(found))
+
+    def _check_main(self, of: Any, names: list[str], there: str) -> None:
+        """A main metric that is never given would select nothing."""
         wanted = getattr(self.cls, "main_metric", None)
-        if wanted is not None and wanted not in found:
-            message = f"main_metric is '{wanted}', but metrics gives {', '.join(found)}."
-            place = line_of(self.path, self.cls.metrics)  # type: ignore[attr-defined]
+        if wanted is not None and wanted not in names:
+            message = f"main_metric is '{wanted}', but {there} {', '.join(names)}."
+            place = line_of(self.path, of)
             raise UserError(Problem(place, message, code="plugin.main-metric-not-given"))
-        self.main_metric = wanted or next(iter(found))
 
     def _examples(
         self, path: Path, split: Split, optional: bool, values: Counter[str]

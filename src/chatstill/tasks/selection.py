@@ -14,14 +14,8 @@ from .base import Groups, Task
 
 KEY = "selection_metric"
 SIZED = re.compile(r"r[0-9]+@[0-9]+")
-LOWER_IS_BETTER = (
-    "loss",
-    "error",
-    "rmse",
-    "mse",
-    "mae",
-    "perplexity",
-)  # or the last word of a name
+# The last word of a name, or all of it.
+LOWER_IS_BETTER = ("loss", "error", "rmse", "mse", "mae", "perplexity")
 
 
 def lower_is_better(name: str) -> bool:
