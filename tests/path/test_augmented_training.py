@@ -159,6 +159,21 @@ def test_a_model_that_is_named_is_compared_by_its_name(data, teacher_of, tmp_pat
         load_it({"name": "org/one"}, "org/another")
 
 
+def test_another_code_of_the_tagger_makes_the_rows_stale(data, teacher_of, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "a_tagger_of_tests.py"
+    module.write_text("def tag(words):\n    return ['N'] * len(words)\n", encoding="utf-8")
+    named = {"method": "bilstm", "tagger": "a_tagger_of_tests:tag"}
+    assert augment(data, "--set", f"augmentation={json.dumps(named)}") == 0
+    load_it = refusal(data, teacher_of(), tmp_path, augmentation=named)
+    load_it()
+    module.write_text("def tag(words):\n    return ['V'] * len(words)\n", encoding="utf-8")
+    with refused("augment.stale", "the code of the tagger"):
+        load_it()
+    module.unlink()
+    load_it()  # as a model that lies elsewhere
+
+
 MIXED = """
 class Mine:
     task_name = "mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -103,6 +104,15 @@ def content_of_model(path: str) -> dict[str, str]:
     return {file.name: sha256(file) for file in files if file.is_file()}
 
 
+def content_of_module(name: str) -> str | None:
+    """sha256 of the file of a module, which is not run; None where none is found."""
+    try:
+        spec = importlib.util.find_spec(name)
+        return sha256(Path(spec.origin)) if spec is not None and spec.origin else None
+    except (ImportError, ValueError, OSError):  # an import of it says why
+        return None
+
+
 @dataclass(frozen=True)
 class Sources:
     """What rows are made of, and how.
@@ -143,6 +153,8 @@ class Sources:
     def of_keys(self, keys: AugmentationKeys) -> dict[str, Any]:
         """The settings, whose number of copies is known, and by content the model and the vectors."""
         values: dict[str, Any] = {"settings": keys.deciding(keys.copies or 0)}
+        if keys.method == "bilstm" and keys.tagger is not None:
+            values["tagger"] = content_of_module(keys.tagger.partition(":")[0])
         if keys.method == "tinybert":
             values |= self.of_model()
             values["word_vectors"] = vectors_of(keys.word_vectors)
@@ -171,6 +183,7 @@ NAMES = {
     "model": "the masked language model",
     "tokenizer": "its tokenizer",
     "word_vectors": "the word vectors",
+    "tagger": "the code of the tagger",
 }
 
 

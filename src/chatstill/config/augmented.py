@@ -118,6 +118,8 @@ def _now(keys: RunKeys, record: "dict[str, Any]", sources: Sources) -> "dict[str
         vectors = block.word_vectors
         if vectors not in (None, MODEL) and not Path(str(vectors)).is_file():
             del now["word_vectors"]  # it lies elsewhere, as does a model that is not here
+        if now.get("tagger", "") is None:
+            del now["tagger"]  # so does its module
     elif made_of.get("model") is not None:
         now |= sources.of_model()
     for key, path in (("model", sources.model), ("tokenizer", sources.tokenizer)):

@@ -129,7 +129,7 @@ class Index:
             self.removed[gone.open(self.folder).tensors[ROWS].numpy()] = True
 
     def _map_graph(self, *, needed: bool) -> mmap | None:
-        """What is wrong with the file is said when it is asked for; FileNotFoundError if that is needed now."""
+        """What is wrong with the file is said when it is asked for; raises FileNotFoundError if needed."""
         if self.manifest.nearest is None:
             return None
         try:
