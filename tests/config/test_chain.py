@@ -342,7 +342,8 @@ def test_alone_is_the_same_student_on_gold_labels(single):
     rows = alone.loaded.config.method.rows()
     assert {name: (row.loss, row.weight) for name, row in rows.items()} == {"hard": ("hard", 1)}
     one, other = student.loaded.config.model_dump(), alone.loaded.config.model_dump()
-    assert {key for key in one if one[key] != other[key]} == {"output_dir", "method"}
+    changed = {key for key in one if one[key] != other[key]}
+    assert changed == {"output_dir", "method", "skip_unlabeled"}
     assert other["student_architectures"]["copy_layers"] == "last"
 
 

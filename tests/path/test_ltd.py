@@ -415,3 +415,21 @@ def test_the_same_network_alone_has_the_same_shape(shared, teacher_of, tmp_path)
         for file in sorted((tmp_path / "out").glob("*/student/model.safetensors"))
     ]
     assert len(shapes) == 2 and shapes[0] == shapes[1]
+
+
+def test_the_second_phase_passes_over_no_row_that_teaches_it_nothing(run, shared, tmp_path):
+    """Empty labels and a transfer set: their texts are the first phase's; with soft labels all count."""
+    data = tmp_path / "data"
+    shutil.copytree(shared / "data", data)
+    train = data / "chat" / "train.data.txt"
+    rows = [line.split("\t")[:3] for line in train.read_text("utf-8").splitlines()]
+    for row in rows[:8]:
+        row[2] = ""
+    train.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    (train.parent / "unlabeled.data.txt").write_text("who are you\ta new friend\n", "utf-8")
+    keys = LTD | {"num_train_epochs": 1, "per_gpu_train_batch_size": 8}
+    said = run("check", data=data, **keys).text
+    assert f"{len(rows) - 8} rows of {train} (" in said and "8 of 48 rows have no label" in said
+    assert "unlabeled.data.txt: is not read" not in said
+    soft = run("check", data=data, **keys, **terms(soft={"weight": 1})).text
+    assert f"{len(rows) + 1} rows of {train} and " in soft

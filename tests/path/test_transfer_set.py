@@ -11,6 +11,7 @@ from chatstill.methods.matches import Matches
 from chatstill.run import run as pipeline
 from chatstill.tasks import get_task
 from chatstill.tasks.files import parts
+from tests.found import codes
 
 from . import world
 
@@ -147,3 +148,42 @@ def test_glue_reads_it_beside_the_training_file(tmp_path):
         ]
         assert len(list(task.read(path, "train"))) == count
     assert parts(task, path, "train", labelled=False) == [path, folder / "unlabeled.tsv"]
+
+
+EMPTY = range(0, ROWS, 6)  # rows whose label is taken away
+
+
+def test_rows_without_label_are_left_out_where_that_is_asked_for(run, data, tmp_path):
+    """The student is that of a file that lacks them, and neither reads the transfer set."""
+    train = data / "chat" / "train.data.txt"
+    lines = [line.split("\t")[:3] for line in train.read_text("utf-8").splitlines()]
+    kept = [line for number, line in enumerate(lines) if number not in EMPTY]
+    short = tmp_path / "short_data"
+    shutil.copytree(data, short)
+    write(short / "chat" / "train.data.txt", kept)
+    for number in EMPTY:
+        lines[number][2] = ""
+    write(train, lines)
+    keys = KD | {"skip_unlabeled": True}
+    result = run(data=data, name="long", **keys)
+    assert f"{len(EMPTY)} of {ROWS} rows have no label and are left out" in result.text
+    assert weights(result.folder) == weights(run(data=short, name="short", **keys).folder)
+    with pytest.raises(UserError, match="rows without label"):
+        run(data=data, name="long", **KD)
+
+
+def test_no_row_with_a_label_is_told(run, data):
+    train = data / "chat" / "train.data.txt"
+    lines = [[*line.split("\t")[:2], ""] for line in train.read_text("utf-8").splitlines()]
+    write(train, lines)
+    with pytest.raises(UserError) as caught:
+        run("check", data=data, skip_unlabeled=True, **KD)
+    assert "data.no-row-has-a-label" in codes(caught.value)
+
+
+def write(path, rows):
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def weights(folder):
+    return (folder / "student" / "model.safetensors").read_bytes()

@@ -22,6 +22,7 @@ from ..tasks.tables import Table
 from ..tasks.tabular import TabularTask
 from ..tasks.tabular_files import layout_of
 from ..tasks.tabular_keys import DataKeys
+from ..tasks.transfer import without_transfer
 from .places import is_pattern
 
 Cells = list[str] | dict[str, Any]
@@ -116,7 +117,7 @@ def form_of(task: Task, path: Path) -> Form:
     Raises:
         UserError: a task whose rows cannot be written again; the file cannot be read.
     """
-    bare = _without_transfer(task)
+    bare = without_transfer(task)
     if isinstance(task, ChatTask):
         form = Form(bare, path, _lines, _chat_writer)
     elif isinstance(task, GlueTask):
@@ -130,16 +131,6 @@ def form_of(task: Task, path: Path) -> Form:
         hint = "A class with get_train_examples can be augmented: docs/own_task.md."
         raise UserError(Problem("task_name", message, hint, code="augment.task-reads-itself"))
     return form
-
-
-def _without_transfer(task: Task) -> Task:
-    import copy
-
-    bare = copy.copy(task)
-    bare.__dict__["transfer"] = lambda path: []
-    if isinstance(bare, GlueTask):
-        bare.fills_short_rows = False
-    return bare
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -105,6 +105,7 @@ def alone(source: Source, links: Sources) -> tuple[Source | None, list[Problem]]
     _start_as_successors(link, begun, place)
     if link.get(("data", "unlabeled")) is not None:  # no gold label, nothing to learn
         link.drop(("data", "unlabeled"))
+    link.put(("skip_unlabeled",), True, place)
     problems = _train_as_long(source, link, [begun, *passed], place) if passed else []
     _add_own_keys(source, link)
     return link, problems
@@ -219,6 +220,7 @@ def _by_its_maker(
         ]
     for key, value in method.alone.items():
         link.put((method.block, key), value, source.place(("compare_alone",)))
+    link.put(("skip_unlabeled",), True, source.place(("compare_alone",)))
     _add_own_keys(source, link)
     return link, []
 

@@ -74,6 +74,7 @@ class RunKeys(Block):
         augmentation: How `chatstill augment` makes more training rows.
         use_augmented: Whether the training rows are those that it wrote.
         on_bad_row: "skip" leaves malformed rows out and lists them.
+        skip_unlabeled: Training rows without a label are left out; files of a transfer set are not read.
         groups: Which rows of chat are ranked together, where no fourth field says it.
         class_weights: How much gold labels of each class count.
         selection_metric: What keep and patience go by; left out: the task's main metric.
@@ -135,6 +136,7 @@ class RunKeys(Block):
     augmentation: AugmentationKeys | None = None
     use_augmented: bool = False
     on_bad_row: OnBadRow = "stop"
+    skip_unlabeled: bool = False
     groups: GroupsBy = "neighbours"
     selection_metric: str | None = None
     class_weights: Literal["balanced"] | tuple[float, ...] | dict[str, float] | None = None

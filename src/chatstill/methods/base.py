@@ -130,10 +130,7 @@ class Method:
     def build_student(
         cls, config: MethodConfig, teacher: PreTrainedModel | None, spec: StudentSpec
     ) -> tuple[PreTrainedModel, list[str]]:
-        """The network to be trained, and lines about its start for the plan.
-
-        Default: what ``student_architectures`` says.
-        """
+        """The network to be trained, and lines for the plan; default: what ``student_architectures`` says."""
         return spec.build() if spec.build is not None else (spec.load(), [])
 
     @classmethod
@@ -150,6 +147,11 @@ class Method:
     def all_labelled(cls, config: MethodConfig) -> bool:
         """Whether every training row must have a label under these knobs."""
         return cls.needs_labels
+
+    @classmethod
+    def skips_unlabelled(cls, config: MethodConfig) -> bool:
+        """Whether training rows without a label are left out under these knobs, where all must have one."""
+        return False
 
     @classmethod
     def data_of(cls, config: MethodConfig) -> tuple[Data, ...]:

@@ -79,6 +79,19 @@ class Ltd(Matches):
         return (*kinds, "train") if config.task_epochs != 0 else tuple(kinds)
 
     @classmethod
+    def all_labelled(cls, config: MethodConfig) -> bool:
+        """Where the second phase learns from gold labels alone; the first one reads all texts."""
+        assert isinstance(config, LtdConfig)
+        rows = config.rows().values()
+        taught = [row for row in rows if row.feature != "vector" or config.keep_vector_term]
+        return config.task_epochs != 0 and all(row.loss == "hard" for row in taught)
+
+    @classmethod
+    def skips_unlabelled(cls, config: MethodConfig) -> bool:
+        """Their texts teach the first phase, and nothing the second one."""
+        return cls.all_labelled(config)
+
+    @classmethod
     def pretrained_by(cls, config: MethodConfig) -> str:
         assert isinstance(config, LtdConfig)
         return f"{cls.block}.vectors_of" if config.vectors_of == PRETRAINED else ""

@@ -79,8 +79,11 @@ def without_networks(config: RunConfig, method_class: type[Method]) -> list[Prob
         task = task_of(config)
     except UserError as error:
         return errors_of([*problems, *error.problems])
+    knobs = method_class.Config() if config.method is None else config.method
+    skips = config.skip_unlabeled or method_class.skips_unlabelled(knobs)
+    all_labelled = method_class.all_labelled(knobs) and not skips
     for split in SPLITS:
-        labelled = method_class.needs_labels if split == "train" else True
+        labelled = all_labelled if split == "train" else True
         try:
             rows = task.read(path_of(task, split, config), split, labelled)
             for _ in rows:

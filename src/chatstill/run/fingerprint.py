@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NOT_WEIGHTS = frozenset(
     "note output_dir cache_dir data_dir plugins pipeline compare_direct compare_alone do_train do_eval "
     "augmentation use_augmented "  # the rows themselves are compared
-    "groups positive_label selection_metric "  # what they change of the weights stands below
+    "groups positive_label selection_metric skip_unlabeled "  # what they change of the weights stands below
     "allow_weak_teacher save_steps save_total_limit logging_steps label_noise per_gpu_eval_batch_size "
     "teacher_architectures student_architectures pretrained_architectures "
     "tokenizer_name_or_path configuration_file method level "
@@ -211,7 +211,12 @@ def _of_rows(loaded: Loaded, task: Task) -> dict[str, str]:
     config, trains, values = loaded.config, loaded.trains, dict[str, str]()
     knobs = config.method if trains is None or config.method is not None else trains.Config()
     kinds = ("train",) if trains is None else trains.data_of(knobs)
-    labelled = trains is None or trains.all_labelled(knobs)
+    labelled = trains is None or config.skip_unlabeled or trains.all_labelled(knobs)
+    # Where all rows must have a label, `skip_unlabeled` decides whether there is a run, not its weights.
+    if trains is not None and (
+        trains.skips_unlabelled(knobs) or (config.skip_unlabeled and not trains.all_labelled(knobs))
+    ):
+        values["rows without label"] = "left out"
     folder = Path(config.data_dir)
     files = {split: locate(task, split, folder).path for split in SPLITS}
     if "train" in kinds:

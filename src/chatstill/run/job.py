@@ -145,7 +145,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     """
     register(config.plugins)
     knobs = config.method if config.method is not None else method_class.Config()
-    rows = RunRows(config, task_of(config), train_labelled=method_class.all_labelled(knobs))
+    rows = RunRows.of(config, task_of(config), method_class, knobs)
     weights = RowWeights.of_config(config.class_weights, rows.task.labels)
     made = Kept(rows_folder(config, Path(config.output_dir)))
     if verb == "teach":

@@ -15,6 +15,7 @@ from ..data.views import View, prepare_view
 from ..models.student_spec import RowReading
 from ..tasks.base import Example, Rows, Split, Task
 from ..tasks.files import locate
+from ..tasks.transfer import labelled_rows
 from ..text.preprocess import preprocess_version, preprocessed
 from .fingerprint import rows_fingerprint
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..config.schema import RunConfig
     from ..data.encoded import Encoder
+    from ..methods.base import Method, MethodConfig
 
 TEXTS = "texts 1 "  # of a fingerprint; the number changes with how they are taken
 MOST_KEPT = 8_000_000  # characters of a split: several times as many bytes of memory
@@ -36,12 +38,23 @@ class RunRows:
         config: The run's keys.
         task: Its task.
         train_labelled: Whether every training row must have a label.
+        skips: Whether those that have none are left out.
     """
 
     config: RunConfig
     task: Task
     train_labelled: bool
+    skips: bool = False
     _kept: dict[Split, tuple[list[Example], Rows]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls, config: RunConfig, task: Task, method: type[Method], knobs: MethodConfig | None
+    ) -> RunRows:
+        """The rows that a method learns from under its knobs; without them, under its usual ones."""
+        knobs = method.Config() if knobs is None else knobs
+        skips = config.skip_unlabeled or method.skips_unlabelled(knobs)
+        return cls(config, task, skips or method.all_labelled(knobs), skips)
 
     def path(self, split: Split) -> Path:
         """The file of a split, or of the one that stands in for it."""
@@ -56,7 +69,11 @@ class RunRows:
         if split in self._kept:
             examples, rows = self._kept[split]
             return _like(iter(examples), rows)
-        rows = self.task.read(self.path(split), split, self.labelled(split))
+        path = self.path(split)
+        if split == "train" and self.skips:
+            rows = labelled_rows(self.task, path, split)
+        else:
+            rows = self.task.read(path, split, self.labelled(split))
         return Rows(self._kept_while_read(split, rows), rows.label_values, rows.warnings, rows.bad)
 
     def read(self, split: Split) -> Rows:
@@ -66,7 +83,8 @@ class RunRows:
     def source(self, split: Split) -> str:
         """Fingerprint of the rows of a split as they are prepared."""
         source = rows_fingerprint(self.task, self.path(split), split, self.labelled(split))
-        return source + preprocess_version(self.config.preprocess)
+        skips = "-skips" if split == "train" and self.skips else ""
+        return source + skips + preprocess_version(self.config.preprocess)
 
     def texts(self, split: Split) -> Rows:
         """Each distinct text of a split as a row by itself, in the order in which they come first.

@@ -1,9 +1,18 @@
-"""Rows without labels that follow the training rows: a transfer set."""
+"""Rows without labels: those that follow the training rows (a transfer set), and those among them."""
 
+from __future__ import annotations
+
+import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .base import Example
+from ..errors import Problem, UserError
+from .base import Example, Rows
+
+if TYPE_CHECKING:
+    from .base import Split, Task
 
 
 def followed(
@@ -24,3 +33,38 @@ def followed(
             group = None if row.group is None else f"{name}-{row.group}"
             yield replace(row, id=f"train-{number}", label=None, group=group)
             number += 1
+
+
+def without_transfer(task: Task) -> Task:
+    """The same task, whose training rows are not followed by others."""
+    bare = copy.copy(task)
+    bare.__dict__["transfer"] = lambda path: []
+    if hasattr(bare, "fills_short_rows"):  # a row that lacks its label is no row of texts alone
+        bare.__dict__["fills_short_rows"] = False
+    return bare
+
+
+def labelled_rows(task: Task, path: Path, split: Split) -> Rows:
+    """The rows of a file that have a label; a warning counts the others, which are left out.
+
+    Raises:
+        UserError: while they are read: a malformed row, or no row has a label.
+    """
+    rows = without_transfer(task).read(path, split, False)
+    return Rows(_labelled(rows, path), rows.label_values, rows.warnings, rows.bad)
+
+
+def _labelled(rows: Rows, path: Path) -> Iterator[Example]:
+    number = taken = 0
+    for row in rows:
+        number += 1
+        if row.label is not None:
+            taken += 1
+            yield row
+    if not taken:
+        message = f"none of {number:,} rows has a label, and this run learns from gold labels alone"
+        raise UserError(Problem(str(path), message, code="data.no-row-has-a-label"))
+    if taken < number:
+        message = f"{number - taken:,} of {number:,} rows have no label and are left out"
+        told = Problem(str(path), message, severity="warning", code="data.unlabeled-left-out")
+        rows.warnings.append(told)
