@@ -29,11 +29,19 @@ TFIDF, TEACHER, ON = "tf-idf", "cross-encoder", "cross-encoder on"
 
 
 class Arm(NamedTuple):
-    """An arm: its title, DC-BERT's block (None where it is none), and whose rate it takes (None: its own)."""
+    """An arm.
+
+    Attributes:
+        title: In the tables.
+        block: DC-BERT's; None where it is none.
+        rate_of: Whose rate it takes; None: its own.
+        most: Seeds, at most; None: as many as its set has.
+    """
 
     title: str
     block: dict[str, Any] | None = None
     rate_of: str | None = None
+    most: int | None = None
 
 
 def _form(kind: str, **more: Any) -> dict[str, Any]:
@@ -48,10 +56,10 @@ ARMS = {
     "lstm": Arm("DC-BERT, lstm", _form("lstm")),
     "k2": Arm("DC-BERT, transformer, K = 2", _form("transformer", num_interaction_layers=2), "k1"),
     "one way": Arm(
-        "DC-BERT, transformer, K = 1, one way", _form("transformer", interaction="one_way"), "k1"
+        "DC-BERT, transformer, K = 1, one way", _form("transformer", interaction="one_way"), "k1", 1
     ),
     "width": Arm(
-        "DC-BERT, transformer, K = 1, width 128", _form("transformer", document_width=128), "k1"
+        "DC-BERT, transformer, K = 1, width 128", _form("transformer", document_width=128), "k1", 1
     ),
     ON: Arm("cross-encoder, trained on for as many steps"),
     "k1 soft": Arm("the same, soft labels, K = 1", _form("transformer", weight_soft=1.0), "k1"),
@@ -116,6 +124,7 @@ class Cells:
     def __init__(self, options: argparse.Namespace, name: str) -> None:
         self.options, self.name = options, name
         self.first_seed = options.seeds[0]
+        self.seeds = options.seeds[: data.SETS[name].seeds]
 
     def opening(self) -> Iterator[RankCell]:
         """TF-IDF, and the cross-encoder of the first seed."""
@@ -125,11 +134,11 @@ class Cells:
     def rest(self) -> Iterator[RankCell]:
         """Everything else, the first seed first."""
         wanted = [arm for arm in ARMS if arm not in (TFIDF, TEACHER) and self.wants(arm)]
-        for seed in self.options.seeds:
+        for number, seed in enumerate(self.seeds):
             if seed != self.first_seed and (rate := self.rate(TEACHER)) is not None:
                 yield self.make(TEACHER, seed, rate, None)
             for arm in wanted:
-                if self.teacher(seed) is None:
+                if self.teacher(seed) is None or number >= (ARMS[arm].most or len(self.seeds)):
                     continue
                 if seed == self.first_seed and ARMS[arm].rate_of is None:
                     yield from self.tried(arm)

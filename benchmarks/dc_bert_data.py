@@ -6,8 +6,10 @@ is cut into dev and test by questions. LCQMC has pairs: a question's paraphrase 
 of other pairs. No pair of dev or test stands in train. A line is ``query TAB reply TAB label TAB group``.
 """
 
+import argparse
 import json
 import random
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +24,11 @@ class Set(NamedTuple):
         title: In the tables.
         max_seq_length: Tokens of a row; texts that are longer are cut.
         max_query_length: Tokens of a query, which DC-BERT fills up to so many.
-        chinese: Whether its teacher starts from random weights.
+        chinese: Whether its teacher starts as a small Chinese masked language model.
         epochs: Of the teacher, and of all that goes on from it.
         rates: Learning rates that the first seed tries for the teacher.
         rates_on: And for what goes on from it.
+        seeds: Most seeds.
     """
 
     title: str
@@ -35,15 +38,15 @@ class Set(NamedTuple):
     epochs: tuple[int, int]
     rates: tuple[float, ...]
     rates_on: tuple[float, ...]
+    seeds: int = 1
 
 
 SETS = {
-    "wikiqa": Set("WikiQA", 128, 24, False, (3, 3), (5e-5, 1e-4, 2e-5), (5e-5, 1e-4)),
-    "kdconv": Set("KdConv", 96, 40, True, (8, 3), (3e-4, 1e-4), (3e-4, 1e-4)),
-    "lcqmc": Set("LCQMC", 64, 24, True, (8, 3), (3e-4, 1e-4), (3e-4, 1e-4)),
+    "wikiqa": Set("WikiQA", 128, 24, False, (3, 3), (5e-5, 1e-4, 2e-5), (5e-5, 1e-4), seeds=3),
+    "kdconv": Set("KdConv", 96, 40, True, (4, 3), (3e-4, 1e-4), (3e-4, 1e-4)),
+    "lcqmc": Set("LCQMC", 64, 24, True, (4, 3), (3e-4, 1e-4), (3e-4, 1e-4)),
 }
 PARTS = ("train", "dev", "test")
-LAYERS, WIDTH, HEADS, POSITIONS = 4, 256, 4, 128
 CANDIDATES = 10  # of a question of LCQMC
 WIKIQA_DEV, WIKIQA_MORE_TEST = 100, 124
 OTHER_DEV, OTHER_TEST = 200, 500
@@ -146,35 +149,13 @@ def _key(row: Row) -> tuple[str, ...]:
 
 def start_of(name: str, work: Path) -> Path:
     """The folder of the network that a set's teacher starts from."""
-    return work / f"bert-{LAYERS}x{WIDTH}" if SETS[name].chinese else model_folder()
+    return work / "chinese_start" if SETS[name].chinese else model_folder()
 
 
-def build_start(vocabulary: Path, target: Path) -> None:
-    """A BERT of random weights with the pieces of a ``vocab.txt``, made once."""
-    if (target / "model.safetensors").is_file():
-        return
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    pieces = vocabulary.read_text(encoding="utf-8").splitlines()
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(pieces),
-        num_hidden_layers=LAYERS,
-        hidden_size=WIDTH,
-        num_attention_heads=HEADS,
-        intermediate_size=4 * WIDTH,
-        max_position_embeddings=POSITIONS,
-    )
-    BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}).save_pretrained(
-        target
-    )
-    BertModel(config).save_pretrained(target)
-
-
-def prepare(names: Iterable[str], source: Path, work: Path) -> None:
-    """Files, and networks of random weights where there are no others."""
+def prepare(names: Iterable[str], options: argparse.Namespace) -> None:
+    """The files, and the Chinese network that is named, beside them."""
     for name in names:
-        build(name, source, work / "data" / name)
-        if SETS[name].chinese:
-            build_start(source / "vocab" / "bert-base-chinese" / "vocab.txt", start_of(name, work))
+        build(name, options.data, options.work / "data" / name)
+        if SETS[name].chinese and options.chinese_start:
+            target = start_of(name, options.work)
+            shutil.copytree(options.chinese_start, target, dirs_exist_ok=True)

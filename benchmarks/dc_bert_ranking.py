@@ -2,12 +2,14 @@
 
 WikiQA and KdConv (or LCQMC, where KdConv's cross-encoder is not clearly above TF-IDF). Arms: TF-IDF; the
 cross-encoder; DC-BERT with K = 1 and 2 transformer layers, linear, lstm, each with and without soft labels;
-the cross-encoder trained on for as many steps. Three seeds. A cell is one run of the command line; start it
+the cross-encoder trained on for as many steps. Three seeds of WikiQA, one of the other sets; the smaller
+indexes (one way, width 128) one. A cell is one run of the command line; start it
 again at any time: finished cells are read, an interrupted one goes on. The table is written after every cell,
 labelled PARTIAL until all are there.
 """
 
 import argparse
+from pathlib import Path
 
 import dc_bert_cells as cells
 import dc_bert_data as data
@@ -24,6 +26,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = tested_cells.parser_for(__doc__, "dc_bert_ranking", NAMES)
     arms = [arm for arm in cells.ARMS if arm not in (cells.TFIDF, cells.TEACHER)]
     parser.add_argument("--only", nargs="+", choices=arms, default=[], help="these arms alone")
+    parser.add_argument(
+        "--chinese-start",
+        type=Path,
+        help="what the Chinese teachers start as: WORK/run/student of chinese_masked_lm.py",
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     return tested_cells.parsed(parser, arguments)
 
@@ -58,11 +65,8 @@ def run(options: argparse.Namespace) -> tuple[int, list[str]]:
 def main(arguments: list[str] | None = None) -> int:
     """Run what is missing; 0 if every cell is finished."""
     options = parse(arguments)
-    data.prepare(
-        [*options.sets, *(["lcqmc"] if "kdconv" in options.sets else [])],
-        options.data,
-        options.work,
-    )
+    instead = ["lcqmc"] if "kdconv" in options.sets else []
+    data.prepare([*options.sets, *instead], options)
     code, failed = (0, []) if options.report_only else run(options)
     if code:
         return code

@@ -27,7 +27,8 @@ def summarise(options: argparse.Namespace) -> dict[str, Any]:
     for name, found in sets.items():
         given_up = name == "kdconv" and verdict is not None and verdict["replaced"]
         found["counts"] = counts[name]
-        found["lacking"] = [] if given_up else _lacking(options, found["arms"])
+        most = len(cells.Cells(options, name).seeds)
+        found["lacking"] = [] if given_up else _lacking(options, found["arms"], most)
     return {"sets": sets, "missing": [cell.name for cell in missing], "decision": verdict}
 
 
@@ -77,15 +78,14 @@ def _mean_map(of_seed: dict[int, dict[str, Any]], seeds: list[int]) -> np.ndarra
     return np.mean([_map(of_seed[seed]) for seed in seeds], axis=0)
 
 
-def _lacking(options: argparse.Namespace, arms: dict[str, Any]) -> list[str]:
-    """Arms that are asked for and have fewer seeds than that."""
+def _lacking(options: argparse.Namespace, arms: dict[str, Any], seeds: int) -> list[str]:
+    """Arms that are asked for and have fewer seeds than they are to have."""
     wanted = [
         arm for arm in cells.ARMS if not options.only or arm in (TEACHER, TFIDF, *options.only)
     ]
+    most = {arm: 1 if arm == TFIDF else cells.ARMS[arm].most or seeds for arm in wanted}
     return [
-        arm
-        for arm in wanted
-        if len(arms.get(arm, {"seeds": ()})["seeds"]) < (1 if arm == TFIDF else len(options.seeds))
+        arm for arm in wanted if len(arms.get(arm, {"seeds": ()})["seeds"]) < min(most[arm], seeds)
     ]
 
 
@@ -121,7 +121,9 @@ def _head(name: str, found: dict[str, Any]) -> list[str]:
         f"{found['counts'][part]['questions']:,} questions ({found['counts'][part]['rows']:,} rows) {part}"
         for part in data.PARTS
     )
-    start = "a BERT of random weights, 4 × 256" if of_set.chinese else "MiniLM, 6 × 384"
+    start = (
+        "a small Chinese masked language model, 4 × 256" if of_set.chinese else "MiniLM, 6 × 384"
+    )
     first, then = of_set.epochs
     return [
         f"## {of_set.title}",

@@ -112,6 +112,7 @@ def test_cells_run_in_order_and_once_and_rates_are_chosen_on_dev(source, tmp_pat
 
     ran = run_all(chosen, dev, lambda cell: [0.5, 0.5])
     first = [cell for cell in ran if cell.seed == 1]
+    assert not {cell.arm for cell in ran if cell.seed == 2} & {"one way", "width"}, "one seed each"
     assert list(dict.fromkeys(cell.arm for cell in first)) == list(cells.ARMS)
     assert [cell.rate for cell in first if cell.arm == cells.TEACHER] == list(RATES)
     rates = {
