@@ -17,7 +17,7 @@ from chatstill.errors import UserError
 from chatstill.run import run as pipeline
 from chatstill.tasks.predictions import read_predictions
 from tests.draws import reseeded
-from tests.found import refused
+from tests.found import codes, refused
 from tests.longer import longer
 
 from . import world
@@ -433,3 +433,18 @@ def test_the_second_phase_passes_over_no_row_that_teaches_it_nothing(run, shared
     assert "unlabeled.data.txt: is not read" not in said
     soft = run("check", data=data, **keys, **terms(soft={"weight": 1})).text
     assert f"{len(rows) + 1} rows of {train} and " in soft
+
+
+def test_both_phases_share_the_budget_of_stored_outputs(run):
+    keys = LTD | terms(soft={"weight": 1}) | {"num_train_epochs": 2, "teacher_cache": True}
+    stored = told(run(**keys).folder, "teacher_cache.json")["phases"]
+    sizes = [phase["bytes"] for phase in stored.values()]
+    assert len(sizes) == 2 and all(sizes)
+    for budget, fits in ((sum(sizes), True), (sum(sizes) - 1, False)):
+        again = keys | {"teacher_cache_budget_gb": budget / 1e9}
+        if fits:
+            run(name="fits", **again)
+        else:
+            with pytest.raises(UserError) as caught:
+                run(name="not", **again)
+            assert "cache.outputs-not-storable" in codes(caught.value)

@@ -296,6 +296,16 @@ def test_do_train_false_without_a_student(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_whether_dev_is_scored_matters_where_it_decides_what_is_kept(run):
+    """A run may not go on as another one: the best weights of its second half are not its best."""
+    keys = {"keep": None, "num_train_epochs": 1}
+    run(do_eval=False, **keys)
+    with pytest.raises(UserError, match="dev selects"):
+        run(do_eval=True, **keys)
+    run(name="last", do_eval=False, **keys | {"keep": "last"})
+    assert "holds this run, finished" in run(name="last", **keys | {"keep": "last"}).text
+
+
 def test_without_do_eval_only_the_student_is_written(run):
     done = run(do_eval=False, num_train_epochs=1)
     names = {p.name for p in done.folder.iterdir()}

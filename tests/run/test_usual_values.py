@@ -3,6 +3,7 @@
 import pytest
 
 from chatstill.config.schema import RunConfig
+from chatstill.data.sampler import steps_per_epoch
 from chatstill.errors import Problem, UserError
 from chatstill.run.settling import start_of
 from chatstill.run.usual_values import (
@@ -137,3 +138,14 @@ def test_epochs_are_not_told_where_steps_decide():
 )
 def test_the_start_of_a_network(notes, verb, expected):
     assert start_of(notes, verb) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "accumulation"), [(60, 8, 4), (100, 16, 4), (300, 16, 8)]
+)
+def test_few_rows_come_to_as_many_steps_under_accumulation(rows, batch, accumulation):
+    """The last step of an epoch may hold fewer micro-batches, and is a step."""
+    usual = usual_values(384, "copied", rows, batch, accumulation)
+    steps = usual.epochs * steps_per_epoch(rows, batch, accumulation)
+    assert LEAST_STEPS <= steps <= 1.1 * LEAST_STEPS
+    assert usual.eval_steps is not None and steps / usual.eval_steps <= LOOKS + 1

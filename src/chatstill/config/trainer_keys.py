@@ -39,6 +39,8 @@ _GROUPING = (
     "the engine's own sampler groups rows by length, the same on every process and on resume"
 )
 _COUNTS = "the engine counts its loss terms over all processes and micro-batches itself"
+_LOADING = "the engine reads, groups and shares out the rows itself"
+_SERVICES = "figures go to no service; name the run by output_dir and note"
 _UPLOAD = "nothing is ever uploaded"
 _LAUNCHER = "the launcher (torchrun, accelerate launch) sets it"
 
@@ -74,13 +76,22 @@ OWNED = {
 }
 OWNED |= dict.fromkeys(
     "eval_strategy evaluation_strategy eval_delay eval_on_start eval_do_concat_batches "
-    "eval_use_gather_object eval_accumulation_steps include_for_metrics batch_eval_metrics".split(),
+    "eval_use_gather_object eval_accumulation_steps include_for_metrics batch_eval_metrics "
+    "bf16_full_eval fp16_full_eval".split(),
     _EVALUATION,
 )
 OWNED |= dict.fromkeys(
     "save_strategy save_only_model save_on_each_node save_safetensors enable_jit_checkpoint "
     "restore_callback_states_from_checkpoint".split(),
     _SAVING,
+)
+OWNED |= dict.fromkeys(
+    "dataloader_num_workers dataloader_pin_memory dataloader_persistent_workers "
+    "dataloader_prefetch_factor dataloader_multiprocessing_context accelerator_config".split(),
+    _LOADING,
+)
+OWNED |= dict.fromkeys(
+    "run_name project trackio_space_id trackio_bucket_id trackio_static_space_id".split(), _SERVICES
 )
 OWNED |= dict.fromkeys(
     "load_best_model_at_end metric_for_best_model greater_is_better".split(), _BEST
@@ -133,6 +144,10 @@ def _of_argument(source: Source, key: str, value: object) -> list[Problem]:
     if _annotations().get(key) in SWITCHES and not isinstance(value, (bool, type(None))):
         message = f"'{key}' must be true or false."
         return [source.problem(path, message, code="config.argument-no-truth-value")]
+    if key == "lr_scheduler_type" and value == "reduce_lr_on_plateau":
+        message = f"'{key}': this schedule follows evaluations inside transformers' Trainer; {_EVALUATION}."
+        hint = 'Take another one, such as "cosine", or "patience" at the top of the file.'
+        return [source.problem(path, message, hint, code="config.schedule-by-evaluation")]
     if key in ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"):
         return _again(source, path, value)
     return []

@@ -13,6 +13,7 @@ from ..train.phases import steps_of
 from ..train.precision import precision_of
 from ..train.progress import clock
 from ..train.steps import batch_text
+from ..train.try_arguments import refused_arguments, warm_up_doubts
 from .cost import TimeEstimate
 from .plan import Section
 from .samples import Sample
@@ -49,6 +50,16 @@ def phase_sections(
     return sections, problems
 
 
+def refused_of(job: Job, found: Mapping[str, Sample]) -> list[Problem]:
+    """What transformers refuses of ``training_arguments`` in some phase, each fault once."""
+    told: dict[str, Problem] = {}
+    for phase in job.method.phases():
+        total, _ = steps_of(job.config, phase, found[phase.data].num_rows)
+        for problem in refused_arguments(job.config, phase, total):
+            told.setdefault(problem.message, problem)
+    return list(told.values())
+
+
 def _section(
     job: Job,
     phase: Phase,
@@ -78,6 +89,7 @@ def _section(
     if by_loss(job.method, phase) and config.do_eval:
         rows.append(("on dev", "the loss of this phase's own terms, lower is better"))
     own_rows, warnings = job.method.plan(phase, total)
+    warnings = [*warnings, *warm_up_doubts(config, phase, total)]
     if job.teacher is not None and job.student is not None:
         configs = job.student.config, job.teacher.config
         beyond = scores_beyond_windows(job.method.specs, *configs, config.max_seq_length)

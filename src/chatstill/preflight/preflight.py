@@ -39,7 +39,7 @@ from .data_report import data_report, plan_rows
 from .data_report import warnings as report_warnings
 from .machine import check_launcher, check_precision
 from .meanings import meanings
-from .phase_plan import phase_sections
+from .phase_plan import phase_sections, refused_of
 from .plan import Plan, Section, network_rows
 from .run_cost import cache_decisions, job_costs, phase_times, rehearse_job, states_decision
 from .sample import sample_rows
@@ -132,6 +132,7 @@ def preflight(job: Job) -> Plan:
         found = samples(job, train, dev, folder)
         if few := too_few(found):
             raise UserError([*problems, *few])
+        problems += refused_of(job, found)
         decisions = cache_decisions(job, found)
         states = states_decision(job, found, decisions)
         if job.config.teacher_cache is True and not decisions and states is None:

@@ -23,7 +23,8 @@ from ..train.precision import precision_of
 from ..train.progress import clock
 from ..train.resources import available_memory, check_disk, disk_needs
 from ..train.settings import evaluates
-from ..train.stored_teacher import decide_phase, storable
+from ..train.stored_teacher import storable
+from ..train.storing import decide_phase
 from .cost import TimeEstimate, check_memory, estimate, estimate_memory
 from .machine import native_bf16
 from .plan import Section
@@ -63,12 +64,13 @@ def evaluations(job: Job, num_rows: Mapping[str, int]) -> Counter[str]:
 
 def cache_decisions(job: Job, found: Mapping[str, Sample]) -> dict[str, CacheDecision]:
     """By phase, whether the teacher's outputs are going to be stored; phases without a teacher not."""
-    decisions = {}
+    decisions, sizes = {}, dict[object, int]()  # one file may serve several phases
     for phase in job.method.phases():
         rows, num_rows = found[phase.data].rows, found[phase.data].num_rows
         stored = storable(job, phase, rows)
         if stored is not None:
             total, per_epoch = steps_of(job.config, phase, num_rows)
+            file = phase.data, stored.layout, id(stored.live.teacher)
             decisions[phase.name] = decide_phase(
                 job,
                 stored,
@@ -76,7 +78,10 @@ def cache_decisions(job: Job, found: Mapping[str, Sample]) -> dict[str, CacheDec
                 num_rows=num_rows,
                 num_tokens=int(rows.lengths.mean() * num_rows),
                 passes=total / per_epoch,
+                beside=sum(size for other, size in sizes.items() if other != file),
             )
+            if decisions[phase.name].use:
+                sizes[file] = decisions[phase.name].num_bytes
     return decisions
 
 
@@ -174,9 +179,11 @@ def phase_times(
     config, times = job.config, {}
     for phase in job.method.phases():
         sample = found[phase.data]
-        total, _ = steps_of(config, phase, sample.num_rows)
-        micro = total * config.gradient_accumulation_steps
-        tokens = int(micro * config.per_gpu_train_batch_size * row_tokens(sample))
+        total, per_epoch = steps_of(config, phase, sample.num_rows)
+        epochs = total / per_epoch
+        batch = config.per_gpu_train_batch_size * world_size()
+        micro = round(epochs * max(1, sample.num_rows // batch))
+        tokens = int(epochs * sample.num_rows / world_size() * row_tokens(sample))
         times[phase.name] = estimate(rehearsals[phase.data].timings, tokens, micro)
     return times
 

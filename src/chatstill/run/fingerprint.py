@@ -19,7 +19,7 @@ from ..tasks.corpus import CorpusTask
 from ..tasks.files import locate, parts
 from ..text.segment import JIEBA, PIECES, WORDS, segmenter_version
 from ..train.launch import world_size
-from ..train.runfolder import COVERS
+from ..train.runfolder import COVERS, SELECTS
 from .usual_values import RULES
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
     task = task_of(config)
     values = {"verb": verb, "global_batch": config.per_gpu_train_batch_size * world_size()}
     values[COVERS] = "all files of tokenizers"
+    values[SELECTS] = _selects(config)
     for key, value in config.model_dump(mode="json").items():
         if key not in NOT_WEIGHTS and (key != "eval_steps" or _selects(config)):
             values.update(_flat(key, value))

@@ -48,8 +48,9 @@ def settle(
         The configuration, what was settled, and warnings of values that lie far from the usual.
     """
     counted = count_rows(rows.as_written("train")) if config.max_steps <= 0 else MANY_ROWS
-    batch = config.per_gpu_train_batch_size * config.gradient_accumulation_steps * world_size()
-    usual = usual_values(width_of(student.config), start, counted, batch)
+    batch = config.per_gpu_train_batch_size * world_size()
+    accumulation = config.gradient_accumulation_steps
+    usual = usual_values(width_of(student.config), start, counted, batch, accumulation)
     far = far_values(config, usual)
     config, taken = with_usual(config, usual)
     lengths = lengths_of_network(config, student.config)

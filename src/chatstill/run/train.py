@@ -133,8 +133,10 @@ def run_engine(
     try:
         with engine.stop.listening(), failures(engine.store):
             results = run_phases(method, engine)
-        if engine.stop.signal_number:  # it came while the last phase was saved
-            raise Interrupted(engine.stop.signal_number)
+        # It may have come while the last phase was saved, and to one machine alone.
+        (signalled,) = Agreement().largest([float(engine.stop.signal_number)])
+        if signalled:
+            raise Interrupted(int(signalled))
         # From here on a signal ends the run at once: the trained weights are saved.
         with failures(engine.store):
             if rank() == 0:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+from ..data.sampler import steps_per_epoch
 from ..errors import Problem, UserError
 from ..figures import counted, epochs_text
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..config.schema import RunConfig
 
-RULES = 1  # in a run's fingerprint: other rules make another run of the same file
+RULES = 2  # in a run's fingerprint: other rules make another run of the same file
 Start = Literal["whole", "copied", "random"]
 
 # AdamW moves every weight by about the learning rate a step; in narrow layers weights are larger, and an
@@ -82,18 +83,22 @@ def usual_epochs(num_rows: int, start: Start) -> float:
     return float(next((epochs for most, epochs in bands if num_rows < most), EPOCHS_OF_MANY))
 
 
-def usual_values(width: int | None, start: Start, num_rows: int, batch: int = 32) -> Usual:
+def usual_values(
+    width: int | None, start: Start, num_rows: int, batch: int = 32, accumulation: int = 1
+) -> Usual:
     """Both, with their reasons.
 
     Args:
         width: Of the hidden states; None where the network names none.
         start: What is trained.
         num_rows: Training rows, counted up to ``MANY_ROWS``.
-        batch: Rows of an optimizer step, of all processes.
+        batch: Rows of a micro-batch, of all processes.
+        accumulation: Micro-batches of an optimizer step.
     """
     wide = "of unknown width" if width is None else f"{width} wide"
     rows = counted(num_rows, "row") if num_rows < MANY_ROWS else f"{MANY_ROWS:,} rows or more"
-    epochs, of_epoch, looks = usual_epochs(num_rows, start), max(1, num_rows // batch), None
+    of_epoch, looks = steps_per_epoch(num_rows, batch, accumulation), None
+    epochs = usual_epochs(num_rows, start)
     # Of many rows no more are counted, so that their steps are not known: they are enough.
     if num_rows < MANY_ROWS and epochs * of_epoch < LEAST_STEPS:
         epochs = float(-(-LEAST_STEPS // of_epoch))

@@ -48,7 +48,7 @@ def training_arguments(
     """
     warmup = config.warmup_steps
     if warmup is None:
-        warmup = int((config.warmup_percentage or 0) * num_steps)
+        warmup = int((config.warmup_percentage or 0) * num_steps + 1e-9)  # 0.29 x 100 is 28.999…
     values: dict[str, Any] = {
         "output_dir": str(folder),
         "per_device_train_batch_size": config.per_gpu_train_batch_size,

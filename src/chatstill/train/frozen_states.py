@@ -35,7 +35,8 @@ from .precision import autocast, precision_of, type_in
 from .progress import FillDisplay
 from .resources import existing_parent
 from .stored_teacher import FILE as OF_TEACHER
-from .stored_teacher import cache_folder, inner_parameters, own_device
+from .stored_teacher import own_device
+from .storing import cache_folder, inner_parameters
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -75,8 +75,10 @@ class LogSums:
         try:
             steps, trained = int(saved["steps"]), float(saved["trained"])
             names, rows = [str(name) for name in saved["names"]], saved["sums"]
-            if len(rows) != world:
-                rows = [[sum(column) for column in zip(*rows, strict=True)]]
+            if (before := len(rows)) != world:
+                # A process's loss is scaled by their number, since their mean is logged; terms are not.
+                loss, *sums = (sum(column) for column in zip(*rows, strict=True))
+                rows = [[loss * world / before, *sums]]
             loss, *sums = [float(value) for value in rows[rank]] if rank < len(rows) else [0.0]
             terms = dict(zip(names, sums or [0.0] * len(names), strict=True))
         except (KeyError, TypeError, ValueError, IndexError, OverflowError):

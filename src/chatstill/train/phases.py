@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from safetensors.torch import load_file
 
 from ..data.sampler import steps_per_epoch
-from ..errors import Problem, UserError
 from .arguments import training_arguments
 from .checkpoints import Checkpoint, CheckpointStore, read_selection
 from .control import Interrupted
@@ -21,10 +20,15 @@ from .progress import ProgressDisplay
 from .stage import StageModule
 from .steps import batch_text
 from .trainer import DistillationTrainer
+from .try_arguments import check_arguments
 
 if TYPE_CHECKING:
     from ..config.schema import RunConfig
     from ..methods.base import Method, Phase
+
+ROUNDING = (
+    1e-9  # 0.07 epochs of 100 steps are 7, not the 7.000000000000001 that floats make of them
+)
 
 
 @dataclass
@@ -44,7 +48,9 @@ class PhaseResult:
 
 def num_steps(phase: Phase, steps_per_epoch: int) -> int:
     """Optimizer steps of a phase."""
-    return phase.max_steps if phase.max_steps > 0 else math.ceil(phase.epochs * steps_per_epoch)
+    if phase.max_steps > 0:
+        return phase.max_steps
+    return math.ceil(phase.epochs * steps_per_epoch - ROUNDING)
 
 
 def steps_of(config: RunConfig, phase: Phase, num_rows: int) -> tuple[int, int]:
@@ -114,13 +120,7 @@ def _train_phase(
         say(f"word embeddings: {some:,} of {every:,} occur in the rows and are trained")
     if resume is not None:
         say(f"phase '{phase.name}' goes on after step {resume.step} of {total}")
-    model: Any = trainer.model
-    try:  # some optimizers live in libraries of their own
-        trainer.get_optimizer_cls_and_kwargs(arguments, model)
-    except ImportError as error:
-        raise UserError(
-            Problem("training_arguments.optim", str(error), code="training.optimizer-refused")
-        ) from None
+    check_arguments(arguments, total)
     try:
         trainer.train(resume_from_checkpoint=str(resume.path) if resume is not None else None)
     finally:

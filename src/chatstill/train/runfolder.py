@@ -24,8 +24,8 @@ TELLING = ("verb", "model_type", "task_name")
 COVERS = "covers"  # key of a fingerprint that holds the files under ``also``
 ALSO = ".also."
 WORDS = "student_architectures.network.words"  # digest of the words that were counted
-LATE = (WORDS,)  # keys that are known once the rows are read: compared where both sides have them
-
+SELECTS = "dev selects"  # whether figures on dev decide which weights are kept
+LATE = (WORDS, SELECTS)  # not recorded by all, or not at once: compared where both sides have them
 _DIGESTS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{64})*")
 
 

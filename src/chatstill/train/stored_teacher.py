@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +19,13 @@ from torch import Tensor
 
 from ..data.blocks import Blocks
 from ..data.fingerprint import state_sha256
-from ..data.teacher_cache import Layout, TeacherCache, cache_fingerprint
-from ..data.teacher_cache_rule import CacheCost, CacheDecision, decide, in_words
+from ..data.teacher_cache import TeacherCache, cache_fingerprint
 from ..data.views import View
 from ..disk.json_file import fault_of, read_object
 from ..disk.write import write_json
-from ..errors import Problem, UserError
 from ..figures import byte_size
 from ..methods.base import Phase
 from ..models.custom import code_of
-from ..models.layers import num_layers_of
 from ..models.outputs import reading_of
 from .cached_teacher import CachedTeacher, compute_with, layout_of, to_arrays
 from .device import device_of
@@ -37,8 +33,8 @@ from .launch import rank, world_size
 from .phases import steps_of
 from .precision import autocast, precision_of
 from .progress import FillDisplay
-from .resources import existing_parent
-from .teachers import LiveTeacher, TeacherSource, live_source
+from .storing import Stored, cache_folder, decide_phase
+from .teachers import TeacherSource, live_source
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,31 +44,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("chatstill")
 Source = View | Blocks
 FILE = "teacher_cache.json"
-DRAWN = "tokens are drawn anew in every epoch, so no row is read twice alike"
-NEAR_THE_END = 16_000  # of float16's range: two rows do not show the largest state
-
-
-@dataclass(frozen=True)
-class Stored:
-    """How a phase's teacher features are stored.
-
-    Attributes:
-        live: What computes them.
-        layout: What is kept.
-        scaling: Of each layer's attention.
-        largest: Of the numbers that are kept in float16, in two rows.
-    """
-
-    live: LiveTeacher
-    layout: Layout
-    scaling: Mapping[int, float]
-    largest: float = 0.0
-
-
-def cache_folder(job: Job, folder: Path, kind: str = "teacher") -> Path:
-    """Where caches of a kind lie: with the other prepared data."""
-    home = Path(job.config.cache_dir) if job.config.cache_dir else folder / "cache"
-    return home / kind
 
 
 def storable(job: Job, phase: Phase, rows: Source) -> Stored | None:
@@ -90,55 +61,6 @@ def storable(job: Job, phase: Phase, rows: Source) -> Stored | None:
     arrays = to_arrays(features, live.needs, batch["attention_mask"])
     largest = max((float(np.abs(arrays[name]).max()) for name in halves), default=0.0)
     return Stored(live, layout, scaling, largest)
-
-
-def decide_phase(
-    job: Job,
-    stored: Stored,
-    folder: Path,
-    *,
-    num_rows: int,
-    num_tokens: int,
-    passes: float,
-    present: float = 0.0,
-) -> CacheDecision:
-    """The rule of ``preflight.caching`` on what a phase would store.
-
-    Raises:
-        UserError: ``teacher_cache`` is true and it cannot be.
-    """
-    live, config = stored.live, job.config
-    highest, inside = live.needs.highest, float(inner_parameters(live.teacher))
-    if highest is not None:
-        inside *= highest / num_layers_of(live.teacher.config)
-    cost = CacheCost(
-        num_bytes=stored.layout.total_bytes(num_rows, num_tokens),
-        num_tokens=num_tokens,
-        passes=passes,
-        flops_per_token=2.0 * inside,
-        parts=in_words([part.name for part in stored.layout.parts]),
-        present=present,
-    )
-    refusal = "a term reads padded positions, which are not stored" if live.needs.padding else ""
-    if job.method.makes_tokens:
-        refusal = DRAWN
-    if stored.largest > (NEAR_THE_END if config.teacher_cache == "auto" else 65_504):
-        refusal = f"its states reach {stored.largest:,.0f}, float16 holds numbers up to 65,504"
-    decision = decide(
-        config.teacher_cache,
-        config.teacher_cache_budget_gb,
-        cost,
-        device=device_of(config).type,
-        free_bytes=shutil.disk_usage(existing_parent(cache_folder(job, folder))).free,
-        refusal=refusal,
-    )
-    if decision.wanted and not decision.use:
-        hint = 'Set it to "auto" or false' + (
-            "." if refusal else ", or raise teacher_cache_budget_gb."
-        )
-        message = f"the teacher's outputs cannot be stored: {decision.text}"
-        raise UserError(Problem("teacher_cache", message, hint, code="cache.outputs-not-storable"))
-    return decision
 
 
 def as_teacher_reads(rows: Source) -> Source:
@@ -183,7 +105,7 @@ def settle(job: Job, rows: Mapping[str, Source], folder: Path) -> None:
         if fault is None:
             return
         log.warning("%s %s: it is decided anew where the teacher's outputs come from", path, fault)
-    found = {}
+    found, sizes = {}, dict[str, int]()  # one file may serve several phases
     for phase in job.method.phases():
         view = rows[phase.data]
         stored = storable(job, phase, view)
@@ -199,7 +121,10 @@ def settle(job: Job, rows: Mapping[str, Source], folder: Path) -> None:
             num_tokens=int(view.lengths.sum()),
             passes=total / per_epoch,
             present=cache.num_present() / len(view),
+            beside=sum(size for place, size in sizes.items() if place != str(cache.folder)),
         )
+        if decision.use:
+            sizes[str(cache.folder)] = cache.num_bytes
         found[phase.name] = {
             "stored": decision.use,
             "text": decision.text,
@@ -289,12 +214,3 @@ def own_device(job: Job) -> torch.device:
 
 def _precision(job: Job) -> str:
     return precision_of(fp16=job.config.fp16, bf16=job.config.bf16)
-
-
-def inner_parameters(model: Any) -> int:
-    """Parameters that every token is multiplied with: all but the embeddings."""
-    inside = sum(p.numel() for p in model.parameters())
-    for module in model.modules():
-        if isinstance(module, torch.nn.Embedding):
-            inside -= module.weight.numel()
-    return inside

@@ -15,6 +15,7 @@ from ...train.launch import world_size
 from ...train.phases import steps_of
 from ...train.precision import precision_of
 from ...train.steps import batch_text
+from ...train.try_arguments import refused_arguments, warm_up_doubts
 from .cost import Extent, costs, measure
 from .masking import held_out_masking, masking_rows
 from .networks import network_to_keep
@@ -143,6 +144,8 @@ def _phases(job: CorpusJob, train: Extent) -> tuple[list[Section], list[Problem]
             *(masking_rows(job.masking) if job.words is None else []),
         ]
         more, warnings = job.method.plan(phase, total)
+        warnings = [*warnings, *warm_up_doubts(config, phase, total)]
+        problems += refused_arguments(config, phase, total)
         if job.method.teacher is not None:
             configs = job.method.student.config, job.method.teacher.config
             specs, longest = job.method.specs, config.max_seq_length
