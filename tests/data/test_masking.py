@@ -240,8 +240,8 @@ class Spelt:
     def __len__(self):
         return PIECES
 
-    def convert_ids_to_tokens(self, ids):
-        return [f"piece{n}" if STARTS[n] else f"##piece{n}" for n in ids]
+    def get_vocab(self):
+        return {f"piece{n}" if STARTS[n] else f"##piece{n}": n for n in range(PIECES)}
 
 
 def test_words_begin_where_the_prepared_column_has_them():

@@ -216,6 +216,8 @@ PATIENCE = {"feature": "cls", "loss": "patience", "reduction": "mean"}
         ({"temperature": 4}, None),
         ({"use_attentions": True}, ("terms.map-of-nothing", "att_mse", "att_cos")),
         ({"hidden_match_type": "top"}, ("terms.map-of-nothing", "hidden_mse", "hidden_cos")),
+        ({"att_match_type": "top", "use_attentions": False}, ("terms.map-of-nothing", "att_mse")),
+        ({"use_hidden_states": False}, None),
     ],
 )
 def test_keys_that_the_terms_of_a_file_do_not_go_by(knobs, said):

@@ -257,6 +257,8 @@ def test_other_vocabularies_and_missing_layers_are_told():
         ({"alpha_clm": 1, "level": "task"}, "pre-training level"),
         ({"alpha_mlm": 1, "masking": "none"}, "'masking' is none"),
         ({"alpha_ce": 1, "restrict_ce_to_mask": True, "masking": "none"}, "'masking' is none"),
+        ({"alpha_ce": 1, "whole_words": True, "masking": "none"}, "'whole_words' has no effect"),
+        ({"alpha_ce": 1, "masked_share": 0.4, "masking": "none"}, "'masked_share' has no effect"),
         ({"masked_share": 0.2, "level": "task", "task_ce": 1}, "where tokens are masked"),
         ({"terms": {"a": {"feature": "logits", "loss": "hard"}}}, "pre-training level"),
         ({"terms": {"a": {"feature": "vocabulary", "loss": "mlm"}}, "level": "task"}, "task level"),

@@ -51,7 +51,10 @@ class Masking:
     def of(cls, tokenizer: PreTrainedTokenizerBase, share: float = 0.15) -> Masking:
         """BERT's, for the ids of a tokenizer that has a mask token."""
         assert isinstance(tokenizer.mask_token_id, int), "checked before: it has a mask token"
-        special = np.zeros(len(tokenizer), bool)
+        known = sorted(tokenizer.get_vocab().values())
+        # A vocab.txt that names a piece twice leaves an id without one, which is no token.
+        special = np.ones(max(len(tokenizer), known[-1] + 1), bool)
+        special[known] = False
         special[sorted(tokenizer.all_special_ids)] = True
         return cls(tokenizer.mask_token_id, special, share)
 

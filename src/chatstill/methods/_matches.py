@@ -55,6 +55,14 @@ class Config(MaskingKeys, OldKeys):
         return self
 
     @model_validator(mode="after")
+    def _nothing_else_says_how_to_mask(self) -> Self:
+        usual = MaskingKeys.model_fields["masked_share"].default  # files of methods may hold it
+        said = {"whole_words": self.whole_words, "masked_share": self.masked_share != usual}
+        for key in [key for key, meant in said.items() if meant and self.masking == "none"]:
+            raise ValueError(f"'{key}' has no effect: 'masking' is none")
+        return self
+
+    @model_validator(mode="after")
     def _features_are_of_the_level(self) -> Self:
         for name, row in self.rows().items():
             other = LEVELS.get(row.feature, self.level)

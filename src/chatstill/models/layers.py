@@ -10,6 +10,9 @@ from transformers import PretrainedConfig, PreTrainedModel
 from ..errors import Problem, UserError
 from .embeddings import embedding_table
 
+ONE_A_LAYER = {
+    "attention_window"
+}  # of Longformer: lists whose name does not say that they are of layers
 REFUSED = {
     "albert": "ALBERT uses one set of weights for all its layers, so no layer can be taken out "
     "or replaced",
@@ -127,7 +130,8 @@ def per_layer_values(config: PretrainedConfig) -> Iterator[tuple[str, list]]:
     """The config's lists with one value per layer, such as ``layer_types``."""
     number = num_layers_of(config)
     for name, value in config.to_dict().items():
-        if "layer" in name and isinstance(value, list | tuple) and len(value) == number:
+        of_layers = "layer" in name or name in ONE_A_LAYER
+        if of_layers and isinstance(value, list | tuple) and len(value) == number:
             yield name, list(value)
 
 

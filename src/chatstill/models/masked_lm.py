@@ -16,12 +16,14 @@ from transformers.models.auto.modeling_auto import (
 from ..errors import Problem, UserError
 from ..features.base import Needs
 from ..features.capture import NoHead, capture, vocabulary_layer
+from ..text.vocabulary import num_ids
 from .architecture import Architecture, load_config
 from .hub import quiet_transformers
 from .load import LoadedModel, building, from_weights, require_layers, require_sizes
 from .report import LoadReport, make_report
 from .structure import structural_copy
 
+PADDED = 3  # tokens of padding in the trial
 CLOSE = 1e-4  # of the largest score: the two ways to compute them differ in their last digits
 
 
@@ -80,6 +82,12 @@ def new_masked_lm(
 
 
 def _class_of(config: PretrainedConfig, place: str, *, decoders: bool) -> Any:
+    if config.is_encoder_decoder:
+        message = (
+            f"a '{config.model_type}' is an encoder with a decoder, whose head predicts next tokens"
+        )
+        hint = "Name a network that is an encoder alone, such as a BERT, or a decoder alone."
+        raise UserError(Problem(place, message, hint, code="corpus.encoder-with-decoder"))
     found = MODEL_FOR_MASKED_LM_MAPPING.get(type(config), None)
     if found is None and decoders:
         found = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
@@ -133,8 +141,9 @@ def head_problem(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
         scores = trial(**batch).logits
         weight, bias = vocabulary_layer(trial)
         by_hand = nn.functional.linear(head_states(trial, batch), weight, bias)
+        padded = _padded_scores(trial, ids, tokenizer.pad_token_id)
     except NoHead:
-        by_hand = scores.new_zeros(0)
+        by_hand, padded = scores.new_zeros(0), scores
     except Exception as error:  # whatever a network raises that its configuration does not fit
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         message = f"the network cannot read a text ({type(error).__name__}: {reason})"
@@ -146,8 +155,20 @@ def head_problem(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
         message = f"the scores of a '{kind}' are more than one layer over the states before it"
         hint = "Networks whose last layer is a plain one over the vocabulary can be trained."
         return Problem("pretrained", message, hint, code="corpus.head-not-plain")
-    if len(weight) < len(tokenizer):
+    if len(weight) < num_ids(tokenizer):
         message = f"its head knows {len(weight):,} pieces, the tokenizer has {len(tokenizer):,}"
         hint = "Name the tokenizer that the network was trained with: tokenizer_name_or_path."
         return Problem("pretrained", message, hint, code="corpus.head-of-another-vocabulary")
+    if not torch.allclose(scores, padded, atol=CLOSE * max(1.0, float(scores.abs().max()))):
+        message = f"the scores of a '{kind}' change with padding behind the text: it reads no attention_mask"
+        hint = "Its figures depend on which blocks stand together in a batch."
+        return Problem("pretrained", message, hint, "warning", code="corpus.padding-changes-scores")
     return None
+
+
+def _padded_scores(model: Any, ids: Tensor, padding: object) -> Tensor:
+    """(1, L, V) of a text with padding behind it, as blocks of a corpus are padded."""
+    filler = torch.full((1, PADDED), padding if isinstance(padding, int) else 0)
+    mask = torch.cat([torch.ones_like(ids), torch.zeros_like(filler)], 1)
+    scores: Tensor = model(input_ids=torch.cat([ids, filler], 1), attention_mask=mask).logits
+    return scores[:, : ids.shape[1]]

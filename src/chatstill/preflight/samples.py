@@ -12,6 +12,7 @@ from ..data.views import View
 from ..errors import Problem
 from ..tasks.base import Example
 from ..tasks.corpus import Stretch
+from ..text.vocabulary import num_ids
 from ..train.launch import world_size
 from .sample import sample_rows
 from .survey import Survey, Thinning
@@ -102,7 +103,7 @@ def _of_corpus(job: Job, train: Survey, dev: Survey, folder: Path) -> Sample:
         job.reader.encoder(job.student),
         folder / "corpus",
         length=job.config.max_seq_length,
-        vocabulary=len(job.tokenizer),
+        vocabulary=num_ids(job.tokenizer),
         source="sample",
     )
     count = round(len(blocks) * whole.size / max(part.size, 1))

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..data.encoded import Column
 from ..data.fingerprint import array_digest
 from ..data.preparing import chunked
-from ..text.pieces import begin_words
+from ..text.pieces import begin_words, pieces_of
+from ..text.vocabulary import num_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -74,7 +75,7 @@ class TokenWeights:
             ids_of: Ids of texts, without special tokens and uncut.
             tokenizer: Theirs.
         """
-        counts, texts = np.zeros(len(tokenizer), np.int64), 0
+        counts, texts = np.zeros(num_ids(tokenizer), np.int64), 0
         for chunk in chunked(rows):
             some = list(chain.from_iterable(_texts(row) for row in chunk))
             texts += len(some)
@@ -95,10 +96,10 @@ class WordStarts:
     column = WORD_STARTS
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        pieces: Any = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+        pieces = pieces_of(tokenizer)
         self.special = np.zeros(len(pieces), bool)
         self.special[sorted(tokenizer.all_special_ids)] = True
-        self.starts = np.array(begin_words([str(piece) for piece in pieces])) & ~self.special
+        self.starts = np.array(begin_words(pieces)) & ~self.special
 
     def of(self, ids: np.ndarray) -> np.ndarray:
         special = self.special[ids]

@@ -24,6 +24,7 @@ from ..tasks.corpus_survey import Corpus, survey_corpus
 from ..tasks.files import locate
 from ..tasks.selection import check_selection
 from ..text.byte_tokenizer import ByteTokenizer
+from ..text.vocabulary import num_ids
 from ..train.frozen_states import Texts, settle_states
 from ..train.launch import rank, say
 from ..train.settings import evaluates
@@ -227,7 +228,7 @@ class _Preparation:
                 job.reader.encoder(job.student),
                 self.cache,
                 length=job.config.max_seq_length,
-                vocabulary=len(job.tokenizer),
+                vocabulary=num_ids(job.tokenizer),
                 source=file_sha256(stretch.path),
                 progress=show,
                 user=self.user,

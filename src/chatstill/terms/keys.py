@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
@@ -19,6 +19,7 @@ PRETRAINING = ("alpha_ce", "alpha_mlm", "alpha_clm")
 TASK = ("task_ce", "task_cos", "task_cros", "task_pkd")
 OF_LOGITS = ("alpha_mse", "task_ce", "task_cos", "task_cros")
 OF_LAYERS = ("alpha_cos", "hidden_mse", "hidden_cos", "att_mse", "att_cos", "task_pkd")
+OUT = '"weight": 0'
 INSTEAD = {"alpha_ce": "task_ce", "task_ce": "alpha_ce"}  # what the other level calls it
 
 
@@ -154,7 +155,12 @@ class OldKeys(BaseModel):
         Args:
             rows: All terms with a weight.
         """
-        return [*self._beside(rows), *self._unread(rows), *self._maps_of_nothing(rows)]
+        return [
+            *self._beside(rows),
+            *self._unread(rows),
+            *self._maps_of_nothing(rows),
+            *self._not_of_own_terms(rows),
+        ]
 
     def _beside(self, rows: Mapping[str, Row]) -> list[Problem]:
         """Terms of these keys come on top of those that a method file names."""
@@ -175,6 +181,29 @@ class OldKeys(BaseModel):
             Problem("distillation", message, hint, "warning", code="terms.beside-the-methods-own")
         ]
 
+    def _not_of_own_terms(self, rows: Mapping[str, Row]) -> list[Problem]:
+        """Switches that hold for the terms of these keys alone, beside terms that they do not reach."""
+        others = {name: row for name, row in rows.items() if name not in self.old_rows()}
+        asked: list[tuple[str, bool, Collection[str], str]] = [
+            ("restrict_ce_to_mask", self.restrict_ce_to_mask, (), '"positions": "masked"'),
+            ("use_hidden_states", self.use_hidden_states is False, ("hidden_states",), OUT),
+            ("use_attentions", self.use_attentions is False, OF_ATTENTION, OUT),
+        ]
+        problems = []
+        for key, said, features, change in asked:
+            unreached = [name for name, row in others.items() if row.feature in features]
+            if key == "restrict_ce_to_mask":
+                unreached = [n for n, row in others.items() if _soft_everywhere(row)]
+            if said and unreached:
+                message = f"does not hold for the method's own term '{unreached[0]}'"
+                hint = f'Change it there: "terms": {{"{unreached[0]}": {{{change}}}}}'
+                place = f"distillation.{key}"
+                told = Problem(
+                    place, message, hint, "warning", code="terms.switch-not-of-own-terms"
+                )
+                problems.append(told)
+        return problems
+
     def _maps_of_nothing(self, rows: Mapping[str, Row]) -> list[Problem]:
         """Maps of terms that have no weight; files that list every key with its default are fine."""
         problems = []
@@ -186,7 +215,7 @@ class OldKeys(BaseModel):
             asked += [key] if getattr(self, key) != "linear" else []
             if (
                 asked
-                and getattr(self, use) is not False
+                and (getattr(self, use) is not False or key in self.model_fields_set)
                 and not any(term in rows for term in terms)
             ):
                 message = f"has no effect: {' and '.join(terms)} have no weight"
@@ -246,6 +275,11 @@ class OldKeys(BaseModel):
                 )
             )
         return problems
+
+
+def _soft_everywhere(row: Row) -> bool:
+    """Soft labels over the vocabulary, at other positions than the masked ones too."""
+    return row.feature == "vocabulary" and row.loss in SOFT and row.positions != "masked"
 
 
 def _layers(feature: str, loss: str, layer_map: MatchType) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Shape:
         heads: Of each layer.
         outputs: Logits.
         pieces: Of its layer over the vocabulary; 0 without one.
+        head_width: Of a head, where the config says it: heads are not always parts of ``width``. Else 0.
         causal: A token's attention meets none behind it, as in decoders.
         vector: It gives a sentence vector: the mean of its last layer, or one of its own making.
         gives: What a network of the package hands out itself, by name; empty for others.
@@ -45,6 +46,12 @@ class Shape:
     vector: bool = True
     gives: tuple[str, ...] = ()
     pieces: int = 0
+    head_width: int = 0
+
+    @property
+    def queries(self) -> int:
+        """Width of the queries of all heads together."""
+        return self.head_width * self.heads or self.width
 
     @classmethod
     def of(cls, model: Any) -> Shape:
@@ -60,6 +67,7 @@ class Shape:
             layers > 0 or "vector" in given_by(model),
             tuple(sorted(given_by(model))),
             _pieces_of(model),
+            int(getattr(config, "head_dim", 0) or 0),
         )
 
 
@@ -174,7 +182,7 @@ def _heads(place: str, row: Row, student: Shape, teacher: Shape) -> list[Problem
     if row.feature not in OF_ATTENTION:
         return []
     if row.heads is not None:
-        sides = {"student": student.width, "teacher": teacher.width}
+        sides = {"student": student.queries, "teacher": teacher.queries}
         wrong = [f"the {role}'s {width}" for role, width in sides.items() if width % row.heads]
         if not wrong:
             return []

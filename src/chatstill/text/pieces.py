@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .plain_ids import plain_ids
+from .vocabulary import num_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -54,7 +55,7 @@ def spelled(tokenizer: PreTrainedTokenizerBase) -> list[str]:
 def pieces_of(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """The pieces by id; empty where an id has none."""
     known = {number: piece for piece, number in tokenizer.get_vocab().items()}
-    return [known.get(number, "") for number in range(len(tokenizer))]
+    return [known.get(number, "") for number in range(num_ids(tokenizer))]
 
 
 def _plain(piece: str, mark: str) -> str:

@@ -63,6 +63,14 @@ def highest_id(tokenizer: Tokenizer) -> int:
     return max(tokenizer.get_vocab().values(), default=-1)
 
 
+def num_ids(tokenizer: Tokenizer) -> int:
+    """All ids that a tokenizer gives are below it.
+
+    More than it has pieces where a ``vocab.txt`` names one twice: the id of the first line is free then.
+    """
+    return max(len(tokenizer), highest_id(tokenizer) + 1)
+
+
 def check_vocabulary(
     tokenizer: Tokenizer, vocab_size: int, place: str = "tokenizer"
 ) -> Problem | None:

@@ -20,6 +20,7 @@ from ...preflight.run_cost import memory_of, phase_times, row_tokens
 from ...preflight.samples import Sample
 from ...preflight.timed_steps import Rehearsal, rehearse
 from ...preflight.trial import trial_problems
+from ...text.vocabulary import num_ids
 from ...train.device import device_of
 from ...train.launch import world_size
 from ...train.phases import steps_of
@@ -117,7 +118,7 @@ def _with_counts(job: CorpusJob, sample: Blocks) -> Method:
     if job.masking is None or job.masking.smoothing is None:
         return job.method
     method = copy.copy(job.method)
-    counts = count_pieces(sample.ids, len(job.tokenizer))
+    counts = count_pieces(sample.ids, num_ids(job.tokenizer))
     method.run = replace(method.run, masking=replace(job.masking, counts=counts))
     return method
 

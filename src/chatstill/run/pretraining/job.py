@@ -8,24 +8,19 @@ from typing import TYPE_CHECKING, Any
 from ...config.schema import RunConfig
 from ...config.task import task_of
 from ...data.blocks import BlockEncoder
-from ...data.encoded import Lengths
 from ...data.masking import Masking
 from ...errors import Problem, UserError, errors_of
 from ...methods.base import Method, RunValues
-from ...models.finite import weights_problem
-from ...models.layers import num_embeddings
-from ...models.lengths import check_lengths
-from ...models.masked_lm import head_problem, is_decoder
-from ...readers.word_pieces import RowEncoder
 from ...tasks.base import Task
 from ...tasks.corpus_survey import Corpus
-from ...text.vocabulary import check_vocabulary
+from ...text.vocabulary import num_ids
 from ...train.launch import world_size
 from ...train.runfolder import WORDS
 from ..settling import Settled, problems_of, settle_kept
 from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of, with_usual
 from .masking import masking_of, task_of_network
 from .networks import PRETRAINED, Networks, taught, trained_alone
+from .reading import block_encoder, reading_problems
 from .teacher import reads_head
 from .texts import corpus_from, repeats
 from .words import WordReading, made_of_words
@@ -81,7 +76,7 @@ class CorpusJob:
     @property
     def num_ids(self) -> int:
         """All ids of blocks are below it."""
-        return len(self.tokenizer) if self.words is None else self.words.num_ids
+        return num_ids(self.tokenizer) if self.words is None else self.words.num_ids
 
     @property
     def unit(self) -> str:
@@ -125,8 +120,7 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
     method = method_class(knobs, student, teacher, objective="cross_entropy", run=run)
     problems += [*problems_of(config, method), *far, *_untaught(method, found.untaught)]
     config, kept = settle_kept(config, method)
-    lengths = Lengths(config.max_seq_length)
-    encoder = RowEncoder(tokenizer, lengths) if words is None else words.encoder
+    encoder = block_encoder(tokenizer, config) if words is None else words.encoder
     return CorpusJob(
         config,
         verb,
@@ -170,32 +164,6 @@ def _untaught(method: Method, why: str) -> list[Problem]:
         "run's student folder here; or take the terms of the vocabulary out (weight 0)."
     )
     return [Problem(PRETRAINED, message, hint, code="corpus.teacher-without-head")]
-
-
-def reading_problems(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    config: RunConfig,
-    *,
-    role: str = "network",
-) -> list[Problem]:
-    """Everything that keeps a network from reading masked tokens of blocks, and warnings."""
-    special = tokenizer.num_special_tokens_to_add(pair=False)
-    problems = check_lengths(config.max_seq_length, model.config, model, role=role)
-    if config.max_seq_length <= special:
-        message = f"{config.max_seq_length} leaves no room for text beside {special} special tokens"
-        problems.append(Problem("max_seq_length", message, code="corpus.no-room"))
-    rows = num_embeddings(model)
-    if rows is not None:
-        problems += filter(None, [check_vocabulary(tokenizer, rows)])
-    problems += filter(None, [weights_problem(model, role)])
-    if not isinstance(tokenizer.mask_token_id, int) and not is_decoder(model):
-        message = "the tokenizer has no mask token, and tokens are to be masked"
-        hint = "Name the tokenizer of a masked language model: tokenizer_name_or_path."
-        problems.append(Problem("tokenizer", message, hint, code="corpus.no-mask-token"))
-    elif not errors_of(problems):
-        problems += filter(None, [head_problem(model, tokenizer)])
-    return problems
 
 
 def _settle(

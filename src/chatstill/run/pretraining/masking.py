@@ -15,6 +15,7 @@ from ...readers.columns import WordStarts
 from ...tasks.base import Task
 from ...tasks.corpus import CorpusTask
 from ...tasks.selection import KEY
+from ...text.vocabulary import num_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -90,7 +91,7 @@ def count_for_masking(job: CorpusJob, train: Blocks, cache: Path, user: Path | N
     """
     if job.masking is None or job.masking.smoothing is None:
         return
-    counts = piece_counts(train, len(job.tokenizer), cache, user)
+    counts = piece_counts(train, num_ids(job.tokenizer), cache, user)
     job.masking = replace(job.masking, counts=counts)
     job.method.run = replace(job.method.run, masking=job.masking)
 

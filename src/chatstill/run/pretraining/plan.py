@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.speed import count_parameters
-from ...figures import byte_size, counted
+from ...figures import byte_size, counted, percent
 from ...models.layers import count_layers
 from ...preflight.plan import Plan, Section, network_rows
 from ...preflight.preflight import check_machine
@@ -19,6 +19,7 @@ from ...train.try_arguments import refused_arguments, warm_up_doubts
 from .cost import Extent, costs, measure
 from .masking import held_out_masking, masking_rows
 from .networks import network_to_keep
+from .reading import text_problems, unknown_share
 from .teacher import check_masked
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def preflight(job: CorpusJob) -> Plan:
     problems = [*job.problems, *check_machine(job.config)]
     train, dev = (measure(job, part) for part in (job.corpus.train, job.corpus.dev))
     problems += _too_small(job, train, dev)
+    problems += _unknown(job, train, dev)
     if errors_of(problems):
         raise UserError(problems)
     estimates, found = costs(job, train, dev)
@@ -49,6 +51,19 @@ def preflight(job: CorpusJob) -> Plan:
         text = f"{', '.join(job.idle)}: of other methods than {job.config.model_type}"
         sections.append(Section("configuration", [("no effect", shown(text))]))
     return Plan([*sections, estimates], problems)
+
+
+def _unknown(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
+    """What of the text the tokenizer does not know; of a network of words the plan tells it itself."""
+    if job.words is not None:
+        return []
+    parts = ((job.corpus.train, train), (job.corpus.dev, dev))
+    found = [
+        problem
+        for lines, extent in parts
+        for problem in text_problems(job.tokenizer, job.config, lines.name, extent.sample, lines)
+    ]
+    return list({(problem.code, problem.place): problem for problem in found}.values())
 
 
 def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
@@ -113,6 +128,8 @@ def _corpus(job: CorpusJob, train: Extent, dev: Extent) -> Section:
             )
         )
         rows += [("", note) for note in [corpus.notes.get(split)] if note]
+        share = unknown_share(job.tokenizer, extent.sample) if job.words is None else None
+        rows += [] if share is None else [("", f"{percent(share)} of its tokens unknown")]
         rows.append(
             (
                 "",

@@ -12,7 +12,6 @@ import torch
 from ...config.schema import Architecture, RunConfig
 from ...config.task import task_of
 from ...data.blocks import Blocks, prepare_blocks
-from ...data.encoded import Lengths
 from ...data.masking import Masking
 from ...disk.json_file import known_object
 from ...disk.scratch import scratch_folder
@@ -26,7 +25,6 @@ from ...evaluate.speed import count_parameters, device_name
 from ...models.masked_lm import head_missing, is_decoder, load_masked_lm
 from ...models.own import BLOCK, NO_HEAD
 from ...models.save import kept_folder, save_student
-from ...readers.word_pieces import RowEncoder
 from ...report.bilm_card import bilm_card
 from ...report.masked_card import masked_card
 from ...report.run import write_run_report
@@ -36,6 +34,7 @@ from ...tasks.corpus_survey import whole_text
 from ...tasks.files import locate
 from ...tasks.selection import lower_is_better
 from ...tasks.texts import TextsTask
+from ...text.vocabulary import num_ids
 from ...train.device import device_of
 from ...train.phases import epochs_of
 from ..fingerprint import run_facts
@@ -47,9 +46,9 @@ from ..results import (
     model_facts,
     network_lines,
 )
-from .job import reading_problems
 from .masking import held_out_masking
 from .networks import network_to_keep
+from .reading import block_encoder, reading_problems, text_problems
 from .texts import corpus_from
 from .words import is_of_words, scores_of_words
 
@@ -271,12 +270,15 @@ def _scores_of(
     with scratch_folder() as cache:
         blocks = prepare_blocks(
             lines,
-            RowEncoder(tokenizer, Lengths(length)),
+            block_encoder(tokenizer, config),
             cache,
             length=length,
-            vocabulary=len(tokenizer),
+            vocabulary=num_ids(tokenizer),
             source=lines.name,
         )
+        found += text_problems(tokenizer, config, lines.name, blocks, lines)
+        if errors := errors_of(found):
+            raise UserError(errors)
         masking = None if decoder else Masking.of(tokenizer)
         scores = masked_scores(
             model,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
+from ....text.vocabulary import num_ids
 from ..base import NetworkBlock, Start
 from ..word_network import RANDOM, VectorsBlock, WordNetwork
 
@@ -73,7 +74,7 @@ class BiLstm(WordNetwork):
     ) -> dict[str, Any]:
         """Arguments of its config."""
         return {
-            "vocab_size": len(tokenizer),
+            "vocab_size": num_ids(tokenizer),
             "embedding_size": keys.width,
             "lstm_size": keys.units,
             "lstm_layers": keys.layers,

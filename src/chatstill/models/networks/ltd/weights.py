@@ -9,6 +9,7 @@ import numpy as np
 
 from ....errors import Problem, UserError
 from ....text.idf import read_idf
+from ....text.vocabulary import num_ids
 from ..word_vectors import compared
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def weights_of(block: LtdBlock, start: Start, place: str) -> tuple[np.ndarray, s
     ids, words, what = compared(start.tokenizer)
     values = np.fromiter(found.values(), np.float64, len(found))
     unknown = _unknown(block, np.sort(values), float(values.max()))
-    table = np.full(len(start.tokenizer), unknown, np.float32)
+    table = np.full(num_ids(start.tokenizer), unknown, np.float32)
     special = set(start.tokenizer.all_special_ids)
     named = [
         (number, word) for number, word in zip(ids, words, strict=True) if number not in special

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field
 
+from ....text.vocabulary import num_ids
 from ..base import NetworkBlock
 from ..word_network import VectorsBlock, WordNetwork
 
@@ -55,7 +56,7 @@ class Static(WordNetwork):
 
         keys = cast(StaticBlock, block)
         return StaticConfig(
-            vocab_size=len(tokenizer),
+            vocab_size=num_ids(tokenizer),
             hidden_size=keys.width,
             pooling=keys.pooling,
             classifier_size=keys.hidden,
