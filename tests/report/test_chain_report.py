@@ -3,9 +3,10 @@
 import json
 import re
 
+import pytest
 from tests.report.test_run_report import METRICS
 
-from chatstill.report.chain import chain_report
+from chatstill.report.chain import chain_report, notes
 from chatstill.report.page import render_report
 from chatstill.report.run import main_of
 
@@ -82,3 +83,19 @@ def test_its_name_follows_what_stands_beside_it():
     assert main_of({"main": "loss", "metrics": {"loss": 3.0, "perplexity": 20.0}}) == "loss"
     assert main_of({"main": "loss", "metrics": TERMS}) == "own_loss"
     assert main_of({"main": "mrr", "metrics": {"mrr": 0.5}}) == "mrr"
+
+
+@pytest.mark.parametrize(
+    ("lower", "interval", "told"),
+    [
+        (False, [0.01, 0.2], "one seed."),
+        (False, [-0.2, -0.01], "one seed; it is below."),
+        (False, [-0.1, 0.1], "one seed; the interval holds 0."),
+        (True, [-0.2, -0.01], "one seed."),
+        (True, [0.01, 0.2], "one seed; it is above."),
+    ],
+)
+def test_a_difference_of_errors_is_good_below_zero(lower, interval, told):
+    found = {"student": "last", "main": "rmse", "lower_is_better": lower, "interval": interval}
+    (line,) = notes({"links": [], "alone": found | {"difference": sum(interval) / 2}})
+    assert line.endswith(told) and ("rmse (lower is better)" in line) == lower

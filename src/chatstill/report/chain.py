@@ -134,8 +134,10 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
         if found is None:
             continue
         low, high = found["interval"]
-        name = NAMES.get(found["main"], found["main"])
-        verdict = "" if low > 0 else "; the interval holds 0" if high >= 0 else "; it is below"
+        name = _metric(found)
+        worse = "; it is above" if found.get("lower_is_better") else "; it is below"
+        better = low > 0 if worse == "; it is below" else high < 0
+        verdict = "" if better else "; the interval holds 0" if low <= 0 <= high else worse
         other, own = sizes.get(key), sizes.get(found["student"])
         if (
             other is not None and own is not None and other != own
@@ -158,4 +160,11 @@ def _summary(links: Sequence[Mapping[str, Any]]) -> str:
 def _step(link: Mapping[str, Any]) -> str:
     value = link["value"]
     figure = "–" if value is None else decimals(value)
-    return f"{link['name']} {NAMES.get(link['main'], link['main'])} {figure}"
+    return f"{link['name']} {_metric(link)} {figure}"
+
+
+def _metric(found: Mapping[str, Any]) -> str:
+    """A main metric's name, and whether it is an error; of a loss the name says it."""
+    name = NAMES.get(found["main"], str(found["main"]))
+    told = found.get("lower_is_better") and "loss" not in name
+    return f"{name} (lower is better)" if told else name

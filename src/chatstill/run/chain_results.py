@@ -16,6 +16,7 @@ from ..report.run import read_json, write_report
 from ..report.table import render_markdown_table, terminal_table
 from ..tasks.intervals import paired_bootstrap
 from ..tasks.predictions import read_predictions
+from ..tasks.selection import lower_is_better
 from .log_file import say
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def compare_with(chain: Chain, name: str) -> dict[str, Any] | None:
     return {
         "student": student.name,
         "main": main,
+        "lower_is_better": lower_is_better(main),
         "difference": difference,
         "interval": [low, high],
     }
