@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -431,6 +432,9 @@ def test_the_second_phase_passes_over_no_row_that_teaches_it_nothing(run, shared
     said = run("check", data=data, **keys).text
     assert f"{len(rows) - 8} rows of {train} (" in said and "8 of 48 rows have no label" in said
     assert "unlabeled.data.txt: is not read" not in said
+    plans = said, run("check", **keys).text
+    sizes = [int(re.search(r"(\d+) of \d+ different ones", plan)[1]) for plan in plans]
+    assert sizes[0] == sizes[1] + 1, "'new' stands in the transfer set alone, and is a word"
     soft = run("check", data=data, **keys, **terms(soft={"weight": 1})).text
     assert f"{len(rows) + 1} rows of {train} and " in soft
 

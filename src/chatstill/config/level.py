@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 UNREAD = (
     *("teacher_architectures", "teacher_output", "use_augmented"),
-    *("class_weights", "positive_label", "max_query_length", "max_reply_length"),
+    *("class_weights", "positive_label", "skip_unlabeled", "max_query_length", "max_reply_length"),
     *("predictions_texts", "label_noise", "compare_alone", "groups"),
 )
 LANGUAGE = ("ForMaskedLM", "ForCausalLM", "LMHeadModel")

@@ -57,8 +57,8 @@ class Config(MaskingKeys, OldKeys):
     @model_validator(mode="after")
     def _nothing_else_says_how_to_mask(self) -> Self:
         usual = MaskingKeys.model_fields["masked_share"].default  # files of methods may hold it
-        said = {"whole_words": self.whole_words, "masked_share": self.masked_share != usual}
-        for key in [key for key, meant in said.items() if meant and self.masking == "none"]:
+        if self.masking == "none" and (self.whole_words or self.masked_share != usual):
+            key = "whole_words" if self.whole_words else "masked_share"
             raise ValueError(f"'{key}' has no effect: 'masking' is none")
         return self
 

@@ -10,9 +10,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from ..errors import Problem, UserError
 from .embeddings import embedding_table
 
-ONE_A_LAYER = {
-    "attention_window"
-}  # of Longformer: lists whose name does not say that they are of layers
+ONE_A_LAYER = {"attention_window"}  # Longformer's; its name does not say that it is of layers
 REFUSED = {
     "albert": "ALBERT uses one set of weights for all its layers, so no layer can be taken out "
     "or replaced",

@@ -58,7 +58,7 @@ def build_alone(
     block = config.student_architectures or StudentArchitecture()
     named = _named(config, block)
     tokenizer = None if named is None else _tokenizer(config, named, block)
-    read, source = partial(rows.read, "train"), partial(rows.source, "train")
+    read, source = partial(rows.counted, "train"), partial(rows.counted_source, "train")
     fitted = fit_reader(config, read, tokenizer, kept, source)
     if fitted is not None:
         tokenizer = fitted.tokenizer

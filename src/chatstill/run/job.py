@@ -178,7 +178,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
     lengths = lengths_of(config)
     rows.config = config
     reader = PairReader(student, teacher, found.tokenizer, theirs, match, lengths, weights)
-    reader = with_columns(reader, method, partial(rows.read, "train"))
+    reader = with_columns(reader, method, partial(rows.counted, "train"))
     corpus, found_in_it = corpus_of(config, method, reader)
     problems += [*undeclared(method), *found_in_it]
     return Job(
@@ -244,7 +244,7 @@ def _taught(
     problems = [*match.problems, *reading_problems(teacher, tokenizer, config, role="teacher")]
     of_teacher, students = len(notes), tokenizer
     try:
-        read, source = partial(rows.read, "train"), partial(rows.source, "train")
+        read, source = partial(rows.counted, "train"), partial(rows.counted_source, "train")
         fitted = fit_reader(config, read, tokenizer, kept, source)
         spec = student_spec(rows, teacher, method_class, knobs, notes, fitted, tokenizer)
         student, lines = method_class.build_student(knobs, teacher, spec)

@@ -39,12 +39,14 @@ class RunRows:
         task: Its task.
         train_labelled: Whether every training row must have a label.
         skips: Whether those that have none are left out.
+        reads_texts: Whether a phase reads the texts of all rows, with a label or without.
     """
 
     config: RunConfig
     task: Task
     train_labelled: bool
     skips: bool = False
+    reads_texts: bool = False
     _kept: dict[Split, tuple[list[Example], Rows]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -54,7 +56,8 @@ class RunRows:
         """The rows that a method learns from under its knobs; without them, under its usual ones."""
         knobs = method.Config() if knobs is None else knobs
         skips = config.skip_unlabeled or method.skips_unlabelled(knobs)
-        return cls(config, task, skips or method.all_labelled(knobs), skips)
+        texts = "texts" in method.data_of(knobs)
+        return cls(config, task, skips or method.all_labelled(knobs), skips, texts)
 
     def path(self, split: Split) -> Path:
         """The file of a split, or of the one that stands in for it."""
@@ -86,6 +89,14 @@ class RunRows:
         skips = "-skips" if split == "train" and self.skips else ""
         return source + skips + preprocess_version(self.config.preprocess)
 
+    def counted(self, split: Split) -> Rows:
+        """The rows that words are counted in: all that some phase reads."""
+        return self._all_rows(split) if self.reads_texts else self.read(split)
+
+    def counted_source(self, split: Split) -> str:
+        """Fingerprint of them."""
+        return self._all_source(split) if self.reads_texts else self.source(split)
+
     def texts(self, split: Split) -> Rows:
         """Each distinct text of a split as a row by itself, in the order in which they come first.
 
@@ -96,9 +107,12 @@ class RunRows:
 
     def texts_source(self, split: Split) -> str:
         """Fingerprint of them."""
+        return TEXTS + self._all_source(split)
+
+    def _all_source(self, split: Split) -> str:
         labelled = split != "train"
         source = rows_fingerprint(self.task, self.path(split), split, labelled)
-        return f"{TEXTS}{source}{preprocess_version(self.config.preprocess)}"
+        return source + preprocess_version(self.config.preprocess)
 
     def _all_rows(self, split: Split) -> Rows:
         """As they are prepared, of ``train`` with the transfer set."""

@@ -65,7 +65,8 @@ def reading_problems(
 def unknown_share(tokenizer: PreTrainedTokenizerBase, blocks: Blocks) -> float | None:
     """The share of a text's tokens that are the unknown one; None without such a token, or without text."""
     unknown, special = tokenizer.unk_token_id, set(tokenizer.all_special_ids)
-    if not isinstance(unknown, int) or not len(blocks):
+    ends = (tokenizer.bos_token_id, tokenizer.eos_token_id)  # GPT-2 has one token for all three
+    if not isinstance(unknown, int) or unknown in ends or not len(blocks):
         return None
     ids = np.asarray(blocks.ids)
     text = np.count_nonzero(~np.isin(ids, sorted(special - {unknown})))
