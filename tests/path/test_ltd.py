@@ -434,7 +434,7 @@ def test_the_second_phase_passes_over_no_row_that_teaches_it_nothing(run, shared
     assert "unlabeled.data.txt: is not read" not in said
     plans = said, run("check", **keys).text
     sizes = [int(re.search(r"(\d+) of \d+ different ones", plan)[1]) for plan in plans]
-    assert sizes[0] == sizes[1] + 1, "'new' stands in the transfer set alone, and is a word"
+    assert sizes[0] > sizes[1], "words of the transfer set alone are words of the student"
     soft = run("check", data=data, **keys, **terms(soft={"weight": 1})).text
     assert f"{len(rows) + 1} rows of {train} and " in soft
 
