@@ -39,7 +39,7 @@ def test_an_example_runs(example, tmp_path, monkeypatch):
             Path(name.replace("train", split)).write_text(text, encoding="utf-8")
     if "columns" in block:
         for split in ("train", "dev"):
-            Path(block[split]).write_text("你好\t1\n再见\t0\n", encoding=block["encoding"])
+            Path(block[split]).write_text("yes sure\t1\nno never\t0\n", encoding=block["encoding"])
         Path(block["labels"]).write_text("早\n晚\n", encoding=block["encoding"])
     if "dataset" in block:
         pytest.importorskip("datasets")

@@ -147,7 +147,7 @@ def test_training_rows_without_a_label_lead_to_it_as_well(elsewhere, models):
     assert "// 3 of 40 training rows have no label: it learns from them too" in said
     assert cli.main(["check", "distill.jsonc", "--set", "allow_weak_teacher=true"]) == 0
     assert cli.main(["init", "reviews/train.csv", str(models / "body")]) == 0
-    assert values_of("teach.jsonc")["on_bad_row"] == "skip"
+    assert values_of("teach.jsonc")["skip_unlabeled"] is True
     assert cli.main(["check", "teach.jsonc"]) == 0
 
 

@@ -77,7 +77,7 @@ def test_time_is_that_of_all_steps_and_scored_blocks(data, start, tmp_path):
     computed = min(1.06 * mean, longest)
     evaluations = -(-steps // 4) + 1  # every four steps, and at the end
     scored = evaluations * dev.blocks * min(1.06 * dev.tokens / dev.blocks, longest) / 3
-    wanted = steps * 16 * computed + scored
+    wanted = 3 * train.blocks * computed + scored
     rows, _ = cost._time_and_memory(job, train, dev, timed((100, 100.0), (200, 200.0)))
     found = dict(rows)
     low, high = (seconds(text) for text in found["time"].split(" to "))

@@ -153,7 +153,7 @@ def test_glue_reads_it_beside_the_training_file(tmp_path):
 EMPTY = range(0, ROWS, 6)  # rows whose label is taken away
 
 
-def test_rows_without_label_are_left_out_where_that_is_asked_for(run, data, tmp_path):
+def test_rows_without_label_are_left_out_where_that_is_asked_for(run, data, tmp_path, capsys):
     """The student is that of a file that lacks them, and neither reads the transfer set."""
     train = data / "chat" / "train.data.txt"
     lines = [line.split("\t")[:3] for line in train.read_text("utf-8").splitlines()]
@@ -167,6 +167,8 @@ def test_rows_without_label_are_left_out_where_that_is_asked_for(run, data, tmp_
     keys = KD | {"skip_unlabeled": True}
     result = run(data=data, name="long", **keys)
     assert f"{len(EMPTY)} of {ROWS} rows have no label and are left out" in result.text
+    assert cli.main(["evaluate", str(result.folder), "--split", "train"]) == 0
+    assert f"rows = {ROWS - len(EMPTY)}" in capsys.readouterr().out
     assert weights(result.folder) == weights(run(data=short, name="short", **keys).folder)
     with pytest.raises(UserError, match="rows without label"):
         run(data=data, name="long", **KD)

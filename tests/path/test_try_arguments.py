@@ -68,6 +68,28 @@ def test_a_phase_that_ends_before_its_warm_up_is_told(run):
     assert "its learning rate only rises" in run("check", warmup_steps=500, learning_rate=1e-3).text
 
 
+@pytest.mark.parametrize(("decay", "told"), [(500, True), (40, False)])
+def test_a_schedule_that_is_longer_than_its_phase_is_told(decay, told):
+    """Its rate would fall from the first steps on, and the plan names the rate that is never reached."""
+    block = {"lr_scheduler_type": "warmup_stable_decay"}
+    block["lr_scheduler_kwargs"] = {"num_decay_steps": decay}
+    config = configured(training_arguments=block, warmup_percentage=0.1)
+    found = refused_arguments(config, PHASE, 63)
+    assert codes(found) == ["config.schedule-beyond-the-phase"] * told
+    assert all(problem.severity == "warning" for problem in found)
+
+
+def test_the_usual_schedules_come_to_their_rate():
+    for name in ("linear", "cosine", "polynomial", "inverse_sqrt", "constant_with_warmup"):
+        config = configured(training_arguments={"lr_scheduler_type": name}, warmup_percentage=0.1)
+        for steps in (1, 3, 20, 5_000):
+            assert refused_arguments(config, PHASE, steps) == [], (name, steps)
+
+
+def test_the_plan_names_the_schedule(run):
+    assert "linear, 1 step of warm-up" in run("check", warmup_steps=1).text
+
+
 def test_counts_of_steps_are_not_those_of_rounded_floats(tmp_path):
     assert num_steps(Phase("p", 0.07), 100) == 7 and num_steps(Phase("p", 0.0701), 100) == 8
     arguments = training_arguments(configured(warmup_percentage=0.29), PHASE, tmp_path, 100)

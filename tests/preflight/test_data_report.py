@@ -277,6 +277,30 @@ def test_a_rare_class_is_a_warning(tokenizer):
 
 
 @pytest.mark.parametrize(
+    ("rare", "dev", "slip"),
+    [("不相观", (), True), ("不相观", ("不相观",), False), ("其他", (), False), ("11", (), False)],
+)
+def test_a_rare_label_that_is_spelt_like_a_common_one_is_told_as_a_slip(tokenizer, rare, dev, slip):
+    """More weight for it is the last thing it needs."""
+    report = report_of(clean(5), clean(5, start=500), tokenizer)
+    common = {"不相关": {"rows": 600, "share": 0.6}, "1": {"rows": 399, "share": 0.399}}
+    report["train"]["labels"] = common | {rare: {"rows": 1, "share": 0.001}}
+    report["dev"]["labels"] = common | {label: {"rows": 5, "share": 0.05} for label in dev}
+    (found,) = [p for p in warnings(report, TASK) if p.code == "data.rare-labels"]
+    assert ("'不相观' for '不相关'" in found.hint) == slip
+    assert ("class_weights" in found.hint) != slip
+
+
+def test_texts_of_which_nothing_is_known_are_refused(tokenizer):
+    """A network that reads [UNK] alone learns the share of the labels."""
+    rows = [(f"xyz xyz {'zyx ' * number}", "zzz", number % 2) for number in range(20)]
+    report = report_of(rows, clean(9, start=500), tokenizer)
+    found = {p.place: p.severity for p in warnings(report, TASK) if "unknown" in p.code}
+    assert found["train"] == "error"
+    assert {p.severity for p in warnings(report, TASK, words=True)} == {"warning"}
+
+
+@pytest.mark.parametrize(
     ("share", "text"),
     [(0, "0"), (0.00001, "< 0.01 %"), (0.0012, "0.12 %"), (0.25, "25.0 %"), (1, "100.0 %")],
 )

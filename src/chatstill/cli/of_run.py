@@ -10,7 +10,7 @@ from ..disk.run_names import RECORD
 from ..errors import Problem, UserError
 
 # What rows and figures mean: without these a network is judged by other figures than its run was.
-OF_FIGURES = ("on_bad_row", "groups", "positive_label", "selection_metric")
+OF_FIGURES = ("on_bad_row", "skip_unlabeled", "groups", "positive_label", "selection_metric")
 
 
 def _folders_of_run(model: Path) -> list[Path]:

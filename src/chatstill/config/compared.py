@@ -29,6 +29,11 @@ def comparisons(source: Source) -> tuple[list[str], list[Problem]]:
     """Names of the links that the keys ``compare_…`` add, and what is wrong with these keys."""
     wanted, problems = [], []
     direct_key, alone_key = source.get(("compare_direct",)), source.get(("compare_alone",))
+    for key, value in (("compare_direct", direct_key), ("compare_alone", alone_key)):
+        if value and source.get(("do_eval",)) is False:
+            message = f"'{key}' compares figures on dev, and 'do_eval' is false."
+            hint = "Set 'do_eval' to true, or leave the other key out."
+            problems.append(source.problem((key,), message, hint, code="chain.nothing-is-scored"))
     if direct_key is True:
         wanted.append(DIRECT)
     elif direct_key is not None and not isinstance(direct_key, bool):

@@ -104,11 +104,18 @@ class RowWeights:
         check_class_weights(wanted, labels)
         return None if wanted is None else cls(wanted, labels)
 
-    def fit(self, view: View) -> None:
-        """From here on the classes count as in these training rows, whichever rows are asked for."""
+    def fit(self, view: View) -> str:
+        """From here on the classes count as in these training rows, whichever rows are asked for.
+
+        Returns:
+            The weight of each class, in words.
+        """
         gold = np.asarray(view.labels, dtype=np.float64)
         self._fitted = (class_weights(self._wanted, self._labels, gold),)
         self._known.clear()
+        (weights,) = self._fitted
+        names = [] if weights is None else zip(self._labels.names, weights, strict=True)
+        return ", ".join(f"{name} {weight:.4g}" for name, weight in names)
 
     def of(self, view: View, rows: np.ndarray) -> Tensor:
         """(B,) for these rows of a view; 0 for a row without a label."""

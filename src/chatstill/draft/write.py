@@ -152,7 +152,7 @@ def _teach(drafted: Drafted, model: Model) -> list[Key]:
         if key == "data":  # gold labels are all that a teacher learns from
             value.pop("unlabeled", None)
     if drafted.without:
-        keys.append(("on_bad_row", "skip", f"{drafted.without}, which a teacher needs"))
+        keys.append(("skip_unlabeled", True, f"{drafted.without}, which a teacher needs"))
     keys.append(
         ("teacher_architectures", {"model_name_or_path": (model.path, "where it starts from")}, "")
     )

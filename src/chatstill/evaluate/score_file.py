@@ -31,6 +31,7 @@ from ..readers.pair import PairReader
 from ..tasks.base import Split, Task
 from ..tasks.label_names import names_of_outputs
 from ..tasks.tabular import TabularTask
+from ..tasks.transfer import scored_rows
 from ..text.known_words import wordless
 from ..text.preprocess import preprocessed
 from ..text.tokenizers import resolve_tokenizer
@@ -157,7 +158,8 @@ def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelle
     reader = PairReader(model, None, tokenizer, None, match, lengths_of(config))
     with scratch_folder() as cache:
         known = own_block(model.config).get("preprocess")
-        rows = preprocessed(task.read(path, split, labelled), config.preprocess or known)
+        read = scored_rows(task, path, split, labelled, skips=config.skip_unlabeled)
+        rows = preprocessed(read, config.preprocess or known)
         view = prepare_view(
             rows,
             reader.encoder(model),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -10,9 +12,9 @@ from ..errors import Problem, shown
 from ..figures import counted, percent
 from ..tasks.base import Task
 from ..text.characters import KINDS
-from ..text.unknown import UNKNOWN_SIGN
 from .repeats import contradicting, overlap, repeats
 from .survey import Survey
+from .unknown_tokens import UNKNOWN, unknown_problem, unmeant
 
 FORMAT = 1
 NUM_UNKNOWN = 20
@@ -20,7 +22,6 @@ MOST_LABELS = 1000
 # Above these shares something is likely wrong.
 DEV_IN_TRAIN = 0.01
 CONTRADICTING = 0.01
-UNKNOWN = 0.05
 RARE_CLASS = 0.01
 ALNUM = 0.01
 
@@ -128,8 +129,8 @@ def warnings(
         against, unknown = split["contradictions"], split["unknown"]
         if against["share"] >= CONTRADICTING and task.labels.kind != "regression":
             found.append(contradicting(name, against))
-        if unknown["share_of_tokens"] * _unmeant(unknown) >= UNKNOWN:
-            found.append(_unknown_warning(name, unknown, words))
+        if unknown["share_of_tokens"] * unmeant(unknown) >= UNKNOWN:
+            found.append(unknown_problem(name, unknown, words))
         rare = [
             label
             for label, of in split["labels"].items()
@@ -140,6 +141,12 @@ def warnings(
                 f"{label} ({split['labels'][label]['rows']:,})" for label in rare[:8]
             )
             hint = 'To let them count more: "class_weights": "balanced".' if name == "train" else ""
+            slips = _slips(report, rare) if name == "train" else {}
+            if slips:
+                told = ", ".join(f"{slip!r} for {meant!r}" for slip, meant in slips.items())
+                rest = [label for label in split["labels"] if label not in slips]
+                names = json.dumps(rest, ensure_ascii=False)
+                hint = f'Slips ({told})? With "labels": {names} in the block data their lines are told.'
             warn(
                 name,
                 f"labels of less than {RARE_CLASS:.0%} of the rows: {shares}",
@@ -176,35 +183,16 @@ def warnings(
     return found
 
 
-def _unmeant(unknown: dict[str, Any]) -> float:
-    """The share of unknown tokens that are no masks of augmented rows, unknown on purpose."""
-    masks = sum(of["count"] for of in unknown["commonest"] if of["text"] == UNKNOWN_SIGN)
-    return 1 - min(1, masks / max(1, unknown["tokens"]))
-
-
-def _unknown_warning(split: str, unknown: dict[str, Any], words: bool) -> Problem:
-    """Of too many unknown tokens; a student of words knows those that stand often enough in its texts."""
-    words_of = [item["text"] for item in unknown["commonest"] if item["text"] != UNKNOWN_SIGN]
-    common = ", ".join(words_of[:5])
-    named = f": {common}" if common else ""
-    share = percent(unknown["share_of_tokens"] * _unmeant(unknown))
-    if words:
-        return Problem(
-            split,
-            f"{share} of the words are unknown to the network, whose words are those of the texts that it "
-            f"was begun with{named}",
-            "In a new network more rows, also without labels, a lower min_count or a higher max_words bring "
-            "more words; one that goes on from a folder keeps its own.",
-            "warning",
-            code="data.unknown-words",
-        )
-    return Problem(
-        split,
-        f"{share} of the tokens are unknown to the tokenizer{named}",
-        "Is it the tokenizer for this language, and do_lower_case right?",
-        "warning",
-        code="data.unknown-tokens",
-    )
+def _slips(report: dict[str, Any], rare: list[str]) -> dict[str, str]:
+    """Rare names of train that no dev row has and that are spelt nearly as a common one: slip -> that one."""
+    common = [label for label in report["train"]["labels"] if label not in rare]
+    words = [label for label in rare if not any(map(str.isdigit, label))]  # 11 is no slip for 1
+    near = {
+        label: get_close_matches(label, common, n=1)
+        for label in words
+        if label not in report["dev"]["labels"]
+    }
+    return {label: names[0] for label, names in near.items() if names}
 
 
 def plan_rows(

@@ -13,7 +13,7 @@ from ..train.phases import steps_of
 from ..train.precision import precision_of
 from ..train.progress import clock
 from ..train.steps import batch_text
-from ..train.try_arguments import refused_arguments, warm_up_doubts
+from ..train.try_arguments import refused_arguments, schedule_text, warm_up_doubts
 from .cost import TimeEstimate
 from .plan import Section
 from .samples import Sample
@@ -79,6 +79,7 @@ def _section(
             "learning rate",
             _with_reason(job, "learning_rate", f"{phase.learning_rate or config.rate:g}"),
         ),
+        ("schedule", schedule_text(config, total)),
         ("precision", precision),
         ("trained", phase.train),
     ]

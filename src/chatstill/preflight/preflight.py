@@ -156,6 +156,8 @@ def preflight(job: Job) -> Plan:
         raise UserError(errors)
     report = _report(job, train, dev)
     problems += report_warnings(report, job.task, **_how_read(job))
+    if errors := errors_of(problems):
+        raise UserError(errors)
     rows_of_data = plan_rows(
         report,
         lengths_of(job.config),

@@ -126,7 +126,8 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
         after = f" after {', '.join(link['after'])}" if link["after"] else ""
         ended = f"; {link['ended']}" if link.get("ended") else ""
         head = f"; {link['head']}" if link.get("head") else ""
-        made = f"{link['method']}{after}, {link['steps']:,} steps{ended}"
+        method = "gold labels alone" if link["name"] == ALONE else link["method"]
+        made = f"{method}{after}, {link['steps']:,} steps{ended}"
         lines.append(f"{link['name']}: {made}; {link['network']}{head}")
     sizes = {link["name"]: link["parameters"] for link in metrics["links"]}
     for key, words in ((DIRECT, "taught directly"), (ALONE, "fine-tuned alone")):
@@ -137,6 +138,11 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
         name = _metric(found)
         worse = "; it is above" if found.get("lower_is_better") else "; it is below"
         better = low > 0 if worse == "; it is below" else high < 0
+        if found["difference"] == low == high == 0:
+            lines.append(
+                f"{found['student']} and the same student {words}: no row of dev tells them apart."
+            )
+            continue
         verdict = "" if better else "; the interval holds 0" if low <= 0 <= high else worse
         other, own = sizes.get(key), sizes.get(found["student"])
         if (

@@ -172,7 +172,7 @@ def _end(
         trained = replace(level.scored(job, views, results), ended=ended)
         metrics = level.report(job, views, folder.path, trained, time.time() - started)
         folder.finish()
-    log.info("finished: %s", metrics["kept"]["text"] if metrics else "")
+    log.info("finished: %s", metrics["kept"]["text"] if metrics else "dev was not scored")
     if metrics is None and ended is not None:
         for warning in ended.warnings:
             log.warning("%s", warning)

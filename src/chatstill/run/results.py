@@ -28,6 +28,7 @@ from ..report.run import write_run_report
 from ..tasks.base import Rows, Split, Task
 from ..tasks.files import listed, locate
 from ..tasks.predictions import write_predictions
+from ..tasks.transfer import scored_rows
 from ..train.device import device_of
 from ..train.ending import kept_early
 from ..train.phases import PhaseResult, epochs_of
@@ -245,7 +246,7 @@ def evaluate_folder(
         metrics["lines"] += ranking_lines(table)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        rows = task.read(found.path, split, True)
+        rows = scored_rows(task, found.path, split, True, skips=config.skip_unlabeled)
         _write_predictions(output / PREDICTIONS, task, scores, view, rows, config)
         write_text(output / LINES, "\n".join(metrics["lines"]) + "\n")
         write_json(output / FIGURES, metrics)

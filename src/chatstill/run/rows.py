@@ -74,7 +74,8 @@ class RunRows:
             return _like(iter(examples), rows)
         path = self.path(split)
         if split == "train" and self.skips:
-            rows = labelled_rows(self.task, path, split)
+            what = " of what learns from labels; their texts are read" if self.reads_texts else ""
+            rows = labelled_rows(self.task, path, split, what)
         else:
             rows = self.task.read(path, split, self.labelled(split))
         return Rows(self._kept_while_read(split, rows), rows.label_values, rows.warnings, rows.bad)

@@ -150,7 +150,7 @@ def _train_and_report(
         with failures(store):
             metrics = level.report(job, views, folder.path, trained, time.time() - started)
             folder.finish()
-        log.info("finished: %s", metrics["kept"]["text"] if metrics else "")
+        log.info("finished: %s", metrics["kept"]["text"] if metrics else "dev was not scored")
         note_in_file(print_results(folder.path, console))
 
 

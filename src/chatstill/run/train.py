@@ -150,7 +150,8 @@ def run_engine(
 def _fit_to_labels(job: Job, rows: View) -> None:
     """What the training rows' labels decide: weights of classes, and where a new regression head starts."""
     if job.reader.weights is not None:
-        job.reader.weights.fit(rows)
+        if told := job.reader.weights.fit(rows):
+            say(f"train: weights of the classes: {told}")
     if job.match.objective == "regression":
         if (mean := start_at_mean(job.method.student, rows.labels)) is not None:
             say(f"train: the new head starts at the mean of the scores, {mean:.3g}")

@@ -35,6 +35,8 @@ def missing_columns(
             continue
         near = difflib.get_close_matches(name, columns, n=1, cutoff=0.5)
         guess = f"Did you mean {near[0]!r}? " if near else ""
+        if len(columns) == 1 and (parts := [one for one in ";\t|," if one in columns[0]]):
+            guess = f'The fields seem to be parted by {parts[0]!r}: set "delimiter" to it. '
         listed = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
         found.append((key, name, f"{guess}Columns: {listed}."))
     return found

@@ -28,7 +28,10 @@ from .tabular_keys import DataKeys
 __all__ = ["SEPARATOR", "LabelReader", "has_vectors", "label_parts", "labels_of", "listed_names"]
 
 _VECTORS = "All cells of a column have one form: names, their numbers, or a vector of 0 and 1."
-_NO_LABEL = 'Rows without labels stand in a file of their own: "data": {"unlabeled": "…"}.'
+_NO_LABEL = (
+    'Of training rows: "skip_unlabeled": true at the top of the file leaves them out, and methods that '
+    "listen to a teacher learn from them. Rows of dev need one each."
+)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 

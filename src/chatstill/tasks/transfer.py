@@ -44,17 +44,30 @@ def without_transfer(task: Task) -> Task:
     return bare
 
 
-def labelled_rows(task: Task, path: Path, split: Split) -> Rows:
+def labelled_rows(task: Task, path: Path, split: Split, what: str = "") -> Rows:
     """The rows of a file that have a label; a warning counts the others, which are left out.
+
+    Args:
+        task: It reads the file.
+        path: Which.
+        split: As which it is read.
+        what: Of what they are left out, in words.
 
     Raises:
         UserError: while they are read: a malformed row, or no row has a label.
     """
     rows = without_transfer(task).read(path, split, False)
-    return Rows(_labelled(rows, path), rows.label_values, rows.warnings, rows.bad)
+    return Rows(_labelled(rows, path, what), rows.label_values, rows.warnings, rows.bad)
 
 
-def _labelled(rows: Rows, path: Path) -> Iterator[Example]:
+def scored_rows(task: Task, path: Path, split: Split, labelled: bool, *, skips: bool) -> Rows:
+    """Rows that a network is scored on: of a training file with gaps, where it says so, the labelled ones."""
+    if labelled and skips and split == "train":
+        return labelled_rows(task, path, split)
+    return task.read(path, split, labelled)
+
+
+def _labelled(rows: Rows, path: Path, what: str) -> Iterator[Example]:
     number = taken = 0
     for row in rows:
         number += 1
@@ -65,6 +78,6 @@ def _labelled(rows: Rows, path: Path) -> Iterator[Example]:
         message = f"none of {number:,} rows has a label, and this run learns from gold labels alone"
         raise UserError(Problem(str(path), message, code="data.no-row-has-a-label"))
     if taken < number:
-        message = f"{number - taken:,} of {number:,} rows have no label and are left out"
+        message = f"{number - taken:,} of {number:,} rows have no label and are left out{what}"
         told = Problem(str(path), message, severity="warning", code="data.unlabeled-left-out")
         rows.warnings.append(told)

@@ -26,6 +26,13 @@ EACH_BY_ITSELF = (
 )
 
 
+def warm_up_steps(config: RunConfig, num_steps: int) -> int:
+    """Steps until the learning rate of a phase of so many steps is reached."""
+    if config.warmup_steps is not None:
+        return config.warmup_steps
+    return int((config.warmup_percentage or 0) * num_steps + 1e-9)  # 0.29 x 100 is 28.999…
+
+
 def training_arguments(
     config: RunConfig,
     phase: Phase,
@@ -46,16 +53,13 @@ def training_arguments(
     Raises:
         UserError: a value that transformers refuses.
     """
-    warmup = config.warmup_steps
-    if warmup is None:
-        warmup = int((config.warmup_percentage or 0) * num_steps + 1e-9)  # 0.29 x 100 is 28.999…
     values: dict[str, Any] = {
         "output_dir": str(folder),
         "per_device_train_batch_size": config.per_gpu_train_batch_size,
         "gradient_accumulation_steps": config.gradient_accumulation_steps,
         "max_steps": num_steps,
         "learning_rate": phase.learning_rate or config.rate,
-        "warmup_steps": warmup,
+        "warmup_steps": warm_up_steps(config, num_steps),
         "weight_decay": config.weight_decay,
         "adam_epsilon": config.adam_epsilon,
         "max_grad_norm": config.max_grad_norm,

@@ -9,7 +9,8 @@ import torch
 from transformers import Trainer, get_scheduler
 
 from ..errors import Problem, UserError
-from .arguments import training_arguments
+from ..figures import counted
+from .arguments import training_arguments, warm_up_steps
 from .launch import world_size
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..methods.base import Phase
 
 BLOCK = "training_arguments"
+LOOKS, LOW = 2_000, 0.9  # steps whose rate is looked at, and the share of it that is told below
 OF_A_MODEL = {
     "model",
     "params",
@@ -26,8 +28,11 @@ OF_A_MODEL = {
 }  # what an optimizer asks for that one number cannot give
 
 
-def check_arguments(arguments: TrainingArguments, num_steps: int) -> None:
+def check_arguments(arguments: TrainingArguments, num_steps: int) -> float | None:
     """Makes the optimizer and the schedule for a network of one number.
+
+    Returns:
+        The highest share of the learning rate that the schedule comes to; None where it does not tell.
 
     Raises:
         UserError: transformers refuses a value, or a library is missing.
@@ -37,10 +42,10 @@ def check_arguments(arguments: TrainingArguments, num_steps: int) -> None:
     try:
         made, how = Trainer.get_optimizer_cls_and_kwargs(arguments, one)
         if OF_A_MODEL & how.keys():
-            return
+            return None
         optimizer = made(one.parameters(), **how)
         key = "lr_scheduler_type"
-        get_scheduler(
+        schedule: Any = get_scheduler(
             arguments.lr_scheduler_type,
             optimizer,
             num_warmup_steps=arguments.get_warmup_steps(num_steps),
@@ -51,8 +56,15 @@ def check_arguments(arguments: TrainingArguments, num_steps: int) -> None:
         kind = "optimizer" if key == "optim" else "schedule"
         message = f"transformers makes no {kind} of this block: {type(error).__name__}: {error}"
         hint = "Change the key, or what it asks for: optim_args, lr_scheduler_kwargs, a library."
+        if "num_decay_steps" in str(error):
+            decay = max(1, num_steps // 10)
+            hint = f'For example "lr_scheduler_kwargs": {{"num_decay_steps": {decay}}}.'
         problem = Problem(f"{BLOCK}.{key}", message, hint, code="config.arguments-not-usable")
         raise UserError(problem) from error
+    shares = getattr(schedule, "lr_lambdas", None)
+    if not shares:
+        return None
+    return max(float(shares[0](step)) for step in range(0, num_steps, max(1, num_steps // LOOKS)))
 
 
 def _options(arguments: TrainingArguments) -> dict[str, Any] | None:
@@ -74,10 +86,25 @@ def refused_arguments(config: RunConfig, phase: Phase, num_steps: int) -> list[P
         return []
     try:
         arguments = training_arguments(config, phase, Path(config.output_dir or "."), num_steps)
-        check_arguments(arguments, num_steps)
+        highest = check_arguments(arguments, num_steps)
     except UserError as error:
         return list(error.problems)
-    return []
+    if highest is None or highest >= LOW or warm_up_doubts(config, phase, num_steps):
+        return []
+    message = (
+        f"the schedule of phase '{phase.name}', {num_steps:,} steps, never comes to more than "
+        f"{100 * highest:.2g} % of the learning rate: its parts are longer than the phase"
+    )
+    hint = "Shorten what lr_scheduler_kwargs and the warm-up name, or train longer."
+    place = f"{BLOCK}.lr_scheduler_type"
+    return [Problem(place, message, hint, "warning", code="config.schedule-beyond-the-phase")]
+
+
+def schedule_text(config: RunConfig, num_steps: int) -> str:
+    """``linear, 6 steps of warm-up``: how the learning rate of a phase goes, for the plan."""
+    name = str(config.training_arguments.get("lr_scheduler_type", "linear"))
+    steps = counted(warm_up_steps(config, num_steps), "step")
+    return name if name == "constant" else f"{name}, {steps} of warm-up"
 
 
 def warm_up_doubts(config: RunConfig, phase: Phase, num_steps: int) -> list[str]:

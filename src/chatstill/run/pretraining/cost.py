@@ -150,10 +150,9 @@ def _time_and_memory(
 
 def _tokens_read(job: CorpusJob, train: Extent) -> float:
     """Of all training steps and processes, padding not counted."""
-    config = job.config
-    steps = sum(steps_of(config, phase, train.blocks)[0] for phase in job.method.phases())
-    rows = steps * config.gradient_accumulation_steps * config.per_gpu_train_batch_size
-    return rows * world_size() * float(train.sample.lengths.mean())
+    planned = [steps_of(job.config, phase, train.blocks) for phase in job.method.phases()]
+    epochs = sum(total / per_epoch for total, per_epoch in planned)
+    return epochs * train.blocks * float(train.sample.lengths.mean())
 
 
 def _evaluations(job: CorpusJob, train: Extent) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.speed import count_parameters
 from ...figures import byte_size, counted, percent
@@ -15,7 +17,7 @@ from ...train.launch import world_size
 from ...train.phases import steps_of
 from ...train.precision import precision_of
 from ...train.steps import batch_text
-from ...train.try_arguments import refused_arguments, warm_up_doubts
+from ...train.try_arguments import refused_arguments, schedule_text, warm_up_doubts
 from .cost import Extent, costs, measure
 from .masking import held_out_masking, masking_rows
 from .networks import network_to_keep
@@ -78,7 +80,7 @@ def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
         path = job.corpus.train.name
         problems.append(Problem(path, message, hint, code="corpus.too-small"))
     path, share = job.corpus.dev.name, SCORED if _masks(job) else 1.0
-    scored = share * dev.tokens
+    scored = share * _predicted(job, dev) * dev.tokens
     if not dev.blocks:
         message = f"no {job.unit[:-1]} is found in it"
         problems.append(Problem(path, message, code="corpus.no-token"))
@@ -86,9 +88,21 @@ def _too_small(job: CorpusJob, train: Extent, dev: Extent) -> list[Problem]:
         message = (
             f"about {scored:.0f} {job.unit} of the held-out text are scored: figures say little"
         )
-        hint = f"Give a dev.txt of {FEW / share:,.0f} {job.unit} or more."
+        hint = (
+            f"Give a dev.txt of {FEW * dev.tokens / scored:,.0f} {job.unit} or more."
+            if scored
+            else ""
+        )
         problems.append(Problem(path, message, hint, "warning", code="corpus.little-held-out"))
     return problems
+
+
+def _predicted(job: CorpusJob, part: Extent) -> float:
+    """The share of its tokens that may be predicted where some are masked: neither special nor unknown."""
+    masking = held_out_masking(job) if _masks(job) else None
+    if masking is None or not len(part.sample):
+        return 1.0
+    return float(np.mean(~masking.special[np.asarray(part.sample.ids)]))
 
 
 def _masks(job: CorpusJob) -> bool:
@@ -156,6 +170,7 @@ def _phases(job: CorpusJob, train: Extent) -> tuple[list[Section], list[Problem]
             ),
             ("batch", batch_text(config, train.blocks)),
             ("learning rate", rate),
+            ("schedule", schedule_text(config, total)),
             ("precision", precision_of(fp16=config.fp16, bf16=config.bf16)),
             ("trained", phase.train),
             *(masking_rows(job.masking) if job.words is None else []),
