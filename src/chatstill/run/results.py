@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,17 @@ def predict_file(
     beside = file / "test" if own_folder else file
     target = output or beside.with_name(f"{beside.name}.predictions.tsv")
     check_predictions_file(target, file)
-    scores, view, warnings = scores_of(folder, config, file, "test", False)
+    try:
+        scores, view, warnings = scores_of(folder, config, file, "test", False)
+    except UserError as error:
+        raise UserError([_of_file(problem, file) for problem in error.problems]) from None
     _write_predictions(target, task, scores, view, task.read(file, "test", False), config)
     return target, warnings
+
+
+def _of_file(problem: Problem, file: Path) -> Problem:
+    """The keys of a block are those of the run's own files: another encoding is this file's to change."""
+    if not problem.place.startswith(str(file)) or 'Set "encoding": ' not in problem.hint:
+        return problem
+    convert = f"iconv -f {problem.hint.split(chr(34))[3]} -t utf-8 {file} > new.csv"
+    return replace(problem, hint=f"It is read as the run's files are; convert it: {convert}")
