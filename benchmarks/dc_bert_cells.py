@@ -35,7 +35,8 @@ class Arm(NamedTuple):
         title: In the tables.
         block: DC-BERT's; None where it is none.
         rate_of: Whose rate it takes; None: its own.
-        most: Seeds, at most; None: as many as its set has.
+        most: Seeds, at most, and of WikiQA alone: its network is for the sizes of an index. None: as many
+            as its set has.
     """
 
     title: str
@@ -134,6 +135,7 @@ class Cells:
     def rest(self) -> Iterator[RankCell]:
         """Everything else, the first seed first."""
         wanted = [arm for arm in ARMS if arm not in (TFIDF, TEACHER) and self.wants(arm)]
+        wanted = [arm for arm in wanted if self.has(arm)]
         for number, seed in enumerate(self.seeds):
             if seed != self.first_seed and (rate := self.rate(TEACHER)) is not None:
                 yield self.make(TEACHER, seed, rate, None)
@@ -144,6 +146,10 @@ class Cells:
                     yield from self.tried(arm)
                 elif (rate := self.rate(ARMS[arm].rate_of or arm)) is not None:
                     yield self.make(arm, seed, rate, self.teacher(seed))
+
+    def has(self, arm: str) -> bool:
+        """Whether it is an arm of this set."""
+        return ARMS[arm].most is None or self.name == "wikiqa"
 
     def wants(self, arm: str) -> bool:
         """Whether an arm is asked for, or another one takes its rate."""

@@ -3,7 +3,7 @@
 WikiQA and KdConv (or LCQMC, where KdConv's cross-encoder is not clearly above TF-IDF). Arms: TF-IDF; the
 cross-encoder; DC-BERT with K = 1 and 2 transformer layers, linear, lstm, each with and without soft labels;
 the cross-encoder trained on for as many steps. Three seeds of WikiQA, one of the other sets; the smaller
-indexes (one way, width 128) one. A cell is one run of the command line; start it
+indexes (one way, width 128) one, of WikiQA. A cell is one run of the command line; start it
 again at any time: finished cells are read, an interrupted one goes on. The table is written after every cell,
 labelled PARTIAL until all are there.
 """

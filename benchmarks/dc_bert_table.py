@@ -27,8 +27,7 @@ def summarise(options: argparse.Namespace) -> dict[str, Any]:
     for name, found in sets.items():
         given_up = name == "kdconv" and verdict is not None and verdict["replaced"]
         found["counts"] = counts[name]
-        most = len(cells.Cells(options, name).seeds)
-        found["lacking"] = [] if given_up else _lacking(options, found["arms"], most)
+        found["lacking"] = [] if given_up else _lacking(options, found["arms"], name)
     return {"sets": sets, "missing": [cell.name for cell in missing], "decision": verdict}
 
 
@@ -78,10 +77,14 @@ def _mean_map(of_seed: dict[int, dict[str, Any]], seeds: list[int]) -> np.ndarra
     return np.mean([_map(of_seed[seed]) for seed in seeds], axis=0)
 
 
-def _lacking(options: argparse.Namespace, arms: dict[str, Any], seeds: int) -> list[str]:
+def _lacking(options: argparse.Namespace, arms: dict[str, Any], name: str) -> list[str]:
     """Arms that are asked for and have fewer seeds than they are to have."""
+    of_set = cells.Cells(options, name)
+    seeds = len(of_set.seeds)
     wanted = [
-        arm for arm in cells.ARMS if not options.only or arm in (TEACHER, TFIDF, *options.only)
+        arm
+        for arm in cells.ARMS
+        if (not options.only or arm in (TEACHER, TFIDF, *options.only)) and of_set.has(arm)
     ]
     most = {arm: 1 if arm == TFIDF else cells.ARMS[arm].most or seeds for arm in wanted}
     return [
