@@ -2,8 +2,9 @@
 
 WikiQA has no test file here: its dev file and further questions of the training file are the test part,
 other questions of the training file the dev part. KdConv's dev file (one reply of ten is the next utterance)
-is cut into dev and test by questions. LCQMC has pairs: a question's paraphrase stands among nine second texts
-of other pairs. No pair of dev or test stands in train. A line is ``query TAB reply TAB label TAB group``.
+is cut into dev and test by questions. LCQMC has pairs: a question's paraphrase stands among second texts of
+other pairs that share words with it (drawn at random they were told apart by words alone, and TF-IDF ranks
+these well too). No pair of dev or test stands in train. A line is ``query TAB reply TAB label TAB group``.
 """
 
 import argparse
@@ -118,22 +119,49 @@ def _kdconv(source: Path, draw: random.Random) -> dict[str, list[Question]]:
 
 
 def _lcqmc(source: Path, draw: random.Random) -> dict[str, list[Question]]:
+    """Candidates that share words with the query: by TF-IDF the nearest second texts of other pairs.
+
+    Training pairs are all of that kind; beside them stand texts of other pairs, so that a network meets
+    unrelated ones too.
+    """
     pairs = read(source / "lcqmc" / "dev.txt")
     fitting: dict[str, set[str]] = {}
+    labelled: dict[str, set[str]] = {}
     for query, reply, label in pairs:
+        labelled.setdefault(query, set()).add(reply)
         if label == "1":
             fitting.setdefault(query, set()).add(reply)
-    replies = sorted({reply for _, reply, _ in pairs})
+    near = _nearest(list(fitting), sorted({reply for _, reply, _ in pairs}))
     held = []
     for query, right in fitting.items():
-        others = [reply for reply in draw.sample(replies, 2 * CANDIDATES) if reply not in right]
+        others = [*sorted(labelled[query] - right), *(r for r in near[query] if r not in right)]
+        wrong = [reply for reply in dict.fromkeys(others) if reply != query]
         candidates = [(query, reply, "1") for reply in sorted(right)]
-        candidates += [(query, reply, "0") for reply in others[: CANDIDATES - len(right)]]
+        candidates += [(query, reply, "0") for reply in wrong[: CANDIDATES - len(right)]]
         draw.shuffle(candidates)
         held.append(candidates)
     draw.shuffle(held)
-    train = [[row] for row in read(source / "lcqmc" / "train.txt")]
+    rows = read(source / "lcqmc" / "train.txt")
+    train = []
+    for query, reply, label in rows:
+        unrelated = [(query, draw.choice(rows)[1], "0")] if label == "1" else []
+        train.append([(query, reply, label), *(row for row in unrelated if row[1] != reply)])
     return {"train": train, **_dev_and_test(held)}
+
+
+def _nearest(queries: list[str], texts: list[str]) -> dict[str, list[str]]:
+    """Of each query twice as many texts as it has candidates, the nearest first: TF-IDF of pairs of signs."""
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 2)).fit(texts)
+    known = vectors.transform(texts)
+    found = {}
+    for query in queries:
+        scores = (vectors.transform([query]) @ known.T).toarray()[0]
+        order = np.argsort(-scores, kind="stable")[: 2 * CANDIDATES]
+        found[query] = [texts[place] for place in order]
+    return found
 
 
 def _dev_and_test(held: list[Question]) -> dict[str, list[Question]]:

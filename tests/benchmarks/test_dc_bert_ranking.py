@@ -76,7 +76,9 @@ def test_lcqmc_is_ranked_among_ten_with_every_paraphrase_as_relevant(source, tmp
     assert {len(group) for group in groups.values()} == {data.CANDIDATES}
     for group in groups.values():
         (right,) = [row for row in group if row[2] == "1"]
-        assert right[0].split()[-1] == right[1].split()[-1]
+        assert right[0].split()[-1] == right[1].split()[-1] and right[0] not in [
+            r[1] for r in group
+        ]
         assert len({row[1] for row in group}) == len(group)
 
 
