@@ -12,7 +12,7 @@ import torch
 from chatstill import cli
 from chatstill.errors import UserError
 from chatstill.run import run as pipeline
-from chatstill.train import stored_teacher as caching
+from chatstill.train import storing
 from chatstill.train.teachers import LiveTeacher
 
 from ..processes import run_processes
@@ -279,7 +279,7 @@ def test_auto_says_what_it_decided_with_bytes(values, tmp_path):
 
 
 def test_auto_stores_no_states_near_the_end_of_float16(values, tmp_path, monkeypatch):
-    monkeypatch.setattr(caching, "NEAR_THE_END", 0.01)
+    monkeypatch.setattr(storing, "NEAR_THE_END", 0.01)
     for mode, found in (("auto", "live: its states reach "), (True, "stored: ")):
         where = world.console()
         changes = values("out", teacher_cache=mode)

@@ -138,12 +138,9 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
         name = _metric(found)
         worse = "; it is above" if found.get("lower_is_better") else "; it is below"
         better = low > 0 if worse == "; it is below" else high < 0
-        if found["difference"] == low == high == 0:
-            lines.append(
-                f"{found['student']} and the same student {words}: no row of dev tells them apart."
-            )
-            continue
         verdict = "" if better else "; the interval holds 0" if low <= 0 <= high else worse
+        if found["difference"] == low == high == 0:
+            verdict = "; no row tells the two apart"
         other, own = sizes.get(key), sizes.get(found["student"])
         if (
             other is not None and own is not None and other != own
