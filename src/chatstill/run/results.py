@@ -294,7 +294,7 @@ def predict_file(
 
 def _of_file(problem: Problem, file: Path) -> Problem:
     """The keys of a block are those of the run's own files: another encoding is this file's to change."""
-    if not problem.place.startswith(str(file)) or 'Set "encoding": ' not in problem.hint:
+    if not problem.place.startswith(str(file)) or '"encoding"' not in problem.hint:
         return problem
-    convert = f"iconv -f {problem.hint.split(chr(34))[3]} -t utf-8 {file} > new.csv"
-    return replace(problem, hint=f"It is read as the run's files are; convert it: {convert}")
+    hint = "It is read as the run's own files are: convert it to their encoding (iconv -f … -t …)."
+    return replace(problem, hint=hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
@@ -19,7 +19,7 @@ PRETRAINING = ("alpha_ce", "alpha_mlm", "alpha_clm")
 TASK = ("task_ce", "task_cos", "task_cros", "task_pkd")
 OF_LOGITS = ("alpha_mse", "task_ce", "task_cos", "task_cros")
 OF_LAYERS = ("alpha_cos", "hidden_mse", "hidden_cos", "att_mse", "att_cos", "task_pkd")
-OUT = '"weight": 0'
+OUT, MASKED = '"weight": 0', '"positions": "masked"'
 INSTEAD = {"alpha_ce": "task_ce", "task_ce": "alpha_ce"}  # what the other level calls it
 
 
@@ -184,24 +184,21 @@ class OldKeys(BaseModel):
     def _not_of_own_terms(self, rows: Mapping[str, Row]) -> list[Problem]:
         """Switches that hold for the terms of these keys alone, beside terms that they do not reach."""
         others = {name: row for name, row in rows.items() if name not in self.old_rows()}
-        asked: list[tuple[str, bool, Collection[str], str]] = [
-            ("restrict_ce_to_mask", self.restrict_ce_to_mask, (), '"positions": "masked"'),
-            ("use_hidden_states", self.use_hidden_states is False, ("hidden_states",), OUT),
-            ("use_attentions", self.use_attentions is False, OF_ATTENTION, OUT),
+        asked: list[tuple[str, bool, Callable[[Row], bool], str]] = [
+            ("restrict_ce_to_mask", self.restrict_ce_to_mask, _soft_everywhere, MASKED),
+            ("use_hidden_states", self.use_hidden_states is False, _of_states, OUT),
+            ("use_attentions", self.use_attentions is False, _of_attention, OUT),
         ]
         problems = []
-        for key, said, features, change in asked:
-            unreached = [name for name, row in others.items() if row.feature in features]
-            if key == "restrict_ce_to_mask":
-                unreached = [n for n, row in others.items() if _soft_everywhere(row)]
-            if said and unreached:
-                message = f"does not hold for the method's own term '{unreached[0]}'"
-                hint = f'Change it there: "terms": {{"{unreached[0]}": {{{change}}}}}'
-                place = f"distillation.{key}"
-                told = Problem(
-                    place, message, hint, "warning", code="terms.switch-not-of-own-terms"
-                )
-                problems.append(told)
+        for key, said, unreached, change in asked:
+            name = next((name for name, row in others.items() if said and unreached(row)), None)
+            if name is None:
+                continue
+            message = f"does not hold for the method's own term '{name}'"
+            hint = f'Change it there: "terms": {{"{name}": {{{change}}}}}'
+            place = f"distillation.{key}"
+            told = Problem(place, message, hint, "warning", code="terms.switch-not-of-own-terms")
+            problems.append(told)
         return problems
 
     def _maps_of_nothing(self, rows: Mapping[str, Row]) -> list[Problem]:
@@ -275,6 +272,14 @@ class OldKeys(BaseModel):
                 )
             )
         return problems
+
+
+def _of_states(row: Row) -> bool:
+    return row.feature == "hidden_states"
+
+
+def _of_attention(row: Row) -> bool:
+    return row.feature in OF_ATTENTION
 
 
 def _soft_everywhere(row: Row) -> bool:

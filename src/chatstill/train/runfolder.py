@@ -30,7 +30,7 @@ _DIGESTS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{64})*")
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = "left out" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -283,7 +283,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         if _is_content(before) and _is_content(after):
             lines.append(f"{_named(key, new)}: other content")
         else:
-            lines.append(f"{key}: {_short(before)} → {_short(after)}".replace(" null", " left out"))
+            lines.append(f"{key}: {_short(before)} → {_short(after)}")
     return lines
 
 
