@@ -465,3 +465,12 @@ def test_alone_of_a_chain_of_assistants_stands_beside_the_direct_run(chain):
     links = chain.load().links
     assert [link.name for link in links][-2:] == ["direct", "alone"]
     assert links[-1].loaded.config.teacher_architectures.model_name_or_path == "teacher"
+
+
+@pytest.mark.parametrize("key", ["compare_alone", "compare_direct"])
+def test_nothing_is_compared_where_nothing_is_scored(single, key):
+    """The second training would be for nothing."""
+    single.values |= {key: True, "do_eval": False}
+    with pytest.raises(UserError) as caught:
+        single.load()
+    assert "chain.nothing-is-scored" in [problem.code for problem in caught.value.problems]
