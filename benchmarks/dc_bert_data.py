@@ -2,9 +2,11 @@
 
 WikiQA has no test file here: its dev file and further questions of the training file are the test part,
 other questions of the training file the dev part. KdConv's dev file (one reply of ten is the next utterance)
-is cut into dev and test by questions. LCQMC has pairs: a question's paraphrase stands among second texts of
-other pairs that share words with it (drawn at random they were told apart by words alone, and TF-IDF ranks
-these well too). No pair of dev or test stands in train. A line is ``query TAB reply TAB label TAB group``.
+is cut into dev and test by questions; its training file has one wrong reply a question, and five more are
+drawn from dialogues nearby, which are of the same kind. LCQMC has pairs: a question's paraphrase stands among
+second texts of other pairs that share words with it (drawn at random they were told apart by words alone, and
+TF-IDF ranks these well too). No pair of dev or test stands in train. A line is
+``query TAB reply TAB label TAB group``.
 """
 
 import argparse
@@ -44,11 +46,13 @@ class Set(NamedTuple):
 
 SETS = {
     "wikiqa": Set("WikiQA", 128, 24, False, (3, 3), (5e-5, 1e-4, 2e-5), (5e-5, 1e-4), seeds=3),
-    "kdconv": Set("KdConv", 96, 40, True, (4, 3), (3e-4, 1e-4), (3e-4, 1e-4)),
+    "kdconv": Set("KdConv", 96, 40, True, (3, 1), (1e-4, 3e-4), (1e-4,)),
     "lcqmc": Set("LCQMC", 64, 24, True, (4, 3), (3e-4, 1e-4), (3e-4, 1e-4)),
 }
 PARTS = ("train", "dev", "test")
 CANDIDATES = 10  # of a question of LCQMC
+DRAWN = 5  # further wrong replies of a training question of KdConv
+NEARBY = 500  # questions before it and after it whose replies they are drawn from
 WIKIQA_DEV, WIKIQA_MORE_TEST = 100, 124
 OTHER_DEV, OTHER_TEST = 200, 500
 
@@ -112,7 +116,15 @@ def _wikiqa(source: Path, draw: random.Random) -> dict[str, list[Question]]:
 
 
 def _kdconv(source: Path, draw: random.Random) -> dict[str, list[Question]]:
+    """Drawn replies are those of dialogues nearby: films stand beside films, music beside music."""
     train = questions_of(read(source / "kdconv" / "chat" / "train.data.txt"))
+    replies = [reply for question in train for _, reply, label in question if label == "1"]
+    for place, question in enumerate(train):
+        near = replies[max(0, place - NEARBY) : place + NEARBY]
+        there = {text for row in question for text in row[:2]}
+        others = sorted(set(near) - there)
+        drawn = draw.sample(others, min(DRAWN, len(others)))
+        question += [(question[0][0], reply, "0") for reply in drawn]
     held = questions_of(read(source / "kdconv" / "chat" / "dev.data.txt"))
     draw.shuffle(held)
     return {"train": train, **_dev_and_test(held)}

@@ -69,6 +69,18 @@ def test_wikiqas_dev_file_is_test_and_the_training_file_gives_the_rest(source, t
     assert [row[0] for row in lines(tmp_path / "wikiqa", "test")][:1] == ["dev question 0"]
 
 
+def test_kdconvs_training_questions_get_wrong_replies_from_nearby(source, tmp_path):
+    data.build("kdconv", source, tmp_path / "kdconv")
+    rows = lines(tmp_path / "kdconv", "train")
+    right = {row[1] for row in rows if row[2] == "1"}
+    for number in range(29):  # the last question ends with a pair of dev
+        group = [row for row in rows if row[3] == f"train{number}"]
+        drawn = [row[1] for row in group[3:]]
+        assert len(group) == 3 + data.DRAWN and {row[2] for row in group[3:]} == {"0"}
+        assert len({row[1] for row in group}) == len(group), "none twice, and not the right one"
+        assert set(drawn) <= right, "they are replies to other questions"
+
+
 def test_lcqmc_is_ranked_among_ten_with_every_paraphrase_as_relevant(source, tmp_path):
     data.build("lcqmc", source, tmp_path / "lcqmc")
     rows = lines(tmp_path / "lcqmc", "test")
