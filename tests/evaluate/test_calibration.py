@@ -71,6 +71,9 @@ def test_the_temperature_is_the_smallest_loss_around():
 def test_where_all_is_right_the_temperature_stays_within_its_bounds():
     assert 0.1 <= fit_temperature(np.array([[2.0, 0.0]]), np.array([0])) < 0.11
     assert 19 < fit_temperature(np.array([[2.0, 0.0]]), np.array([1])) <= 20
+    for margin in (1.0, 8.0, 40.0):  # a loss of 0 to the last digit over ever more of the range
+        sure = np.array([[margin, 0.0], [0.0, 2 * margin]])
+        assert fit_temperature(sure, np.array([0, 1])) == pytest.approx(0.1, abs=1e-4)
 
 
 def test_a_temperature_at_the_end_of_its_range_is_said_so():
@@ -114,14 +117,16 @@ def test_rows_of_equal_score_are_called_together():
 
 def test_calling_rows_from_the_threshold_on_gives_its_figures():
     generator = np.random.default_rng(reseeded(1))
-    labels = generator.integers(0, 2, 500)
-    teacher = generator.normal(size=(500, 2)) + np.eye(2)[labels]
-    student = generator.normal(size=(500, 2)) + 0.8 * np.eye(2)[labels]
-    found = threshold_like(student, teacher, labels, 1.0)
-    called = probabilities(student)[:, 1] >= found["probability"] - 1e-12
-    assert labels[called].mean() == pytest.approx(found["precision"])
-    assert called[labels == 1].mean() == pytest.approx(found["recall"])
-    assert found["precision"] >= found["teacher_precision"]
+    for _ in range(100):
+        labels = generator.integers(0, 2, 200)
+        teacher = generator.normal(size=(200, 2)) + np.eye(2)[labels]
+        student = 3 * generator.normal(size=(200, 2)) + 6 * np.eye(2)[labels]
+        found = threshold_like(student, teacher, labels, 1.7)
+        for name, scale in (("probability", 1.0), ("probability_scaled", 1.7)):
+            called = probabilities(student, scale)[:, 1] >= found[name]  # to the last digit
+            assert labels[called].mean() == pytest.approx(found["precision"])
+            assert called[labels == 1].mean() == pytest.approx(found["recall"])
+        assert found["precision"] >= found["teacher_precision"]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,16 @@ def test_both_maps_stand_with_their_number_of_questions(teacher_of, data, tmp_pa
     assert table["model"]["mrr"] == pytest.approx(metrics["mrr"] * 2 / 3)
 
 
+def test_training_rows_without_a_label_are_left_out_of_the_table_too(teacher_of, data, tmp_path):
+    text = (data / "chat" / "dev.data.txt").read_text("utf-8")
+    unlabeled = "who is it\tnot today\t\tc\n"
+    (data / "chat" / "train.data.txt").write_text(text + unlabeled, encoding="utf-8")
+    asked = ("--split", "train", "--set", "skip_unlabeled=true", "--output", tmp_path / "out")
+    assert evaluate(teacher_of, data, *asked) == 0
+    table = json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))["ranking"]
+    assert (table["questions"], table["replies"]) == (3, 5)
+
+
 def test_unasked_there_is_no_table(teacher_of, data, tmp_path):
     words = ["evaluate", str(teacher_of()), "--task-name", "chat", "--data-dir", str(data)]
     assert cli.main([*words, "--output", str(tmp_path / "out")]) == 0

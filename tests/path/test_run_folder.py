@@ -417,6 +417,8 @@ def test_evaluation_of_a_run_cuts_rows_as_the_run_did(finished):
     assert as_trained(finished.folder / "student", config).max_seq_length == trained_at
     asked = RunConfig.model_construct(**{"task_name": "chat", "max_seq_length": 64})
     assert as_trained(finished.folder / "student", asked).max_seq_length == 64
+    usual = RunConfig.model_construct(**{"task_name": "chat", "max_seq_length": 128})
+    assert as_trained(finished.folder / "student", usual).max_seq_length == 128, "it was asked for"
     assert as_trained(finished.folder, config).max_seq_length == 128
 
 

@@ -76,6 +76,15 @@ def test_several_classes_and_any_number_of_labels(tmp_path):
     assert np.array_equal(found.scores, scores)
 
 
+@pytest.mark.parametrize("words", [("a,b", "a", "b"), ("(none)", "a", "b"), ("a", "b", "c")])
+def test_label_sets_come_back_whatever_their_names_hold(words, tmp_path):
+    path = tmp_path / "p.tsv"
+    labels = np.array([[1, 1, 0], [0, 1, 1], [0, 0, 0], [1, 0, 0], [np.nan] * 3])
+    written(path, np.zeros((5, 3)), labels, None, words, multi_label=True)
+    found = read_predictions(path, words, multi_label=True)
+    np.testing.assert_array_equal(found.labels, labels)
+
+
 def test_words_that_files_number_the_other_way_round(tmp_path):
     """``score_0`` is then the second word's; probabilities are of words, not of numbers."""
     path, scores = tmp_path / "p.tsv", np.array([[3.0, 1.0]])

@@ -58,7 +58,9 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return float(math.exp(found.x))
+    # The search stops anywhere on a flat end, where the loss is 0 to the last digit.
+    coldest = log_loss(scores, labels, COLDEST) <= found.fun
+    return COLDEST if coldest else float(math.exp(found.x))
 
 
 def calibrate(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -127,13 +129,10 @@ def threshold_like(
     if not len(enough):
         return found
     at = int(ends[enough[-1]])
-    lowest = float(score[order][at])
-    found["probability"] = _sigmoid(lowest)
-    found["probability_scaled"] = _sigmoid(lowest / temperature)
+    called = order[: at + 1]
+    # As predictions.tsv has them, to the last digit: the lowest of the rows that are to be called.
+    for name, scale in (("probability", 1.0), ("probability_scaled", temperature)):
+        found[name] = float(probabilities(student, scale)[called, positive_class].min())
     found["precision"] = float(right[at] / (at + 1))
     found["recall"] = float(right[at] / positive.sum())
     return found
-
-
-def _sigmoid(value: float) -> float:
-    return 1 / (1 + math.exp(-value)) if value > -700 else 0.0

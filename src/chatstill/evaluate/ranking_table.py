@@ -12,12 +12,13 @@ from ..errors import Problem, UserError
 from ..tasks.all_questions import compare_rankers
 from ..tasks.base import Groups, Split, Task
 from ..tasks.ranking import group_table
+from ..tasks.transfer import scored_rows
 from .tf_idf import tf_idf
 
 PLACE = "--ranking"
 
 
-def check_rankable(task: Task, path: Path, split: Split) -> None:
+def check_rankable(task: Task, path: Path, split: Split, *, skips: bool) -> None:
     """A split's rows can be ranked and compared with TF-IDF; asked before they are scored.
 
     Raises:
@@ -33,7 +34,7 @@ def check_rankable(task: Task, path: Path, split: Split) -> None:
         hint = 'Name their class: "positive_label"; numbers and sets of labels name none.'
         raise UserError(Problem(PLACE, message, hint, code="ranking.no-relevant-class"))
     labels, groups = [], []
-    for row in task.read(path, split, True):
+    for row in scored_rows(task, path, split, True, skips=skips):
         if row.text_b is None:
             message = f"{path}: rows are one text, and TF-IDF compares a query and a reply"
             raise UserError(Problem(PLACE, message, code="ranking.one-text"))
@@ -50,7 +51,14 @@ def check_rankable(task: Task, path: Path, split: Split) -> None:
 
 
 def ranking_table(
-    task: Task, path: Path, split: Split, scores: np.ndarray, labels: np.ndarray, groups: Groups
+    task: Task,
+    path: Path,
+    split: Split,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    groups: Groups,
+    *,
+    skips: bool,
 ) -> dict[str, Any]:
     """The figures, ready for JSON.
 
@@ -61,6 +69,7 @@ def ranking_table(
         scores: (N, C) of the model, in the file's order.
         labels: (N,).
         groups: (N,).
+        skips: Whether training rows without a label were left out.
 
     Returns:
         ``questions``, ``with_relevant``, ``larger`` (cut-off -> questions of more candidates), ``model`` and
@@ -69,7 +78,8 @@ def ranking_table(
     """
     ranked = task.ranked(scores, labels)
     assert ranked is not None and groups is not None
-    texts = [(row.first_text, row.text_b or "") for row in task.read(path, split, True)]
+    read = scored_rows(task, path, split, True, skips=skips)
+    texts = [(row.first_text, row.text_b or "") for row in read]
     plain = tf_idf(*zip(*texts, strict=True))
     found = compare_rankers(ranked[0], plain.scores, ranked[1], groups)
     return {

@@ -185,13 +185,11 @@ def _of_unknown_words(model: Any, tokenizer: Any, view: View, path: Path) -> lis
 
 
 def as_trained(folder: Path, config: RunConfig) -> RunConfig:
-    """The lengths that a run cut its rows to, where the configuration leaves them at their defaults."""
+    """The lengths that a run cut its rows to, where the configuration does not name others."""
     found = resolved_values(folder.parent)
     keys = ("max_seq_length", "max_query_length", "max_reply_length", "truncation_side")
     trained_with = {
-        key: found[key]
-        for key in keys
-        if key in found and getattr(config, key) == RunKeys.model_fields[key].default
+        key: found[key] for key in keys if key in found and key not in config.model_fields_set
     }
     try:
         RunKeys.model_validate(trained_with, strict=True)

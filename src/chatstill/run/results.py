@@ -222,8 +222,9 @@ def evaluate_folder(
     folder = kept_folder(named) or named
     task = task_for(folder, config)
     found = locate(task, split, Path(config.data_dir))
+    skips = config.skip_unlabeled
     if ranking:
-        check_rankable(task, found.path, split)
+        check_rankable(task, found.path, split, skips=skips)
     scores, view, warnings = scores_of(folder, config, found.path, split, True)
     labels = np.asarray(view.labels)
     metrics: dict[str, Any] = {
@@ -235,19 +236,16 @@ def evaluate_folder(
         "dev": judge(task, scores, labels, view.groups),
     }
     files = listed(task, split, Path(config.data_dir))
-    metrics["lines"] = [
-        *network_lines(named, folder),
-        shown(f"file = {files}"),
-        *result_lines(metrics),
-    ]
+    metrics["lines"] = [*network_lines(named, folder), shown(f"file = {files}")]
+    metrics["lines"] += result_lines(metrics)
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     if ranking:
-        table = ranking_table(task, found.path, split, scores, labels, view.groups)
+        table = ranking_table(task, found.path, split, scores, labels, view.groups, skips=skips)
         metrics["ranking"] = table
         metrics["lines"] += ranking_lines(table)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        rows = scored_rows(task, found.path, split, True, skips=config.skip_unlabeled)
+        rows = scored_rows(task, found.path, split, True, skips=skips)
         _write_predictions(output / PREDICTIONS, task, scores, view, rows, config)
         write_text(output / LINES, "\n".join(metrics["lines"]) + "\n")
         write_json(output / FIGURES, metrics)

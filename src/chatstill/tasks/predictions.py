@@ -5,9 +5,11 @@ tasks), ``label`` (empty without one), ``prediction``, ``probability`` (of the p
 of labels ``probability_0``, ...; of a score none), ``positive_probability`` (of the class that counts, where
 one does), then ``score`` (one output) or ``score_0``, ``score_1``, ..., and ``text_a``, ``text_b`` where they
 were asked for. Labels and predictions of classes are written as the task's files write them. Several labels a
-row stand with commas between them, ``(none)`` where none applies. Numbers have all the digits of a double.
+row stand with commas between them, ``(none)`` where none applies; where a name holds a comma, as JSON lists.
+Numbers have all the digits of a double.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, islice
@@ -159,7 +161,15 @@ def label_set(row: Sequence[float], words: Sequence[str]) -> str:
     """The labels of one row, 0 or 1 each, as text; empty where none is known (NaN)."""
     if len(row) and row[0] != row[0]:
         return ""
-    return ",".join(word for word, has in zip(words, row, strict=True) if has) or NO_LABELS
+    found = [word for word, has in zip(words, row, strict=True) if has]
+    if _as_lists(words):
+        return json.dumps(found, ensure_ascii=False)
+    return ",".join(found) or NO_LABELS
+
+
+def _as_lists(words: Iterable[str]) -> bool:
+    """Whether names between commas could not be told apart again."""
+    return any("," in word or word == NO_LABELS for word in words)
 
 
 def write_predictions(
@@ -279,6 +289,10 @@ def _read_label(text: str, known: dict[str, float]) -> float:
 
 def _read_label_set(text: str, known: dict[str, float]) -> list[float]:
     row = [0.0 if text else np.nan] * len(known)
-    for word in text.split(",") if text and text != NO_LABELS else []:
+    if _as_lists(known):
+        found = json.loads(text) if text else []
+    else:
+        found = text.split(",") if text and text != NO_LABELS else []
+    for word in found:
         row[int(known[word])] = 1.0
     return row
