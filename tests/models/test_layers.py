@@ -197,5 +197,7 @@ def test_same_shape_uses_the_files_own_key():
 def test_another_kind_of_model_and_another_activation():
     first, *_ = check_same_shape(tiny_config("bert"), tiny_config("roberta"))
     assert "kind of model is roberta, the teacher's is bert" in first.message
+    turned = tiny_config("llama", rope_parameters={"rope_type": "default", "rope_theta": 5e5})
+    assert any(p.severity == "warning" for p in check_same_shape(tiny_config("llama"), turned))
     (warning,) = check_same_shape(tiny_config("bert"), tiny_config("bert", hidden_act="relu"))
     assert warning.severity == "warning"

@@ -10,10 +10,18 @@ from safetensors.torch import load_file, save_file
 from tests.draws import reseeded
 from tests.found import holds, told
 from tiny_models import BERT_LIKE, tiny_batch, tiny_config, tiny_model
-from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    BertModel,
+    PreTrainedModel,
+)
 
 from chatstill.errors import UserError
+from chatstill.models.body import head_is_new, in_body
 from chatstill.models.load import load_classifier, load_config
+from chatstill.models.report import LoadReport
 
 
 @dataclass
@@ -329,7 +337,16 @@ def test_a_network_that_is_used_as_it_is_must_be_whole(folder, parts, says):
     block = Block("bert", str(folder))
     text = message(block, strict_head=True)
     assert holds(text, says) and "[weights.layers-lacking]" in text
-    assert load(block).report.missing  # a network that is to be trained starts from what is there
+    if parts == (
+        "pooler",
+    ):  # of a network that is trained, what comes before its classifier may be new
+        assert load(block).report.missing
+        return
+    assert "[weights.layers-lacking]" in message(block), (
+        "nor are trained ones random in part, unasked"
+    )
+    described = dataclasses.replace(block, config_file=str(folder / "config.json"))
+    assert load(described).report.missing, "where the architecture is named, what fits is taken"
 
 
 def test_layers_that_the_config_does_not_count_are_told(folder):
@@ -492,3 +509,68 @@ def test_a_config_file_that_would_break_what_comes_after_it(tmp_path, content, e
     file.write_text(content, encoding="utf-8")
     text = message(Block("bert", config_file=str(file)))
     assert holds(text, expected) and str(file) in text
+
+
+# --- what is wholly there, and what is not -------------------------------------------------------
+
+
+def with_more(folder, **tensors):
+    """The weights of a folder with further tensors."""
+    file = folder / "model.safetensors"
+    save_file({**load_file(file), **tensors}, file, {"format": "pt"})
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_adapters_in_the_file_are_not_left_out_silently(strict, folder):
+    """Without them it is the network that they were trained beside."""
+    query = "bert.encoder.layer.0.attention.self.query"
+    with_more(
+        folder, **{f"{query}.lora_A": torch.ones(4, 16), f"{query}.lora_B": torch.ones(16, 4)}
+    )
+    text = message(Block("bert", str(folder)), strict_head=strict)
+    assert "[weights.parts-left-out]" in text and "merge_and_unload" in text
+
+
+def test_a_layer_counts_as_loaded_where_most_of_it_was(folder, tmp_path):
+    """Weights of twice the width: what is as long as the feed-forward part fits all the same."""
+    wide = write_config(tmp_path / "wide.json", hidden_size=32)
+    text = message(Block("bert", str(folder), wide))
+    assert "[weights.no-layer-fits]" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "differs"),
+    [({"num_attention_heads": 4}, True), ({"hidden_act": "relu"}, True), ({}, False)],
+)
+def test_a_config_file_must_be_that_of_the_weights_that_are_used_as_they_are(
+    changes, differs, folder, tmp_path
+):
+    file = write_config(tmp_path / "own.json", **changes)
+    block = Block("bert", str(folder), file)
+    if differs:
+        text = message(block, strict_head=True)
+        assert "[weights.another-config-file]" in text and next(iter(changes)) in text
+    else:
+        assert load(block, strict_head=True).report.complete
+    assert load(block).report.complete, "of what is trained the file decides"
+
+
+class Bare(PreTrainedModel):
+    """A model of a user's own that names no ``base_model_prefix``."""
+
+    config_class = BertConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.inner = BertModel(config)
+        self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
+
+
+def test_a_body_that_no_prefix_names_is_kept_under_a_new_head():
+    model = Bare(tiny_config("bert", 2))
+    of_body = in_body(model)
+    assert {n.split(".")[0] for n, _ in model.named_parameters() if of_body(n)} == {"inner"}
+    assert not of_body("classifier.weight")
+    report = LoadReport("weights", missing=["classifier.weight"])
+    assert head_is_new(model, report)
+    assert not head_is_new(model, LoadReport("weights", missing=["inner.pooler.dense.bias"]))

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from chatstill.errors import UserError
 from chatstill.run import task_level
 from chatstill.train.stage import StageModule
-from tests.found import told
+from tests.found import refused, told
 
 from ..models.tiny_models import tiny_config
 from . import by_hand, world
@@ -107,6 +107,21 @@ def test_the_classifier_of_a_pretrained_model_is_left_out(run, copy_of):
     assert (student.classifier.weight - given.classifier.weight).abs().max() > 0.02
     embeddings = [m.bert.embeddings.word_embeddings.weight for m in (student, given)]
     torch.testing.assert_close(*embeddings, atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("names", "refuses"),
+    [(("Match", "No match"), True), (("NO_MATCH", "MATCH"), False), (("0", "1"), False)],
+)
+def test_a_students_classifier_answers_in_the_teachers_order(run, copy_of, names, refuses):
+    """Whatever their case, and where the outputs have numbers alone: these are the task's."""
+    student = copy_of(id2label={str(n): name for n, name in enumerate(names)}, label2id={})
+    asked = {**PLAIN, "student_architectures": {"model_name_or_path": str(student)}}
+    if refuses:
+        with refused("labels.other-order", names[0]):
+            run("check", model_type="KD", **asked)
+    else:
+        run("check", model_type="KD", **asked)
 
 
 def test_pkd_without_the_pretrained_model(run):

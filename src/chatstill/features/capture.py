@@ -194,7 +194,7 @@ def _watch(layers: Sequence[nn.Module], index: int, states: dict[int, Tensor]) -
         return layers[0].register_forward_pre_hook(before, with_kwargs=True)
 
     def after(module: nn.Module, args: Any, output: Any) -> None:
-        states.setdefault(index, output[0] if isinstance(output, tuple) else output)
+        states.setdefault(index, output[0] if isinstance(output, tuple | list) else output)
 
     return layers[index - 1].register_forward_hook(after)
 

@@ -38,6 +38,25 @@ def lacks_attention(model: nn.Module, layers: Sequence[nn.Module]) -> NotCapture
 
 
 @torch.no_grad()
+def odd_states(model: nn.Module, layers: Sequence[nn.Module]) -> str:
+    """What is wrong with the states that layers hand out; empty where they are (rows, tokens, width)."""
+    wanted = tuple(range(len(layers) + 1))
+    with _in_eval(model) as device:
+        batch = probe_batch(device, 2)
+        try:
+            states = capture(model, layers, batch, Needs(hidden_states=wanted)).hidden_states
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            return f"its layers hand out no states as others do ({type(error).__name__})"
+    rows, tokens = batch["input_ids"].shape
+    for index, state in states.items():
+        if state.dim() != 3 or state.shape[:2] != (rows, tokens):
+            of = "as (tokens, rows, width)" if state.shape[:2] == (tokens, rows) else ""
+            shape = of or f"of shape {tuple(state.shape)} for {rows} rows of {tokens} tokens"
+            return f"hidden state {index} comes {shape}, not as (rows, tokens, width)"
+    return ""
+
+
+@torch.no_grad()
 def changed_by_capture(model: nn.Module, layers: Sequence[nn.Module], needs: Needs) -> float:
     """How far logits inside capture are from those without it; 0 within rounding.
 

@@ -124,6 +124,27 @@ def cut_config(
     return shorter
 
 
+def of_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
+    """A teacher's config with another number of layers, more than its own too."""
+    if layers <= count_layers(config):
+        return cut_config(config, layers, list(range(layers)))
+    if lists := [name for name, _ in per_layer_values(config)]:
+        message = (
+            f"{layers} layers asked for, and the teacher's config has {', '.join(lists)} per layer"
+        )
+        raise UserError(
+            Problem(
+                "student_architectures",
+                message,
+                "Name the student's own config_file.",
+                code="student.values-per-layer",
+            )
+        )
+    deeper = copy.deepcopy(config)
+    deeper.num_hidden_layers = layers
+    return deeper
+
+
 def per_layer_values(config: PretrainedConfig) -> Iterator[tuple[str, list]]:
     """The config's lists with one value per layer, such as ``layer_types``."""
     number = num_layers_of(config)

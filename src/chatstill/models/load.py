@@ -14,6 +14,7 @@ from ..registry.hub import require_hub
 from ..tasks.base import LabelKind
 from ..tasks.label_names import index_in
 from .architecture import Architecture, load_config
+from .body import head_is_new, in_body
 from .custom import own_faults, own_type, probe
 from .heads import check_head, wanted_outputs
 from .hub import hub_errors, quiet_transformers
@@ -21,7 +22,7 @@ from .label_columns import output_names
 from .labels import set_labels
 from .report import LoadReport, make_report
 from .weights import find_weights, read_tensors
-from .whole import require_whole
+from .whole import require_body, require_own_shape, require_whole
 
 __all__ = ["LoadReport", "LoadedModel", "load_classifier", "load_config"]
 
@@ -90,11 +91,14 @@ def load_classifier(
     if label_names is not None:
         report = replace(report, renamed=_renamed(before, output_names(config), model, report))
     require_layers(model, report, place)
+    cut = architecture.num_hidden_layers is not None
     if architecture.config_file is None:
         require_sizes(model, report, place)
+        require_body(model, report, place, cut=cut)
     if strict_head:
         _require_head(model, report, place)
-        require_whole(model, report, place, cut=architecture.num_hidden_layers is not None)
+        require_whole(model, report, place, cut=cut)
+        require_own_shape(architecture, config, place)
     return LoadedModel(model.eval(), report)
 
 
@@ -110,8 +114,8 @@ def new_classifier(config: PretrainedConfig, seed: int) -> PreTrainedModel:
 
 def with_new_head(loaded: LoadedModel, seed: int) -> PreTrainedModel:
     """A pre-trained network with a classifier of random weights, whatever its folder held beside it."""
-    model, base = loaded.model, loaded.model.base_model_prefix + "."
-    head = {name for name, _ in model.named_parameters() if not name.startswith(base)}
+    model, of_body = loaded.model, in_body(loaded.model)
+    head = {name for name, _ in model.named_parameters() if not of_body(name)}
     if not head <= set(loaded.report.missing):
         fresh = new_classifier(model.config, seed).state_dict()
         model.load_state_dict({name: fresh[name] for name in head}, strict=False)
@@ -203,8 +207,8 @@ def require_layers(model: PreTrainedModel, report: LoadReport, place: str) -> No
 
 def require_sizes(model: PreTrainedModel, report: LoadReport, place: str) -> None:
     """A folder's own config and weights must be of one size, but for a head of another task."""
-    base = model.base_model_prefix + "."
-    inside = [found for found in report.mismatched if found.name.startswith(base)]
+    of_body = in_body(model)
+    inside = [found for found in report.mismatched if of_body(found.name)]
     if inside:
         first, others = inside[0], len(inside) - 1
         more = f", and {others} more tensors differ" if others else ""
@@ -223,18 +227,14 @@ def _renamed(
     before: list[str], now: list[str], model: PreTrainedModel, report: LoadReport
 ) -> tuple[list[str], list[str]] | None:
     """Old and new names of a trained head's outputs, if they had any and these differ."""
-    base = model.base_model_prefix + "."
-    fresh = [*report.missing, *(found.name for found in report.mismatched)]
     named = any(index_in(name) is None for name in before)
-    if not named or before == now or any(not name.startswith(base) for name in fresh):
-        return None
-    return before, now
+    return None if not named or before == now or head_is_new(model, report) else (before, now)
 
 
 def _require_head(model: PreTrainedModel, report: LoadReport, place: str) -> None:
-    base = model.base_model_prefix + "."
+    of_body = in_body(model)
     for found in report.mismatched:
-        if not found.name.startswith(base):
+        if not of_body(found.name):
             message = (
                 f"the classifier {found.name} in {report.source} has shape {found.found}, "
                 f"expected {found.expected}: another number of labels"
@@ -247,7 +247,7 @@ def _require_head(model: PreTrainedModel, report: LoadReport, place: str) -> Non
             raise UserError(
                 Problem(place, message, hint, code="weights.classifier-of-other-labels")
             )
-    missing = [name for name in report.missing if not name.startswith(base)]
+    missing = [name for name in report.missing if not of_body(name)]
     if missing:
         message = f"{report.source} has no trained classifier ({', '.join(missing)} missing)"
         hint = "Fine-tune it on the task first: `chatstill teach my.json`, then name that folder."

@@ -18,10 +18,12 @@ from ..features.base import Needs
 from ..features.capture import NoHead, capture, vocabulary_layer
 from ..text.vocabulary import num_ids
 from .architecture import Architecture, load_config
+from .body import head_is_new
 from .hub import quiet_transformers
 from .load import LoadedModel, building, from_weights, require_layers, require_sizes
 from .report import LoadReport, make_report
 from .structure import structural_copy
+from .whole import require_body
 
 PADDED = 3  # tokens of padding in the trial
 CLOSE = 1e-4  # of the largest score: the two ways to compute them differ in their last digits
@@ -34,6 +36,7 @@ def load_masked_lm(
     cache_dir: str | None = None,
     seed: int = 42,
     decoders: bool = False,
+    teaches: bool = False,
 ) -> LoadedModel:
     """A transformers network with a masked-LM head as an architecture block describes it.
 
@@ -45,6 +48,7 @@ def load_masked_lm(
         cache_dir: Where files of the hub are kept.
         seed: Of every tensor that is not loaded. The global generator is not touched.
         decoders: Whether it may be one with a head for next tokens.
+        teaches: Its body is used as it is: all of it must be in the weights, whatever names the architecture.
 
     Raises:
         UserError: as ``load_classifier``, and an architecture without such a head.
@@ -62,8 +66,12 @@ def load_masked_lm(
         model, info = from_weights(config, path, place, cache_dir, model_class)
     report = make_report(model, info, path)
     require_layers(model, report, place)
-    if architecture.config_file is None:
+    own = architecture.config_file is None
+    if own:
         require_sizes(model, report, place)
+    if own or teaches:
+        cut = not own or architecture.num_hidden_layers is not None
+        require_body(model, report, place, cut=cut)
     return LoadedModel(model.eval(), report)
 
 
@@ -110,9 +118,7 @@ def predicts_text(model: nn.Module) -> bool:
 
 def head_missing(loaded: LoadedModel) -> bool:
     """Whether a part of the head is new though the body has weights."""
-    base = loaded.model.base_model_prefix + "."
-    missing = [*loaded.report.missing, *(found.name for found in loaded.report.mismatched)]
-    return bool(loaded.report.source) and any(not name.startswith(base) for name in missing)
+    return bool(loaded.report.source) and head_is_new(loaded.model, loaded.report)
 
 
 def head_states(model: Any, batch: Mapping[str, Tensor]) -> Tensor:

@@ -9,7 +9,12 @@ from transformers import PreTrainedModel
 from ..errors import Problem, UserError
 from ..features.base import Needs, given_by
 from ..features.capture import NotCaptured
-from ..features.probe import changed_by_capture, first_token_is_blind, lacks_attention
+from ..features.probe import (
+    changed_by_capture,
+    first_token_is_blind,
+    lacks_attention,
+    odd_states,
+)
 from .layers import layer_list
 from .structure import structural_copy
 
@@ -30,6 +35,10 @@ def unreadable(model: PreTrainedModel, needs: Needs, role: str) -> list[Problem]
         layers = list(layer_list(model)[2])
     except UserError as error:
         return [replace(problem, place=place) for problem in error.problems]
+    if (needs.hidden_states or needs.cls or needs.vector) and (odd := odd_states(model, layers)):
+        message = f"states cannot be read of a {kind}: {odd}"
+        hint = "Keep terms of logits alone (weight 0 for the others), or take another network."
+        return [Problem(place, message, hint, code="terms.states-not-readable")]
     if needs.attention and (lack := lacks_attention(model, layers)) is not None:
         hint = "Take the attention terms out (weight 0); logits and hidden states work."
         return [Problem(place, _lacking(kind, lack), hint, code="terms.attention-not-readable")]

@@ -1,5 +1,6 @@
 """Whether a student's layers can stand in for a teacher's: widths, heads, vocabularies."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import PretrainedConfig
@@ -27,6 +28,7 @@ SHOULD_AGREE = (
     "layer_norm_eps",
     "rms_norm_eps",
     "rope_theta",
+    "rope_parameters",
 )
 
 
@@ -44,7 +46,7 @@ def check_same_shape(
         Errors for shapes; warnings for values that change what copied weights compute.
     """
     place = place or "student_architectures.config_file"
-    problems = []
+    problems: list[Problem] = []
     for key, words in MUST_AGREE.items():
         teacher, student = _value(teacher_config, key), _value(student_config, key)
         if teacher != student and None not in (teacher, student):
@@ -60,6 +62,19 @@ def check_same_shape(
                 Problem(place, message, severity="warning", code="theseus.setting-differs")
             )
     return problems
+
+
+def changed_by(problems: Sequence[Problem]) -> list[str]:
+    """Lines for the plan: what makes copied layers compute something else.
+
+    Args:
+        problems: Of ``check_same_shape``, without errors.
+    """
+    return [
+        f"{problem.message}: layers that are copied compute something else at first"
+        for problem in problems
+        if problem.severity == "warning"
+    ]
 
 
 def _value(config: PretrainedConfig, key: str) -> Any:

@@ -1,12 +1,22 @@
-"""A network used unchanged must find all of its weights in the file, and the file must hold no more."""
+"""A network must find all of its weights in the file, and the file must hold no more of it.
+
+Of one that is used unchanged that is the head too; of one that is trained, the body alone.
+"""
 
 import re
 
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from ..errors import Problem, UserError
+from .architecture import Architecture, config_of_weights
+from .body import POOLER, in_body
+from .custom import is_own
 from .layers import find_layers
 from .report import LoadReport
+from .shape import check_same_shape
+from .weights import find_weights
+
+CHANGED_BY = ("lora_", "adapter", "base_layer")  # what is trained beside frozen weights
 
 
 def require_whole(model: PreTrainedModel, report: LoadReport, place: str, *, cut: bool) -> None:
@@ -21,9 +31,37 @@ def require_whole(model: PreTrainedModel, report: LoadReport, place: str, *, cut
     Raises:
         UserError: tensors are missing, or the weights hold layers that the config does not count.
     """
+    lost = [*report.missing, *(found.name for found in report.mismatched)]
+    _require(model, report, place, lost, cut=cut)
+
+
+def require_body(model: PreTrainedModel, report: LoadReport, place: str, *, cut: bool) -> None:
+    """The same of the body alone; a pooler, which comes before a classifier, may be new.
+
+    A model of a user's own may have parts that its weights are not expected to have.
+    """
+    of_body = in_body(model)
+    lost = [*report.missing, *(found.name for found in report.mismatched)]
+    lost = [name for name in lost if of_body(name) and POOLER not in name]
+    _require(model, report, place, [] if is_own(model) else lost, cut=cut)
+
+
+def _require(
+    model: PreTrainedModel, report: LoadReport, place: str, lost: list[str], *, cut: bool
+) -> None:
     name = find_layers(model)
     known = model.config.num_hidden_layers if name is not None else 0
-    lost = [*report.missing, *(found.name for found in report.mismatched)]
+    beside = [other for other in report.unexpected if _numbers([other], name) & {*range(known)}]
+    if beside and not is_own(model):
+        shown = ", ".join(beside[:2])
+        message = (
+            f"{report.source} holds {len(beside)} tensors of its layers that a {model.config.model_type} "
+            f"does not have ({shown} …): without them it is another network"
+        )
+        hint = "Save it as a plain network of its kind, with all of its parts."
+        if any(word in other for word in CHANGED_BY for other in beside):
+            hint = "These look like adapters (LoRA): merge them (peft: merge_and_unload), save the whole."
+        raise UserError(Problem(place, message, hint, code="weights.parts-left-out"))
     if lost:
         layers = sorted(_numbers(lost, name))
         what = f"{_listed(layers)} of {known}, counted from 0" if layers else f"{len(lost)} tensors"
@@ -31,7 +69,7 @@ def require_whole(model: PreTrainedModel, report: LoadReport, place: str, *, cut
         message = f"{report.source} is not whole: its weights lack {what} ({shown}), which would be random"
         hint = (
             "Give the folder with all of its weights, or correct num_hidden_layers in its config.json. "
-            "To train what is missing: `chatstill teach`."
+            "To train what is missing, name its architecture's file: config_file."
         )
         raise UserError(Problem(place, message, hint, code="weights.layers-lacking"))
     more = sorted(number for number in _numbers(report.unexpected, name) if number >= known)
@@ -45,6 +83,27 @@ def require_whole(model: PreTrainedModel, report: LoadReport, place: str, *, cut
         if role != place:
             hint += f' To use its first {known} alone: "{role}": {{"num_hidden_layers": {known}}}.'
         raise UserError(Problem(place, message, hint, code="weights.layers-beyond-config"))
+
+
+def require_own_shape(architecture: Architecture, config: PretrainedConfig, place: str) -> None:
+    """A ``config_file`` must describe the weights as the config.json beside them does.
+
+    Raises:
+        UserError: it has other heads, another activation …: the network would compute something else.
+    """
+    path = architecture.model_name_or_path
+    if architecture.config_file is None or path is None:
+        return
+    weights = find_weights(path, place)
+    if weights.folder is None or not (weights.folder / "config.json").is_file():
+        return
+    theirs = config_of_weights(weights, None, place)
+    key = f"{place.split('.')[0]}.config_file"
+    if differing := check_same_shape(theirs, config, key):
+        said = "; ".join(problem.message for problem in differing)
+        message = f"is not the config.json beside the weights ({said})"
+        hint = f"Leave it out: {weights.folder / 'config.json'} describes them."
+        raise UserError(Problem(key, message, hint, code="weights.another-config-file"))
 
 
 def _numbers(names: list[str], layers: str | None) -> set[int]:

@@ -13,7 +13,7 @@ from ..methods.base import Method, MethodConfig, StudentSpec
 from ..models.labels import set_labels
 from ..models.layers import copy_layers, count_layers
 from ..models.load import load_classifier, load_config, new_classifier, with_new_head
-from ..models.shape import check_same_shape
+from ..models.shape import changed_by, check_same_shape
 from ..readers.fit import FittedReader, fit_reader
 from ..text.tokenizers import resolve_tokenizer
 from .networks import STARTS_AT_RANDOM, STUDENT, load_network
@@ -189,12 +189,14 @@ class _Builder:
         )
         model = loaded.model
         if shape is not None:
-            problems = errors_of(check_same_shape(model.config, shape))
+            found = check_same_shape(model.config, shape)
+            problems = errors_of(found)
             if problems and self.block.copy_from is None:
                 return self._random(shape, f"its shape is another ({problems[0].message})")
             if problems:
                 hint = "Layers can only be copied between equal shapes; see copy_from."
                 raise UserError([replace(problem, hint=hint) for problem in problems])
+            self.notes += changed_by(found)
         self.notes.append(loaded.report.summary())
         return self._cut(with_new_head(loaded, self.config.seed), shape)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +9,18 @@ from ..config.schema import Architecture, RunConfig, StudentArchitecture
 from ..errors import Problem, UserError, errors_of
 from ..features.layer_map import initial_layers
 from ..methods.base import Method, MethodConfig, StudentSpec
+from ..models.body import head_is_new
 from ..models.custom import own_type
-from ..models.label_columns import output_names
+from ..models.label_columns import match_labels, output_names
 from ..models.labels import set_labels
 from ..models.layers import (
     copy_layers,
     count_layers,
-    cut_config,
     num_layers_of,
-    per_layer_values,
+    of_depth,
 )
 from ..models.load import load_classifier, load_config, new_classifier, with_new_head
-from ..models.shape import check_same_shape
+from ..models.shape import changed_by, check_same_shape
 from ..models.student_spec import STUDENT, no_layer_left, type_of_the_teacher
 from ..registry.model_types import built_in, plain
 from ..tasks.base import Task
@@ -40,16 +39,18 @@ def load_network(
     block: Architecture, config: RunConfig, task: Task, role: str, notes: list[str], **how: Any
 ) -> PreTrainedModel:
     """The classifier that a block names; what was loaded becomes a line of ``notes``."""
-    loaded = load_classifier(
-        block,
-        role=role,
-        problem=task.labels.kind,
-        cache_dir=config.cache_dir,
-        seed=config.seed,
-        **how,
-    )
+    loaded = load_classifier(block, **_usual(config, task, role), **how)
     notes.append(loaded.report.summary())
     return loaded.model
+
+
+def _usual(config: RunConfig, task: Task, role: str) -> dict[str, Any]:
+    return {
+        "role": role,
+        "problem": task.labels.kind,
+        "cache_dir": config.cache_dir,
+        "seed": config.seed,
+    }
 
 
 def load_start(
@@ -129,8 +130,7 @@ def student_spec(
     outputs = {"num_labels": teacher.config.num_labels, "label_names": output_names(teacher.config)}
 
     def load() -> PreTrainedModel:
-        _check_order(load_config(block, "student", config.cache_dir), teacher.config)
-        return load_network(block, config, task, "student", notes, **outputs)
+        return _load_student(block, config, task, teacher.config, notes)
 
     def build() -> Built:
         if block.model_name_or_path:
@@ -148,6 +148,26 @@ def student_spec(
         None if tokenizer is None else rows.reading(tokenizer),
         config.seed,
     )
+
+
+def _load_student(
+    block: StudentArchitecture,
+    config: RunConfig,
+    task: Task,
+    teacher: PretrainedConfig,
+    notes: list[str],
+) -> PreTrainedModel:
+    """A student with weights of its own; a classifier that goes on answers in the teacher's order."""
+    named = load_config(block, "student", config.cache_dir)
+    outputs: dict[str, Any] = {
+        "num_labels": teacher.num_labels,
+        "label_names": output_names(teacher),
+    }
+    loaded = load_classifier(block, **_usual(config, task, "student"), **outputs)
+    if not head_is_new(loaded.model, loaded.report):
+        _check_order(named, teacher, task)
+    notes.append(loaded.report.summary())
+    return loaded.model
 
 
 class _Start:
@@ -189,14 +209,8 @@ class _Start:
 
     def _pretrained(self, block: Architecture) -> PreTrainedModel:
         """Its own classifier, of another task or another order of labels, is left out."""
-        loaded = load_classifier(
-            block,
-            role="pretrained",
-            problem=self.task.labels.kind,
-            cache_dir=self.config.cache_dir,
-            seed=self.config.seed,
-            **self.outputs,
-        )
+        how = _usual(self.config, self.task, "pretrained")
+        loaded = load_classifier(block, **how, **self.outputs)
         self.notes.append(loaded.report.summary())
         return with_new_head(loaded, self.config.seed)
 
@@ -214,10 +228,11 @@ class _Start:
                 )
             )
         if self.shape is not None:
-            problems = errors_of(check_same_shape(source.config, self.shape))
-            if problems:
+            found = check_same_shape(source.config, self.shape)
+            if problems := errors_of(found):
                 hint = "Layers can only be copied between equal shapes; see copy_from."
                 raise UserError([replace(problem, hint=hint) for problem in problems])
+            self.notes += changed_by(found)
         indices = initial_layers(total, self.layers, self.block.copy_layers or "first")
         student = copy_layers(source, self.layers, indices, config=self.shape)
         return student, [f"the student starts as {whose} layers {indices} (0-based); {rest}"]
@@ -229,27 +244,6 @@ class _Start:
         set_labels(shape, problem=self.task.labels.kind, **self.outputs)
         shape.problem_type = self.teacher.config.problem_type
         return new_classifier(shape, self.config.seed), [f"{STARTS_AT_RANDOM}: {why}"]
-
-
-def of_depth(config: PretrainedConfig, layers: int) -> PretrainedConfig:
-    """A teacher's config with another number of layers, more than its own too."""
-    if layers <= count_layers(config):
-        return cut_config(config, layers, list(range(layers)))
-    if lists := [name for name, _ in per_layer_values(config)]:
-        message = (
-            f"{layers} layers asked for, and the teacher's config has {', '.join(lists)} per layer"
-        )
-        raise UserError(
-            Problem(
-                STUDENT,
-                message,
-                "Name the student's own config_file.",
-                code="student.values-per-layer",
-            )
-        )
-    deeper = copy.deepcopy(config)
-    deeper.num_hidden_layers = layers
-    return deeper
 
 
 def _other_type(block: StudentArchitecture, teacher: PretrainedConfig) -> Problem | None:
@@ -276,10 +270,14 @@ def _no_pretrained() -> Problem:
     )
 
 
-def _check_order(student: PretrainedConfig, teacher: PretrainedConfig) -> None:
-    """A student's folder that knows the teacher's labels in another order would be read wrongly."""
+def _check_order(student: PretrainedConfig, teacher: PretrainedConfig, task: Task) -> None:
+    """A student's folder that knows the teacher's labels in another order would be read wrongly.
+
+    Outputs are told apart as everywhere: by their names, or by their numbers, which are the task's.
+    """
     mine, theirs = output_names(student), output_names(teacher)
-    if mine != theirs and sorted(mine) == sorted(theirs):
+    found, wanted = (match_labels(one, task.labels).order for one in (student, teacher))
+    if found != wanted and len(found) == len(wanted) > 1:
         message = f"its labels are {', '.join(mine)}, the teacher's {', '.join(theirs)}"
         hint = "Take a student or a teacher whose labels stand in the same order."
         raise UserError(

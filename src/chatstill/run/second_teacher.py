@@ -10,6 +10,7 @@ from ..errors import Problem, UserError, errors_of
 from ..features.capture import takes_token_types
 from ..models.load import load_classifier
 from ..models.reads_rows import reading_problems
+from ..models.whole import require_body
 from ..tasks.base import Task
 from ..text.tokenizers import resolve_tokenizer, tokenizer_fingerprint
 
@@ -61,15 +62,7 @@ def load_second(
         seed=config.seed,
     )
     model, path = loaded.model, block.model_name_or_path
-    inside = f"{model.base_model_prefix}."
-    lost = [name for name in loaded.report.missing if name.startswith(inside)]
-    if lost := [
-        name for name in lost if ".pooler." not in name
-    ]:  # of [CLS] alone, which nothing reads
-        message = f"{path} is not whole: its weights lack {len(lost)} tensors ({lost[0]} …)"
-        raise UserError(
-            Problem(f"{PLACE}.model_name_or_path", message, code="second-teacher.parts")
-        )
+    require_body(model, loaded.report, f"{PLACE}.model_name_or_path", cut=True)
     own = block.tokenizer_name_or_path or config.tokenizer_name_or_path
     theirs = resolve_tokenizer(
         own, path, block.config_file, config.do_lower_case, config.cache_dir, config.normalize

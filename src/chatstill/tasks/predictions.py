@@ -22,6 +22,7 @@ import numpy as np
 from ..disk.write import replacing
 from ..errors import Problem, UserError
 from .base import Example, Groups
+from .label_cells import as_list
 from .metrics import decide, matrix, probabilities
 from .prediction_columns import SCORE, Columns, escaped
 from .reading import malformed, read_rows, show
@@ -290,7 +291,7 @@ def _read_label(text: str, known: dict[str, float]) -> float:
 def _read_label_set(text: str, known: dict[str, float]) -> list[float]:
     row = [0.0 if text else np.nan] * len(known)
     if _as_lists(known):
-        found = json.loads(text) if text else []
+        found = as_list(text) or []
     else:
         found = text.split(",") if text and text != NO_LABELS else []
     for word in found:

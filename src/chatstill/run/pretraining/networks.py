@@ -10,15 +10,19 @@ from ...config.schema import Architecture, RunConfig, StudentArchitecture
 from ...errors import Problem, UserError, errors_of
 from ...features.layer_map import initial_layers
 from ...models.distilbert import as_distilbert
-from ...models.layers import copy_layers, count_layers
+from ...models.layers import copy_layers, count_layers, of_depth
 from ...models.load import load_config
 from ...models.masked_lm import head_missing, load_masked_lm, new_masked_lm
-from ...models.shape import check_same_shape
-from ...models.student_spec import STUDENT, StudentSpec, no_layer_left, type_of_the_teacher
+from ...models.shape import changed_by, check_same_shape
+from ...models.student_spec import (
+    STUDENT,
+    StudentSpec,
+    no_layer_left,
+    type_of_the_teacher,
+)
 from ...registry.model_types import built_in, plain
 from ...text.vocabulary import tokenizer_fingerprint
 from ..job import tokenizer_of
-from ..networks import of_depth
 from ..usual_values import Start
 
 if TYPE_CHECKING:
@@ -83,7 +87,7 @@ def taught(config: RunConfig, method_class: type[Method], knobs: MethodConfig) -
     """
     hint = 'Name its weights: "pretrained_architectures": {"model_name_or_path": …}.'
     block = _block(config, "is missing: it names the pre-trained network that teaches", hint)
-    tokenizer, loaded = _read(config, block, decoders=True)
+    tokenizer, loaded = _read(config, block, teaches=True)
     notes = [loaded.report.summary()]
     untaught = ""
     if not loaded.report.source:
@@ -111,12 +115,17 @@ def _block(config: RunConfig, message: str, hint: str) -> Architecture:
 
 
 def _read(
-    config: RunConfig, block: Architecture, *, decoders: bool = False
+    config: RunConfig, block: Architecture, *, teaches: bool = False
 ) -> tuple[PreTrainedTokenizerBase, LoadedModel]:
     load_config(block, "pretrained", config.cache_dir)  # said before its tokenizer, if missing
     tokenizer = tokenizer_of(config, block)
     return tokenizer, load_masked_lm(
-        block, role="pretrained", cache_dir=config.cache_dir, seed=config.seed, decoders=decoders
+        block,
+        role="pretrained",
+        cache_dir=config.cache_dir,
+        seed=config.seed,
+        decoders=teaches,
+        teaches=teaches,
     )
 
 
@@ -195,10 +204,11 @@ class _Student:
         if (why := self._why_random()) is not None:
             student, lines = self._random(why)
             return self._of_type(student, lines, as_told=self.shape is not None)
-        if self.shape is not None and (
-            wrong := errors_of(check_same_shape(teacher.config, self.shape))
-        ):
-            raise UserError(wrong)
+        if self.shape is not None:
+            found = check_same_shape(teacher.config, self.shape)
+            if wrong := errors_of(found):
+                raise UserError(wrong)
+            self.notes += changed_by(found)
         total = count_layers(teacher.config)
         indices = initial_layers(total, self.layers, block.copy_layers or "first")
         student = copy_layers(teacher, self.layers, indices, config=self.shape)
