@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .label_words import told_by
 from .values import MOST_WORDS_OF_A_LABEL, is_language, is_technical, mean_words
 
 LABEL_NAMES = (
@@ -127,6 +128,7 @@ class Roles:
         group: Of the groups.
         labels: Columns of 0 and 1, one a label, in place of ``label``.
         id: Of what rows are called.
+        names: A column with one value for each label: it tells the label, and is no text.
         guessed: Role -> why it is a guess.
     """
 
@@ -136,6 +138,7 @@ class Roles:
     group: str | None
     labels: tuple[str, ...] = ()
     id: str | None = None
+    names: str | None = None
     guessed: dict[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -147,7 +150,10 @@ def roles_of(columns: Sequence[Column]) -> Roles | str:
     if label is None and not flags:
         return "no column looks like a label: one whose values repeat, or that is called label"
     rest = [column for column in columns if column is not label and column not in flags]
-    texts = [column for column in rest if column.is_text] or _likeliest(rest, guessed)
+    told = told_by(flags if label is None else [label], rest)
+    others = [column for column in rest if column not in told]
+    texts = [column for column in others if column.is_text] or _likeliest(others, guessed)
+    texts = texts or [c for c in told if c.is_text and c.plain in FIRST_NAMES][:1]
     if not texts:
         beside = f"'{label.name}'" if label is not None else "the labels"
         return f"no column beside {beside} looks like text"
@@ -155,7 +161,7 @@ def roles_of(columns: Sequence[Column]) -> Roles | str:
     first = named[0]
     second = next((c for c in named[1:] if _is_second(c, first)), None)
     _mark_texts(first, second, texts, guessed)
-    group = _group(rest, first, second, guessed) if second is not None else None
+    group = _group(others, first, second, guessed) if second is not None else None
     return Roles(
         first.name,
         second.name if second is not None else None,
@@ -163,6 +169,7 @@ def roles_of(columns: Sequence[Column]) -> Roles | str:
         group,
         tuple(column.name for column in flags),
         next((c.name for c in rest if c.name != group and is_identifier(c.name, c.cells)), None),
+        next((c.name for c in told if c not in texts and not c.technical), None),
         guessed,
     )
 
@@ -214,7 +221,8 @@ def _label(columns: Sequence[Column], guessed: dict[str, str]) -> Column | None:
     lists = [c for c in columns if c.plain in SECOND_NAMES and c.few and c.length <= 40]
     found = min(candidates or scores or lists, key=order, default=None)
     if found is not None and found.plain not in LABEL_NAMES:
-        others = [c.name for c in candidates if c is not found and not c.is_text]
+        same = told_by([found], [c for c in columns if c is not found])
+        others = [c.name for c in candidates if c is not found and not c.is_text and c not in same]
         if others:
             guessed["label"] = f"a guess: it could be {' or '.join(map(repr, others[:3]))}"
     return found

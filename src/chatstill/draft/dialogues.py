@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ..errors import Problem, UserError
 from ..tasks.cells import Bad, cell_text
-from ..tasks.messages import FORMS, are_messages
+from ..tasks.messages import ANSWERS, FORMS, are_messages
 from ..tasks.tables import Layout, Table
 from .columns import is_identifier
 from .layout import spread
@@ -15,11 +15,15 @@ MESSAGES = (
     "messages conversations conversation dialogue dialog history context prompt turns".split()
 )
 CANDIDATES = "candidates responses replies options choices answers completions".split()
+PROMPTS = ["prompt", *MESSAGES, *"query question instruction input text".split()]
 CHOSEN = "chosen answer correct gold best label target".split()
+CHOSEN_REPLIES = [name for name in CHOSEN if name != "label"]
 REJECTED = "rejected rejected_responses negatives".split()
 LABELS = "label labels score relevance relevant correct is_correct match grade chosen".split()
 ENOUGH = 50
-CONTENTS = {content for _, content in FORMS}
+ROLES, CONTENTS = ({form[place] for form in FORMS} for place in (0, 1))
+_TURNS = "messages: the turns, oldest first; who says them is not read"
+_EACH = "each is a row; those of a line are ranked"
 
 
 class Dialogues(NamedTuple):
@@ -40,7 +44,8 @@ def dialogues_in(file: Path, layout: Layout, kind: str | None) -> Dialogues | No
     """The dialogues of a file of JSON lines or Parquet; None where its lines are none.
 
     Raises:
-        UserError: its lines hold messages and candidates, and nothing tells which of them is right.
+        UserError: its lines hold messages and candidates, and nothing tells which of them is right;
+            or replies with what they answer in them, or without it.
     """
     if kind not in ("jsonl", "parquet"):
         return None
@@ -52,11 +57,14 @@ def dialogues_in(file: Path, layout: Layout, kind: str | None) -> Dialogues | No
         if not isinstance(row.cells, Bad)
     ]
     first = rows[:ENOUGH]
+    pair = _preferred(columns, first)
+    if pair is not None:
+        found = _preferences(file, columns, pair, first)
+        return None if found is None else found._replace(id=_identifier(columns, rows))
     text = _named(columns, MESSAGES, lambda name: _all(first, name, _is_messages)) or _first(
         columns, lambda name: _all(first, name, _is_messages)
     )
-    rejected = _named(columns, REJECTED, lambda name: _all(first, name, _is_replies))
-    others = [name for name in columns if name not in (text, rejected)]
+    others = [name for name in columns if name != text and name.casefold() not in REJECTED]
     several = _named(others, CANDIDATES, lambda name: _all(first, name, _is_list)) or (
         _first(others, lambda name: _all(first, name, _is_candidates)) if text else None
     )
@@ -64,19 +72,15 @@ def dialogues_in(file: Path, layout: Layout, kind: str | None) -> Dialogues | No
         return None
     talks = text is not None
     text = text or _named(columns, [*MESSAGES, "query", "question", "text"], lambda name: True)
-    if text is None or (several is None and rejected is None):
+    if text is None or several is None:
         return None  # messages and a label: a text of several turns
-    keys = [("text", text, "messages: the turns, oldest first; who says them is not read")]
-    if several is None:
-        found = _preferences(keys, others, str(rejected), first)
-    else:
-        keys.append(("candidates", several, "each is a row; those of a line are ranked"))
-        found = _labelled(keys, columns, several, first, rows)
-        if found is None and talks:
-            listed = ", ".join(columns)
-            message = f"nothing tells which of '{several}' is right. Columns: {listed}."
-            hint = 'Give each candidate a "label", or the line a "chosen": docs/data.md, Dialogues.'
-            raise UserError(Problem(str(file), message, hint, code="draft.right-reply-not-told"))
+    keys = [("text", text, _TURNS), ("candidates", several, _EACH)]
+    found = _labelled(keys, columns, several, first, rows)
+    if found is None and talks:
+        listed = ", ".join(columns)
+        message = f"nothing tells which of '{several}' is right. Columns: {listed}."
+        hint = 'Give each candidate a "label", or the line a "chosen": docs/data.md, Dialogues.'
+        raise UserError(Problem(str(file), message, hint, code="draft.right-reply-not-told"))
     return None if found is None else found._replace(id=_identifier(columns, rows))
 
 
@@ -116,17 +120,49 @@ def _labelled(
     return Dialogues(keys, [])
 
 
-def _preferences(
-    keys: list[tuple[str, Any, str]],
-    others: Sequence[str],
-    rejected: str,
-    first: list[dict[str, Any]],
-) -> Dialogues | None:
-    chosen = _named(others, CHOSEN, lambda name: _all(first, name, _is_replies))
-    if chosen is None:
+def _preferred(columns: Sequence[str], first: list[dict[str, Any]]) -> tuple[str, str] | None:
+    """The columns of the replies that were and were not chosen, where no column holds all candidates."""
+    if _named(columns, CANDIDATES, lambda name: _all(first, name, _is_list)):
         return None
-    keys.append(("chosen", chosen, "the reply that was chosen"))
-    return Dialogues([*keys, ("rejected", rejected, "what was not chosen")], [])
+    rejected = _named(columns, REJECTED, lambda name: _all(first, name, _is_replies))
+    chosen = _named(columns, CHOSEN_REPLIES, lambda name: _all(first, name, _is_replies))
+    return None if rejected is None or chosen is None else (chosen, rejected)
+
+
+def _preferences(
+    file: Path, columns: Sequence[str], pair: tuple[str, str], first: list[dict[str, Any]]
+) -> Dialogues | None:
+    """The keys of preference data; None where no column can be what the replies answer.
+
+    Raises:
+        UserError: the replies are whole conversations, or stand alone.
+    """
+    chosen, rejected = pair
+    if any(_is_conversation(row.get(name)) for row in first for name in pair):
+        message = f"'{chosen}' and '{rejected}' hold whole conversations, expected one reply each."
+        hint = (
+            "Keep the messages before the reply in a column of their own: jq -c '.prompt = "
+            f".{chosen}[:-1] | .{chosen} = .{chosen}[-1:] | .{rejected} = .{rejected}[-1:]' "
+            f"{file.name} > new.jsonl"
+        )
+        raise UserError(Problem(str(file), message, hint, code="draft.whole-conversations"))
+    others = [name for name in columns if name not in pair]
+    talk = _named(others, PROMPTS, lambda name: _all(first, name, _is_messages)) or _first(
+        others, lambda name: _all(first, name, _is_messages)
+    )
+    text = talk or _named(others, PROMPTS, lambda name: _all(first, name, _is_text))
+    if text is None and (chosen, rejected) == ("chosen", "rejected"):
+        message = f"no column holds what the replies answer. Columns: {', '.join(columns)}."
+        hint = 'Call it "prompt": a text, or a list of messages. docs/data.md, Dialogues.'
+        raise UserError(Problem(str(file), message, hint, code="draft.no-prompt"))
+    if text is None:
+        return None
+    keys = [
+        ("text", text, _TURNS if talk else "what the replies answer"),
+        ("chosen", chosen, "the reply that was chosen"),
+        ("rejected", rejected, "what was not chosen"),
+    ]
+    return Dialogues(keys, [])
 
 
 def _all(rows: Iterable[dict[str, Any]], name: str, test: Any) -> bool:
@@ -150,13 +186,30 @@ def _is_list(cell: Any) -> bool:
 
 def _is_messages(cell: Any) -> bool:
     """A list of objects that name who speaks."""
-    roles = {role for role, _ in FORMS}
-    return are_messages(cell) and all(isinstance(i, dict) and roles & i.keys() for i in cell)
+    return are_messages(cell) and all(isinstance(i, dict) and ROLES & i.keys() for i in cell)
 
 
 def _is_candidates(cell: Any) -> bool:
     """A list of objects with a content that is no list of messages."""
     return are_messages(cell) and all(isinstance(i, dict) and CONTENTS & i.keys() for i in cell)
+
+
+def _is_conversation(cell: Any) -> bool:
+    """Several messages, and not only the assistant's: those would be several replies."""
+    return (
+        isinstance(cell, list)
+        and len(cell) > 1
+        and _is_messages(cell)
+        and any(
+            str(item[k]).casefold() not in ANSWERS for item in cell for k in ROLES & item.keys()
+        )
+    )
+
+
+def _is_text(cell: Any) -> bool:
+    """A text, or turns."""
+    turns = cell if isinstance(cell, list) else [cell]
+    return bool(turns) and all(isinstance(turn, str) for turn in turns)
 
 
 def _is_choice(cell: Any) -> bool:

@@ -14,11 +14,11 @@ from ..tasks.messages import content_of
 from ..tasks.tables import ENDINGS, Layout, Table
 from ..tasks.tabular_labels import SEPARATOR
 from .columns import Column, is_usual
+from .encoding import encoding_of
 
 SAMPLE, READ = 2000, 200_000
 LINES = 100  # of a quoted text in the first row; behind them the quote is no quote
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
-ENCODINGS = ("utf-8", "gb18030")
 Item = TypeVar("Item")
 
 
@@ -27,10 +27,11 @@ def layout_of(file: Path) -> Layout:
     kind = ENDINGS.get(file.suffix.lower())
     if kind == "parquet":
         return Layout()
-    encoding = _encoding(file)
+    encoding = encoding_of(file)
     if kind == "jsonl":
         return Layout(encoding=encoding)
-    with file.open(encoding=encoding, newline="") as stream:
+    # Bytes that are no text are told with their line where the rows are read.
+    with file.open(encoding=encoding, newline="", errors="replace") as stream:
         first = _first_row(stream, quoted=kind == "csv")
     delimiter = None
     bare = _QUOTED.sub("", first) if kind == "csv" else first
@@ -59,29 +60,6 @@ def _first_row(stream: TextIO, *, quoted: bool) -> str:
         row += more
     whole = row if not row.count('"') % 2 else line
     return whole.rstrip("\r\n")
-
-
-def _encoding(file: Path) -> str:
-    """The first encoding that takes the beginning of the file.
-
-    Raises:
-        UserError: none does.
-    """
-    with file.open("rb") as stream:
-        start = stream.read(1 << 20)
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    start = start[: start.rfind(b"\n") + 1] or start
-    for encoding in ENCODINGS:
-        try:
-            start.decode(encoding)
-            return encoding
-        except UnicodeDecodeError:
-            continue
-    hint = f"Tried {' and '.join(ENCODINGS)}."
-    raise UserError(
-        Problem(str(file), "its encoding can't be told.", hint, code="draft.encoding-not-told")
-    )
 
 
 def _is_header(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
