@@ -15,6 +15,9 @@ COMPUTED = (
     "rotary_emb.inv_freq",
     ".attn.bias",
     ".attn.masked_bias",
+    ".attn.attention.bias",
+    ".attn.attention.masked_bias",
+    ".attn.causal_mask",
 )
 
 

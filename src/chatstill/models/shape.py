@@ -64,6 +64,14 @@ def check_same_shape(
     return problems
 
 
+def other_values(
+    one: PretrainedConfig, other: PretrainedConfig
+) -> list[tuple[str, object, object]]:
+    """Key, and both values, of everything but the number of layers that changes what weights compute."""
+    values = [(key, _value(one, key), _value(other, key)) for key in (*MUST_AGREE, *SHOULD_AGREE)]
+    return [found for found in values if found[1] != found[2] and None not in found[1:]]
+
+
 def changed_by(problems: Sequence[Problem]) -> list[str]:
     """Lines for the plan: what makes copied layers compute something else.
 

@@ -13,7 +13,7 @@ from .body import POOLER, in_body
 from .custom import is_own
 from .layers import find_layers
 from .report import LoadReport
-from .shape import check_same_shape
+from .shape import other_values
 from .weights import find_weights
 
 CHANGED_BY = ("lora_", "adapter", "base_layer")  # what is trained beside frozen weights
@@ -69,7 +69,7 @@ def _require(
         message = f"{report.source} is not whole: its weights lack {what} ({shown}), which would be random"
         hint = (
             "Give the folder with all of its weights, or correct num_hidden_layers in its config.json. "
-            "To train what is missing, name its architecture's file: config_file."
+            "To train what is missing: `chatstill teach`, with the architecture's file (config_file)."
         )
         raise UserError(Problem(place, message, hint, code="weights.layers-lacking"))
     more = sorted(number for number in _numbers(report.unexpected, name) if number >= known)
@@ -99,9 +99,9 @@ def require_own_shape(architecture: Architecture, config: PretrainedConfig, plac
         return
     theirs = config_of_weights(weights, None, place)
     key = f"{place.split('.')[0]}.config_file"
-    if differing := check_same_shape(theirs, config, key):
-        said = "; ".join(problem.message for problem in differing)
-        message = f"is not the config.json beside the weights ({said})"
+    if differing := other_values(theirs, config):
+        said = ", ".join(f"{name} {there} there, {here} here" for name, there, here in differing)
+        message = f"is not the config.json beside the weights ({said}), which would compute something else"
         hint = f"Leave it out: {weights.folder / 'config.json'} describes them."
         raise UserError(Problem(key, message, hint, code="weights.another-config-file"))
 
