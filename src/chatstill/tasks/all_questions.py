@@ -11,10 +11,9 @@ other ranker (DC-BERT's paper compares with TF-IDF), the share of *all* question
 ``tasks.ranking``; a question without a relevant candidate counts 0 in each of them. The figures of
 ``tasks.ranking`` leave such questions out instead, so they are higher where there are any.
 
-Ties. Where equal scores lie across the cut, ``p@N``, ``r@N``, ``pbt@N`` and ``ptb@N`` are expected values:
-each ranker breaks its ties at random, independently of the other, computed exactly. So two rankers of
-equal scores have ``pbt@N`` = ``ptb@N``, which is 0 only where no tie lies across the cut. In ``map``
-tied rows have their mean rank, in ``mrr`` the best of the relevant ones has its own.
+Ties. Where scores are equal all figures are expected values: each ranker breaks its ties at random,
+independently of the other, computed exactly. So two rankers of equal scores have ``pbt@N`` = ``ptb@N``,
+which is 0 only where no tie lies across the cut.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,17 +1,16 @@
-"""Ranking metrics over groups of rows, tied scores at their mean rank; what a random ranker gets.
+"""Ranking metrics over groups of rows, and what a random ranker gets.
 
-Definitions for one group of n rows with m positives. A *block* is a set of rows with equal score; a
-block of t rows below s others has the mean rank ``s + (t + 1) / 2``, and so has each row in it.
+Each is the usual definition; where scores are equal, it is the mean over all orders of the rows that share
+a score, computed exactly (McSherry and Najork, ECIR 2008). So a ranker that gives every row the same score
+gets what a random one gets, and rows whose order makes no difference cost nothing.
 
-- ``mrr``: 1 / the mean rank of the best positive when ties are broken at random: of the p positives of a
-  block it is ``s + (t + 1) / (p + 1)``, so a block of positives alone costs nothing. (A ranker that gives
-  every row the same score gets ``(m + 1) / (n + 1)``, less than a random one: ties are not rewarded.)
-- ``map``: the mean over the positives of (mean rank among the positives) / (mean rank among all).
-- ``p@1``: expected share of positives in first place when ties are broken at random.
-- ``r@k``: expected share of the positives among the first k rows when ties are broken at random;
-  with one positive of n rows this is what papers call ``Rn@k``.
+- ``mrr``: 1 / the rank of the first positive.
+- ``map``: the mean over the positives of (rank among the positives) / (rank among all).
+- ``p@1``: share of positives in first place.
+- ``r@k``: share of the positives among the first k rows; with one positive of n rows this is what papers
+  call ``Rn@k``.
 
-Groups without a positive are left out. Without ties all four are the usual definitions.
+Groups without a positive are left out.
 """
 
 import re
@@ -86,17 +85,16 @@ def group_table(
     blocks = hits_inside > 0
     group, above, length = group[blocks], above[blocks], length[blocks]
     hits_above, hits_inside = hits_above[blocks], hits_inside[blocks]
-    rank = above + (length + 1) / 2
-    best = above + (length + 1) / (hits_inside + 1)
-    rank_among_positives = hits_above + (hits_inside + 1) / 2
+    precision = _precision(above, length, hits_above, hits_inside)
+    opens = hits_above == 0
 
     def mean_over_positives(share: np.ndarray) -> np.ndarray:
         total = np.bincount(group, weights=hits_inside * share, minlength=num_groups)
         return total[scored] / positives[scored]
 
     values = {
-        "map": mean_over_positives(rank_among_positives / rank),
-        "mrr": 1 / best[hits_above == 0],
+        "map": mean_over_positives(precision),
+        "mrr": _reciprocal(above[opens], length[opens], hits_inside[opens]),
         "p@1": np.bincount(
             group, weights=np.where(above == 0, hits_inside / length, 0), minlength=num_groups
         )[scored],
@@ -104,6 +102,34 @@ def group_table(
     for k in CUTOFFS:
         values[f"r@{k}"] = mean_over_positives(np.clip((k - above) / length, 0, 1))
     return GroupTable(size[scored], positives[scored], values, num_groups)
+
+
+def _precision(
+    above: np.ndarray, length: np.ndarray, hits_above: np.ndarray, hits: np.ndarray
+) -> np.ndarray:
+    """Mean precision at the positives of a block (B,), over all orders of its rows.
+
+    With s rows and h positives above it, t rows and p positives in it: a positive at place j of the block
+    has h + 1 + (j - 1) (p - 1) / (t - 1) positives up to it on average, of s + j rows.
+    """
+    largest = (above + length).max(initial=0)
+    harmonic = np.concatenate(([0.0], np.cumsum(1 / np.arange(1, 1 + largest))))
+    inverse = harmonic[above + length] - harmonic[above]  # sum over j of 1 / (s + j)
+    share = (hits - 1) / np.maximum(length - 1, 1)
+    mean = ((hits_above + 1) * inverse + share * (length - (above + 1) * inverse)) / length
+    return np.where(length == 1, (hits_above + 1) / (above + 1), mean)
+
+
+def _reciprocal(above: np.ndarray, length: np.ndarray, hits: np.ndarray) -> np.ndarray:
+    """Mean of 1 / the rank of the first of a block's positives (B,), over all orders of its rows."""
+    found = 1 / (above + 1.0)
+    mixed = hits < length
+    kinds, places = np.unique(
+        np.stack([above, length, hits], axis=1)[mixed], axis=0, return_inverse=True
+    )
+    values = [_first_of(int(s), int(t), int(p)) for s, t, p in kinds]
+    found[mixed] = np.array(values)[places.reshape(-1)]
+    return found
 
 
 def ranking_metrics(table: GroupTable) -> dict[str, float]:
@@ -177,10 +203,15 @@ def random_values(size: np.ndarray, positives: np.ndarray) -> dict[str, np.ndarr
 
 def _random_mrr_and_map(n: int, m: int) -> tuple[float, float]:
     """Expected reciprocal rank of the first of m positives among n rows; average precision."""
+    harmonic = float(np.sum(1 / np.arange(1, n + 1)))
+    share = (m - 1) / (n - 1) if n > 1 else 1.0
+    return _first_of(0, n, m), (harmonic * (1 - share) + n * share) / n
+
+
+def _first_of(above: int, n: int, m: int) -> float:
+    """Expected reciprocal rank of the first of m positives among n rows that stand below others."""
     rank = np.arange(1, n + 1)
     # P(first at r + 1) = P(first at r) * (n - r - m + 1) / (n - r)
     ratio = (n - rank[:-1] - m + 1) / (n - rank[:-1])
     chance = m / n * np.cumprod(np.concatenate(([1.0], np.maximum(ratio, 0))))
-    harmonic = float(np.sum(1 / rank))
-    share = (m - 1) / (n - 1) if n > 1 else 1.0
-    return float(np.sum(chance / rank)), (harmonic * (1 - share) + n * share) / n
+    return float(np.sum(chance / (above + rank)))
