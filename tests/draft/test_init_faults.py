@@ -13,6 +13,7 @@ from chatstill.errors import UserError
 from chatstill.tasks.tables import Layout
 from chatstill.tasks.tabular import TabularTask
 from chatstill.tasks.tabular_keys import DataKeys
+from tests.found import refused
 
 TEXTS = [f"some words about number {n} and more" for n in range(60)]
 OTHERS = [f"another sentence that is the {n}th of them" for n in range(60)]
@@ -290,3 +291,56 @@ def test_scores_with_a_word_for_no_value_are_scores(tmp_path):
         table(tmp_path, "text,score", rows)
     block = draft_table(tmp_path / "train.csv").keys[0][1]
     assert block["kind"][0] == "regression" and "'NaN' (1) is no number" in block["label"][1]
+
+
+def test_names_as_labels_stand_in_the_order_of_the_numbers_beside_them(tmp_path):
+    """Else ``score_0`` would be another class than the file's number 0."""
+    rows = [
+        (text, name, str(2 - n % 3))
+        for n, (text, name) in enumerate(zip(TEXTS, NAMED, strict=True))
+    ]
+    data, comments, _, read = table(tmp_path, "text,label,class_id", rows)
+    assert data["labels"] == NAMES[::-1] and "class_id" in comments["labels"]
+    assert read[0].label == 2, "the first name is number 2"
+
+
+@pytest.mark.parametrize("sign", [";", "；", "、", "|"])
+def test_labels_between_other_signs_than_commas_are_told(tmp_path, sign):
+    some = ("music", "payment", "shipping")
+    cells = [
+        sign.join((some[n % 3], some[(n + 1) % 3])) if n % 2 else some[n % 3] for n in range(60)
+    ]
+    rows = list(zip(TEXTS, cells, strict=True))
+    with refused("draft.labels-between-others", repr(sign)):
+        table(tmp_path, "text\ttags", [["\t".join(row)] for row in rows], "train.tsv")
+
+
+def test_classes_with_such_a_sign_in_their_names_stay_classes(tmp_path):
+    named = [("sports|football", "sports|tennis", "money|shares")[n % 3] for n in range(60)]
+    data, *_ = table(tmp_path, "text,label", list(zip(TEXTS, named, strict=True)))
+    assert "kind" not in data
+
+
+def test_all_files_of_a_block_are_in_one_encoding(tmp_path):
+    words = "我的快递到哪里了请问还没有收到你们的东西"
+    rows = [f"{words}{n},{n % 2}" for n in range(20)]
+    text = "\n".join(["text,label", *rows]) + "\n"
+    (tmp_path / "train.csv").write_bytes(text.encode("gb18030"))
+    (tmp_path / "dev.csv").write_bytes(text.encode("utf-8"))
+    with refused("draft.other-encoding", "dev.csv", "iconv -f utf-8 -t gb18030"):
+        draft_table(tmp_path / "train.csv")
+    (tmp_path / "dev.csv").write_text("text,label\nhow are you,1\nfine today,0\n")
+    assert draft_table(tmp_path / "train.csv").keys, "plain ASCII is the same in both"
+
+
+def test_excels_own_first_line_is_told(tmp_path):
+    rows = "\n".join(f"{text};{n % 2}" for n, text in enumerate(TEXTS))
+    with refused("draft.first-line-of-excel", "sep=;"):
+        drafted(tmp_path, "train.csv", f"sep=;\ntext;label\n{rows}\n".encode())
+
+
+def test_a_test_file_that_serves_as_dev_is_no_test_set_any_more(tmp_path):
+    (tmp_path / "train.csv").write_text("text,label\n")
+    (tmp_path / "test.csv").write_text("text,label\n")
+    file, comment = dev_beside(tmp_path / "train.csv")
+    assert file.name == "test.csv" and "no test set" in comment

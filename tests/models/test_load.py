@@ -540,7 +540,12 @@ def test_a_layer_counts_as_loaded_where_most_of_it_was(folder, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "differs"),
-    [({"num_attention_heads": 4}, True), ({"hidden_act": "relu"}, True), ({}, False)],
+    [
+        ({"num_attention_heads": 4}, True),
+        ({"hidden_act": "relu"}, True),
+        ({"num_hidden_layers": 3}, True),
+        ({}, False),
+    ],
 )
 def test_a_config_file_must_be_that_of_the_weights_that_are_used_as_they_are(
     changes, differs, folder, tmp_path
@@ -552,7 +557,8 @@ def test_a_config_file_must_be_that_of_the_weights_that_are_used_as_they_are(
         assert "[weights.another-config-file]" in text and next(iter(changes)) in text
     else:
         assert load(block, strict_head=True).report.complete
-    assert load(block).report.complete, "of what is trained the file decides"
+    report = load(block).report
+    assert ("says otherwise" in report.summary()) == differs, "of what is trained the file decides"
 
 
 class Bare(PreTrainedModel):

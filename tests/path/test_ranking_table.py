@@ -81,6 +81,20 @@ def test_training_rows_without_a_label_are_left_out_of_the_table_too(teacher_of,
     assert (table["questions"], table["replies"]) == (3, 5)
 
 
+def test_labels_that_are_turned_round_are_told(copy_of, teacher_of, data, tmp_path, capsys):
+    """The figures alone would say of the network that it is bad."""
+    rows = [
+        f"where is the box {n}\t{w}\t{r}" for n in range(40) for w, r in (("sure", 1), ("never", 0))
+    ]
+    (data / "chat" / "dev.data.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert evaluate(teacher_of, data) == 0
+    assert "below chance" not in capsys.readouterr().out
+    turned = copy_of(id2label={"0": "match", "1": "no_match"}, label2id={})
+    words = ["evaluate", str(turned), "--task-name", "chat", "--data-dir", str(data)]
+    assert cli.main(words) == 0
+    assert "below chance" in capsys.readouterr().out
+
+
 def test_unasked_there_is_no_table(teacher_of, data, tmp_path):
     words = ["evaluate", str(teacher_of()), "--task-name", "chat", "--data-dir", str(data)]
     assert cli.main([*words, "--output", str(tmp_path / "out")]) == 0

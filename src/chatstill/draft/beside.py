@@ -7,6 +7,9 @@ from pathlib import Path
 from ..errors import Problem, UserError
 
 DEV = ("dev", "valid", "validation", "val", "eval", "test")
+IS_TEST = (
+    "no dev file is there: it chooses the best step, so figures on it are no test set's any more"
+)
 _TRAIN = re.compile("train(ing)?")
 _TRAIN_ALONE = re.compile("(?<![a-z])train(ing)?(?![a-z])")  # not that of ``constraints_train``
 
@@ -19,7 +22,7 @@ def dev_beside(file: Path) -> tuple[Path, str]:
     """
     for word in DEV:
         if (other := beside(file, (word,))) is not None:
-            return other, "figures on it are of a test set" if word == "test" else ""
+            return other, IS_TEST if word == "test" else ""
     names = ", ".join(f"{_called(file, word)}{file.suffix}" for word in DEV[:3])
     message = f"there are no dev rows beside it: looked for {names} …"
     hint = "Take some rows out of the training file (a tenth, whole groups) and put them there."

@@ -19,7 +19,7 @@ PROMPTS = ["prompt", *MESSAGES, *"query question instruction input text".split()
 CHOSEN = "chosen answer correct gold best label target".split()
 CHOSEN_REPLIES = [name for name in CHOSEN if name != "label"]
 REJECTED = "rejected rejected_responses negatives".split()
-LABELS = "label labels score relevance relevant correct is_correct match grade chosen".split()
+LABELS = "label labels score relevance relevant correct is_correct match grade rating stars chosen".split()
 ENOUGH = 50
 ROLES, CONTENTS = ({form[place] for form in FORMS} for place in (0, 1))
 _TURNS = "messages: the turns, oldest first; who says them is not read"

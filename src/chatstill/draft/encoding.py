@@ -49,6 +49,32 @@ def encoding_of(file: Path) -> str:
     )
 
 
+def require_one(file: Path, encoding: str, others: Iterable[Path]) -> None:
+    """One encoding holds for all files of a block.
+
+    Args:
+        file: The training file.
+        encoding: Its own.
+        others: Those beside it; plain ASCII is read in any of them but UTF-16.
+
+    Raises:
+        UserError: some are in another one.
+    """
+    found = [(other, encoding_of(other)) for other in others]
+    problems = [
+        Problem(
+            str(other),
+            f"is {theirs}, the training file {file.name} is {encoding}",
+            f"One encoding holds for all: iconv -f {theirs} -t {encoding} {other.name} > new{other.suffix}",
+            code="draft.other-encoding",
+        )
+        for other, theirs in found
+        if theirs != encoding and not (_start(other).isascii() and encoding != "utf-16")
+    ]
+    if problems:
+        raise UserError(problems)
+
+
 def as_decoded(file: Path, encoding: str) -> str:
     """The first line beyond ASCII as it reads in a guessed encoding; empty where there is no guess."""
     if encoding != "gb18030":

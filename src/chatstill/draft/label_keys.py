@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import Problem, UserError
 from ..tasks.base import Labels
 from ..tasks.label_cells import vector_of
 from ..tasks.positive import with_positive
@@ -11,9 +12,10 @@ from ..tasks.tabular_found import INTEGER
 from ..tasks.tabular_labels import label_parts
 from .class_names import class_names
 from .columns import Column, Roles
-from .label_words import words_of
+from .label_words import told_by, words_of
 
 Key = tuple[str, Any, str]
+SIGNS = ";；、|"  # that stand between labels in exports
 MOST_GRADES = 20  # of candidates; more whole numbers than these are a score
 # Written by programs where there is no value. The reader takes an empty cell alone for that.
 NO_VALUE = frozenset(("nan", "none", "null", "nil", "n/a", "na", "<na>", "#n/a"))
@@ -36,6 +38,7 @@ def label_keys(
         comment = marked("columns of 0 and 1, one a label", _said_again(names))
         keys: list[Key] = [("label", list(roles.labels), comment)]
         return [*keys, ("kind", "multi_label", "any number of labels a row")]
+    _require_commas(file, label)
     numbers = _numbers(label)
     score = numbers.numeric and not (numbers.whole and numbers.few)
     guess = marked(no_values(label, score=score), roles.guessed.get("label", ""))
@@ -76,32 +79,43 @@ def kind_of_candidates(label: Column) -> list[Key]:
     return []
 
 
-def names_in_rows(keys: Sequence[Key], label: Column, names: Column, found: Labels) -> list[Key]:
-    """Class names that stand beside their numbers; empty where they can't take the numbers' place.
+def numbers_beside(label: Column, columns: Sequence[Column]) -> list[Column]:
+    """A column of whole numbers that has one of them for each name of a label."""
+    if label.numeric:
+        return []
+    others = [column for column in columns if column is not label]
+    return [column for column in told_by([label], others) if column.whole][:1]
+
+
+def names_in_rows(keys: Sequence[Key], label: Column, other: Column, found: Labels) -> list[Key]:
+    """Class names in the order of the numbers beside them; empty where they tell no order.
 
     Numbers count from 0 without a gap, in all training rows as in the sample, and each has a name of its
     own. Of two classes the names have to tell which one counts, as 0 and 1 do.
 
     Args:
         keys: The block so far.
-        label: Column of the label.
-        names: A column with one value for each label.
+        label: Column of the label: the numbers, or their names.
+        other: A column with one value for each label: the names, or their numbers.
         found: The label space of all training rows.
     """
-    words = words_of(label, names)
+    words = words_of(label, other) if label.whole else words_of(other, label)
     counted = sorted(words, key=lambda cell: (len(cell), cell))
     numbers = [str(number) for number in range(len(words))]
     listed = [words[number] for number in counted]
     if any(key in ("kind", "labels") for key, _, _ in keys) or counted != numbers:
         return []
-    if sorted(found.names) != sorted(numbers) or len(set(listed)) < max(2, len(listed)):
+    held = numbers if label.whole else listed
+    if sorted(found.names) != sorted(held) or len(set(listed)) < max(2, len(listed)):
         return []
     if any(INTEGER.fullmatch(name) or set(name) & set("\t\r\n") for name in listed):
         return []
     space = Labels("classification", tuple(listed))
     if len(listed) == 2 and with_positive(space, None).positive is None:
         return []
-    return [("labels", listed, f"from '{names.name}', in the order of the numbers")]
+    if label.whole:
+        return [("labels", listed, f"from '{other.name}', in the order of the numbers")]
+    return [("labels", listed, f"in the order of the numbers in '{other.name}'")]
 
 
 def marked(comment: str, guess: str) -> str:
@@ -133,6 +147,22 @@ def _said_again(names: Column | None) -> str:
     if names is None:
         return ""
     return f"'{names.name}' has one value for each label: as a text it would give it away"
+
+
+def _require_commas(file: Path, label: Column) -> None:
+    """Several labels a row stand with commas between them.
+
+    Raises:
+        UserError: another sign stands between labels that come alone, or with others, too.
+    """
+    for sign in SIGNS:
+        cells = [[part.strip() for part in value.split(sign)] for value in label.values]
+        parts = {part for cell in cells for part in cell}
+        if sum(len(cell) > 1 for cell in cells) > 1 and len(parts) < len(cells):
+            shown = ", ".join(repr(part) for part in sorted(parts)[:4])
+            message = f"'{label.name}' holds several labels a row, with {sign!r} between them ({shown} …)."
+            hint = "A comma parts them, or they are a JSON list (names may hold commas there): write them so."
+            raise UserError(Problem(str(file), message, hint, code="draft.labels-between-others"))
 
 
 def _numbers(label: Column) -> Column:

@@ -33,6 +33,11 @@ def layout_of(file: Path) -> Layout:
     # Bytes that are no text are told with their line where the rows are read.
     with file.open(encoding=encoding, newline="", errors="replace") as stream:
         first = _first_row(stream, quoted=kind == "csv")
+    if re.fullmatch("sep=.", first.strip(), re.IGNORECASE):
+        message = f"line 1 is {first.strip()!r}, which Excel writes for itself"
+        raise UserError(
+            Problem(str(file), message, "Remove this line.", code="draft.first-line-of-excel")
+        )
     delimiter = None
     bare = _QUOTED.sub("", first) if kind == "csv" else first
     if kind is None or (kind == "csv" and bare.count(",") < max(bare.count(";"), bare.count("\t"))):

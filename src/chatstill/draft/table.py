@@ -16,8 +16,16 @@ from ..tasks.tabular_labels import labels_of
 from .beside import beside, dev_beside
 from .columns import Column, Roles, roles_of
 from .dialogues import Dialogues, dialogues_in
-from .encoding import GUESS, as_decoded
-from .label_keys import kind_of_candidates, label_keys, marked, names_in_rows, no_values, values_of
+from .encoding import GUESS, as_decoded, require_one
+from .label_keys import (
+    kind_of_candidates,
+    label_keys,
+    marked,
+    names_in_rows,
+    no_values,
+    numbers_beside,
+    values_of,
+)
 from .layout import SAMPLE, layout_of, sample
 from .unlabelled import rows_without
 
@@ -73,9 +81,9 @@ def draft_table(file: Path) -> Drafted:
         layout, roles, columns = _named(layout, roles, columns)
     label = next(column for column in columns if column.name == roles.label)
     keys = [*_files(file, layout), *_columns(file, roles, columns, label, layout.encoding)]
-    for column in columns:
-        if column.name == roles.names:
-            keys += names_in_rows(keys, label, column, _labels(keys))
+    told = [column for column in columns if column.name == roles.names]
+    for column in told or numbers_beside(label, columns):
+        keys += names_in_rows(keys, label, column, _labels(keys))
     order = [column.name for column in columns]
     at = [order.index(name) for name in (roles.text, roles.text_pair) if name]
     texts = [(row[at[0]], row[at[1]] if len(at) > 1 else None) for row in rows]
@@ -178,6 +186,8 @@ def _files(file: Path, layout: Layout) -> list[tuple[str, Any, str]]:
     more = beside(file, ("unlabeled", "unlabelled"))
     if more is not None and not layout.columns:  # of a file without names, labels are columns too
         keys.append(("unlabeled", str(more), "rows without labels; the teacher answers them"))
+    if layout.format_of(file) != "parquet":
+        require_one(file, layout.encoding, [Path(value) for _, value, _ in keys[1:]])
     if layout.format:
         keys.append(("format", layout.format, ""))
     if layout.columns:

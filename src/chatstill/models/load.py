@@ -22,7 +22,7 @@ from .label_columns import output_names
 from .labels import set_labels
 from .report import LoadReport, make_report
 from .weights import find_weights, read_tensors
-from .whole import require_body, require_own_shape, require_whole
+from .whole import require_body, require_own_shape, require_whole, said_otherwise
 
 __all__ = ["LoadReport", "LoadedModel", "load_classifier", "load_config"]
 
@@ -91,14 +91,16 @@ def load_classifier(
     if label_names is not None:
         report = replace(report, renamed=_renamed(before, output_names(config), model, report))
     require_layers(model, report, place)
+    otherwise = said_otherwise(architecture, config, place)
+    report = replace(report, otherwise=otherwise)
     cut = architecture.num_hidden_layers is not None
     if architecture.config_file is None:
         require_sizes(model, report, place)
         require_body(model, report, place, cut=cut)
     if strict_head:
+        require_own_shape(otherwise, place)
         _require_head(model, report, place)
         require_whole(model, report, place, cut=cut)
-        require_own_shape(architecture, config, place)
     return LoadedModel(model.eval(), report)
 
 

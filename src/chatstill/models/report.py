@@ -46,6 +46,7 @@ class LoadReport:
         num_layers_loaded: Layers of which most tensors were loaded.
         renamed: What the outputs of a trained classifier were called that goes on under other names, and
             these.
+        otherwise: What the architecture's file says otherwise than the weights' own: key, theirs, its own.
     """
 
     source: str
@@ -56,6 +57,7 @@ class LoadReport:
     num_layers: int = 0
     num_layers_loaded: int = 0
     renamed: tuple[list[str], list[str]] | None = None
+    otherwise: list[tuple[str, object, object]] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -79,6 +81,9 @@ class LoadReport:
             parts.append(f"new, other shape: {_short(shapes)}")
         if self.unexpected:
             parts.append(f"left out: {_short(self.unexpected)}")
+        if self.otherwise:
+            said = [f"{name} {there} there, {here} here" for name, there, here in self.otherwise]
+            parts.append(f"the config.json beside it says otherwise: {', '.join(said)}")
         if self.renamed:
             before, now = map(_short, self.renamed)
             parts.append(f"outputs called {before} there are trained as {now}")

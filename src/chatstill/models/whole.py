@@ -4,6 +4,7 @@ Of one that is used unchanged that is the head too; of one that is trained, the 
 """
 
 import re
+from collections.abc import Sequence
 
 from transformers import PretrainedConfig, PreTrainedModel
 
@@ -11,7 +12,7 @@ from ..errors import Problem, UserError
 from .architecture import Architecture, config_of_weights
 from .body import POOLER, in_body
 from .custom import is_own
-from .layers import find_layers
+from .layers import count_layers, find_layers
 from .report import LoadReport
 from .shape import other_values
 from .weights import find_weights
@@ -85,24 +86,33 @@ def _require(
         raise UserError(Problem(place, message, hint, code="weights.layers-beyond-config"))
 
 
-def require_own_shape(architecture: Architecture, config: PretrainedConfig, place: str) -> None:
-    """A ``config_file`` must describe the weights as the config.json beside them does.
+def said_otherwise(
+    architecture: Architecture, config: PretrainedConfig, place: str
+) -> list[tuple[str, object, object]]:
+    """What a ``config_file`` says otherwise than the config.json beside the weights: key, theirs, its own."""
+    path = architecture.model_name_or_path
+    if architecture.config_file is None or path is None:
+        return []
+    weights = find_weights(path, place)
+    if weights.folder is None or not (weights.folder / "config.json").is_file():
+        return []
+    theirs = config_of_weights(weights, None, place)
+    layers = count_layers(theirs), count_layers(config)
+    deeper = [("num_hidden_layers", *layers)] if layers[0] < layers[1] else []
+    return [*deeper, *other_values(theirs, config)]
+
+
+def require_own_shape(otherwise: Sequence[tuple[str, object, object]], place: str) -> None:
+    """A ``config_file`` must describe weights that are used unchanged as the config.json beside them does.
 
     Raises:
         UserError: it has other heads, another activation …: the network would compute something else.
     """
-    path = architecture.model_name_or_path
-    if architecture.config_file is None or path is None:
-        return
-    weights = find_weights(path, place)
-    if weights.folder is None or not (weights.folder / "config.json").is_file():
-        return
-    theirs = config_of_weights(weights, None, place)
-    key = f"{place.split('.')[0]}.config_file"
-    if differing := other_values(theirs, config):
-        said = ", ".join(f"{name} {there} there, {here} here" for name, there, here in differing)
+    if otherwise:
+        said = ", ".join(f"{name} {there} there, {here} here" for name, there, here in otherwise)
         message = f"is not the config.json beside the weights ({said}), which would compute something else"
-        hint = f"Leave it out: {weights.folder / 'config.json'} describes them."
+        hint = "Leave it out: the folder's own config.json describes them."
+        key = f"{place.split('.')[0]}.config_file"
         raise UserError(Problem(key, message, hint, code="weights.another-config-file"))
 
 

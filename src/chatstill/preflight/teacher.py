@@ -116,6 +116,17 @@ def check_teacher(
     return TeacherCheck(**{**check.__dict__, "problem": problem})
 
 
+def below_chance(
+    scores: np.ndarray, labels: np.ndarray, space: Labels, groups: Sequence[str] | np.ndarray | None
+) -> list[Problem]:
+    """A warning of scores that are clearly below chance; arguments as those of ``check_teacher``."""
+    check = check_teacher(scores, labels, space, groups=groups, role="network")
+    if not check.p_below < SIGNIFICANT:
+        return []
+    message = f"clearly below chance: {check}; the order of its labels may be another"
+    return [Problem("MODEL", message, severity="warning", code="evaluate.below-chance")]
+
+
 def _measure(
     scores: np.ndarray, labels: np.ndarray, task_labels: Labels, groups: np.ndarray | None
 ) -> TeacherCheck:

@@ -25,6 +25,7 @@ from ..models.layers import count_layers
 from ..models.networks import network as network_of
 from ..models.own import CLASSIFIER, NOT_TAUGHT
 from ..models.save import kept_folder
+from ..preflight.teacher import below_chance
 from ..report.run import write_run_report
 from ..tasks.base import Rows, Split, Task
 from ..tasks.files import listed, locate
@@ -238,6 +239,7 @@ def evaluate_folder(
     files = listed(task, split, Path(config.data_dir))
     metrics["lines"] = [*network_lines(named, folder), shown(f"file = {files}")]
     metrics["lines"] += result_lines(metrics)
+    warnings = [*warnings, *below_chance(scores, labels, task.labels, view.groups)]
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
     if ranking:
         table = ranking_table(task, found.path, split, scores, labels, view.groups, skips=skips)
