@@ -11,6 +11,7 @@ import machine
 from dc_bert_cells import ON, TEACHER, TFIDF
 from dc_bert_figures import METRICS, paired
 
+SOFT = " soft"
 RIVALS = {"over": TEACHER, "over on": ON}
 
 
@@ -42,7 +43,18 @@ def _of_set(options: argparse.Namespace, done: list[cells.RankCell]) -> dict[str
                 kept.setdefault(arm, {})[seed] = cells.read(max(of_seed, key=cells.dev_map))
             if of_seed[1:]:
                 tried[arm] = {f"{cell.rate:g}": cells.dev_map(cell) for cell in of_seed}
-    return {"arms": {arm: _of_arm(arm, kept) for arm in kept}, "tried": tried}
+    soft = {arm: found for arm in kept if (found := _of_soft_labels(arm, kept)) is not None}
+    return {"arms": {arm: _of_arm(arm, kept) for arm in kept}, "tried": tried, "soft": soft}
+
+
+def _of_soft_labels(arm: str, kept: dict[str, dict[int, dict[str, Any]]]) -> dict[str, Any] | None:
+    """What an arm with soft labels has over the same one without, of the seeds that both have."""
+    plain = kept.get(arm.removesuffix(SOFT), {})
+    shared = [seed for seed in kept[arm] if seed in plain] if arm.endswith(SOFT) else []
+    if not shared:
+        return None
+    difference, interval = paired(_mean_map(kept[arm], shared), _mean_map(plain, shared))
+    return {"difference": difference, "interval": interval}
 
 
 def _of_arm(arm: str, kept: dict[str, dict[int, dict[str, Any]]]) -> dict[str, Any]:
@@ -114,7 +126,7 @@ def as_markdown(results: dict[str, Any]) -> str:
     lines += _decided(results["decision"])
     for name, found in results["sets"].items():
         lines += [*_head(name, found), *(_line(arm, row) for arm, row in found["arms"].items()), ""]
-        lines += _tried(found["tried"])
+        lines += [*_softened(found["soft"]), *_tried(found["tried"])]
     return "\n".join([*lines, f"{machine.as_line(results['machine'])}.", ""])
 
 
@@ -155,8 +167,22 @@ def _mean(values: list[float]) -> str:
 
 
 def _over(found: dict[str, Any]) -> str:
+    return f"{_difference(found)}, {100 * found['share']:.1f} %"
+
+
+def _difference(found: dict[str, Any]) -> str:
     low, high = (f"{100 * end:+.1f}" for end in found["interval"])
-    return f"{100 * found['difference'] + 0.0:+.1f} [{low}, {high}], {100 * found['share']:.1f} %"
+    return f"{100 * found['difference'] + 0.0:+.1f} [{low}, {high}]"
+
+
+def _softened(soft: dict[str, dict[str, Any]]) -> list[str]:
+    if not soft:
+        return []
+    each = [
+        f"{cells.ARMS[arm.removesuffix(SOFT)].title.removeprefix('DC-BERT, ')} {_difference(found)}"
+        for arm, found in soft.items()
+    ]
+    return [f"MAP with soft labels over the same without: {'; '.join(each)}.", ""]
 
 
 def _tried(tried: dict[str, dict[str, float]]) -> list[str]:
