@@ -304,6 +304,13 @@ def test_names_as_labels_stand_in_the_order_of_the_numbers_beside_them(tmp_path)
     assert read[0].label == 2, "the first name is number 2"
 
 
+def test_a_class_above_the_names_does_not_hide_the_numbers(tmp_path):
+    above = ("a question of cards", "a question of cards", "a question of money")
+    rows = [(text, NAMES[n % 3], above[n % 3], str(2 - n % 3)) for n, text in enumerate(TEXTS)]
+    data, *_ = table(tmp_path, "text,label,topic_name,class_id", rows)
+    assert data["labels"] == NAMES[::-1]
+
+
 @pytest.mark.parametrize("sign", [";", "；", "、", "|"])
 def test_labels_between_other_signs_than_commas_are_told(tmp_path, sign):
     some = ("music", "payment", "shipping")

@@ -5,7 +5,7 @@ import pytest
 from tests.draws import reseeded
 
 from chatstill.preflight.sample import sample_rows
-from chatstill.preflight.teacher import check_teacher
+from chatstill.preflight.teacher import MOST_ROWS, below_chance, check_teacher
 from chatstill.tasks.base import Labels
 
 TWO = Labels("classification", ("no", "yes"))
@@ -235,3 +235,15 @@ def test_the_refusal_names_the_order_that_was_assumed_for_unnamed_outputs():
     turned = check_teacher(right[:, ::-1], labels, TWO, assumed="output 0 is no; data.labels")
     assert "very likely so. output 0 is no; data.labels" in turned.problem.message
     assert check_teacher(right, labels, TWO, assumed="output 0 is no").problem is None
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_network_below_chance_is_told_from_some_of_many_rows(grouped):
+    """Some are enough, whole groups where there are any; the first rows alone would hold one label."""
+    count = 4 * MOST_ROWS
+    labels = np.tile([0.0, 1.0], count // 2) if grouped else np.repeat([0.0, 1.0], count // 2)
+    groups = np.repeat(np.arange(count // 4), 4) if grouped else None
+    right = np.stack([1 - labels, labels], axis=1)
+    assert below_chance(right, labels, TWO, groups) == []
+    (problem,) = below_chance(right[:, ::-1], labels, TWO, groups)
+    assert problem.code == "evaluate.below-chance" and f"{MOST_ROWS} rows" in problem.message

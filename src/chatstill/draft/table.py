@@ -82,7 +82,7 @@ def draft_table(file: Path) -> Drafted:
     label = next(column for column in columns if column.name == roles.label)
     keys = [*_files(file, layout), *_columns(file, roles, columns, label, layout.encoding)]
     told = [column for column in columns if column.name == roles.names]
-    for column in told or numbers_beside(label, columns):
+    for column in (*told, *numbers_beside(label, columns)):
         keys += names_in_rows(keys, label, column, _labels(keys))
     order = [column.name for column in columns]
     at = [order.index(name) for name in (roles.text, roles.text_pair) if name]
