@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chatstill.draft.beside import beside, dev_beside
+from chatstill.draft.beside import TEST, beside, dev_beside, is_training
 from chatstill.draft.columns import Column, roles_of
 from chatstill.draft.dialogues import dialogues_in
 from chatstill.draft.encoding import as_decoded, encoding_of
@@ -255,19 +255,31 @@ def test_a_label_beside_negatives_is_no_reply(tmp_path):
         ("constraints_train.csv", "constraints_dev.csv", "constraints_test.csv"),
         ("trainset.csv", "devset.csv", "testset.csv"),
         ("rows.csv", "valid.csv", "test.csv"),
+        ("训练集.csv", "验证集.csv", "测试集.csv"),
+        ("客服训练数据.csv", "客服开发数据.csv", "客服测试数据.csv"),
+        ("train.csv", "验证集.csv", "测试.csv"),
+        ("训练.csv", "dev.csv", "测试.csv"),
     ],
 )
 def test_files_beside_a_training_file(tmp_path, train, dev, test):
     for name in (train, dev, test):
         (tmp_path / name).write_text("")
     assert dev_beside(tmp_path / train)[0].name == dev
-    assert beside(tmp_path / train, ("test",)).name == test
+    assert beside(tmp_path / train, TEST).name == test
+
+
+@pytest.mark.parametrize("name", ["train", "Training", "训练", "训练集", "训练数据"])
+def test_a_folder_has_its_training_file_by_its_name(name):
+    assert is_training(name) and not is_training(f"{name}_old")
 
 
 def test_the_names_that_were_looked_for_are_those_of_files(tmp_path):
     (tmp_path / "training.csv").write_text("")
     with pytest.raises(UserError, match=r"looked for dev\.csv, valid\.csv, validation\.csv"):
         dev_beside(tmp_path / "training.csv")
+    (tmp_path / "训练集.csv").write_text("")
+    with pytest.raises(UserError, match=r"looked for 验证集\.csv, 开发集\.csv, 测试集\.csv"):
+        dev_beside(tmp_path / "训练集.csv")
 
 
 @pytest.mark.parametrize("word", ["NaN", "None", "null", "N/A", "NA", "nan"])
@@ -320,6 +332,28 @@ def test_labels_between_other_signs_than_commas_are_told(tmp_path, sign):
     rows = list(zip(TEXTS, cells, strict=True))
     with refused("draft.labels-between-others", repr(sign)):
         table(tmp_path, "text\ttags", [["\t".join(row)] for row in rows], "train.tsv")
+
+
+@pytest.mark.parametrize("name", ["labels", "tags"])
+def test_lists_of_many_labels_are_a_label_though_no_list_comes_back(tmp_path, name):
+    """Hardly any of 300 lists of one to four labels out of thirty stands there twice."""
+    some = [f"{what} {of}" for what in "late lost wrong".split() for of in "abcdefghij"]
+    lists = [[*some[n % 30 : n % 30 + 1 + n // 30 % 4], some[n * 7 % 30]] for n in range(300)]
+    lines = [
+        json.dumps({"text": f"{TEXTS[n % 60]} {n}", name: held}) for n, held in enumerate(lists)
+    ]
+    for part in ("train", "dev"):
+        (tmp_path / f"{part}.jsonl").write_text("\n".join(lines), "utf-8")
+    block = draft_table(tmp_path / "train.jsonl").keys[0][1]
+    assert block["label"][0] == name and block["kind"][0] == "multi_label"
+    assert ("a guess" in block["label"][1]) is (name == "tags")
+    assert block["text"][0] == "text" and "text_pair" not in block
+
+
+def test_replies_whose_clauses_come_back_are_no_labels(tmp_path):
+    replies = [", ".join(TEXTS[n * k % 7][:20] for k in (1, 2, 3)) for n in range(60)]
+    with refused("draft.roles-not-told"):
+        table(tmp_path, "query,reply", [(TEXTS[n], f'"{replies[n]}"') for n in range(60)])
 
 
 def test_classes_with_such_a_sign_in_their_names_stay_classes(tmp_path):

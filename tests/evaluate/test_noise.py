@@ -1,5 +1,7 @@
 """Rows on which teacher and label disagree: which, in which order, and how they are written."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from chatstill.evaluate.noise import as_lines, disagreements, most_disagreeing
@@ -41,6 +43,15 @@ def test_rows_of_several_files_name_theirs():
     for sections, split in ((True, "dev mismatched"), (False, "dev")):
         (found,) = disagreements("dev", [row], scores, np.zeros(1), TWO, ("0", "1"), sections)
         assert found.split == split
+
+
+def test_a_line_says_in_which_of_several_files_it_counts():
+    scores, of = np.array([[0.0, 1.0]]), replace(rows("a")[0], file="parts/2.csv", name="r7")
+    found = disagreements("dev", [of], scores, np.zeros(1), TWO, ("0", "1"))
+    assert [line.split("\t")[:4] for line in as_lines(found)] == [
+        ["split", "file", "line", "id"],
+        ["dev", "parts/2.csv", "2", "r7"],
+    ]
 
 
 def test_of_a_regression_the_scores_are_written():

@@ -209,6 +209,10 @@ def test_rows_of_disagreement_are_shown_and_escaped(run):
     assert "&lt;b&gt;10&lt;/b&gt;" in page
     assert "line 11:" not in page
     assert "x" * 121 not in page
+    in_files = "split\tfile\tline\tlabel\tteacher\tprobability\ttext_a\ttext_b\n"
+    in_files += "dev\tb.csv\t3\t0\t1\t0.1\tx\t\n"
+    (run / "label_noise.tsv").write_text(in_files, encoding="utf-8")
+    assert "dev, b.csv, line 3: label 0" in write_run_report(run).read_text(encoding="utf-8")
     (run / "label_noise.tsv").write_text(lines[0] + "\n", encoding="utf-8")
     assert "disagree most" not in write_run_report(run).read_text(encoding="utf-8")
 

@@ -78,7 +78,14 @@ def test_what_stands_in_the_file_holds():
 
 @pytest.mark.parametrize(
     ("rate", "said"),
-    [(2e-5, "5 times below"), (1e-4, None), (4e-4, "4 times above"), (3e-5, None), (3e-4, None)],
+    [
+        (2e-5, "5 times below"),
+        (1e-4, None),
+        (4e-4, "4 times above"),
+        (1e-8, "10,000 times below"),
+        (3e-5, None),
+        (3e-4, None),
+    ],
 )
 def test_a_rate_far_from_the_usual_is_told(rate, said):
     usual = usual_values(384, "copied", 1000)

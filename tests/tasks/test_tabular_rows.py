@@ -127,6 +127,8 @@ def test_several_files_by_pattern(tmp_path):
     path = tmp_path / "*.csv"
     task = task_of(train=str(path))
     assert texts(task.read(path, "train")) == ["a", "b"]
+    assert [Path(row.file).name for row in task.read(path, "train")] == ["a.csv", "b.csv"]
+    assert [row.file for row in task_of(train="a").read(tmp_path / "a.csv", "train")] == [""]
     assert task.find("train", Path()) == path
     assert [part.name for part in task.parts(path, "train")] == ["a.csv", "b.csv"]
 

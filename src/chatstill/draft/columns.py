@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..tasks.label_cells import label_parts
 from .label_words import told_by
 from .values import MOST_WORDS_OF_A_LABEL, is_language, is_technical, mean_words
 
@@ -98,6 +99,15 @@ class Column:
     def few(self) -> bool:
         """Whether values repeat as those of a label do."""
         return 1 < len(self.values) <= max(2, min(MOST_CLASSES, self.filled // 3))
+
+    @property
+    def parts_repeat(self) -> bool:
+        """Whether cells are several short labels, which repeat where whole cells hardly do."""
+        parts = [part for cell in self.cells for part in label_parts(cell)]
+        distinct = set(parts)
+        most = min(MOST_CLASSES, len(parts) // 5)
+        short = max(map(len, distinct), default=0) <= 40
+        return self.filled < len(parts) and 1 < len(distinct) <= most and short
 
     @property
     def plain(self) -> str:
@@ -208,9 +218,11 @@ def _label(columns: Sequence[Column], guessed: dict[str, str]) -> Column | None:
         wordy = column.words > MOST_WORDS_OF_A_LABEL
         return not known, place, wordy, len(column.values), -columns.index(column)
 
+    never = (*OTHER_NAMES, *GROUP_NAMES, *FIRST_NAMES)
+
     def may_be(column: Column) -> bool:
         known = column.plain in LABEL_NAMES
-        if not column.filled or column.plain in (*OTHER_NAMES, *GROUP_NAMES, *FIRST_NAMES):
+        if not column.filled or column.plain in never:
             return False
         if known:
             return column.few or column.numeric or not column.language
@@ -219,8 +231,11 @@ def _label(columns: Sequence[Column], guessed: dict[str, str]) -> Column | None:
     candidates = [column for column in columns if may_be(column)]
     scores = [c for c in columns if c.numeric and not c.whole and c.plain not in OTHER_NAMES]
     lists = [c for c in columns if c.plain in SECOND_NAMES and c.few and c.length <= 40]
-    found = min(candidates or scores or lists, key=order, default=None)
+    several = [c for c in columns if c.plain not in (*never, *SECOND_NAMES) and c.parts_repeat]
+    found = min(candidates or scores or lists or several, key=order, default=None)
     if found is not None and found.plain not in LABEL_NAMES:
+        if not (candidates or scores or lists):
+            guessed["label"] = "a guess: cells of several labels that come back"
         same = told_by([found], [c for c in columns if c is not found])
         others = [c.name for c in candidates if c is not found and not c.is_text and c not in same]
         if others:

@@ -13,7 +13,7 @@ from ..tasks.tables import Layout, Table
 from ..tasks.tabular import TabularTask
 from ..tasks.tabular_keys import DataKeys
 from ..tasks.tabular_labels import labels_of
-from .beside import beside, dev_beside
+from .beside import TEST, UNLABELED, beside, dev_beside
 from .columns import Column, Roles, roles_of
 from .dialogues import Dialogues, dialogues_in
 from .encoding import GUESS, as_decoded, require_one
@@ -181,9 +181,9 @@ def _files(file: Path, layout: Layout) -> list[tuple[str, Any, str]]:
     """The keys of the files and of how they are laid out."""
     dev, comment = dev_beside(file)
     keys: list[tuple[str, Any, str]] = [("train", str(file), ""), ("dev", str(dev), comment)]
-    if (test := beside(file, ("test",))) is not None and test != dev:
+    if (test := beside(file, TEST)) is not None and test != dev:
         keys.append(("test", str(test), ""))
-    more = beside(file, ("unlabeled", "unlabelled"))
+    more = beside(file, UNLABELED)
     if more is not None and not layout.columns:  # of a file without names, labels are columns too
         keys.append(("unlabeled", str(more), "rows without labels; the teacher answers them"))
     if layout.format_of(file) != "parquet":

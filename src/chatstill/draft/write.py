@@ -8,6 +8,7 @@ from typing import Any
 
 from ..disk.write import create_text
 from ..errors import Problem, UserError
+from .beside import is_training
 from .known import draft_known
 from .table import Drafted, draft_table
 from .teacher import SHARED_LAYERS, Model, length_for, look_at_model
@@ -74,7 +75,7 @@ def _look_at_data(data: Path) -> Drafted:
         return known
     if data.is_file():
         return draft_table(data)
-    files = sorted(file for file in data.iterdir() if file.is_file() and file.stem == "train")
+    files = sorted(file for file in data.iterdir() if file.is_file() and is_training(file.stem))
     if not files:
         names = ", ".join(sorted(entry.name for entry in data.iterdir())[:8]) or "nothing"
         hint = "Name the training file itself."

@@ -103,15 +103,19 @@ def disagreements(
 def as_lines(found: Iterable[Disagreement]) -> Iterator[str]:
     """The lines of ``label_noise.tsv``; TAB and line ends inside a text are written as escapes.
 
-    What the data call a row stands behind its line, where they have such names.
+    Its file stands before the line of a row where a split has several, and what the data call a row behind
+    it where they have such names.
     """
     listed = list(found)
     named = any(row.name is not None for _, row, *_ in listed)
-    yield "\t".join((*COLUMNS[:2], *(["id"] if named else []), *COLUMNS[2:]))
+    several = any(row.file for _, row, *_ in listed)
+    file, name = ["file"] if several else [], ["id"] if named else []
+    yield "\t".join((COLUMNS[0], *file, COLUMNS[1], *name, *COLUMNS[2:]))
     for split, row, label, answer, value in listed:
         texts = (escaped(row.first_text), escaped(row.text_b or ""))
+        file = [escaped(row.file)] if several else []
         name = [escaped(row.name or "")] if named else []
-        yield "\t".join((split, str(row.line), *name, label, answer, value, *texts))
+        yield "\t".join((split, *file, str(row.line), *name, label, answer, value, *texts))
 
 
 def _of_label(probability: np.ndarray, labels: np.ndarray) -> np.ndarray:

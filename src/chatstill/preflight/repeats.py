@@ -74,7 +74,7 @@ def contradicting(split: str, found: dict[str, Any]) -> Problem:
         f"{percent(found['share'])} of the rows contradict each other: {found['pairs']:,} texts "
     )
     message += f"stand with different labels, the first in {found['numbers']} {lines}"
-    hint = "data_report.json lists more of them."
+    hint = "A run's data_report.json lists more of them."
     return Problem(split, message, hint, severity="warning", code="data.contradicting-rows")
 
 

@@ -25,7 +25,8 @@ def _lines(row: Mapping[str, str]) -> list[str]:
     answer = f"label {row['label']}, teacher {row['teacher']}"
     if row["probability"]:
         answer += f" (it gives the label {row['probability']})"
-    place = f"{row['split']}, line {row['line']}" + (f", {row['id']}" if row.get("id") else "")
+    file, name = (f", {row[key]}" if row.get(key) else "" for key in ("file", "id"))
+    place = f"{row['split']}{file}, line {row['line']}{name}"
     texts = [_short(text) for text in (row["text_a"], row["text_b"]) if text]
     return [f"{place}: {answer}", *texts]
 

@@ -163,7 +163,7 @@ def far_values(config: RunConfig, usual: Usual) -> list[Problem]:
         low = rate < wanted
         times = wanted / rate if low else rate / wanted
         message = (
-            f"{rate:g} is {times:.2g} times {'below' if low else 'above'} what is usual "
+            f"{rate:g} is {times:,.0f} times {'below' if low else 'above'} what is usual "
             f"{usual.why_rate}: {COST_OF_RATE[low]}"
         )
         hint = f"Write {wanted:g}, or leave the key out."

@@ -30,7 +30,8 @@ class Example:
     that apply for multi-label, or None without label. ``group`` names the query that ranking metrics
     group by, None where the task does not rank. ``context`` are the turns before ``text_a``, oldest
     first; the network reads them joined by its separator, and the oldest are cut first. ``name`` is
-    what the data call the row, None where they have no names.
+    what the data call the row, None where they have no names; ``file`` the one that ``line`` counts in,
+    empty where a split has one alone.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Example:
     group: str | None = None
     context: tuple[str, ...] = ()
     name: str | None = None
+    file: str = ""
 
     @property
     def first_text(self) -> str:

@@ -235,9 +235,11 @@ class TabularTask(OfFiles):
         keys = self.keys.without_labels() if bare else self.keys
         make = RowMaker(keys, read_label, split)
         others = bare or path not in (*(split_path(keys, name) for name in NAMED), self.more_rows)
+        several = len(files_of(path)) > 1
         for table in tables(self.keys, path):
             self._check_columns(table, optional, others=others)
             make.has_ids = not table.fixed or keys.id in table.columns
+            make.file = str(table.path) if several else ""
             for line, rows in examples_of(table, keys, spare, make):
                 place = f"{table.path}: {table.unit} {line}"
                 if isinstance(rows, Bad):

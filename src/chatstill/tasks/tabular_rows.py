@@ -20,6 +20,7 @@ class RowMaker:
     Attributes:
         has_ids: Whether the table that is read has the column ``id``.
         taken: Rows before.
+        file: The one that is read, where there are several.
     """
 
     def __init__(self, keys: DataKeys, read_label: LabelReader, split: str) -> None:
@@ -34,6 +35,7 @@ class RowMaker:
         self.messages = Messages(keys.roles)
         self.has_ids = True
         self.taken = 0
+        self.file = ""
 
     def __call__(self, number: int, line: int, cells: Any) -> Example | Bad:
         """The example of a row, the ``number``-th of its line from 0."""
@@ -71,6 +73,7 @@ class RowMaker:
             group or None,
             tuple(turns[:-1]),
             self._name(cells),
+            self.file,
         )
 
     def _name(self, cells: Any) -> str | None:
