@@ -231,6 +231,17 @@ def test_direct_is_the_last_link_with_the_first_teacher(chain):
     assert differing == {"output_dir", "teacher_architectures"}
 
 
+@pytest.mark.parametrize("key", ["compare_direct", "compare_alone"])
+def test_what_is_compared_reads_the_teacher_as_its_own_link_does(chain, key):
+    """The last link's teacher is an assistant, whose outputs are of another kind."""
+    chain.links[0]["teacher_output"] = "probability"
+    chain.values[key] = True
+    first, second, compared = chain.load().links
+    assert first.loaded.config.teacher_output == compared.loaded.config.teacher_output
+    assert compared.loaded.config.teacher_output == "probability"
+    assert second.loaded.config.teacher_output is None
+
+
 def test_direct_is_the_last_link_as_it_is_run(chain):
     chain.values["compare_direct"] = True
     overrides = ["pipeline.step2.num_train_epochs=9", "pipeline.step2.learning_rate=0.5"]

@@ -153,6 +153,17 @@ def test_the_names_of_the_labels_say_which_is_relevant():
     assert found.score(-2.0) == pytest.approx(1 / (1 + math.exp(2)))
 
 
+def test_the_class_that_counted_in_training_counts_here_too():
+    """``true`` was taken for its name alone, and the best replies came last."""
+    model = Model(["true", "False"])
+    model.config.chatstill = {"positive_label": "false"}
+    assert relevance_of(model, None).column == 1
+    assert relevance_of(model, "true").column == 0
+    model = Model(["apple", "pear"])
+    model.config.chatstill = {"positive_label": "pear"}
+    assert relevance_of(model, None).column == 1
+
+
 def test_of_several_classes_it_is_the_log_odds_of_the_named_one():
     found = relevance_of(Model(["a", "b", "c"]), "b")
     one, others = math.exp(3), math.exp(1) + math.exp(0.5)

@@ -1,4 +1,4 @@
-"""Vectors of words that are kept over batches: bit for bit the others, and never those of other weights."""
+"""Vectors of words that are kept over batches: the others to rounding, and never those of other weights."""
 
 import copy
 
@@ -34,6 +34,11 @@ def without_memory(encoder, words):
     return copy.deepcopy(encoder)(characters(words))
 
 
+def assert_same(found, wanted):
+    """To the rounding of products: some processors add up a row by its place among the others."""
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
 class Counted:
     """Counts the words whose characters are read."""
 
@@ -48,15 +53,13 @@ class Counted:
         monkeypatch.setattr(encoder, "_computed", counting)
 
 
-def test_words_of_earlier_batches_are_the_same_bit_for_bit_and_not_computed_again(
-    encoder, monkeypatch
-):
+def test_words_of_earlier_batches_are_the_same_and_not_computed_again(encoder, monkeypatch):
     generator = np.random.default_rng(reseeded(2))
     counted = Counted(encoder, monkeypatch)
     with torch.no_grad():
         for size in (1, 7, 31, 32, 33, 90):
             some = [str(word) for word in generator.choice(TEXT, size)]
-            assert torch.equal(encoder(characters(some)), without_memory(encoder, some)), size
+            assert_same(encoder(characters(some)), without_memory(encoder, some))
         before = counted.read
         encoder(characters(some[:40]))
     assert counted.read == before and len(encoder.known) <= len(TEXT)
@@ -71,7 +74,7 @@ def test_two_long_words_that_share_all_characters_that_are_read_take_one_place(e
     }
     for batch in [*batches, *batches]:
         found = encoder.of_words(characters(batch))
-        assert torch.equal(found, torch.cat([fresh[word] for word in batch])), batch
+        assert_same(found, torch.cat([fresh[word] for word in batch]))
     assert len(encoder.known) == 6
 
 
@@ -120,7 +123,7 @@ def test_a_change_of_the_weights_drops_them(encoder, change):
     before = encoder(characters(TEXT))
     change(encoder)
     found = encoder(characters(TEXT))
-    assert torch.equal(found, without_memory(encoder, TEXT))
+    assert_same(found, without_memory(encoder, TEXT))
     assert not torch.equal(found, before)
 
 
@@ -138,7 +141,7 @@ def test_in_inference_mode_nothing_is_kept(encoder):
         encoder(characters(TEXT))
     assert len(encoder.known) == 0
     with torch.no_grad():
-        assert torch.equal(encoder(characters(TEXT)), without_memory(encoder, TEXT))
+        assert_same(encoder(characters(TEXT)), without_memory(encoder, TEXT))
 
 
 def test_in_other_precisions_nothing_is_kept(encoder):
@@ -155,14 +158,13 @@ def test_memory_is_bounded_and_a_full_one_stays_right(encoder, monkeypatch):
     monkeypatch.setattr(known_words, "MOST_WORDS", 40)
     for begin in range(0, 100, 30):
         some = TEXT[begin : begin + 30]
-        assert torch.equal(encoder(characters(some)), without_memory(encoder, some))
+        assert_same(encoder(characters(some)), without_memory(encoder, some))
     assert len(encoder.known) == 40
     monkeypatch.setattr(known_words, "MOST_BYTES", 4 * 6 * 7)
     encoder.known.forget()
     encoder(characters(TEXT))
-    assert len(encoder.known) == 7 and torch.equal(
-        encoder(characters(TEXT)), without_memory(encoder, TEXT)
-    )
+    assert len(encoder.known) == 7
+    assert_same(encoder(characters(TEXT)), without_memory(encoder, TEXT))
 
 
 def test_a_copy_begins_empty_and_no_weight_is_added(encoder):

@@ -47,8 +47,20 @@ def test_keys_of_raw_json_are_strings():
 def test_one_logit_on_two_classes_is_a_sigmoid_scorer():
     match = match_labels(model("LABEL_0"), SENTIMENT)
     assert (match.order, match.objective, match.problems) == ([0], "sigmoid", [])
+    assert match_labels(model("positive"), SENTIMENT).problems == []
+    unknown = match_labels(model("score"), SENTIMENT)
+    assert unknown.order == [0] and [p.code for p in unknown.warnings] == [
+        "labels.scorer-of-unknown-name"
+    ]
+
+
+def test_one_logit_of_the_class_that_does_not_count_is_refused():
+    """It was taken as the score of the other class: every answer turned round."""
     turned = match_labels(model("negative"), SENTIMENT)
-    assert turned.objective == "sigmoid" and "'positive'" in turned.warnings[0].message
+    assert turned.order == [] and turned.objective == "sigmoid"
+    (problem,) = turned.errors
+    assert problem.code == "labels.scorer-of-other-label" and "'positive' does" in problem.message
+    assert '"positive_label": "negative"' in problem.hint
 
 
 def test_unknown_names_are_taken_by_index_and_said_so():

@@ -198,6 +198,58 @@ def test_every_kind_through_every_verb(tmp_path, name, ending):
     np.testing.assert_array_equal(predicted.labels, again.labels)
 
 
+def test_a_network_of_one_logit_answers_alike_where_its_training_rows_are_not(tmp_path):
+    """Its one name stood for all classes there: every answer was the other class."""
+    columns, block = KINDS["classes"][1:3]
+    rows = [row for row in classes(60, 0) if row[1] != "bad"]
+    write(tmp_path / "train.csv", columns, rows)
+    files = {"train": str(tmp_path / "train.csv"), "dev": str(tmp_path / "dev.csv")}
+    shutil.copy(tmp_path / "train.csv", tmp_path / "dev.csv")
+    start = world.build_network(tmp_path / "start", layers=2)
+    values = {
+        "data": {**block, **files},
+        "output_dir": str(tmp_path / "out"),
+        "teacher_architectures": {"model_name_or_path": str(start), "num_labels": 1},
+        "max_seq_length": 32,
+        "max_steps": 4,
+    }
+    loaded = world.loaded(values, tmp_path, "teach")
+    pipeline.teach(loaded, console=world.console())
+    kept = json.loads((tmp_path / "out/teacher/config.json").read_text("utf-8"))
+    assert kept["id2label"] == {"0": "plain"} and kept["chatstill"]["labels"] == ["fine", "plain"]
+    write(tmp_path / "more.csv", columns[:1], [row[:1] for row in rows])
+    told = []
+    for _ in range(2):
+        found = pipeline.predict(
+            tmp_path / "out", tmp_path / "more.csv", loaded.config, console=world.console()
+        )
+        told.append(found.read_text("utf-8"))
+        found.unlink()
+        (tmp_path / "train.csv").unlink(missing_ok=True)
+    assert told[0] == told[1]
+
+
+def test_training_goes_on_with_the_same_classes_in_another_order(tmp_path):
+    """They were taken by their place: a teacher that knew everything began with nothing."""
+    _, loaded, _ = run_through(tmp_path, "sets", "jsonl")
+    teacher = tmp_path / "taught" / "teacher"
+    model = AutoModelForSequenceClassification.from_pretrained(teacher)
+    with torch.no_grad():
+        for tensor in (model.classifier.weight, model.classifier.bias):
+            tensor.copy_(tensor.flip(0))
+    model.config.id2label = {0: "good", 1: "bad"}
+    model.config.label2id = {"good": 0, "bad": 1}
+    model.save_pretrained(teacher)
+    values = world.values_for(tmp_path, tmp_path / "on", teacher)
+    for key in ("task_name", "data_dir", "theseus_scheduler", "model_type"):
+        del values[key]
+    data = loaded.config.data.model_dump(exclude_none=True)
+    values |= {"data": data, "max_steps": 1, "learning_rate": 1e-12}
+    pipeline.teach(world.loaded(values, tmp_path, "teach"), console=world.console())
+    before = metrics_of(tmp_path / "taught")["dev"]["value"]
+    assert metrics_of(tmp_path / "on")["dev"]["value"] == pytest.approx(before)
+
+
 def test_training_rows_without_labels_where_the_method_needs_none(tmp_path, monkeypatch):
     from chatstill.methods.finetune import FineTune
 

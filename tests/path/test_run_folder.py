@@ -300,7 +300,7 @@ def test_whether_dev_is_scored_matters_where_it_decides_what_is_kept(run):
     """A run may not go on as another one: the best weights of its second half are not its best."""
     keys = {"keep": None, "num_train_epochs": 1}
     run(do_eval=False, **keys)
-    with pytest.raises(UserError, match="do_eval: false → true"):
+    with pytest.raises(UserError, match="figures on dev choose the weights: false → true"):
         run(do_eval=True, **keys)
     run(name="last", do_eval=False, **keys | {"keep": "last"})
     assert "holds this run, finished" in run(name="last", **keys | {"keep": "last"}).text

@@ -96,6 +96,19 @@ def test_teacher_and_student_stand_with_their_figures(run):
         assert text in notes
 
 
+@pytest.mark.parametrize("main", ["r@1", "ndcg@5"])
+def test_a_main_figure_with_a_cut_off_stands_first(tmp_path, main):
+    """It was left out as the other cut-offs are: of grades no report had its main figure."""
+    figures = {**DEV["metrics"], "ndcg@5": 0.6}
+    dev = {**DEV, "main": main, "value": figures[main], "metrics": figures}
+    metrics = {**METRICS, "dev": dev, "teacher": {**METRICS["teacher"], **dev}}
+    make_run(tmp_path, metrics, map(json.dumps, RECORDS))
+    student = run_report(tmp_path).rows[-1]
+    assert next(iter(student.metrics)) == main and "p@1" not in student.metrics
+    found = student.metrics[main]
+    assert (found.value, found.low, found.high) == (figures[main], 0.65, 0.75)
+
+
 def test_curves_count_steps_over_all_phases(run):
     report = run_report(run)
     assert report.losses[0].points == [(10, 0.7), (20, 0.6), (40, 0.5), (50, 0.4)]

@@ -13,6 +13,7 @@ from chatstill.tasks.selection import (
     check_selection,
     lower_is_better,
     selecting_value,
+    selects_by_lowest,
     with_metric,
 )
 from chatstill.tasks.tabular_metrics import scorer_for
@@ -26,6 +27,16 @@ def test_errors_are_better_when_they_are_lower(name):
 @pytest.mark.parametrize("name", ["accuracy", "f1", "lossless_share", "error_free", "corr"])
 def test_all_else_is_better_when_it_is_higher(name):
     assert not lower_is_better(name)
+
+
+def test_what_selects_says_whether_the_lowest_is_best():
+    """Of labels that are all alike the error selects, where a correlation would."""
+    task = get_task("stsb")
+    task.missing = lambda labels, groups: {"corr": "alike"} if len(set(labels)) < 2 else {}
+    task.metrics = lambda scores, labels, groups: {"rmse": 1.0}
+    task.main_metric_of = lambda metrics: "corr" if "corr" in metrics else "rmse"
+    assert not selects_by_lowest(task) and not selects_by_lowest(task, np.array([1.0, 2.0]))
+    assert selects_by_lowest(task, np.array([1.0, 1.0]))
 
 
 def chat(**groups):

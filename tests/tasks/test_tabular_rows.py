@@ -253,6 +253,81 @@ def test_labels_may_be_indices_of_the_names(tmp_path):
     assert [row.label for row in read(path)] == [1, 1]
 
 
+def test_an_index_stands_only_for_names_that_someone_listed(tmp_path):
+    """Names found in rows stand in alphabetical order, which no file counts by."""
+    train = file(tmp_path, "train.csv", "text,label\na,pear\nb,apple\n")
+    dev = file(tmp_path, "dev.csv", "text,label\na,0\n")
+    task = TabularTask(DataKeys(text="text", label="label", train=str(train), dev=str(dev)))
+    with pytest.raises(UserError, match="found the label '0', expected one of: apple, pear"):
+        list(task.read(dev, "dev"))
+
+
+NUMBERS = ["0.0", "1.0", "2.0", "10.0", "11."]
+
+
+@pytest.mark.parametrize(
+    "written", [NUMBERS, ["0", "1", "2", "10", "11"], ["0", "1.0", "2", "10.0", "11"]]
+)
+def test_whole_numbers_with_a_point_are_the_numbers(tmp_path, written):
+    """pandas writes ``1.0`` where a column has gaps: ``1`` of another file was the second name then."""
+    train = file(tmp_path, "train.csv", "text,label\n" + "".join(f"a,{n}\n" for n in NUMBERS))
+    dev = file(tmp_path, "dev.csv", "text,label\n" + "".join(f"a,{n}\n" for n in written))
+    task = TabularTask(DataKeys(text="text", label="label", train=str(train), dev=str(dev)))
+    assert task.labels.names == ("0", "1", "2", "10", "11")
+    assert [row.label for row in task.read(dev, "dev")] == [0, 1, 2, 3, 4]
+    listed = TabularTask(
+        DataKeys(text="text", label="label", train=str(dev), labels=tuple(NUMBERS))
+    )
+    assert [row.label for row in listed.read(dev, "train")] == [0, 1, 2, 3, 4]
+
+
+def test_numbers_that_are_not_whole_stand_by_their_value(tmp_path):
+    path = file(tmp_path, "a.csv", "text,label\na,10.5\nb,2.0\nc,9.5\n")
+    task = TabularTask(DataKeys(text="text", label="label", train=str(path)))
+    assert task.labels.names == ("2.0", "9.5", "10.5")
+
+
+def of_network(tmp_path, names, **keys):
+    """A task whose training file is not there."""
+    blocks = {"text": "text", "label": "label", "train": str(tmp_path / "gone.csv"), **keys}
+    return TabularTask(DataKeys(**blocks)).with_names(names)
+
+
+def test_where_no_rows_tell_the_classes_a_networks_stand_in_the_order_of_rows(tmp_path):
+    """A student of a teacher with its outputs in another order has that order."""
+    assert of_network(tmp_path, ("noise", "food")).labels.names == ("food", "noise")
+    assert of_network(tmp_path, ("10", "9")).labels.names == ("9", "10")
+    assert of_network(tmp_path, ("LABEL_0", "LABEL_1")).labels.names == ("0", "1")
+
+
+def test_labels_with_a_column_each_stand_in_the_order_of_the_columns(tmp_path):
+    """By a network's own order the cells of one label were counted for another one."""
+    task = of_network(
+        tmp_path,
+        ("noise", "service", "food"),
+        label=("service", "food", "noise"),
+        kind="multi_label",
+    )
+    assert task.labels.names == ("service", "food", "noise")
+
+
+def test_a_regression_has_no_classes_whatever_its_network_is_called(tmp_path):
+    assert of_network(tmp_path, ("LABEL_0",), kind="regression").labels.kind == "regression"
+
+
+def test_the_name_of_one_logit_is_no_list_of_classes(tmp_path):
+    with refused("data.no-classes-found"):
+        _ = of_network(tmp_path, ("pear",)).labels
+    assert of_network(tmp_path, ("apple", "pear")).labels.names == ("apple", "pear")
+
+
+def test_two_labels_in_any_number_may_stand_in_groups(tmp_path):
+    """Either key was refused: one as missing, the other as without effect."""
+    path = file(tmp_path, "a.csv", 'text,g,label\na,1,news\nb,1,"news,sports"\n')
+    keys = DataKeys(text="text", label="label", group="g", kind="multi_label", train=str(path))
+    assert TabularTask(keys).labels.names == ("news", "sports")
+
+
 def test_names_that_are_numbers_are_names(tmp_path):
     path = file(tmp_path, "a.csv", "text,label\na,1\nb,2\n")
     assert [row.label for row in read(path, labels=(1, 2))] == [0, 1]

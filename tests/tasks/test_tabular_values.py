@@ -9,7 +9,8 @@ import pytest
 from chatstill.tasks import gain
 from chatstill.tasks.base import Labels
 from chatstill.tasks.intervals import bootstrap
-from chatstill.tasks.tabular_metrics import scorer_for
+from chatstill.tasks.ranking import RANKING
+from chatstill.tasks.tabular_metrics import RegressionScorer, scorer_for
 
 
 def test_sets_of_labels():
@@ -91,9 +92,37 @@ def test_relevance_without_a_relevant_row_falls_back_to_accuracy():
     scores, labels, groups = np.eye(3)[[0, 1]], np.zeros(2), np.array([0, 0])
     metrics = scorer.metrics(scores, labels, groups)
     assert metrics == {"accuracy": 0.5} and scorer.main_metric_of(metrics) == "accuracy"
-    assert set(scorer.missing(labels, groups)) == set(gain.NAMES)
+    assert set(scorer.missing(labels, groups)) == {*gain.NAMES, *RANKING}
     graded = scorer.metrics(scores, np.array([0, 2]), groups)
     assert graded["ndcg@10"] == 1.0 and graded["mrr"] == 1.0 and graded["random_ndcg@1"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"), [([0, 1, 2, 1], [0, 1, 2, 3]), ([2, 2, 1, 1], [0, 0, 1, 1])]
+)
+def test_grades_whose_order_makes_no_difference_have_no_gain(labels, groups):
+    """NDCG was 1 whatever a network answered, and chose the first step."""
+    scorer = scorer_for("relevance", Labels("classification", ("0", "1", "2")), ranking=True)
+    labels, groups = np.array(labels, float), np.array(groups)
+    assert list(scorer.metrics(np.eye(3)[[0, 1, 2, 0]], labels, groups)) == ["accuracy"]
+    assert set(scorer.missing(labels, groups)) == {*gain.NAMES, *RANKING}
+
+
+def test_groups_of_relevant_rows_alone_have_a_gain_and_no_rank():
+    scorer = scorer_for("relevance", Labels("classification", ("0", "1", "2")), ranking=True)
+    labels, groups = np.array([1.0, 2, 1, 2]), np.array([0, 0, 1, 1])
+    found = scorer.metrics(np.eye(3)[[0, 1, 2, 0]], labels, groups)
+    assert "ndcg@10" in found and not set(found) & set(RANKING)
+    assert set(scorer.missing(labels, groups)) == set(RANKING)
+
+
+@pytest.mark.parametrize("labels", [[2.0, 2.0, 2.0], [1.0]])
+def test_numbers_that_are_all_alike_correlate_with_nothing(labels):
+    """``corr`` was 0 for all networks, and chose the first step; the lowest error chooses now."""
+    scorer, labels = RegressionScorer(), np.array(labels)
+    found = scorer.metrics(np.arange(len(labels))[:, None] * 1.0, labels, None)
+    assert list(found) == ["rmse"] and scorer.main_metric_of(found) == "rmse"
+    assert set(scorer.missing(labels, None)) == {"corr", "pearson", "spearmanr"}
 
 
 def test_rows_are_ranked_and_relevant_by_the_kind_of_their_labels():

@@ -76,7 +76,7 @@ def direct(source: Source, links: Sources) -> tuple[Source | None, list[Problem]
             )
         ]
     link = _copy(source, last, DIRECT)
-    _take_block(link, TEACHER, first)
+    _take_teacher(link, first)
     return link, []
 
 
@@ -106,7 +106,7 @@ def alone(source: Source, links: Sources) -> tuple[Source | None, list[Problem]]
     _take_block(link, STUDENT, begun)
     _take_renamed(link, begun)
     lay_under(link, (), {STUDENT: _student_of_its_method(begun)}, place, {})
-    _take_block(link, TEACHER, _root(links, TEACHER)[0])
+    _take_teacher(link, _root(links, TEACHER)[0])
     _start_as_successors(link, begun, place)
     if link.get(("data", "unlabeled")) is not None:  # no gold label, nothing to learn
         link.drop(("data", "unlabeled"))
@@ -114,6 +114,12 @@ def alone(source: Source, links: Sources) -> tuple[Source | None, list[Problem]]
     problems = _train_as_long(source, link, [begun, *passed], place) if passed else []
     _add_own_keys(source, link)
     return link, problems
+
+
+def _take_teacher(link: Source, first: Source) -> None:
+    """The teacher of another link, and what that one says of its outputs."""
+    for key in (TEACHER, "teacher_output", "teacher_output_range"):
+        _take_block(link, key, first)
 
 
 def _train_as_long(
@@ -288,8 +294,7 @@ def _take_renamed(link: Source, other: Source) -> None:
 
 def _take_block(link: Source, block: str, other: Source) -> None:
     """A whole block of another link, or none where that has none."""
-    if not other.has((block,)):
-        link.drop((block,))
-        return
-    link.put((block,), copy.deepcopy(other.get((block,))), other.place((block,)))
-    link.places |= {path: place for path, place in other.places.items() if path[0] == block}
+    link.drop((block,))
+    if other.has((block,)):
+        link.put((block,), copy.deepcopy(other.get((block,))), other.place((block,)))
+        link.places |= {path: place for path, place in other.places.items() if path[0] == block}

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import torch
 
 from ..errors import Problem, UserError
+from ..models.own import POSITIVE, own_block
+from ..tasks.label_names import same_names
 from ..tasks.positive import plain_positive
 
 
@@ -58,7 +60,7 @@ def relevance_of(model: Any, label: str | None) -> Relevance:
         return Relevance(
             0, False, sigmoid, "the network's probability" if sigmoid else "its output"
         )
-    wanted = label if label is not None else plain_positive(names)
+    wanted = label if label is not None else _told(config, names)
     if wanted in names:
         return Relevance(
             names.index(wanted), several, not several, f"the probability of label {wanted!r}"
@@ -71,3 +73,13 @@ def relevance_of(model: Any, label: str | None) -> Relevance:
     raise UserError(
         Problem("--label", message, f"Name it: --label {names[-1]}", code="rank.label-not-told")
     )
+
+
+def _told(config: Any, names: list[str]) -> str | None:
+    """The class that counted where the network was trained, else the one whose name says it."""
+    kept = own_block(config).get(POSITIVE)
+    if isinstance(kept, str):
+        places = same_names([kept], [(name,) for name in names])
+        if places[0] is not None:
+            return names[places[0]]
+    return plain_positive(names)

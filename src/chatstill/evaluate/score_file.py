@@ -25,7 +25,7 @@ from ..models.label_columns import LabelMatch, match_labels
 from ..models.lengths import usable_positions
 from ..models.load import load_classifier
 from ..models.outputs import set_reading
-from ..models.own import CLASSIFIER, UNTRAINED, own_block
+from ..models.own import BLOCK, CLASSIFIER, LABELS, UNTRAINED, own_block
 from ..models.reads_rows import reading_problems
 from ..readers.pair import PairReader
 from ..tasks.base import Split, Task
@@ -44,7 +44,12 @@ def task_for(folder: Path, config: RunConfig) -> Task:
     task = task_of(config)
     if isinstance(task, TabularTask):
         file = folder / "config.json"
-        names = names_of_outputs(read_json(file)[0] or {}, "MODEL", str(file))
+        values = read_json(file)[0] or {}
+        names = names_of_outputs(values, "MODEL", str(file))
+        if len(names) == 1:
+            block = values.get(BLOCK)
+            both = block.get(LABELS) if isinstance(block, dict) else None
+            names = list(map(str, both)) if isinstance(both, list) else names
         if names:
             return task.with_names(tuple(names))
     return task

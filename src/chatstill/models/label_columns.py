@@ -55,7 +55,9 @@ def match_labels(model_config: Any, labels: Labels, *, role: str = "teacher") ->
     if labels.kind == "multi_label":
         return _match_multi_label(model_config, names, labels, role)
     if len(names) == 1 and len(labels.names) == 2:
-        return LabelMatch([0], "sigmoid", _check_scorer(names[0], labels, role))
+        problems = _check_scorer(names[0], labels, role)
+        fits = all(problem.severity == "warning" for problem in problems)
+        return LabelMatch([0] if fits else [], "sigmoid", problems)
     if len(names) != len(labels.names):
         return LabelMatch([], "cross_entropy", [_wrong_count(names, labels, role)])
     order, problems, note = _match_names(names, labels, role)
@@ -238,21 +240,19 @@ def _only_numbered(
 
 
 def _check_scorer(name: str, labels: Labels, role: str) -> list[Problem]:
-    """A lone logit named like label 0 is probably turned round."""
-    if index_in(name) is not None or _named([name], labels) != [0]:
+    """A lone logit scores the label that it is named like: that has to be label 1."""
+    label = _named([name], labels)[0]
+    if index_in(name) is not None or label == 1:
         return []
+    place, said = f"{role}: id2label", f"the {role} has one logit, named {name!r}"
+    if label == 0:
+        message = f"{said}: the class that does not count here; {labels.names[1]!r} does"
+        hint = f'Write "positive_label": "{name}", or correct the name in its config.json.'
+        return [Problem(place, message, hint, code="labels.scorer-of-other-label")]
     message = (
-        f"the {role} has one logit, named {name!r} like the task's label 0; it is taken as the "
-        f"score of {labels.names[1]!r}"
+        f"{said}, which is no class of the task; it is taken as the score of {labels.names[1]!r}"
     )
-    return [
-        Problem(
-            f"{role}: id2label",
-            message,
-            severity="warning",
-            code="labels.scorer-named-like-label-0",
-        )
-    ]
+    return [Problem(place, message, "", "warning", code="labels.scorer-of-unknown-name")]
 
 
 def _wrong_count(names: Sequence[str], labels: Labels, role: str) -> Problem:

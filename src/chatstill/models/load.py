@@ -12,7 +12,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from ..errors import Problem, UserError
 from ..registry.hub import require_hub
 from ..tasks.base import LabelKind
-from ..tasks.label_names import index_in
+from ..tasks.label_names import index_in, same_names
 from .architecture import Architecture, load_config
 from .body import head_is_new, in_body
 from .custom import own_faults, own_type, probe
@@ -74,7 +74,8 @@ def load_classifier(
     check_head(architecture, outputs or len(config.id2label or ()), role, num_labels, problem)
     before = output_names(config)
     fits = outputs == num_labels or (outputs == 1 and len(label_names or ()) == 2)
-    set_labels(config, outputs, label_names if fits else None, problem)
+    names = _as_numbered_there(before, label_names or ()) if role == "teacher" else label_names
+    set_labels(config, outputs, names if fits else None, problem)
     path = architecture.model_name_or_path
     with torch.random.fork_rng(devices=[]), quiet_transformers():
         # Only the CPU's generator: torch.manual_seed would also reseed the accelerators.
@@ -102,6 +103,13 @@ def load_classifier(
         _require_head(model, report, place)
         require_whole(model, report, place, cut=cut)
     return LoadedModel(model.eval(), report)
+
+
+def _as_numbered_there(before: Sequence[str], wanted: Sequence[str]) -> Sequence[str]:
+    """The names in the order of a network's outputs, where these have the same names in another one."""
+    found = same_names(before, [(name,) for name in wanted])
+    places = [place for place in found if place is not None]
+    return [wanted[n] for n in places] if sorted(places) == list(range(len(wanted))) else wanted
 
 
 def new_classifier(config: PretrainedConfig, seed: int) -> PreTrainedModel:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 BLOCK = "chatstill"
+LABELS = "labels"  # of a network of one logit: both classes, the one that it scores last
+POSITIVE = "positive_label"  # the class that counts, as the task calls it
 CLASSIFIER, UNTRAINED = (
     "classifier",
     "untrained",

@@ -143,7 +143,11 @@ def measures(judged: Mapping[str, Any]) -> dict[str, Measure]:
     measures = {}
     for key in keys:
         value = found.get(key)
-        if key.startswith(NOT_SHOWN) or value is None or ("@" in key and key != cutoff):
+        if (
+            key.startswith(NOT_SHOWN)
+            or value is None
+            or ("@" in key and key not in (first, cutoff))
+        ):
             continue
         main, beside = key == first, guess_beside(judged, key)
         measures[key] = Measure(value, low, high, beside) if main else Measure(value, beside=beside)

@@ -144,7 +144,9 @@ def _end(
     store: CheckpointStore,
     console: Console,
 ) -> None:
-    from ..tasks.selection import lower_is_better
+    import numpy as np
+
+    from ..tasks.selection import selects_by_lowest
     from ..train.ending import end_phases
     from ..train.failures import failures
     from ..train.phases import steps_of
@@ -153,14 +155,15 @@ def _end(
     views = level.prepare(job, folder.path, console, trains=False)
     phases, config = job.method.phases(), job.config
     totals = [steps_of(config, phase, views.num_rows(phase.data))[0] for phase in phases]
-    main = job.task.chosen_metric or job.task.main_metric
+    scored = None if job.task.labels.kind == "none" else views.dev
+    dev = (None, None) if scored is None else (np.asarray(scored.labels), scored.groups)
     found = end_phases(
         job.method,
         store,
         totals,
         keep=config.keep or "last",
         seed=config.seed,
-        lower_is_better=lower_is_better(main),
+        lower_is_better=selects_by_lowest(job.task, *dev),
     )
     if isinstance(found, list):
         raise UserError(_nothing(folder.path, found))

@@ -15,7 +15,7 @@ from ..evaluate.noise import as_lines, disagreements
 from ..methods.base import Method
 from ..models.custom import own_type
 from ..models.networks import network
-from ..models.own import CLASSIFIER, UNTRAINED
+from ..models.own import CLASSIFIER, LABELS, POSITIVE, UNTRAINED
 from ..models.save import save_student
 from ..report.card import CardFacts, model_card
 from ..text.normalize import normalizes
@@ -59,8 +59,11 @@ def save_kept(
         extras["temperature"] = calibration["calibration"]["temperature"]
     if calibration.get("threshold", {}).get("probability") is not None:
         extras["threshold"] = calibration["threshold"]["probability"]
-        extras["positive_label"] = calibration["threshold"]["label"]
-    kept = job.method.kept()
+    space, kept = job.task.labels, job.method.kept()
+    if space.kind == "classification" and space.positive is not None:
+        extras[POSITIVE] = space.positive
+    if len(space.names) == 2 and kept.config.num_labels == 1:
+        extras[LABELS] = list(space.names)
     save_student(kept, job.tokenizer, target, job.names, job.task.labels.kind, extras)
     return extras
 

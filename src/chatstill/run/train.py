@@ -16,7 +16,7 @@ from ..errors import Interrupted
 from ..evaluate.scoring import score, weights_digest
 from ..methods.base import Method
 from ..models.heads import start_at_mean
-from ..tasks.selection import lower_is_better, selecting_value
+from ..tasks.selection import selecting_value, selects_by_lowest
 from ..train.checkpoints import CheckpointStore
 from ..train.control import Agreement
 from ..train.device import device_of
@@ -91,7 +91,7 @@ def train_job(
         data=data,
         on_log=records.add,
         evaluate=scores.metrics,
-        lower_is_better=lower_is_better(job.task.chosen_metric or job.task.main_metric),
+        lower_is_better=selects_by_lowest(job.task, np.asarray(views.dev.labels), views.dev.groups),
         own_loss=loss.metrics,
         sources=sources,
         tokens=tokens,

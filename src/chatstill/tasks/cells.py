@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from ..errors import Problem
@@ -77,4 +78,6 @@ def cell_text(cell: Any) -> str | None:
         if math.isnan(cell):
             return None
         return str(int(cell)) if cell.is_integer() else repr(cell)
+    if isinstance(cell, Decimal) and cell.is_finite():
+        return str(int(cell)) if cell == cell.to_integral_value() else f"{cell.normalize():f}"
     return str(cell) if isinstance(cell, int) else None

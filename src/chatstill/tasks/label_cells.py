@@ -2,12 +2,14 @@
 
 import ast
 import json
+import re
 from collections.abc import Container, Sequence
 from typing import Any
 
 from .cells import cell_text
 
 SEPARATOR, WIDE = ",", "，"  # rows typed in Chinese have the full-width one
+_WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
 LONGEST = 100_000  # characters of a text that is looked at as a list
 
 
@@ -27,6 +29,12 @@ def as_list(cell: Any) -> list[Any] | None:
             continue
         return found if isinstance(found, list) else None
     return None
+
+
+def as_number(text: str) -> str:
+    """A whole number without its point: ``1.0``, which tools write where a column has gaps, is ``1``."""
+    found = _WHOLE.fullmatch(text)
+    return found[1] if found else text
 
 
 def lone(cell: Any) -> Any:

@@ -10,7 +10,7 @@ from . import gain
 from . import metrics as m
 from .base import Groups, MetricFunction, Parts, Ranking
 from .intervals import Ratio
-from .ranking import group_table, ranking_metrics, ranking_parts
+from .ranking import RANKING, group_table, ranking_metrics, ranking_parts
 
 
 class RelevanceScorer:
@@ -28,7 +28,8 @@ class RelevanceScorer:
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         scores, labels = m.checked(scores, labels, self.num_labels)
         result = {"accuracy": by.accuracy(scores, labels)}
-        if self.missing(labels, groups) or groups is None:
+        missing = self.missing(labels, groups)
+        if self.main_metric in missing or groups is None:
             return result
         score, relevant = self.ranked(scores, labels)
         values, chance = gain.ndcg_by_group(score, labels, groups)
@@ -37,17 +38,24 @@ class RelevanceScorer:
         table = group_table(score, relevant, groups)
         result["groups"] = float(table.num_groups)
         result["groups_without_positive"] = float(table.num_groups - len(table.size))
-        return result | ranking_metrics(table)
+        return result if missing else result | ranking_metrics(table)
 
     def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
         if groups is None:
-            return dict.fromkeys(gain.NAMES, "the rows have no groups")
+            return dict.fromkeys((*gain.NAMES, *RANKING), "the rows have no groups")
         codes = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
+        grades = np.asarray(labels, dtype=np.float64)
         highest = np.full(int(codes.max(initial=0)) + 1, -np.inf)
-        np.maximum.at(highest, codes, np.asarray(labels, dtype=np.float64))
-        if (highest > 0).any():
-            return {}
-        return dict.fromkeys(gain.NAMES, "no group holds a row above the lowest grade")
+        lowest = -highest
+        np.maximum.at(highest, codes, grades)
+        np.minimum.at(lowest, codes, grades)
+        if not (highest > lowest).any():
+            reason = "no group holds rows of two grades: their order makes no difference"
+            return dict.fromkeys((*gain.NAMES, *RANKING), reason)
+        if not ((highest > 0) & (lowest == 0)).any():
+            reason = "no group holds both a row of the lowest grade and one above it"
+            return dict.fromkeys(RANKING, reason)
+        return {}
 
     def remarks(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, str]:
         return {}

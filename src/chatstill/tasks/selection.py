@@ -79,6 +79,15 @@ def selecting(task: Task, metrics: Mapping[str, float], labels: np.ndarray, grou
     return wanted
 
 
+def selects_by_lowest(task: Task, labels: np.ndarray | None = None, groups: Groups = None) -> bool:
+    """Whether the lowest value of the metric that selects is the best, on rows of these labels."""
+    wanted = task.chosen_metric or task.main_metric
+    if labels is not None and wanted in task.missing(labels, groups):
+        scores = np.zeros((len(labels), task.labels.num_outputs))
+        wanted = main_metric_of(task, task.metrics(scores, labels, groups))
+    return lower_is_better(wanted)
+
+
 def selecting_value(
     task: Task, metrics: Mapping[str, float], labels: np.ndarray, groups: Groups
 ) -> float:

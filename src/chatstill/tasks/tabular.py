@@ -20,7 +20,7 @@ from .positive import missing_positive, no_effect, only_positive, with_positive
 from .tables import Table
 from .tabular_files import contents, files_of, split_path, tables
 from .tabular_keys import DataKeys
-from .tabular_labels import SEPARATOR, LabelReader, has_vectors, labels_of
+from .tabular_labels import SEPARATOR, LabelReader, has_vectors, labels_of, labels_of_network
 from .tabular_metrics import Scorer, scorer_for
 from .tabular_rows import RowMaker, examples_of
 from .transfer import followed
@@ -58,12 +58,8 @@ class TabularTask(OfFiles):
         Raises:
             UserError: it can't be told.
         """
-        listed = self.keys.labels is not None or self.keys.chosen is not None
-        if self._names and not listed and self.find("train", Path()) is None:
-            kind = "multi_label" if self.keys.kind == "multi_label" else "classification"
-            found = Labels(kind, self._names, key="data.labels")  # type: ignore[arg-type]
-        else:
-            found = labels_of(self.keys)
+        names = self._names if self.find("train", Path()) is None else ()
+        found = labels_of_network(self.keys, names) or labels_of(self.keys)
         if self.keys.kind == "relevance":
             if self._positive is not None:
                 raise UserError(no_effect("grades are ranked from the lowest to the highest"))
@@ -72,7 +68,8 @@ class TabularTask(OfFiles):
             only_positive(found, self._positive, "a dialogue with the candidate chosen")
             return found
         found = with_positive(found, self._positive)
-        if self.ranking and len(found.names) == 2 and found.positive is None:
+        classes = found.kind == "classification" and len(found.names) == 2
+        if self.ranking and classes and found.positive is None:
             raise UserError(missing_positive(found.names))
         return found
 
@@ -230,7 +227,10 @@ class TabularTask(OfFiles):
         """The rows of all files behind a path; fills counter, warnings and bad rows on the way."""
         lines = num_empty = 0
         first_empty = ""
-        read_label = LabelReader(self.labels, optional=optional, vectors=self._vectors)
+        told = (self.keys.labels, self.keys.chosen, self.keys.dataset)  # names in an order
+        read_label = LabelReader(
+            self.labels, optional=optional, vectors=self._vectors, numbered=any(told)
+        )
         spare = [n for n in (*self.keys.label_columns, self.keys.group) if n and optional]
         keys = self.keys.without_labels() if bare else self.keys
         make = RowMaker(keys, read_label, split)

@@ -2,26 +2,27 @@
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import Problem, UserError
 from .cells import Bad, cell_text
 from .hub_data import HubTable
-from .label_cells import label_parts, lone, vector_of
+from .label_cells import as_number, label_parts, lone, vector_of
 from .tabular_files import files_of, split_path, tables
 from .tabular_keys import DataKeys
 
 MOST_CLASSES = 10_000
 ALL = ("train", "dev", "test")  # a network may be scored where only test rows are
 INTEGER = re.compile(r"-?[0-9]+")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class Found(NamedTuple):
     """The labels that stand in a column.
 
     Attributes:
-        names: Whole numbers in their order, else sorted as text; of a data set as it counts them.
+        names: In order (``in_order``); of a data set as it counts them.
         width: Places of the cells, where all of them are vectors of 0 and 1 of one length; else 0.
         odd: A cell that holds no label of any form, as text; empty if there is none.
     """
@@ -134,6 +135,16 @@ def _told(column: _Column) -> Found:
     seen = column.seen - {""}
     widths = column.widths
     width = next(iter(widths)) if len(widths) == 1 else 0
-    numbers = all(INTEGER.fullmatch(name) for name in seen)
-    names = tuple(sorted(seen, key=int) if numbers else sorted(seen))
-    return Found(names, width, column.odd)
+    return Found(in_order(seen), width, column.odd)
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Class names in the order in which a block counts them: numbers by their value, else as text.
+
+    Whole numbers have no point, whatever they were written with.
+    """
+    plain = {as_number(name) for name in names}
+    if all(map(INTEGER.fullmatch, plain)):
+        return tuple(sorted(plain, key=int))
+    found = sorted(set(names))
+    return tuple(sorted(found, key=float) if all(map(NUMBER.fullmatch, found)) else found)

@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,33 @@ from .label_cells import (
     SEPARATOR,
     applies,
     as_list,
+    as_number,
     flag_of,
     label_parts,
     lone,
     vector_of,
 )
+from .label_names import index_in
 from .reading import shorten
 from .table_lines import check_encoding
-from .tabular_found import ALL, INTEGER, found_in_rows, starts_with_vector
+from .tabular_found import ALL, INTEGER, NUMBER, found_in_rows, in_order, starts_with_vector
 from .tabular_keys import DataKeys
 
-__all__ = ["SEPARATOR", "LabelReader", "has_vectors", "label_parts", "labels_of", "listed_names"]
+__all__ = [
+    "SEPARATOR",
+    "LabelReader",
+    "has_vectors",
+    "label_parts",
+    "labels_of",
+    "labels_of_network",
+    "listed_names",
+]
 
 _VECTORS = "All cells of a column have one form: names, their numbers, or a vector of 0 and 1."
 _NO_LABEL = (
     'Of training rows: "skip_unlabeled": true at the top of the file leaves them out, and methods that '
     "listen to a teacher learn from them. Rows of dev need one each."
 )
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class LabelReader:
@@ -42,15 +50,28 @@ class LabelReader:
         labels: The label space.
         optional: Whether a row may lack its label.
         vectors: Whether a cell holds 0 or 1 for each label, in their order.
+        numbered: Whether a cell may hold the number of a label, whose names someone listed in order.
     """
 
-    def __init__(self, labels: Labels, *, optional: bool, vectors: bool = False) -> None:
+    def __init__(
+        self,
+        labels: Labels,
+        *,
+        optional: bool,
+        vectors: bool = False,
+        numbered: bool = False,
+    ) -> None:
         self.labels = labels
         self.optional = optional
         self.vectors = vectors
-        self._index = {name: number for number, name in enumerate(labels.names)}
-        if not any(INTEGER.fullmatch(name) for name in labels.names):  # files may hold the indices
-            self._index |= {str(n): self._index[name] for n, name in enumerate(labels.numbered)}
+        exact = {name: number for number, name in enumerate(labels.names)}
+        self._index = {as_number(name): number for name, number in exact.items()} | exact
+        if numbered and not any(INTEGER.fullmatch(as_number(name)) for name in labels.names):
+            self._index |= {str(n): exact[name] for n, name in enumerate(labels.numbered)}
+
+    def _place(self, text: str) -> int | None:
+        """The label that a text names; ``1.0`` and ``1`` are one."""
+        return self._index.get(text, self._index.get(as_number(text)))
 
     def __call__(self, cell: Any) -> float | int | tuple[int, ...] | Bad | None:
         """The label of a cell, None where there is none and need not be."""
@@ -61,10 +82,10 @@ class LabelReader:
         if not text:
             return self._nothing(cell)
         if self.labels.kind == "regression":
-            value = float(text) if _NUMBER.fullmatch(text) else math.nan
+            value = float(text) if NUMBER.fullmatch(text) else math.nan
             return value if math.isfinite(value) else Bad(f"the label {shorten(text)}", "a number")
-        found = self._index.get(text)
-        if found is None and text == "-1" and self.optional:
+        found = self._place(text)
+        if found is None and as_number(text) == "-1" and self.optional:
             return None
         return self._unknown(text) if found is None else found
 
@@ -75,11 +96,12 @@ class LabelReader:
             return self._vector(cell)
         found: set[int] = set()
         for text in label_parts(cell, self._index):
-            if text not in self._index:
+            place = self._place(text)
+            if place is None:
                 return self._unknown(text)
-            if self._index[text] in found:
+            if place in found:
                 return Bad(f"the label {shorten(text)} twice", "each label once", _VECTORS)
-            found.add(self._index[text])
+            found.add(place)
         return tuple(sorted(found))
 
     def _vector(self, cell: Any) -> tuple[int, ...] | Bad | None:
@@ -144,6 +166,23 @@ def labels_of(keys: DataKeys) -> Labels:
     counted = names == tuple(str(number) for number in range(len(names)))
     settled = counted or keys.labels is not None
     return Labels(kind, names, settled=settled, key="data.labels")  # type: ignore[arg-type]
+
+
+def labels_of_network(keys: DataKeys, names: Sequence[str]) -> Labels | None:
+    """The label space by a network's names, where neither the block nor training rows tell it; else None.
+
+    They stand in the order that rows would give them: a network's own may be another one. One name alone
+    is that of one logit, which tells one of two classes.
+    """
+    if keys.kind == "regression" or keys.labels is not None or keys.chosen is not None:
+        return None
+    several = keys.kind == "multi_label"
+    if len(keys.label_columns) > 1 or len(names) < (1 if several else 2):
+        return None
+    numbers = [index_in(name) for name in names]
+    found = in_order(names if None in numbers else map(str, numbers))
+    kind = "multi_label" if several else "classification"
+    return Labels(kind, found, key="data.labels")  # type: ignore[arg-type]
 
 
 def _chosen(names: tuple[str, ...] | None) -> Labels:

@@ -238,17 +238,21 @@ class RegressionScorer(Unranked):
 
     def metrics(self, scores: np.ndarray, labels: np.ndarray, groups: Groups) -> dict[str, float]:
         scores, labels = m.checked(scores, labels, 1)
-        return {name: function(scores, labels) for name, function in _REGRESSION.items()}
+        missing = self.missing(labels, groups)
+        used = {name: f for name, f in _REGRESSION.items() if name not in missing}
+        return {name: function(scores, labels) for name, function in used.items()}
 
     def missing(self, labels: np.ndarray, groups: Groups) -> dict[str, str]:
-        return {}
+        if len(np.unique(labels)) > 1:
+            return {}
+        return dict.fromkeys(("pearson", "spearmanr", "corr"), "all rows have the same label")
 
     def metric(self, name: str) -> MetricFunction:
         function = _REGRESSION[name]
         return lambda scores, labels, groups: function(scores, labels)
 
     def main_metric_of(self, metrics: Mapping[str, float]) -> str:
-        return self.main_metric
+        return self.main_metric if self.main_metric in metrics else "rmse"
 
 
 def macro_f1(scores: np.ndarray, labels: np.ndarray) -> float:

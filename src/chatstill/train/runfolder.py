@@ -24,7 +24,7 @@ TELLING = ("verb", "model_type", "task_name")
 COVERS = "covers"  # key of a fingerprint that holds the files under ``also``
 ALSO = ".also."
 WORDS = "student_architectures.network.words"  # digest of the words that were counted
-SELECTS = "do_eval"  # whether figures on dev decide which weights are kept
+SELECTS = "figures on dev choose the weights"  # by keep, do_eval and what was left out
 LATE = (WORDS, SELECTS)  # not recorded by all, or not at once: compared where both sides have them
 _DIGESTS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{64})*")
 
