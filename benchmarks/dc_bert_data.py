@@ -46,7 +46,7 @@ class Set(NamedTuple):
 
 SETS = {
     "wikiqa": Set("WikiQA", 128, 24, False, (3, 3), (5e-5, 1e-4, 2e-5), (5e-5, 1e-4), seeds=3),
-    "kdconv": Set("KdConv", 96, 40, True, (3, 1), (1e-4, 3e-4), (1e-4,)),
+    "kdconv": Set("KdConv", 96, 40, True, (3, 1), (1e-4,), (1e-4,)),
     "lcqmc": Set("LCQMC", 64, 24, True, (4, 3), (3e-4, 1e-4), (3e-4, 1e-4)),
 }
 PARTS = ("train", "dev", "test")
