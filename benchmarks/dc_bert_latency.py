@@ -229,8 +229,10 @@ def run(options: argparse.Namespace) -> None:
             )
             if done.returncode:
                 raise SystemExit(f"{name}: {done.stderr[-2000:]}")
-            path.write_text(done.stdout.splitlines()[-1] + "\n", encoding="utf-8")
-            print(f"{name} {size}: {done.stdout.splitlines()[-1]}", flush=True)
+            figures = json.loads(done.stdout.splitlines()[-1])
+            cell = json.dumps({**figures, "machine": machine.describe()})
+            path.write_text(cell + "\n", encoding="utf-8")
+            print(f"{name} {size}: {figures}", flush=True)
             report(options)
 
 
@@ -263,6 +265,12 @@ def table(found: Found) -> list[str]:
     return lines
 
 
+def _machines(found: Found) -> list[str]:
+    """What the cells were measured on; several lines where they were measured at several times."""
+    every = [cell["machine"] for of_arm in found.values() for cell in of_arm.values()]
+    return list(dict.fromkeys(map(machine.as_line, every)))
+
+
 def report(options: argparse.Namespace) -> None:
     """Writes the table of the cells that are there."""
     found: Found = {}
@@ -282,11 +290,11 @@ def report(options: argparse.Namespace) -> None:
         "",
         *table(found),
         "",
-        f"{machine.as_line(machine.describe())}.",
+        *(f"{line}." for line in _machines(found)),
     ]
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "dc_bert_latency.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    facts = {"machine": machine.describe(), "cells": found}
+    facts = {"cells": found}
     (options.out / "dc_bert_latency.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
