@@ -1,6 +1,7 @@
 """``chatstill init``: what is seen in files stands in the configuration, and the check passes."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -258,6 +259,27 @@ def test_lists_of_turns_and_of_labels_in_json_lines(elsewhere, models):
     data = values_of("teach.jsonc")["data"]
     assert (data["text"], data["text_pair"], data["label"]) == ("talk", "reply", "label")
     assert data["kind"] == "multi_label"
+
+
+@pytest.mark.parametrize("names", [("bad", "good"), ("apple", "pear")])
+def test_the_class_that_counted_for_the_teacher_counts_for_its_student(elsewhere, models, names):
+    """Else the student learns, and is chosen, for the opposite class: its name sounds more like it."""
+    shutil.copytree(models / "teacher", elsewhere / "taught")
+    config = json.loads((elsewhere / "taught/config.json").read_text())
+    config |= {
+        "id2label": {"0": names[1], "1": names[0]},
+        "chatstill": {"positive_label": names[0]},
+    }
+    config["label2id"] = {names[1]: 0, names[0]: 1}
+    (elsewhere / "taught/config.json").write_text(json.dumps(config))
+    for split in ("train", "dev"):
+        rows = [
+            row.replace(",bad", f",{names[0]}").replace(",good", f",{names[1]}")
+            for row in reviews(40)
+        ]
+        write_rows(elsewhere / "rows", f"{split}.csv", ["text,label", *rows])
+    assert cli.main(["init", "rows", "taught"]) == 0
+    assert values_of("distill.jsonc")["positive_label"] == names[0]
 
 
 def test_identifiers_are_known_by_name_and_value(elsewhere, models):

@@ -229,6 +229,33 @@ def test_a_network_of_one_logit_answers_alike_where_its_training_rows_are_not(tm
     assert told[0] == told[1]
 
 
+def test_the_class_that_counted_in_training_counts_in_evaluation(tmp_path):
+    """A file without the key told it by the names: figures and a column were of the other class."""
+    columns, block = KINDS["classes"][1:3]
+    rows = [(text, {"fine": "yes", "plain": "no"}[c]) for text, c in classes(60, 0) if c != "bad"]
+    write(tmp_path / "train.csv", columns, rows)
+    file = str(tmp_path / "train.csv")
+    values = {
+        "data": {**block, "train": file, "dev": file},
+        "output_dir": str(tmp_path / "out"),
+        "teacher_architectures": {
+            "model_name_or_path": str(world.build_network(tmp_path / "start"))
+        },
+        "max_seq_length": 32,
+        "max_steps": 4,
+    }
+    counted = world.loaded(values | {"positive_label": "no"}, tmp_path, "teach")
+    pipeline.teach(counted, console=world.console())
+    for keys, positive, warned in (({}, "no", False), ({"positive_label": "yes"}, "yes", True)):
+        loaded = world.loaded(values | keys, tmp_path, "teach")
+        where = world.console()
+        found = pipeline.evaluate(
+            tmp_path / "out", loaded.config, split="dev", output=None, console=where
+        )
+        assert found["dev"]["positive"] == positive
+        assert ("where the network was trained it was 'no'" in world.said(where)) is warned
+
+
 def test_training_goes_on_with_the_same_classes_in_another_order(tmp_path):
     """They were taken by their place: a teacher that knew everything began with nothing."""
     _, loaded, _ = run_through(tmp_path, "sets", "jsonl")

@@ -50,12 +50,21 @@ def check_data_block(
         path = ("data", found.key)
         place = path if source.has(path) else ("data",)
         name = str(getattr(keys.data, found.key) or "")
-        hint = near_file(name) if found.code == "data.file-missing" else found.hint
+        hint = _near(keys.data, name) if found.code == "data.file-missing" else found.hint
         message = f"'data.{found.key}': {found.message}"
         problems.append(
             source.problem(place, message, hint, code=found.code, warning=found.warning)
         )
     return problems
+
+
+def _near(keys: DataKeys, name: str) -> str:
+    """What may be meant by a file that is not there: never one that the block names itself."""
+    hint = near_file(name)
+    named = [str(path) for path in (keys.train, keys.dev, keys.test) if path]
+    if any(hint == f"Did you mean {path}?" for path in named):
+        return f"Paths count from the working directory, {Path.cwd()}."
+    return hint
 
 
 def _findings(keys: DataKeys, splits: Sequence[str], texts_alone: bool) -> list[Finding]:

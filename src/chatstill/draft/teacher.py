@@ -29,6 +29,7 @@ class Model:
         outputs: Of its classifier; 0 without a trained one.
         positions: Longest row that it takes; 0 if unknown.
         seen: A line that says what was seen.
+        positive: The class that counted where it was trained, as its folder says; empty if it does not.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Model:
     outputs: int
     positions: int
     seen: str
+    positive: str = ""
 
 
 def look_at_model(path: str) -> Model:
@@ -74,7 +76,10 @@ def look_at_model(path: str) -> Model:
     what = f"a classifier of {outputs} outputs" if outputs > 1 else "a scorer of one output"
     what = what if outputs else "pre-trained, without a classifier"
     seen = f"model: {path}, {kind or 'of unknown type'}, {layers} layers, {what}"
-    return Model(path, kind, layers, outputs, _count(values, "max_position_embeddings"), seen)
+    counts = (values.get("chatstill") or {}).get("positive_label")
+    positive = counts if outputs and isinstance(counts, str) else ""
+    positions = _count(values, "max_position_embeddings")
+    return Model(path, kind, layers, outputs, positions, seen, positive)
 
 
 def _count(values: dict, key: str) -> int:

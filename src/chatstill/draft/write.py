@@ -40,10 +40,7 @@ def draft(data: Path, model: str, output: Path | None) -> tuple[Path, list[str]]
     if problems:
         raise UserError(problems)
     drafted, teacher = found
-    fits = teacher.outputs == drafted.num_outputs or (teacher.outputs, drafted.num_outputs) == (
-        1,
-        2,
-    )
+    fits = _fits(drafted, teacher)
     target = output or Path("distill.jsonc" if fits else "teach.jsonc")
     hint = "Name another file with --output, or remove this one yourself."
     taken = UserError(
@@ -59,7 +56,10 @@ def draft(data: Path, model: str, output: Path | None) -> tuple[Path, list[str]]
         create_text(target, to_text(keys, head))
     except FileExistsError:
         raise taken from None
-    seen = [*drafted.seen, teacher.seen]
+    untold = "rows are not ranked: ", "f1 is left out: "  # where names alone would have to tell
+    told = any(key == "positive_label" for key, *_ in keys)
+    seen = [line for line in drafted.seen if not (told and line.startswith(untold))]
+    seen.append(teacher.seen)
     if teacher.outputs and not fits:
         seen.append(f"the data need {drafted.num_outputs} outputs: it is a teacher of another task")
     return target, [*seen, *(line.removeprefix("// ") for line in head)]
@@ -103,11 +103,29 @@ def _head(target: Path, again: str) -> list[str]:
 
 def _common(drafted: Drafted, model: Model, folder: str) -> list[Key]:
     length = length_for(model, drafted.texts)
-    keys: list[Key] = [*drafted.keys, ("output_dir", _free(folder), "everything of this run")]
+    keys: list[Key] = [
+        *_counting(drafted, model),
+        ("output_dir", _free(folder), "everything of this run"),
+    ]
     keys.append(
         ("max_seq_length", length.value, length.comment) if length else ("max_seq_length", 128, "")
     )
     return keys
+
+
+def _counting(drafted: Drafted, model: Model) -> list[Key]:
+    """The keys of the data; the class that counts is a teacher's, whatever the names of the classes say."""
+    values = {key: value for key, value, _ in drafted.keys}
+    defined = "data" not in values or "chosen" in values["data"]
+    if defined or not _fits(drafted, model) or model.positive in ("", values.get("positive_label")):
+        return drafted.keys
+    kept = [key for key in drafted.keys if key[0] != "positive_label"]
+    return [*kept, ("positive_label", model.positive, "the class that counted for the teacher")]
+
+
+def _fits(drafted: Drafted, model: Model) -> bool:
+    """Whether a model is a teacher of the data."""
+    return model.outputs == drafted.num_outputs or (model.outputs, drafted.num_outputs) == (1, 2)
 
 
 # learning_rate and num_train_epochs are not among them: width, start and rows decide (``usual``).

@@ -25,7 +25,7 @@ from ..models.label_columns import LabelMatch, match_labels
 from ..models.lengths import usable_positions
 from ..models.load import load_classifier
 from ..models.outputs import set_reading
-from ..models.own import BLOCK, CLASSIFIER, LABELS, UNTRAINED, own_block
+from ..models.own import BLOCK, CLASSIFIER, LABELS, POSITIVE, UNTRAINED, other_positive, own_block
 from ..models.reads_rows import reading_problems
 from ..readers.pair import PairReader
 from ..tasks.base import Split, Task
@@ -40,19 +40,31 @@ from .scoring import score, teacher_reading
 
 
 def task_for(folder: Path, config: RunConfig) -> Task:
-    """The run's task; a model's label names stand in where no training rows are there to tell them."""
-    task = task_of(config)
-    if isinstance(task, TabularTask):
-        file = folder / "config.json"
-        values = read_json(file)[0] or {}
-        names = names_of_outputs(values, "MODEL", str(file))
-        if len(names) == 1:
-            block = values.get(BLOCK)
-            both = block.get(LABELS) if isinstance(block, dict) else None
-            names = list(map(str, both)) if isinstance(both, list) else names
-        if names:
-            return task.with_names(tuple(names))
-    return task
+    """The run's task; what no key and no training rows tell of its classes, the network of a folder does.
+
+    Its label names stand in for rows that are not there, and the class that counted where it was trained
+    stands before what the names of the classes say.
+    """
+    values = read_json(folder / "config.json")[0] or {}
+    block = values.get(BLOCK)
+    block = block if isinstance(block, dict) else {}
+    names = names_of_outputs(values, "MODEL", str(folder / "config.json"))
+    if len(names) == 1 and isinstance(both := block.get(LABELS), list):
+        names = list(map(str, both))
+
+    def made(config: RunConfig) -> Task:
+        task = task_of(config)
+        return task.with_names(tuple(names)) if names and isinstance(task, TabularTask) else task
+
+    counts = block.get(POSITIVE)
+    if config.positive_label is None and isinstance(counts, str):
+        task = made(config.model_copy(update={"positive_label": counts}))
+        try:
+            if task.labels.positive == counts:
+                return task
+        except UserError:  # the rows have other classes
+            pass
+    return made(config)
 
 
 class Opened(NamedTuple):
@@ -108,6 +120,7 @@ def open_model(folder: Path, config: RunConfig) -> Opened:
     if errors := [problem for problem in found if problem.severity == "error"]:
         raise UserError(errors)
     warnings += [*match.warnings, *found]
+    warnings += other_positive(loaded.model.config, task.labels, "MODEL", "network")
     if own_block(loaded.model.config).get(CLASSIFIER) == UNTRAINED:
         message = "no term trained this network's classifier: its answers say nothing"
         hint = "Go on with a run that trains it."

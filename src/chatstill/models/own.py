@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import Problem
+from ..tasks.base import Labels
+
 BLOCK = "chatstill"
 LABELS = "labels"  # of a network of one logit: both classes, the one that it scores last
 POSITIVE = "positive_label"  # the class that counts, as the task calls it
@@ -30,3 +33,23 @@ def set_own_block(config: Any, values: Mapping[str, Any]) -> None:
         setattr(config, BLOCK, dict(values))
     elif hasattr(config, BLOCK):
         delattr(config, BLOCK)
+
+
+def other_positive(config: Any, labels: Labels, place: str, role: str) -> list[Problem]:
+    """A warning where another class counted when a network was trained than counts now.
+
+    Args:
+        config: The network's.
+        labels: The task's.
+        place: Where the problem stands.
+        role: What the network is, for the message.
+    """
+    counted = own_block(config).get(POSITIVE)
+    if counted is None or labels.positive in (None, counted) or counted not in labels.names:
+        return []
+    message = (
+        f"{labels.positive!r} counts in f1, threshold and ranking here; where the {role} was trained "
+        f"it was {counted!r}"
+    )
+    hint = f'Write "positive_label": "{counted}" where that one is meant.'
+    return [Problem(place, message, hint, "warning", code="labels.another-class-counts")]

@@ -25,7 +25,7 @@ from ..figures import parameter_count
 from ..methods.base import Method
 from ..models.label_columns import check_label_values
 from ..models.layers import count_layers
-from ..models.own import own_block
+from ..models.own import other_positive, own_block
 from ..report.data import read_data_report
 from ..tasks.base import Split
 from ..tasks.files import listed
@@ -125,6 +125,7 @@ def preflight(job: Job) -> Plan:
         if job.teacher is not None:
             converted = check_preprocess(own_block(job.teacher.config), job.config.preprocess)
             problems += [converted] if converted is not None else []
+            problems += other_positive(job.teacher.config, job.task.labels, "teacher", "teacher")
         check, doubts = teacher_on_dev(job, dev, folder / "dev")
         problems += doubts
         if errors_of(problems):  # with the warnings: they may say why

@@ -34,17 +34,12 @@ from ..tasks.transfer import scored_rows
 from ..train.device import device_of
 from ..train.ending import kept_early
 from ..train.phases import PhaseResult, epochs_of
+from . import output_taken
 from .fingerprint import run_facts
 from .job import Job
 from .kept_network import calibration_of, save_kept, write_card, write_noise
-from .output_taken import (
-    FIGURES,
-    LINES,
-    PREDICTIONS,
-    check_evaluation_folder,
-    check_predictions_file,
-)
 from .phase_rows import Views
+from .ties import ties
 from .train import Trained
 
 FORMAT = 1
@@ -71,6 +66,7 @@ def report_run(
         return None
     metrics = _metrics(job, views, target, trained, seconds, dev, calibration)
     metrics["model"] |= {"head": NOT_TAUGHT} if CLASSIFIER in extras else {}
+    remarks = [*remarks, *ties(folder, trained.phases, metrics)]
     metrics["dev"]["warnings"] += remarks[trained.ended is not None :]
     _beside_teacher(job, views, trained, metrics)
     if trained.scores is not None:
@@ -88,8 +84,8 @@ def _remarks(job: Job, trained: Trained) -> list[str]:
     """Where the run was ended, and what it means for the kept network where its weights are from."""
     if trained.ended is not None:
         return [trained.ended.text, *trained.ended.warnings]
-    keep = job.config.keep or "last"
-    return kept_early(job.method, trained.phases, keep=keep, seed=job.config.seed)
+    config = job.config
+    return kept_early(job.method, trained.phases, keep=config.keep or "last", seed=config.seed)
 
 
 def _metrics(
@@ -219,7 +215,7 @@ def evaluate_folder(
         ranking: Adds the table of all questions beside TF-IDF (``evaluate.ranking_table``).
     """
     if output is not None:
-        check_evaluation_folder(output)
+        output_taken.check_evaluation_folder(output)
     folder = kept_folder(named) or named
     task = task_for(folder, config)
     found = locate(task, split, Path(config.data_dir))
@@ -248,9 +244,9 @@ def evaluate_folder(
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         rows = scored_rows(task, found.path, split, True, skips=skips)
-        _write_predictions(output / PREDICTIONS, task, scores, view, rows, config)
-        write_text(output / LINES, "\n".join(metrics["lines"]) + "\n")
-        write_json(output / FIGURES, metrics)
+        _write_predictions(output / output_taken.PREDICTIONS, task, scores, view, rows, config)
+        write_text(output / output_taken.LINES, "\n".join(metrics["lines"]) + "\n")
+        write_json(output / output_taken.FIGURES, metrics)
     return metrics
 
 
@@ -283,7 +279,7 @@ def predict_file(
         raise UserError(Problem(str(file), "no such file", code="predict.no-such-file"))
     beside = file / "test" if own_folder else file
     target = output or beside.with_name(f"{beside.name}.predictions.tsv")
-    check_predictions_file(target, file)
+    output_taken.check_predictions_file(target, file)
     try:
         scores, view, warnings = scores_of(folder, config, file, "test", False)
     except UserError as error:

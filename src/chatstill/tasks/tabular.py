@@ -136,7 +136,10 @@ class TabularTask(OfFiles):
                 hint,
                 code="data.split-not-named",
             )
-        return Problem(f"data.{split}", f"{path} does not exist", code="data.file-missing")
+        hint = (
+            f"Paths count from the working directory, {Path.cwd()}. Else: --set data.{split}=FILE"
+        )
+        return Problem(f"data.{split}", f"{path} does not exist", hint, code="data.file-missing")
 
     def parts(self, path: Path, split: Split) -> list[Path]:
         """The files whose bytes decide the rows of a path."""

@@ -39,7 +39,8 @@ __all__ = [
 _VECTORS = "All cells of a column have one form: names, their numbers, or a vector of 0 and 1."
 _NO_LABEL = (
     'Of training rows: "skip_unlabeled": true at the top of the file leaves them out, and methods that '
-    "listen to a teacher learn from them. Rows of dev need one each."
+    "listen to a teacher learn from them. Rows of dev, and those that `evaluate` reads, need one each; "
+    "`predict` needs none."
 )
 
 

@@ -39,13 +39,8 @@ from ...train.device import device_of
 from ...train.phases import epochs_of
 from ..fingerprint import run_facts
 from ..job import tokenizer_of
-from ..results import (
-    FORMAT,
-    check_evaluation_folder,
-    kept_facts,
-    model_facts,
-    network_lines,
-)
+from ..output_taken import check_evaluation_folder
+from ..results import FORMAT, kept_facts, model_facts, network_lines
 from .masking import held_out_masking
 from .networks import network_to_keep
 from .reading import block_encoder, reading_problems, text_problems
