@@ -146,6 +146,8 @@ SLIPS = {
     ("evaluate",): "MODEL is missing.",
     ("predict", "m"): "FILE is missing.",
     ("distill", "a", "b"): "more than the verb takes: b.",
+    ("distill", "a", "--set", "b=1", "c=2"): "more than the verb takes: c=2. "
+    "Each value has its own --set: --set c=2",
     ("distill", "--frsh"): "there is no option --frsh. Did you mean --fresh?",
     ("distill", "--set"): "--set lacks its value.",
     ("evaluate", "m", "--split", "tests"): "--split is 'tests', and must be train, dev or test. "

@@ -1,5 +1,6 @@
 """Which metric selects, whether more of it is better, and what stands for it where it has no value."""
 
+import copy
 import math
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_all_else_is_better_when_it_is_higher(name):
 
 def test_what_selects_says_whether_the_lowest_is_best():
     """Of labels that are all alike the error selects, where a correlation would."""
-    task = get_task("stsb")
+    task = copy.copy(get_task("stsb"))
     task.missing = lambda labels, groups: {"corr": "alike"} if len(set(labels)) < 2 else {}
     task.metrics = lambda scores, labels, groups: {"rmse": 1.0}
     task.main_metric_of = lambda metrics: "corr" if "corr" in metrics else "rmse"

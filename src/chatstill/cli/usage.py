@@ -63,7 +63,8 @@ def _words(error: Any, context: Any) -> tuple[str, str]:
         return f"there is no verb '{quoted[0]}'.", _near(quoted[0], verbs)
     if text.startswith("Got unexpected extra argument"):
         found = text[text.rfind("(") + 1 : text.rfind(")")]
-        return f"more than the verb takes: {found}.", ""
+        hint = f"Each value has its own --set: --set {found.split()[0]}" if "=" in found else ""
+        return f"more than the verb takes: {found}.", hint
     if kind == "BadOptionUsage" and "requires an argument" in text:
         return f"{error.option_name} lacks its value.", ""
     if kind == "BadParameter" and getattr(error, "param", None) is not None:
