@@ -58,11 +58,11 @@ def task_for(folder: Path, config: RunConfig) -> Task:
 
     counts = block.get(POSITIVE)
     if config.positive_label is None and isinstance(counts, str):
-        task = made(config.model_copy(update={"positive_label": counts}))
         try:
+            task = made(config.model_copy(update={"positive_label": counts}))
             if task.labels.positive == counts:
                 return task
-        except UserError:  # the rows have other classes
+        except UserError:  # another task, or rows of other classes
             pass
     return made(config)
 
