@@ -348,6 +348,7 @@ def test_lists_of_many_labels_are_a_label_though_no_list_comes_back(tmp_path, na
     assert block["label"][0] == name and block["kind"][0] == "multi_label"
     assert ("a guess" in block["label"][1]) is (name == "tags")
     assert block["text"][0] == "text" and "text_pair" not in block
+    assert block["label"][1].count("(") == 6 and "… 30 labels" in block["label"][1]
 
 
 def test_replies_whose_clauses_come_back_are_no_labels(tmp_path):

@@ -1,5 +1,6 @@
 """The keys of a ``data`` block that say what a label is, told by the cells of its column."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ def label_keys(
     found = [label_parts(value) for value in label.values]
     parts = {part for row in found for part in row}
     if any(len(row) > 1 for row in found) and len(parts) < len(label.values):
-        keys.append(("kind", "multi_label", "several labels a row, with commas between them"))
+        keys[0] = (*keys[0][:2], marked(_parts_of(label), guess))
+        keys.append(("kind", "multi_label", "several labels a row: lists, or commas between them"))
     highest = max(int(float(value)) for value in label.values) if label.whole else 0
     listed = class_names(file, highest, encoding) if label.whole else None
     if listed is not None:
@@ -128,6 +130,17 @@ def values_of(label: Column) -> str:
     shown = ", ".join(f"{value} ({count})" for value, count in label.values.most_common(6))
     more = f" … {len(label.values)} values" if len(label.values) > 6 else ""
     return f"in {label.filled:,} rows: {shown}{more}"
+
+
+def _parts_of(label: Column) -> str:
+    """The same of the labels that several of stand in a cell, each for itself."""
+    counts: Counter[str] = Counter()
+    for value, count in label.values.items():
+        for part in label_parts(value):
+            counts[part] += count
+    shown = ", ".join(f"{part} ({count})" for part, count in counts.most_common(6))
+    more = f" … {len(counts)} labels" if len(counts) > 6 else ""
+    return f"in {label.filled:,} rows with labels: {shown}{more}"
 
 
 def no_values(label: Column, *, score: bool) -> str:
