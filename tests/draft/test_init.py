@@ -282,6 +282,19 @@ def test_the_class_that_counted_for_the_teacher_counts_for_its_student(elsewhere
     assert values_of("distill.jsonc")["positive_label"] == names[0]
 
 
+def test_a_class_of_another_task_is_not_written(elsewhere, models):
+    """A teacher of as many outputs, for other classes: the key would name none of these."""
+    shutil.copytree(models / "teacher", elsewhere / "taught")
+    config = json.loads((elsewhere / "taught/config.json").read_text())
+    (elsewhere / "taught/config.json").write_text(
+        json.dumps(config | {"chatstill": {"positive_label": "spam"}})
+    )
+    for split in ("train", "dev"):
+        write_rows(elsewhere / "rows", f"{split}.csv", ["text,label", *reviews(40)])
+    assert cli.main(["init", "rows", "taught"]) == 0
+    assert values_of("distill.jsonc")["positive_label"] == "good"
+
+
 def test_identifiers_are_known_by_name_and_value(elsewhere, models):
     for split in ("train", "dev"):
         rows = [f"r{n},u{n % 7},{row}" for n, row in enumerate(reviews(40))]

@@ -231,10 +231,11 @@ def _label(columns: Sequence[Column], guessed: dict[str, str]) -> Column | None:
     candidates = [column for column in columns if may_be(column)]
     scores = [c for c in columns if c.numeric and not c.whole and c.plain not in OTHER_NAMES]
     lists = [c for c in columns if c.plain in SECOND_NAMES and c.few and c.length <= 40]
-    several = [c for c in columns if c.plain not in (*never, *SECOND_NAMES) and c.parts_repeat]
-    found = min(candidates or scores or lists or several, key=order, default=None)
+    single = candidates or scores or lists
+    several = [] if single else [c for c in columns if c.plain not in (*never, *SECOND_NAMES)]
+    found = min(single or [c for c in several if c.parts_repeat], key=order, default=None)
     if found is not None and found.plain not in LABEL_NAMES:
-        if not (candidates or scores or lists):
+        if not single:
             guessed["label"] = "a guess: cells of several labels that come back"
         same = told_by([found], [c for c in columns if c is not found])
         others = [c.name for c in candidates if c is not found and not c.is_text and c not in same]

@@ -43,6 +43,7 @@ class Drafted:
         texts: First and second text of sampled rows.
         seen: Lines that say what was seen.
         unlabeled: A file of rows without labels beside the training file; empty if there is none.
+        classes: Names of which one may count; empty where none may, or the data define it.
         without: How many training rows have no label, in words; empty where all have one.
     """
 
@@ -53,6 +54,7 @@ class Drafted:
     seen: list[str] = field(default_factory=list)
     unlabeled: str = ""
     without: str = ""
+    classes: tuple[str, ...] = ()
 
 
 def draft_table(file: Path) -> Drafted:
@@ -146,6 +148,9 @@ def _drafted(
     defined = any(key == "chosen" for key, _, _ in keys)
     if defined:  # the candidate that was chosen counts, whatever it is called
         return found
+    graded = any((key, value) == ("kind", "relevance") for key, value, _ in keys)
+    if labels.kind == "classification" and not graded:
+        found.classes = labels.names
     if labels.positive is not None:
         comment = "the class that counts in f1 and ranking, told by its name"
         block.append(("positive_label", labels.positive, comment))

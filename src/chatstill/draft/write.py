@@ -115,9 +115,10 @@ def _common(drafted: Drafted, model: Model, folder: str) -> list[Key]:
 
 def _counting(drafted: Drafted, model: Model) -> list[Key]:
     """The keys of the data; the class that counts is a teacher's, whatever the names of the classes say."""
-    values = {key: value for key, value, _ in drafted.keys}
-    defined = "data" not in values or "chosen" in values["data"]
-    if defined or not _fits(drafted, model) or model.positive in ("", values.get("positive_label")):
+    told = any(
+        key == "positive_label" and value == model.positive for key, value, _ in drafted.keys
+    )
+    if told or not _fits(drafted, model) or model.positive not in drafted.classes:
         return drafted.keys
     kept = [key for key in drafted.keys if key[0] != "positive_label"]
     return [*kept, ("positive_label", model.positive, "the class that counted for the teacher")]

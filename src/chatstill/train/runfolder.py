@@ -24,7 +24,7 @@ TELLING = ("verb", "model_type", "task_name")
 COVERS = "covers"  # key of a fingerprint that holds the files under ``also``
 ALSO = ".also."
 WORDS = "student_architectures.network.words"  # digest of the words that were counted
-SELECTS = "figures on dev choose the weights"  # by keep, do_eval and what was left out
+SELECTS = "do_eval"  # whether figures on dev decide which weights are kept
 LATE = (WORDS, SELECTS)  # not recorded by all, or not at once: compared where both sides have them
 _DIGESTS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{64})*")
 
@@ -283,7 +283,8 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         if _is_content(before) and _is_content(after):
             lines.append(f"{_named(key, new)}: other content")
         else:
-            lines.append(f"{key}: {_short(before)} → {_short(after)}")
+            called = "figures on dev choose the weights" if key == SELECTS else key
+            lines.append(f"{called}: {_short(before)} → {_short(after)}")
     return lines
 
 
