@@ -88,6 +88,15 @@ def test_each_fault(described, changes, expected):
     assert holds(described.report(), expected)
 
 
+def test_a_file_that_is_not_there_is_never_taken_for_another_split(described):
+    """``Did you mean test.csv?`` would have trained on the test rows."""
+    described.values["data"] |= {"train": "trst.csv", "test": "test.csv"}
+    described.folder.joinpath("test.csv").write_text("title,class\na,b\n")
+    report = described.report()
+    assert holds(report, ("data.file-missing", "'data.train': trst.csv"))
+    assert "Did you mean test.csv" not in report and "Paths count from" in report
+
+
 @pytest.fixture
 def talks(described):
     """A block of dialogues with the candidate chosen."""

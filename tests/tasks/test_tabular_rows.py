@@ -1,12 +1,14 @@
 """Rows of a ``data`` block: formats, encodings, labels, malformed rows."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from tests.found import holds, refused, told
 
 from chatstill.errors import UserError
+from chatstill.tasks.cells import cell_text
 from chatstill.tasks.tabular import TabularTask
 from chatstill.tasks.tabular_check import check_block
 from chatstill.tasks.tabular_keys import DataKeys
@@ -279,6 +281,11 @@ def test_whole_numbers_with_a_point_are_the_numbers(tmp_path, written):
         DataKeys(text="text", label="label", train=str(dev), labels=tuple(NUMBERS))
     )
     assert [row.label for row in listed.read(dev, "train")] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("cell", "text"), [("1", "1"), ("2.00", "2"), ("0.50", "0.5")])
+def test_decimals_are_numbers(cell, text):
+    assert cell_text(Decimal(cell)) == text
 
 
 def test_numbers_that_are_not_whole_stand_by_their_value(tmp_path):

@@ -21,10 +21,10 @@ FORMAT = 1
 MOST = 8  # differences that are listed
 BESIDE = "unlabeled.data.txt beside it"
 TELLING = ("verb", "model_type", "task_name")
-COVERS = "covers"  # key of a fingerprint that holds the files under ``also``
-ALSO = ".also."
+COVERS, ALSO = "covers", ".also."  # key of a fingerprint that holds the files under ``also``
 WORDS = "student_architectures.network.words"  # digest of the words that were counted
-SELECTS = "do_eval"  # whether figures on dev decide which weights are kept
+SELECTS = "do_eval"  # as runs record it, and what it is called where it differs
+CALLED = {SELECTS: "figures on dev choose the weights"}
 LATE = (WORDS, SELECTS)  # not recorded by all, or not at once: compared where both sides have them
 _DIGESTS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{64})*")
 
@@ -283,8 +283,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         if _is_content(before) and _is_content(after):
             lines.append(f"{_named(key, new)}: other content")
         else:
-            called = "figures on dev choose the weights" if key == SELECTS else key
-            lines.append(f"{called}: {_short(before)} → {_short(after)}")
+            lines.append(f"{CALLED.get(key, key)}: {_short(before)} → {_short(after)}")
     return lines
 
 
