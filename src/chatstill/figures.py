@@ -1,4 +1,6 @@
-"""Figures as a reader takes them in."""
+"""Figures and names as a reader takes them in."""
+
+from collections.abc import Sequence
 
 COLDEST, HOTTEST = 0.1, 20.0
 """Range of a fitted temperature."""
@@ -21,6 +23,12 @@ def decimals(value: float) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """``1 process``, ``2 processes``: with an ``s`` where no plural is given."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def names_text(names: Sequence[str], most: int = 8) -> str:
+    """``no, yes``; a name that holds a comma stands in quotes, and more than ``most`` end with ``…``."""
+    shown = [repr(name) if "," in name or name != name.strip() else name for name in names[:most]]
+    return ", ".join(shown) + (", …" if len(names) > most else "")
 
 
 def epochs_text(number: float) -> str:

@@ -19,13 +19,13 @@ LOW = {
     "figures": set(),
     "registry": set(),
     "losses": set(),
-    "tasks": {"registry"},
+    "tasks": {"figures", "registry"},
     "text": {"tasks.base"},
     "features": set(),
     "terms": {"losses", "features", "tasks.base"},
     "data": {"figures", "tasks.base", "tasks.corpus", "tasks.files"},
     "models": {
-        *("data.text_states", "data.fingerprint", "text", "features", "registry"),
+        *("figures", "data.text_states", "data.fingerprint", "text", "features", "registry"),
         *("tasks.base", "tasks.label_names", "tasks.positive"),
     },
     "methods": {
@@ -53,7 +53,7 @@ LOW = {
         *("figures", "config", "data", "models", "tasks", "text"),
         *("evaluate", "features", "methods", "report", "train"),
     },
-    "draft": {"config", "tasks", "text", "preflight"},
+    "draft": {"figures", "config", "tasks", "text", "preflight"},
     "deploy": {"figures", "data", "models", "tasks", "text"},
 }
 # The story of a run puts the rooms together; only the command line may import it.

@@ -8,7 +8,7 @@ from rich.console import Console
 from tests.found import codes
 
 from chatstill.errors import Problem
-from chatstill.figures import byte_size, epochs_text, steps_text
+from chatstill.figures import byte_size, epochs_text, names_text, steps_text
 from chatstill.preflight import plan as plans
 from chatstill.preflight import preflight
 from chatstill.tasks.base import Example
@@ -78,3 +78,11 @@ def test_a_network_of_another_number_of_texts_is_warned_of(made_for, second, war
     train = SimpleNamespace(sample=[Example("train-0", 1, "a", second)])
     found = codes(preflight._other_texts(job, train))
     assert found == (["student.of-other-texts"] if warned else [])
+
+
+def test_names_in_a_row_can_be_told_apart():
+    assert names_text(["no", "yes"]) == "no, yes"
+    assert names_text(["sad, calm", "glad"]) == "'sad, calm', glad", "not three names"
+    assert names_text(["a", " b"]) == "a, ' b'"
+    assert names_text(list("abcd"), 2) == "a, b, …"
+    assert names_text([]) == ""

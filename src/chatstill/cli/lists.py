@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..figures import names_text
 from .terminal import write
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ def _tasks(plugins: Sequence[str]) -> Rows:
 
 def _task_row(task: "Task") -> tuple[str, ...]:
     names = task.labels.names
-    labels = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
-    labels = labels or ("none" if task.labels.kind == "none" else "a score")
+    labels = names_text(names, 6) or ("none" if task.labels.kind == "none" else "a score")
     places = task.places("train", Path("data"))
     return task.name, labels, task.main_metric, str(places[0]) if places else "none"
 

@@ -4,6 +4,7 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import Problem, UserError
+from ..figures import names_text
 from ..tasks import get_task, names
 from ..tasks.base import Example, Split, Task
 from ..tasks.files import normalise
@@ -50,7 +51,7 @@ def draft_known(path: Path) -> Drafted | None:
         )
     _, task, rows = min(found, key=lambda one: one[0])
     file = task.find("train", folder)
-    labels = ", ".join(task.labels.names) or "a score"
+    labels = names_text(task.labels.names, 50) or "a score"
     keys = [("task_name", task.name, labels), ("data_dir", str(folder), f"holds {file}")]
     counts = task.labels.positive
     told = f"; {counts!r} is the class that counts" if counts else ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Problem
+from ..figures import names_text
 from ..tasks.base import Labels, Objective
 from ..tasks.label_names import index_in, same_names
 from ..tasks.positive import plain_positive
@@ -275,8 +276,7 @@ def _named(names: Sequence[str], labels: Labels) -> list[int | None]:
 
 
 def _listing(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    return f"({shown})"
+    return f"({names_text(names)})"
 
 
 def positive_column(labels: Labels, match: LabelMatch) -> int:

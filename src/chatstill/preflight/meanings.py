@@ -20,10 +20,10 @@ def meanings(task: Task, match: LabelMatch, teacher: PreTrainedModel | None) -> 
     lines = [match.note] if match.note else []
     if teacher is not None and match.objective in ("sigmoid", "regression"):
         what = _one_output(task, match, teacher)
-        lines.append(f"the teacher's one output is read as {what} ({OUTPUT})")
+        lines.append(f"the teacher's one output is read as {what} (to change it: {OUTPUT})")
     labels = task.labels
     if labels.positive is not None:
-        lines.append(f"{labels.positive!r} is the class that counts ({KEY})")
+        lines.append(f"{labels.positive!r} is the class that counts (to change it: {KEY})")
     elif labels.kind == "classification" and len(labels.names) == 2 and labels.key:
         lines.append(f"f1 is left out: {why_no_f1(labels.names)}")
     return [*lines, task.label_form] if task.label_form else lines

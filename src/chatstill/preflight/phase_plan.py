@@ -15,7 +15,7 @@ from ..train.progress import clock
 from ..train.steps import batch_text
 from ..train.try_arguments import refused_arguments, schedule_text, warm_up_doubts
 from .cost import TimeEstimate
-from .plan import Section
+from .plan import PHASE, Section
 from .samples import Sample
 from .windows import scores_beyond_windows
 
@@ -98,7 +98,7 @@ def _section(
     if phase.name in times:
         time = times[phase.name]
         own_rows = [*own_rows, ("time", f"{clock(time.low)} to {clock(time.high)}")]
-    return Section(f"phase: {phase.name}", rows + own_rows), warnings
+    return Section(f"{PHASE}{phase.name}", rows + own_rows), warnings
 
 
 def _with_reason(job: Job, key: str, text: str) -> str:

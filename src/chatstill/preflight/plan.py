@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 Row = tuple[str, str]
+PHASE = "phase: "  # opens the title of a phase's section
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ..disk.write import write_json
 from ..errors import Problem, UserError, errors_of, shown
 from ..evaluate.speed import count_parameters
 from ..features.capture import takes_token_types
-from ..figures import parameter_count
+from ..figures import names_text, parameter_count
 from ..methods.base import Method
 from ..models.label_columns import check_label_values
 from ..models.layers import count_layers
@@ -288,7 +288,12 @@ def _networks(job: Job, check: TeacherCheck | None) -> Section:
             parameters=sum(p.numel() for p in model.parameters()),
         )
     rows += [("", note) for note in job.notes]
-    rows.append(("labels", shown(", ".join(job.names)) or f"one output ({job.match.objective})"))
+    rows.append(
+        (
+            "labels",
+            shown(names_text(job.names, len(job.names))) or f"one output ({job.match.objective})",
+        )
+    )
     rows += [("", shown(line)) for line in meanings(job.task, job.match, job.teacher)]
     if check is not None:
         rows.append(("teacher on dev", str(check)))

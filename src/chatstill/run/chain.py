@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..preflight.plan import Plan
     from .job import Job
 
+LABELS_TOLD = ("teacher", "student", "network", "teacher's outputs", "time")
+
 
 def distill_chain(chain: Chain, *, fresh: bool = False, console: Console) -> None:
     """Runs every link that is not finished, then writes and prints the summary.
@@ -225,18 +227,22 @@ def with_stand_ins(config: RunConfig, stand_ins: dict[str, str]) -> RunConfig:
 
 
 def overview(chain: Chain, plans: list[Plan], console: Console) -> list[Problem]:
-    """One block with each link's networks, steps and time; its whole plan comes when it starts.
+    """One block with each link's networks, phases, steps and time; its whole plan comes when it starts.
 
     Returns:
         The warnings of all links, each once, as they were printed.
     """
-    from ..preflight.plan import Plan, Section
+    from ..preflight.plan import PHASE, Plan, Section
 
     sections = []
     for number, plan in enumerate(plans):
-        found = [row for section in plan.sections for row in section.rows]
-        kept = ("teacher", "student", "network", "steps", "teacher's outputs", "time")
-        rows = [(label, value) for label, value in found if label in kept]
+        phases = [section.title for section in plan.sections if section.title.startswith(PHASE)]
+        rows = []
+        for section in plan.sections:
+            several = len(phases) > 1 and section.title in phases
+            steps = f"phase {section.title.removeprefix(PHASE)}" if several else "steps"
+            told = {"steps": steps} | {label: label for label in LABELS_TOLD}
+            rows += [(told[label], value) for label, value in section.rows if label in told]
         sections.append(Section(heading(chain, number), rows))
     warnings = list(dict.fromkeys(w for plan in plans for w in plan.warnings))
     pipeline.show_plan(Plan(sections, warnings), console)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import Problem, UserError
+from ..figures import names_text
 from .base import Labels
 
 KEY = "positive_label"
@@ -169,12 +170,11 @@ def named_class(wanted: str | int | bool, names: Sequence[str]) -> str:
         text = next((n for n in names if n.casefold() == text.casefold()), str(int(wanted)))
     if text in names:
         return text
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     raise UserError(
         Problem(
             KEY,
             f"names {text!r}, which is no class of the task",
-            f"One of: {shown}.",
+            f"One of: {names_text(names, 12)}.",
             code="positive-label.no-class",
         )
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Problem, UserError
+from ..figures import names_text
 from .base import Example, Labels, Split
 from .reading import malformed, read_rows, shorten, show
 
@@ -81,7 +82,7 @@ class Reader:
         whole = isinstance(found, (bool, float)) and float(found).is_integer()
         word = str(found) if str(found) in self.numbers or not whole else str(int(found))
         if word not in self.numbers:
-            known = ", ".join(self.labels.names[:12]) + (", …" if len(self.numbers) > 12 else "")
+            known = names_text(self.labels.names, 12)
             message = f"the label {_shown(found)} is not among get_labels: {known}."
             raise self._fault(raw, message)
         self.values[word] += 1

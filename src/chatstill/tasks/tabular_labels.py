@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Problem, UserError
+from ..figures import names_text
 from .base import Labels
 from .cells import Bad, cell_text
 from .chat import ChatTask
@@ -144,7 +145,7 @@ class LabelReader:
     def _wanted(self) -> str:
         if self.labels.kind == "regression":
             return "a number"
-        names = ", ".join(self.labels.names[:8]) + (", ..." if len(self.labels.names) > 8 else "")
+        names = names_text(self.labels.names)
         return f"labels of: {names}" if self.labels.kind == "multi_label" else f"one of: {names}"
 
 

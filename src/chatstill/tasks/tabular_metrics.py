@@ -5,6 +5,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
+from ..figures import names_text
 from . import by_scores as by
 from . import metrics as m
 from .base import Groups, Labels, MetricFunction, Ranking
@@ -180,7 +181,7 @@ class RankedClassScorer(ClassScorer):
 def _not_averaged(names: Sequence[str], without: Sequence[int]) -> dict[str, str]:
     if not without:
         return {}
-    shown = ", ".join(names[n] for n in without[:8]) + (", ..." if len(without) > 8 else "")
+    shown = names_text([names[n] for n in without])
     text = f"averaged over {len(names) - len(without)} of {len(names)} classes"
     return {"macro_f1": f"{text}; no row has or is called {shown}"}
 

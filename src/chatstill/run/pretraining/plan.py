@@ -10,7 +10,7 @@ from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.speed import count_parameters
 from ...figures import byte_size, counted, percent
 from ...models.layers import count_layers
-from ...preflight.plan import Plan, Section, network_rows
+from ...preflight.plan import PHASE, Plan, Section, network_rows
 from ...preflight.preflight import check_machine
 from ...preflight.windows import scores_beyond_windows
 from ...train.launch import world_size
@@ -186,5 +186,5 @@ def _phases(job: CorpusJob, train: Extent) -> tuple[list[Section], list[Problem]
             Problem(phase.name, text, severity="warning", code="corpus.of-the-phase")
             for text in warnings
         ]
-        sections.append(Section(f"phase: {phase.name}", [*rows, *more]))
+        sections.append(Section(f"{PHASE}{phase.name}", [*rows, *more]))
     return sections, problems
