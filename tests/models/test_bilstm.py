@@ -1,6 +1,5 @@
 """The BiLSTM network against nn.LSTM on packed sequences, and what a row's vector is."""
 
-import io
 from copy import deepcopy
 
 import pytest
@@ -298,35 +297,6 @@ def test_a_traced_pass_holds_for_other_rows(tokenizer, pooling):
     with torch.no_grad():
         traced = torch.jit.trace(Logits(deepcopy(model)), of(first))
         torch.testing.assert_close(traced(*of(other)), model(**other).logits)
-
-
-@pytest.mark.parametrize("pooling", ["last", "max", "attention"])
-def test_it_is_written_as_onnx(tokenizer, pooling):
-    pytest.importorskip("onnx")
-    _, model = built(tokenizer, pooling=pooling, layers=2)
-    first, other = (tokenizer(e, padding=True, return_tensors="pt") for e in EXAMPLES)
-    names = ["ids", "mask", "types"]
-    axes = {name: {0: "rows", 1: "places"} for name in names} | {"logits": {0: "rows"}}
-    file = io.BytesIO()
-    torch.onnx.export(
-        Logits(model),
-        of(first),
-        file,
-        input_names=names,
-        output_names=["logits"],
-        dynamic_axes=axes,
-        dynamo=False,
-    )
-    assert file.tell() > 1000
-    runtime = pytest.importorskip("onnxruntime")
-    session = runtime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
-    for rows in (first, other):
-        inputs = {name: value.numpy() for name, value in zip(names, of(rows), strict=True)}
-        (found,) = session.run(None, inputs)
-        with torch.no_grad():
-            torch.testing.assert_close(
-                torch.from_numpy(found), model(**rows).logits, atol=1e-5, rtol=1e-4
-            )
 
 
 def test_vectors_of_the_teacher_fill_it(tokenizer, tmp_path):

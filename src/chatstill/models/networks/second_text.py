@@ -28,4 +28,5 @@ def second_text(
     if types is None:
         return behind
     marked = (types == 1) & real
-    return torch.where(marked.long().amax(-1, keepdim=True) > 0, marked, behind)
+    typed = marked.long().amax(-1, keepdim=True) > 0
+    return (typed & marked) | (~typed & behind)  # onnxruntime has no `where` of truth values

@@ -67,7 +67,8 @@ def _second(ids: Tensor, valid: Tensor, types: Tensor | None, config: DcBertConf
     if types is None:
         return behind
     marked = (types == 1) & valid
-    return torch.where(marked.any(-1, keepdim=True), marked, behind)
+    typed = marked.any(-1, keepdim=True)
+    return (typed & marked) | (~typed & behind)
 
 
 def _alone(ids: Tensor, inside: Tensor, start: int | None, most: int, config: DcBertConfig) -> Side:

@@ -69,7 +69,8 @@ class WordVectors(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Vectors (B, L, D) and weights (B, L) of ids (B, L); weight 0 for what is no word."""
-        words = ~torch.isin(ids, torch.tensor(self.not_words, device=ids.device))
+        named = torch.tensor(self.not_words, device=ids.device)
+        words = (ids[..., None] != named).all(-1)  # ONNX knows no `isin`
         if mask is not None:
             words = words & mask.bool()
         states = self.words(ids)
