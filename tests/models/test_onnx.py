@@ -1,11 +1,10 @@
 """Students of words in onnxruntime: the graph of one batch answers any other as torch does."""
 
 import io
-import re
-from pathlib import Path
 
 import pytest
 import torch
+from tests.pages import fences
 from torch import nn
 
 from chatstill.models.custom import register_networks
@@ -95,8 +94,7 @@ def test_other_rows_have_the_logits_of_torch(tokenizer, name, pooling, examples)
 
 
 def test_the_code_of_the_page_runs(tokenizer, tmp_path, monkeypatch):
-    page = Path(__file__).parents[2] / "docs" / "rnn_students.md"
-    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    (code,) = fences("docs/rnn_students.md", "python")
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "output_bilstm" / "student"
     model = built(tokenizer, "bilstm", "last", pairs=False)

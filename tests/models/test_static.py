@@ -1,10 +1,12 @@
 """The static network against plain loops, and the vectors that it may start from."""
 
+import ast
 import math
 
 import numpy as np
 import pytest
 import torch
+from tests.pages import fences
 from tests.path import world
 
 from chatstill.data.kept import Kept
@@ -263,3 +265,17 @@ def test_vectors_of_the_teacher_are_the_same_made_and_kept(tokenizer, teacher, t
         tables.append(model.static.words.weight.detach().clone())
         assert ("kept from before" in lines[0]) is again
     assert torch.equal(*tables) and tables[0].any()
+
+
+def test_the_code_of_the_page_runs(tokenizer, tmp_path, monkeypatch, capsys):
+    _, model = built(tokenizer)
+    model.save_pretrained(tmp_path / "output_static" / "student")
+    tokenizer.save_pretrained(tmp_path / "output_static" / "student")
+    monkeypatch.chdir(tmp_path)
+    (code,) = fences("docs/static_students.md", "python")
+    exec(code.replace("how are you", "where is").replace("fine, thanks", "sure Box"), {})
+    with torch.no_grad():
+        pair = tokenizer("where is", "sure Box", return_tensors="pt")
+        best = model(**pair).logits.softmax(-1).max().item()
+    told = ast.literal_eval(capsys.readouterr().out.strip().splitlines()[-1])
+    assert told["score"] == pytest.approx(best, abs=1e-5) and best > 0.5
