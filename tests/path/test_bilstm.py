@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from chatstill import cli
+from chatstill.models.networks import network as network_of
 from chatstill.run import run as pipeline
 from tests.draws import reseeded
 from tests.found import refused
@@ -92,6 +93,15 @@ def test_on_gold_labels_alone_by_its_other_name_and_block(run):
     assert (values["lstm_layers"], values["pooling"], values["lstm_size"]) == (2, "max", 6)
     found = json.loads((done.folder / "metrics.json").read_text("utf-8"))
     assert found["dev"]["metrics"]["auc"] > 0.9
+
+
+def test_a_rate_that_is_left_out_is_that_of_networks_on_word_vectors(run):
+    said = run("check", **{**BILSTM, "learning_rate": None}).text
+    rate = network_of("bilstm").rate
+    assert f"{rate:g}, usual for random weights, of a network of word vectors" in said
+    assert "learning_rate:" not in said
+    said = run("check", **{**BILSTM, "learning_rate": rate / 10}, name="low").text
+    assert f"{rate / 10:g} is 10 times below what is usual for random weights" in said
 
 
 def test_soft_labels_gold_labels_and_vectors(run):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from chatstill import cli
 from chatstill.errors import UserError
 from chatstill.run.results import evaluate_folder, predict_file
 from chatstill.tasks.predictions import read_predictions
@@ -131,9 +132,38 @@ def test_converted_texts_are_those_of_the_simplified_ones(run, shared, finished,
 def test_a_student_trained_without_it_says_nothing_of_it(run, copy_of):
     teacher = copy_of(chatstill={"preprocess": "t2s"})
     done = run(teacher=teacher, max_steps=1, num_train_epochs=None)
-    assert "was trained with t2s" in done.text
+    assert 'the teacher was trained with "t2s"' in done.text
     config = json.loads((done.folder / "student" / "config.json").read_text(encoding="utf-8"))
     assert "preprocess" not in config.get("chatstill", {})
+
+
+def test_a_network_that_a_run_goes_on_from_says_it_too(run, copy_of, opencc):
+    known = copy_of(chatstill={"preprocess": "t2s"})
+    student = {"student_architectures": {"model_name_or_path": str(known)}}
+    kd = {"model_type": "KD", "theseus_scheduler": None, **student}
+    said = run("check", **kd).text
+    assert 'the network that this run starts from was trained with "t2s"' in said
+    assert said.count("was trained with") == 1
+    short = {
+        "model_type": None,
+        "theseus_scheduler": None,
+        "num_train_epochs": None,
+        "max_steps": 1,
+    }
+    for given, times in ((None, 1), ("t2s", 0)):
+        said = run("teach", name=f"out{times}", teacher=known, preprocess=given, **short).text
+        assert said.count("was trained with") == times
+
+
+def test_conversion_of_a_network_that_was_trained_without(run, shared, copy_of, opencc, capsys):
+    known = copy_of(chatstill={"temperature": 1.5})
+    words = ["evaluate", str(known), "--task-name", "chat", "--data-dir", str(shared / "data")]
+    assert cli.main([*words, "--set", "preprocess=t2s"]) == 0
+    assert 'preprocess: is "t2s", the network was trained without' in capsys.readouterr().out
+    said = run("check", teacher=known, preprocess="t2s").text
+    assert 'is "t2s", the teacher was trained without' in said
+    said = run("check", preprocess="t2s", name="other").text
+    assert "was trained without" not in said, "nothing is known of a network of another make"
 
 
 def test_without_opencc_the_way_to_it_is_said(run, monkeypatch):

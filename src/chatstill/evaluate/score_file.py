@@ -25,7 +25,17 @@ from ..models.label_columns import LabelMatch, match_labels
 from ..models.lengths import usable_positions
 from ..models.load import load_classifier
 from ..models.outputs import set_reading
-from ..models.own import BLOCK, CLASSIFIER, LABELS, POSITIVE, UNTRAINED, other_positive, own_block
+from ..models.own import (
+    BLOCK,
+    CLASSIFIER,
+    CONVERSION,
+    LABELS,
+    POSITIVE,
+    UNTRAINED,
+    other_conversion,
+    other_positive,
+    own_block,
+)
 from ..models.reads_rows import reading_problems
 from ..readers.pair import PairReader
 from ..tasks.base import Split, Task
@@ -120,8 +130,11 @@ def open_model(folder: Path, config: RunConfig) -> Opened:
     if errors := [problem for problem in found if problem.severity == "error"]:
         raise UserError(errors)
     warnings += [*match.warnings, *found]
+    own = own_block(loaded.model.config)
     warnings += other_positive(loaded.model.config, task.labels, "MODEL", "network")
-    if own_block(loaded.model.config).get(CLASSIFIER) == UNTRAINED:
+    if config.preprocess and (other := other_conversion(own, config.preprocess, "network")):
+        warnings.append(other)
+    if own.get(CLASSIFIER) == UNTRAINED:
         message = "no term trained this network's classifier: its answers say nothing"
         hint = "Go on with a run that trains it."
         warnings.append(Problem("MODEL", message, hint, "warning", code="answers.not-trained"))
@@ -175,7 +188,7 @@ def scores_of(folder: Path, config: RunConfig, path: Path, split: Split, labelle
     model, tokenizer, match, config, warnings = open_model(folder, as_trained(folder, config))
     reader = PairReader(model, None, tokenizer, None, match, lengths_of(config))
     with scratch_folder() as cache:
-        known = own_block(model.config).get("preprocess")
+        known = own_block(model.config).get(CONVERSION)
         read = scored_rows(task, path, split, labelled, skips=config.skip_unlabeled)
         rows = preprocessed(read, config.preprocess or known)
         view = prepare_view(

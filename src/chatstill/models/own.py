@@ -8,6 +8,7 @@ from ..tasks.base import Labels
 
 BLOCK = "chatstill"
 LABELS = "labels"  # of a network of one logit: both classes, the one that it scores last
+CONVERSION = "preprocess"  # of the texts that it was trained on
 POSITIVE = "positive_label"  # the class that counts, as the task calls it
 CLASSIFIER, UNTRAINED = (
     "classifier",
@@ -53,3 +54,25 @@ def other_positive(config: Any, labels: Labels, place: str, role: str) -> list[P
     )
     hint = f'Write "positive_label": "{counted}" where that one is meant.'
     return [Problem(place, message, hint, "warning", code="labels.another-class-counts")]
+
+
+def other_conversion(block: Mapping[str, Any], preprocess: str | None, role: str) -> Problem | None:
+    """A warning where a network was trained on texts that were converted otherwise.
+
+    Args:
+        block: ``chatstill`` of its config, empty for other networks.
+        preprocess: The configuration's.
+        role: What the network is, for the message.
+    """
+    theirs = block.get(CONVERSION)
+    if not block or theirs == preprocess:
+        return None
+    here, there = (f'"{one}"' if one else None for one in (preprocess, theirs))
+    message = (
+        f"is {here or 'not set'}, the {role} was trained {f'with {there}' if there else 'without'}"
+    )
+    what = f'Set "{CONVERSION}": {there}' if there else "Leave it out"
+    hint = f"{what} to give it the texts that it knows."
+    return Problem(
+        CONVERSION, message, hint, severity="warning", code="networks.other-preprocessing"
+    )

@@ -25,7 +25,7 @@ from ..figures import names_text, parameter_count
 from ..methods.base import Method
 from ..models.label_columns import check_label_values
 from ..models.layers import count_layers
-from ..models.own import other_positive, own_block
+from ..models.own import other_positive
 from ..report.data import read_data_report
 from ..tasks.base import Split
 from ..tasks.files import listed
@@ -35,6 +35,7 @@ from ..text.token_types import types_problem
 from ..text.word_tokenizer import WordTokenizer
 from ..train.device import device_of
 from ..train.precision import precision_of
+from .conversion import conversion_doubts
 from .data_report import data_report, plan_rows
 from .data_report import warnings as report_warnings
 from .machine import check_launcher, check_precision
@@ -45,7 +46,7 @@ from .run_cost import cache_decisions, job_costs, phase_times, rehearse_job, sta
 from .sample import sample_rows
 from .samples import samples, too_few
 from .survey import Survey, survey
-from .teacher import TeacherCheck, check_preprocess
+from .teacher import TeacherCheck
 from .trial import SAMPLE, teacher_on_dev, trial_problems
 
 if TYPE_CHECKING:
@@ -122,9 +123,8 @@ def preflight(job: Job) -> Plan:
         texts = [text for row in rows[:64] for text in (row.first_text, row.text_b) if text]
         casing = casing_report(job.tokenizer, job.config.do_lower_case, texts)
         problems += [casing] if casing is not None else []
+        problems += conversion_doubts(job.method, job.config.preprocess)
         if job.teacher is not None:
-            converted = check_preprocess(own_block(job.teacher.config), job.config.preprocess)
-            problems += [converted] if converted is not None else []
             problems += other_positive(job.teacher.config, job.task.labels, "teacher", "teacher")
         check, doubts = teacher_on_dev(job, dev, folder / "dev")
         problems += doubts

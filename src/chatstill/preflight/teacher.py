@@ -1,8 +1,7 @@
 """Does the teacher know the task: its score on a few dev rows against chance."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -53,22 +52,6 @@ class TeacherCheck:
         if self.accuracy is not None:
             text += f", accuracy {self.accuracy:.3f} (largest class {self.majority:.3f})"
         return text
-
-
-def check_preprocess(teachers: Mapping[str, Any], preprocess: str | None) -> Problem | None:
-    """A warning where the teacher was trained on texts that were converted otherwise.
-
-    Args:
-        teachers: The block ``chatstill`` of its config, empty for other networks.
-        preprocess: The configuration's.
-    """
-    if "preprocess" not in teachers or teachers["preprocess"] == preprocess:
-        return None
-    message = f"is {preprocess}, the teacher was trained with {teachers['preprocess']}"
-    hint = f'Set "preprocess": "{teachers["preprocess"]}" to give it the texts that it knows.'
-    return Problem(
-        "preprocess", message, hint, severity="warning", code="teacher.other-preprocessing"
-    )
 
 
 def check_teacher(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..data.splits import lengths_of_network
 from ..errors import Problem
 from ..methods.base import by_loss
+from ..models.networks import network
 from ..models.readable import unreadable
 from ..models.report import RANDOM_WEIGHTS
 from ..train.launch import world_size
@@ -50,7 +51,10 @@ def settle(
     counted = count_rows(rows.as_written("train")) if config.max_steps <= 0 else MANY_ROWS
     batch = config.per_gpu_train_batch_size * world_size()
     accumulation = config.gradient_accumulation_steps
-    usual = usual_values(width_of(student.config), start, counted, batch, accumulation)
+    ours = network(student.config.model_type)
+    own = ours.rate if ours is not None else None
+    width = width_of(student.config)
+    usual = usual_values(width, start, counted, batch, accumulation, own)
     far = far_values(config, usual)
     config, taken = with_usual(config, usual)
     lengths = lengths_of_network(config, student.config)

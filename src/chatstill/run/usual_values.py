@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..config.schema import RunConfig
 
-RULES = 2  # in a run's fingerprint: other rules make another run of the same file
+RULES = 3  # in a run's fingerprint: other rules make another run of the same file
 Start = Literal["whole", "copied", "random"]
 
 # AdamW moves every weight by about the learning rate a step; in narrow layers weights are larger, and an
@@ -63,17 +63,20 @@ class Usual:
     eval_steps: int | None = None
 
 
-def usual_rate(width: int | None, start: Start) -> float:
+def usual_rate(width: int | None, start: Start, own: float | None = None) -> float:
     """The learning rate for AdamW and batches around 32 rows.
 
     Args:
         width: Of the hidden states; None where the network names none.
         start: What is trained.
+        own: From random weights, where the kind of network names it; then the width does not count.
     """
     wide = UNKNOWN_WIDTH if width is None else width
     rate = next(rate for least, rate in WIDTHS if wide >= least)
+    if own is not None:
+        rate = own / RANDOM
     if start == "random":
-        return min(RANDOM * rate, MOST_RATE)
+        return own or min(RANDOM * rate, MOST_RATE)
     return rate * WHOLE if start == "whole" else rate
 
 
@@ -84,7 +87,12 @@ def usual_epochs(num_rows: int, start: Start) -> float:
 
 
 def usual_values(
-    width: int | None, start: Start, num_rows: int, batch: int = 32, accumulation: int = 1
+    width: int | None,
+    start: Start,
+    num_rows: int,
+    batch: int = 32,
+    accumulation: int = 1,
+    own: float | None = None,
 ) -> Usual:
     """Both, with their reasons.
 
@@ -94,8 +102,10 @@ def usual_values(
         num_rows: Training rows, counted up to ``MANY_ROWS``.
         batch: Rows of a micro-batch, of all processes.
         accumulation: Micro-batches of an optimizer step.
+        own: See ``usual_rate``.
     """
     wide = "of unknown width" if width is None else f"{width} wide"
+    kind = wide if own is None else "of a network of word vectors"
     rows = counted(num_rows, "row") if num_rows < MANY_ROWS else f"{MANY_ROWS:,} rows or more"
     of_epoch, looks = steps_per_epoch(num_rows, batch, accumulation), None
     epochs = usual_epochs(num_rows, start)
@@ -104,8 +114,8 @@ def usual_values(
         epochs = float(-(-LEAST_STEPS // of_epoch))
         rows += f" (at least {LEAST_STEPS} steps)"
         looks = max(of_epoch, LEAST_STEPS // LOOKS)
-    rate = float(f"{usual_rate(width, start):.3g}")
-    return Usual(rate, f"for {STARTS[start]}, {wide}", epochs, f"for {rows}", looks)
+    rate = float(f"{usual_rate(width, start, own):.3g}")
+    return Usual(rate, f"for {STARTS[start]}, {kind}", epochs, f"for {rows}", looks)
 
 
 def count_rows(rows: Iterable[object]) -> int:

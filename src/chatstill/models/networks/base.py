@@ -99,6 +99,7 @@ class Network:
             wrote them, whose other weights are not taken.
         reads_bytes: Whether it reads words as bytes, and needs no list of them.
         places: Keys of its block that only say where files lie; the files count by their content.
+        rate: The learning rate from random weights where a file names none; None: it goes by the width.
     """
 
     model_type: ClassVar[str]
@@ -111,6 +112,7 @@ class Network:
     beside_files: ClassVar[tuple[str, ...]] = ()
     reads_bytes: ClassVar[bool] = False
     places: ClassVar[tuple[str, ...]] = ()
+    rate: ClassVar[float | None] = None
 
     @classmethod
     def classes(cls) -> tuple[type[Any], type[Any]]:

@@ -10,9 +10,11 @@ from ...errors import Problem, UserError, errors_of, shown
 from ...evaluate.speed import count_parameters
 from ...figures import byte_size, counted, percent
 from ...models.layers import count_layers
+from ...preflight.conversion import conversion_doubts
 from ...preflight.plan import PHASE, Plan, Section, network_rows
 from ...preflight.preflight import check_machine
 from ...preflight.windows import scores_beyond_windows
+from ...tasks.texts import TextsTask
 from ...train.launch import world_size
 from ...train.phases import steps_of
 from ...train.precision import precision_of
@@ -40,6 +42,8 @@ def preflight(job: CorpusJob) -> Plan:
     train, dev = (measure(job, part) for part in (job.corpus.train, job.corpus.dev))
     problems += _too_small(job, train, dev)
     problems += _unknown(job, train, dev)
+    if isinstance(job.task, TextsTask):
+        problems += conversion_doubts(job.method, job.config.preprocess)
     if errors_of(problems):
         raise UserError(problems)
     estimates, found = costs(job, train, dev)
