@@ -18,6 +18,7 @@ def unreachable(monkeypatch, tmp_path):
     """A hub whose port nobody listens on, and an empty cache."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(hub, "_no_answer", [])
     for name in hub._OFFLINE:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
@@ -62,11 +63,47 @@ def test_a_tokenizer_names_the_folder_to_fill(unreachable):
         resolve_tokenizer("some/words", None, None)
 
 
-def test_what_was_fetched_before_is_not_asked_for(unreachable, tmp_path):
+def test_what_was_fetched_before_is_taken_and_the_libraries_ask_no_more(
+    unreachable, tmp_path, caplog
+):
+    import huggingface_hub
+
     (tmp_path / "hub" / "models--some--model").mkdir(parents=True)
     hub.require_hub("some/model", "place")
-    with pytest.raises(UserError):
-        hub.require_hub("other/model", "place")
+    hub.require_hub("some/model", "place")
+    assert huggingface_hub.constants.is_offline_mode()
+    (told,) = [one.getMessage() for one in caplog.records if "fetched before" in one.getMessage()]
+    assert told.startswith("http://127.0.0.1:9: no answer")
+    with refused("hub.not-reached", "/some/other", "asked http://127.0.0.1:9"):
+        hub.require_hub("some/other", "place")
+
+
+def test_a_commit_on_the_hub_is_part_of_a_run(unreachable, tmp_path):
+    """The name stays while the network behind it changes."""
+    from chatstill.config.schema import RunConfig
+    from chatstill.run.fingerprint import hub_commits
+    from chatstill.train.runfolder import RunFolder
+
+    config = RunConfig(
+        teacher_architectures={"model_name_or_path": "some/model"},
+        student_architectures={"model_name_or_path": str(tmp_path)},
+        tokenizer_name_or_path="some/words",
+    )
+    assert hub_commits(config) == {}, "nothing was fetched"
+    for name, commit in (("model", "a" * 40), ("words", "b" * 40)):
+        refs = tmp_path / "hub" / f"models--some--{name}" / "refs"
+        refs.mkdir(parents=True)
+        (refs / "main").write_text(f"{commit}\n", encoding="utf-8")
+    late = hub_commits(config)
+    assert list(late.values()) == ["a" * 40, "b" * 40]
+    folder = RunFolder(tmp_path / "run")
+    folder.open({"seed": 1})  # as runs of before that recorded none
+    folder.settle({"seed": 1}, late)
+    folder.settle({"seed": 1}, late)
+    (tmp_path / "hub" / "models--some--model" / "refs" / "main").write_text("c" * 40, "utf-8")
+    with refused("run.another-configuration", "some/model"):
+        folder.settle({"seed": 1}, hub_commits(config))
+    folder.close()
 
 
 def test_offline_is_said(unreachable, monkeypatch):

@@ -1,12 +1,17 @@
 """The Hugging Face hub: one quick question whether it can be reached, and what to do where it can't."""
 
 import functools
+import logging
 import os
 import re
+import sys
+from pathlib import Path
 
 from ..errors import Problem, UserError
 
+log = logging.getLogger("chatstill")
 SECONDS = 8
+_no_answer: list[str] = []  # why, once this process takes what was fetched before
 MODEL_FILES = "config.json, model.safetensors and the tokenizer's files"
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
@@ -36,7 +41,7 @@ def hub_problem(
         wanted: The files that a local folder needs.
         folder: The folder that takes the place of the name; None for one of that name.
     """
-    state = "HF_HUB_OFFLINE is set" if offline() else f"asked {endpoint()}"
+    state = "HF_HUB_OFFLINE is set" if offline() and not _no_answer else f"asked {endpoint()}"
     return Problem(
         place,
         f"{name} is no folder here and could not be had from the hub ({state}): {reason}",
@@ -58,24 +63,51 @@ def require_hub(
 ) -> None:
     """Stops at once where the hub can't be reached and nothing of ``name`` was fetched before.
 
-    The libraries ask several times with growing pauses, file by file; this asks once.
+    The libraries ask several times with growing pauses, file by file; this asks once. Where it can't be
+    reached and something was fetched, they ask no more in this process, and a line says so.
 
     Raises:
         UserError: with the folder to fill.
     """
-    if offline() or _fetched(name, kind, cache_dir):
+    if offline() and not _no_answer:
         return
-    reason = _unreachable(endpoint())
-    if reason:
+    reason = _no_answer[0] if _no_answer else _unreachable(endpoint())
+    if not reason:
+        return
+    if not _fetched(name, kind, cache_dir):
         raise UserError(hub_problem(name, place, reason, wanted, folder))
+    if not _no_answer:
+        _no_answer.append(reason)
+        _ask_no_more()
+        log.warning("%s: %s; what was fetched before is taken", endpoint(), reason)
+
+
+def _ask_no_more() -> None:
+    """What ``HF_HUB_OFFLINE`` does where it is set before the start."""
+    from huggingface_hub import constants
+
+    constants.HF_HUB_OFFLINE = True
+    if (datasets := sys.modules.get("datasets")) is not None:
+        datasets.config.HF_HUB_OFFLINE = True
+
+
+def commit_of(name: str, cache_dir: str | None = None) -> str | None:
+    """The commit of a model that was fetched last; None where nothing was fetched."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    file = Path(cache_dir or HF_HUB_CACHE, _folder_of(name, "model"), "refs", "main")
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else None
 
 
 def _fetched(name: str, kind: str, cache_dir: str | None) -> bool:
     """Whether anything of this name lies in the hub's cache."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    folder = f"{kind}s--{name.replace('/', '--')}"
-    return os.path.isdir(os.path.join(cache_dir or HF_HUB_CACHE, folder))
+    return os.path.isdir(os.path.join(cache_dir or HF_HUB_CACHE, _folder_of(name, kind)))
+
+
+def _folder_of(name: str, kind: str) -> str:
+    return f"{kind}s--{name.replace('/', '--')}"
 
 
 @functools.cache

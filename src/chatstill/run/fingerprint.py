@@ -13,13 +13,14 @@ from ..data.fingerprint import file_sha256
 from ..disk.json_file import known_object
 from ..models.networks import network
 from ..models.networks.base import Network, SegmentedBlock
+from ..registry.hub import commit_of
 from ..tasks import get_task
 from ..tasks.base import Split
 from ..tasks.corpus import CorpusTask
 from ..tasks.files import locate, parts
 from ..text.segment import JIEBA, PIECES, WORDS, segmenter_version
 from ..train.launch import world_size
-from ..train.runfolder import COVERS, SELECTS
+from ..train.runfolder import COMMIT, COVERS, SELECTS
 from .usual_values import RULES
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ NOT_WEIGHTS = frozenset(
     "tokenizer_name_or_path configuration_file method level "
     "per_gpu_train_batch_size teacher_cache_budget_gb predictions_texts".split()
 )
+ROLES = ("teacher_architectures", "student_architectures", "pretrained_architectures")
 SPLITS: tuple[Split, ...] = ("train", "dev")
 PARTS = frozenset(
     "config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "
@@ -103,6 +105,18 @@ def rows_fingerprint(task: Task, path: Path, split: Split, labelled: bool) -> st
     """Of the rows of a split and of how they are read."""
     content = content_of_split(task, path, split, labelled)
     return f"{task.name}-{split}-{labelled}-{content}{task.reading}"
+
+
+def hub_commits(config: RunConfig) -> dict[str, str]:
+    """By name, the commits of what was loaded from the hub, networks and tokenizers; call afterwards."""
+    blocks = [getattr(config, role) for role in ROLES]
+    named = [config.tokenizer_name_or_path]
+    for block in blocks:
+        if block is not None:
+            named += [block.model_name_or_path, block.config_file, block.tokenizer_name_or_path]
+    names = {name for name in named if name and not Path(name).exists()}
+    found = {name: commit_of(name, config.cache_dir) for name in sorted(names)}
+    return {f"{COMMIT}{name}": commit for name, commit in found.items() if commit}
 
 
 def _architecture(block: Architecture | None) -> Any:
@@ -187,7 +201,7 @@ def run_fingerprint(loaded: Loaded, verb: str) -> dict[str, Any]:
             values.update(_flat(key, value))
     values.update(_of_rules(config))
     values.update(_of_method(loaded))
-    for role in ("teacher_architectures", "student_architectures", "pretrained_architectures"):
+    for role in ROLES:
         values.update(_flat(role, _architecture(getattr(config, role))))
     values.update(_flat("tokenizer", content_of(config.tokenizer_name_or_path)))
     for number, name in enumerate(config.plugins):

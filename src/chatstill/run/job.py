@@ -29,6 +29,7 @@ from ..tasks.base import Task
 from ..text.tokenizers import resolve_tokenizer
 from ..train.runfolder import WORDS
 from .alone import build_alone
+from .fingerprint import hub_commits
 from .networks import load_network, load_start, student_spec
 from .phase_rows import corpus_of, undeclared
 from .rows import RunRows
@@ -191,7 +192,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         match,
         names=column_names(student.config, rows.task.labels, match),
         kept=made,
-        late={WORDS: found.words} if found.words else {},
+        late=hub_commits(config) | ({WORDS: found.words} if found.words else {}),
         notes=found.notes,
         problems=list(dict.fromkeys(problems)),
         start=found.start,

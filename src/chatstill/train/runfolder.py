@@ -25,7 +25,8 @@ COVERS, ALSO = "covers", ".also."  # key of a fingerprint that holds the files u
 WORDS = "student_architectures.network.words"  # digest of the words that were counted
 SELECTS = "do_eval"  # as runs record it, and what it is called where it differs
 CALLED = {SELECTS: "figures on dev choose the weights"}
-LATE = (WORDS, SELECTS)  # not recorded by all, or not at once: compared where both sides have them
+COMMIT = "commit on the hub of "  # and the name: it may change while the name stays
+LATE = (WORDS, SELECTS, COMMIT)  # keys that begin so: not recorded by all, or not at once
 _DIGESTS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{64})*")
 
 
@@ -273,10 +274,9 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """``key: old → new`` for every entry that differs, what a run is first; of files, that they do."""
     if COVERS not in old:  # made before those files were in it: nothing is known of them
         new = {key: value for key, value in new.items() if key != COVERS and ALSO not in key}
-    unknown = {key for key in LATE if key not in old or key not in new}
-    old, new = ({k: v for k, v in d.items() if k not in unknown} for d in (old, new))
+    late = {key for key in old.keys() ^ new.keys() if key.startswith(LATE)}
     lines = []
-    for key in sorted(old.keys() | new.keys(), key=lambda key: (key not in TELLING, key)):
+    for key in sorted((old.keys() | new.keys()) - late, key=lambda key: (key not in TELLING, key)):
         before, after = old.get(key), json.loads(json.dumps(new.get(key)))
         if before == after:
             continue

@@ -16,6 +16,7 @@ from ...tasks.corpus_survey import Corpus
 from ...text.vocabulary import num_ids
 from ...train.launch import world_size
 from ...train.runfolder import WORDS
+from ..fingerprint import hub_commits
 from ..settling import Settled, problems_of, settle_kept
 from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of, with_usual
 from .masking import masking_of, task_of_network
@@ -134,7 +135,7 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
         found.notes,
         list(dict.fromkeys(problems)),
         usual | kept,
-        late={} if words is None else {WORDS: words.digest},
+        late=hub_commits(config) | ({} if words is None else {WORDS: words.digest}),
     )
 
 
