@@ -78,10 +78,9 @@ def test_what_was_fetched_before_is_taken_and_the_libraries_ask_no_more(
         hub.require_hub("some/other", "place")
 
 
-def test_a_commit_on_the_hub_is_part_of_a_run(unreachable, tmp_path):
-    """The name stays while the network behind it changes."""
+def test_what_lies_behind_a_name_is_part_of_a_run(unreachable, tmp_path):
     from chatstill.config.schema import RunConfig
-    from chatstill.run.fingerprint import hub_commits
+    from chatstill.run.fingerprint import hub_contents
     from chatstill.train.runfolder import RunFolder
 
     config = RunConfig(
@@ -89,20 +88,25 @@ def test_a_commit_on_the_hub_is_part_of_a_run(unreachable, tmp_path):
         student_architectures={"model_name_or_path": str(tmp_path)},
         tokenizer_name_or_path="some/words",
     )
-    assert hub_commits(config) == {}, "nothing was fetched"
-    for name, commit in (("model", "a" * 40), ("words", "b" * 40)):
-        refs = tmp_path / "hub" / f"models--some--{name}" / "refs"
-        refs.mkdir(parents=True)
-        (refs / "main").write_text(f"{commit}\n", encoding="utf-8")
-    late = hub_commits(config)
-    assert list(late.values()) == ["a" * 40, "b" * 40]
+    assert hub_contents(config) == {}, "nothing was fetched"
+
+    def fetch(commit, **files):
+        place = tmp_path / "hub" / "models--some--model"
+        for name in ("refs", f"snapshots/{commit}"):
+            (place / name).mkdir(parents=True, exist_ok=True)
+        (place / "refs" / "main").write_text(f"{commit}\n", encoding="utf-8")
+        for name, text in files.items():
+            (place / "snapshots" / commit / name.replace("_", ".")).write_text(text, "utf-8")
+        return hub_contents(config)
+
+    late = fetch("a" * 40, config_json="{}", README_md="one")
+    assert list(late) == ["files on the hub of some/model"]
     folder = RunFolder(tmp_path / "run")
     folder.open({"seed": 1})  # as runs of before that recorded none
     folder.settle({"seed": 1}, late)
-    folder.settle({"seed": 1}, late)
-    (tmp_path / "hub" / "models--some--model" / "refs" / "main").write_text("c" * 40, "utf-8")
-    with refused("run.another-configuration", "some/model"):
-        folder.settle({"seed": 1}, hub_commits(config))
+    folder.settle({"seed": 1}, fetch("b" * 40, config_json="{}", README_md="two"))
+    with refused("run.another-configuration", "some/model: other content"):
+        folder.settle({"seed": 1}, fetch("c" * 40, config_json="[]", README_md="two"))
     folder.close()
 
 

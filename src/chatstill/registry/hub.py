@@ -91,12 +91,16 @@ def _ask_no_more() -> None:
         datasets.config.HF_HUB_OFFLINE = True
 
 
-def commit_of(name: str, cache_dir: str | None = None) -> str | None:
-    """The commit of a model that was fetched last; None where nothing was fetched."""
+def fetched_folder(name: str, cache_dir: str | None = None) -> Path | None:
+    """Where the files of a model lie that were fetched last; None where nothing was fetched."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    file = Path(cache_dir or HF_HUB_CACHE, _folder_of(name, "model"), "refs", "main")
-    return file.read_text(encoding="utf-8").strip() if file.is_file() else None
+    folder = Path(cache_dir or HF_HUB_CACHE, _folder_of(name, "model"))
+    commit = folder / "refs" / "main"
+    if not commit.is_file():
+        return None
+    found = folder / "snapshots" / commit.read_text(encoding="utf-8").strip()
+    return found if found.is_dir() else None
 
 
 def _fetched(name: str, kind: str, cache_dir: str | None) -> bool:

@@ -13,14 +13,14 @@ from ..data.fingerprint import file_sha256
 from ..disk.json_file import known_object
 from ..models.networks import network
 from ..models.networks.base import Network, SegmentedBlock
-from ..registry.hub import commit_of
+from ..registry.hub import fetched_folder
 from ..tasks import get_task
 from ..tasks.base import Split
 from ..tasks.corpus import CorpusTask
 from ..tasks.files import locate, parts
 from ..text.segment import JIEBA, PIECES, WORDS, segmenter_version
 from ..train.launch import world_size
-from ..train.runfolder import COMMIT, COVERS, SELECTS
+from ..train.runfolder import COVERS, ON_HUB, SELECTS
 from .usual_values import RULES
 
 if TYPE_CHECKING:
@@ -107,16 +107,16 @@ def rows_fingerprint(task: Task, path: Path, split: Split, labelled: bool) -> st
     return f"{task.name}-{split}-{labelled}-{content}{task.reading}"
 
 
-def hub_commits(config: RunConfig) -> dict[str, str]:
-    """By name, the commits of what was loaded from the hub, networks and tokenizers; call afterwards."""
+def hub_contents(config: RunConfig) -> dict[str, Any]:
+    """By name, the content of what was loaded from the hub, networks and tokenizers; call afterwards."""
     blocks = [getattr(config, role) for role in ROLES]
     named = [config.tokenizer_name_or_path]
     for block in blocks:
         if block is not None:
             named += [block.model_name_or_path, block.config_file, block.tokenizer_name_or_path]
     names = {name for name in named if name and not Path(name).exists()}
-    found = {name: commit_of(name, config.cache_dir) for name in sorted(names)}
-    return {f"{COMMIT}{name}": commit for name, commit in found.items() if commit}
+    found = {name: fetched_folder(name, config.cache_dir) for name in sorted(names)}
+    return {f"{ON_HUB}{name}": content_of(str(place)) for name, place in found.items() if place}
 
 
 def _architecture(block: Architecture | None) -> Any:

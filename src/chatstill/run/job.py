@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from ..tasks.base import Task
 from ..text.tokenizers import resolve_tokenizer
 from ..train.runfolder import WORDS
 from .alone import build_alone
-from .fingerprint import hub_commits
+from .fingerprint import hub_contents
 from .networks import load_network, load_start, student_spec
 from .phase_rows import corpus_of, undeclared
 from .rows import RunRows
@@ -87,7 +87,7 @@ class Job:
     usual: Settled = field(default_factory=dict)
     teacher_scores: np.ndarray | None = None
     teacher_is_trained: bool = True
-    late: dict[str, str] = field(default_factory=dict)
+    late: dict[str, Any] = field(default_factory=dict)
     idle: tuple[str, ...] = ()
     corpus: Corpus | None = None
 
@@ -192,7 +192,7 @@ def open_job(config: RunConfig, verb: Verb, method_class: type[Method]) -> Job:
         match,
         names=column_names(student.config, rows.task.labels, match),
         kept=made,
-        late=hub_commits(config) | ({WORDS: found.words} if found.words else {}),
+        late=hub_contents(config) | ({WORDS: found.words} if found.words else {}),
         notes=found.notes,
         problems=list(dict.fromkeys(problems)),
         start=found.start,

@@ -25,8 +25,8 @@ COVERS, ALSO = "covers", ".also."  # key of a fingerprint that holds the files u
 WORDS = "student_architectures.network.words"  # digest of the words that were counted
 SELECTS = "do_eval"  # as runs record it, and what it is called where it differs
 CALLED = {SELECTS: "figures on dev choose the weights"}
-COMMIT = "commit on the hub of "  # and the name: it may change while the name stays
-LATE = (WORDS, SELECTS, COMMIT)  # keys that begin so: not recorded by all, or not at once
+ON_HUB = "files on the hub of "  # and the name, which stays while they change
+LATE = (WORDS, SELECTS, ON_HUB)  # keys that begin so: not recorded by all, or not at once
 _DIGESTS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{64})*")
 
 
@@ -137,7 +137,7 @@ class RunFolder:
             raise UserError(Problem("output_dir", message, hint, code="run.another-configuration"))
         return "finished" if record.get("state") == "finished" else "resume"
 
-    def settle(self, fingerprint: dict[str, Any], late: dict[str, str]) -> None:
+    def settle(self, fingerprint: dict[str, Any], late: dict[str, Any]) -> None:
         """Compares, and records, what is known of a run once its rows are read; call after ``open``.
 
         Args:

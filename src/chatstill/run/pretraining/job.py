@@ -16,7 +16,7 @@ from ...tasks.corpus_survey import Corpus
 from ...text.vocabulary import num_ids
 from ...train.launch import world_size
 from ...train.runfolder import WORDS
-from ..fingerprint import hub_commits
+from ..fingerprint import hub_contents
 from ..settling import Settled, problems_of, settle_kept
 from ..usual_values import MANY_ROWS, Start, far_values, usual_values, width_of, with_usual
 from .masking import masking_of, task_of_network
@@ -64,7 +64,7 @@ class CorpusJob:
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     usual: Settled = field(default_factory=dict)
-    late: dict[str, str] = field(default_factory=dict)
+    late: dict[str, Any] = field(default_factory=dict)
     idle: tuple[str, ...] = ()
     teacher_is_trained: bool = True
 
@@ -135,7 +135,7 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
         found.notes,
         list(dict.fromkeys(problems)),
         usual | kept,
-        late=hub_commits(config) | ({} if words is None else {WORDS: words.digest}),
+        late=hub_contents(config) | ({} if words is None else {WORDS: words.digest}),
     )
 
 
