@@ -165,3 +165,19 @@ def test_a_split_that_is_not_there(unreachable, tmp_path):
     task = TabularTask(DataKeys(**BLOCK, dataset="rows", labels=("a", "b")))
     with refused("data.no-rows-of-the-split", "'validation'"):
         next(task.read(task.find("dev", None), "dev"))
+
+
+def test_a_split_or_subset_that_a_data_set_of_the_hub_lacks(monkeypatch, tmp_path):
+    """The hub answered: nothing is said of folders and mirrors."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("chatstill.tasks.hub_data.require_hub", lambda *args, **kwargs: None)
+    task = TabularTask(DataKeys(**BLOCK, dataset="people/lines", labels=("a", "b")))
+    for reason in ("Unknown split", "BuilderConfig 'few' not found. Available: ['all']"):
+
+        def load(*args, said=reason, **kwargs):
+            raise ValueError(said)
+
+        monkeypatch.setattr(datasets, "load_dataset", load)
+        with refused("data.no-rows-of-the-split", "people/lines", reason):
+            next(task.read(task.find("train", None), "train"))

@@ -135,9 +135,15 @@ def level_of_folder(folder: Path) -> str:
 
 def _unread(source: Source, unread: tuple[str, ...], trains: str) -> list[Problem]:
     """Warnings; what a chain's file says for its other links is none of this link's."""
-    message = f"'{{}}' has no effect: a run on a corpus {trains}."
+    whys = dict.fromkeys(OF_ROWS, "reads its lines as they stand")
+    message = "'{}' has no effect: a run on a corpus {}."
     return [
-        source.problem((key,), message.format(key), warning=True, code="corpus.key-without-effect")
+        source.problem(
+            (key,),
+            message.format(key, whys.get(key, trains)),
+            warning=True,
+            code="corpus.key-without-effect",
+        )
         for key in unread
         if source.written((key,)) and key not in source.of_the_file - {"preprocess"}
     ]

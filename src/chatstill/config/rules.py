@@ -19,7 +19,8 @@ TEACHERS = {
     "pretraining": PRETRAINED,
 }  # the block that names the teacher, by level
 _WHAT: dict[KeyPath, str] = {
-    ("task_name",): "For example: chat, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, cola.",
+    ("task_name",): "For example: chat, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, cola; corpus "
+    "for text without labels.",
     ("output_dir",): "The folder that will hold everything of this run.",
     ("data_dir",): "The folder with the task's files.",
     (TEACHER, "model_name_or_path"): "The folder, file or hub name of the fine-tuned teacher "

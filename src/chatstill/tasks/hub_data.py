@@ -12,6 +12,7 @@ from .parquet_table import BATCH
 from .tabular_keys import DataKeys
 
 PLACE = "data.dataset"
+NOT_IN_IT = ("Unknown split", "BuilderConfig")  # how the library says that the data set is there
 
 
 class HubTable:
@@ -97,9 +98,10 @@ def _load(name: str, subset: str | None, split: str) -> Any:
         # The library raises its own kinds, OSError, ValueError and the readers' errors; to the user
         # they are the same finding: no rows came of this name.
         reason = " ".join(str(error).split()) or type(error).__name__
-        if is_local:
-            place = f"{PLACE}: {folder}"
-            hint = f"Files of the subset {subset!r} go into {to_fill}." if subset else ""
+        if is_local or any(word in reason for word in NOT_IN_IT):
+            place = f"{PLACE}: {folder if is_local else name}"
+            fill = subset and is_local
+            hint = f"Files of the subset {subset!r} go into {to_fill}." if fill else ""
             raise UserError(
                 Problem(
                     place,
