@@ -51,6 +51,8 @@ def _arms(options: argparse.Namespace) -> list[str]:
 
 
 def _with_rate(options: argparse.Namespace, cell: plain.Cell, rate: float) -> plain.Cell:
+    if cell.config.get("learning_rate") == rate:
+        return dataclasses.replace(cell, arm=f"{cell.arm} {rate:g}")
     config = copy.deepcopy(cell.config) | {"learning_rate": rate}
     del config["output_dir"], config["cache_dir"]
     digest = tested_cells.digest_of(config, options.work)

@@ -93,6 +93,13 @@ def plan(options: argparse.Namespace) -> Iterator[plain.Cell]:
                         yield _student(options, name, network, way, seed, teacher, bilm)
 
 
+def of_package(model_type: str) -> Any:
+    """The network of the package; it loads no torch."""
+    from chatstill.models.networks import network
+
+    return network(model_type)
+
+
 def _bilm(options: argparse.Namespace, name: str) -> Cell:
     """The run that trains a set's ELMo."""
     config: dict[str, Any] = {
@@ -176,6 +183,8 @@ def _student(
     else:
         block["vectors"] = "teacher"
     config["student_architectures"] = architecture
+    if (rate := of_package(model_type).rate) is not None:  # a digest tells another rule by it
+        config["learning_rate"] = rate
     terms: dict[str, Any] = {}
     if way == "alone":
         weights = {"logits": 0, "soft": 0, "hard": 1, "vector": 0}

@@ -95,10 +95,10 @@ def test_on_gold_labels_alone_by_its_other_name_and_block(run):
     assert found["dev"]["metrics"]["auc"] > 0.9
 
 
-def test_a_rate_that_is_left_out_is_that_of_networks_on_word_vectors(run):
+def test_a_rate_that_is_left_out_is_that_of_lstms(run):
     said = run("check", **{**BILSTM, "learning_rate": None}).text
     rate = network_of("bilstm").rate
-    assert f"{rate:g}, usual for random weights, of a network of word vectors" in said
+    assert f"{rate:g}, usual for random weights, an LSTM on word vectors" in said
     assert "learning_rate:" not in said
     said = run("check", **{**BILSTM, "learning_rate": rate / 10}, name="low").text
     assert f"{rate / 10:g} is 10 times below what is usual for random weights" in said

@@ -5,8 +5,8 @@ A key that stands in the file holds as it is. The rules come from `benchmarks/de
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
@@ -44,6 +44,17 @@ STARTS: dict[Start, str] = {
 }
 
 
+# What the studies found, by whether the rate was too low (benchmarks/results/defaults.md, rnn_rates.md).
+COST_OF_RATE = {
+    True: "a quarter of it cost up to 2.6 points in the study of defaults",
+    False: "four times it cost students of random weights 9 to 57 points in the study of defaults",
+}
+COST_OF_RATE_OF_LSTM = {
+    True: "a quarter of it cost a BiLSTM 0.8 to 1.9 points on dev",
+    False: "four times it cost a BiLSTM up to 1.2 points on dev",
+}
+
+
 @dataclass(frozen=True)
 class Usual:
     """What a run would take where its file says nothing, and why.
@@ -54,6 +65,7 @@ class Usual:
         epochs: Passes over the training rows.
         why_epochs: In words for the plan.
         eval_steps: Steps between evaluations where an epoch is too short for one; else None.
+        cost: What another rate has cost, by whether it was too low.
     """
 
     learning_rate: float
@@ -61,6 +73,7 @@ class Usual:
     epochs: float
     why_epochs: str
     eval_steps: int | None = None
+    cost: Mapping[bool, str] = field(default_factory=lambda: COST_OF_RATE)
 
 
 def usual_rate(width: int | None, start: Start, own: float | None = None) -> float:
@@ -105,7 +118,7 @@ def usual_values(
         own: See ``usual_rate``.
     """
     wide = "of unknown width" if width is None else f"{width} wide"
-    kind = wide if own is None else "of a network of word vectors"
+    kind = wide if own is None else "an LSTM on word vectors"
     rows = counted(num_rows, "row") if num_rows < MANY_ROWS else f"{MANY_ROWS:,} rows or more"
     of_epoch, looks = steps_per_epoch(num_rows, batch, accumulation), None
     epochs = usual_epochs(num_rows, start)
@@ -115,7 +128,8 @@ def usual_values(
         rows += f" (at least {LEAST_STEPS} steps)"
         looks = max(of_epoch, LEAST_STEPS // LOOKS)
     rate = float(f"{usual_rate(width, start, own):.3g}")
-    return Usual(rate, f"for {STARTS[start]}, {kind}", epochs, f"for {rows}", looks)
+    cost = COST_OF_RATE if own is None else COST_OF_RATE_OF_LSTM
+    return Usual(rate, f"for {STARTS[start]}, {kind}", epochs, f"for {rows}", looks, cost)
 
 
 def count_rows(rows: Iterable[object]) -> int:
@@ -174,7 +188,7 @@ def far_values(config: RunConfig, usual: Usual) -> list[Problem]:
         times = wanted / rate if low else rate / wanted
         message = (
             f"{rate:g} is {times:,.0f} times {'below' if low else 'above'} what is usual "
-            f"{usual.why_rate}: {COST_OF_RATE[low]}"
+            f"{usual.why_rate}: {usual.cost[low]}"
         )
         hint = f"Write {wanted:g}, or leave the key out."
         problems.append(
@@ -193,11 +207,6 @@ def far_values(config: RunConfig, usual: Usual) -> list[Problem]:
     return problems
 
 
-# What the study found so far (benchmarks/results/defaults.md), by whether the rate was too low.
-COST_OF_RATE = {
-    True: "a quarter of it cost up to 2.6 points in the study of defaults",
-    False: "four times it cost students of random weights 9 to 57 points in the study of defaults",
-}
 COST_OF_EPOCHS = (
     "in the study of defaults 2 epochs in place of 8 cost 4 points on average, up to 13"
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 from .base import Network, NetworkBlock, Start, WordsBlock
 
@@ -27,10 +27,6 @@ class VectorsBlock(WordsBlock):
 
 class WordNetwork(Network):
     """A network whose input embeddings are vectors of words. Its block is a ``VectorsBlock``."""
-
-    # Most weights are vectors of words, each of which moves only in the batches that hold it: higher than
-    # the rule by width, as benchmarks/rnn_rates.py found.
-    rate: ClassVar[float | None] = 3e-3
 
     @classmethod
     def fill(cls, model: PreTrainedModel, block: NetworkBlock, start: Start) -> list[str]:

@@ -53,6 +53,7 @@ class BiLstm(WordNetwork):
     model_type = "bilstm"
     summary = "word vectors, a BiLSTM and a small classifier; reads words in order"
     Block: ClassVar[type[NetworkBlock]] = BiLstmBlock
+    rate: ClassVar[float | None] = 3e-3  # benchmarks/rnn_rates.py
 
     @classmethod
     def classes(cls) -> tuple[type[Any], type[Any]]:
