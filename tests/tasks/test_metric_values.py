@@ -91,6 +91,8 @@ def test_agreement_by_hand():
         {"agreement": 1, "spearman": 1, "pearson": 1}
     )
     assert set(m.agreement(student, student, "regression")) == {"spearman", "pearson"}
+    assert m.agreement(student[:1], teacher[:1]) == {"agreement": 1}, "one row has no order"
+    assert m.agreement(np.zeros(4), teacher) == {"agreement": 0.5}
     three = np.random.default_rng(reseeded(0)).normal(size=(20, 3))
     shifted = three + np.arange(20)[:, None]
     assert m.agreement(three, shifted)["pearson"] == pytest.approx(1)

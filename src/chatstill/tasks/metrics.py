@@ -203,7 +203,7 @@ def agreement(
     every label (``multi_label``); a regression has none.
     ``spearman`` and ``pearson`` compare the margins of two classes or the scores of a regression;
     with more classes all logits, each row's mean subtracted, as one long vector; for multi-label all
-    logits. One logit and two can be compared.
+    logits. One logit and two can be compared. They are left out where either side is constant.
 
     Raises:
         RunFailure: a score is NaN or infinite.
@@ -217,13 +217,20 @@ def agreement(
         same = ((student > 0) == (teacher > 0)).all(axis=1)
         a, b = student.reshape(-1), teacher.reshape(-1)
         result["agreement"] = float(same.mean())
-        return {**result, "spearman": spearman(a, b), "pearson": pearson(a, b)}
+        return result | _correlations(a, b)
     if kind == "classification":
         result["agreement"] = accuracy(decide(student), decide(teacher))
     a, b = _comparable(student), _comparable(teacher)
     if len(a) != len(b):
         raise ValueError(f"can't compare {student.shape[1]} classes with {teacher.shape[1]}")
-    return {**result, "spearman": spearman(a, b), "pearson": pearson(a, b)}
+    return result | _correlations(a, b)
+
+
+def _correlations(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """Both; none where either side is constant: there is no order to follow."""
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return {}
+    return {"spearman": spearman(a, b), "pearson": pearson(a, b)}
 
 
 def _comparable(scores: np.ndarray) -> np.ndarray:
