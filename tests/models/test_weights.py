@@ -25,6 +25,12 @@ def refusal(path):
     return text
 
 
+def test_a_run_that_was_stopped_before_its_first_checkpoint(tmp_path):
+    (tmp_path / "run.json").write_text('{"state": "running"}', encoding="utf-8")
+    with refused("run.not-ended", "before its first checkpoint"):
+        find_weights(str(tmp_path), "MODEL")
+
+
 @pytest.mark.parametrize(
     ("given", "files", "expected"),
     [

@@ -300,6 +300,15 @@ def of_network(tmp_path, names, **keys):
     return TabularTask(DataKeys(**blocks)).with_names(names)
 
 
+@pytest.mark.parametrize("keys", [{"encoding": "gb18030"}, {"delimiter": ";"}])
+def test_keys_of_the_file_that_is_scored_need_not_fit_the_training_rows(tmp_path, keys):
+    rows = file(tmp_path, "train.csv", "text,label\n好的，没问题,food\n再见，谢谢你,noise\n")
+    there = {"train": str(rows), **keys}
+    assert of_network(tmp_path, ("noise", "food"), **there).labels.names == ("food", "noise")
+    with pytest.raises(UserError):
+        _ = of_network(tmp_path, (), **there).labels
+
+
 def test_where_no_rows_tell_the_classes_a_networks_stand_in_the_order_of_rows(tmp_path):
     """A student of a teacher with its outputs in another order has that order."""
     assert of_network(tmp_path, ("noise", "food")).labels.names == ("food", "noise")

@@ -96,13 +96,14 @@ def open_model(folder: Path, config: RunConfig) -> Opened:
     task = task_for(folder, config)
     register(config.plugins)
     block = Architecture(model_name_or_path=str(folder))
+    kind = task.labels.kind  # of the rows: what is wrong with them is not wrong with the network
     try:
         loaded = load_classifier(
             block,
             role="teacher",
             num_labels=None,
             label_names=None,
-            problem=task.labels.kind,
+            problem=kind,
             cache_dir=config.cache_dir,
             strict_head=True,
         )

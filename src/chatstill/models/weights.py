@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..disk.json_file import fault_of, read_object
+from ..disk.json_file import fault_of, known_object, read_object
 from ..errors import Problem, UserError
 from .refusals import refuse_foreign_file, refuse_foreign_folder, refuse_pickle
 
@@ -82,12 +82,17 @@ def _files_of_folder(folder: Path, place: str) -> tuple[Path, ...]:
                 return _shards(folder / name, place)
             return (folder / name,)
     refuse_foreign_folder(folder, place)
-    if (folder / "run.json").is_file() and (folder / "checkpoints").is_dir():
+    begun = (folder / "run.json").is_file() and (folder / "checkpoints").is_dir()
+    if begun or known_object(folder / "run.json").get("state") == "running":
         message = f"{folder} is the folder of a run that has not ended: it holds no network yet"
         hint = (
             "Start the run again with its configuration, and it goes on from its last checkpoint; or end it "
             f"with that: chatstill finish {folder}"
         )
+        if not begun:
+            hint = (
+                "It was stopped before its first checkpoint: start it again with its configuration."
+            )
         raise UserError(Problem(place, message, hint, code="run.not-ended"))
     seen = sorted(item.name for item in folder.iterdir())
     listing = ", ".join(seen[:12]) + (" ..." if len(seen) > 12 else "") or "nothing"

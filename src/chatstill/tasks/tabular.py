@@ -20,7 +20,7 @@ from .positive import missing_positive, no_effect, only_positive, with_positive
 from .tables import Table
 from .tabular_files import contents, files_of, split_path, tables
 from .tabular_keys import DataKeys
-from .tabular_labels import SEPARATOR, LabelReader, has_vectors, labels_of, labels_of_network
+from .tabular_labels import SEPARATOR, LabelReader, has_vectors, labels_known
 from .tabular_metrics import Scorer, scorer_for
 from .tabular_rows import RowMaker, examples_of
 from .transfer import followed
@@ -58,8 +58,7 @@ class TabularTask(OfFiles):
         Raises:
             UserError: it can't be told.
         """
-        names = self._names if self.find("train", Path()) is None else ()
-        found = labels_of_network(self.keys, names) or labels_of(self.keys)
+        found = labels_known(self.keys, self._names, self.find("train", Path()) is not None)
         if self.keys.kind == "relevance":
             if self._positive is not None:
                 raise UserError(no_effect("grades are ranked from the lowest to the highest"))

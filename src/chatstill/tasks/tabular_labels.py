@@ -32,6 +32,7 @@ __all__ = [
     "LabelReader",
     "has_vectors",
     "label_parts",
+    "labels_known",
     "labels_of",
     "labels_of_network",
     "listed_names",
@@ -168,6 +169,26 @@ def labels_of(keys: DataKeys) -> Labels:
     counted = names == tuple(str(number) for number in range(len(names)))
     settled = counted or keys.labels is not None
     return Labels(kind, names, settled=settled, key="data.labels")  # type: ignore[arg-type]
+
+
+def labels_known(keys: DataKeys, names: Sequence[str], rows_are_there: bool) -> Labels:
+    """The label space by the block or the training rows, else by the names of a network that is scored.
+
+    Training rows that the keys don't fit stand for none: those may be of the file that is scored, in
+    another encoding or with another delimiter.
+
+    Raises:
+        UserError: it can't be told.
+    """
+    by_network = labels_of_network(keys, names)
+    if by_network is not None and not rows_are_there:
+        return by_network
+    try:
+        return labels_of(keys)
+    except UserError:
+        if by_network is None:
+            raise
+        return by_network
 
 
 def labels_of_network(keys: DataKeys, names: Sequence[str]) -> Labels | None:
