@@ -73,7 +73,7 @@ def _section(
     precision = precision_of(fp16=config.fp16, bf16=config.bf16)
     rows = [
         *([("rows", sample.what)] if sample.what else []),
-        ("steps", _with_reason(job, "num_train_epochs", steps_text(total, per_epoch))),
+        ("steps", _with_reason(job, "num_train_epochs", steps_text(total, per_epoch), phase.data)),
         ("batch", batch_text(config, num_rows)),
         (
             "learning rate",
@@ -101,8 +101,14 @@ def _section(
     return Section(f"{PHASE}{phase.name}", rows + own_rows), warnings
 
 
-def _with_reason(job: Job, key: str, text: str) -> str:
-    """A value of the plan, and why it was taken where the file leaves it out."""
+def _with_reason(job: Job, key: str, text: str, data: str = "train") -> str:
+    """A value of the plan, and why it was taken where the file leaves it out.
+
+    Epochs are those of the training rows, of which a phase on other data may have more or fewer.
+    """
     if key not in job.usual or (key == "num_train_epochs" and job.config.max_steps > 0):
         return text
-    return f"{text}, usual {job.usual[key][1]}"
+    why = job.usual[key][1]
+    if data != "train":
+        return f"{text}, as many epochs as are usual {why.split(' (')[0]}"
+    return f"{text}, usual {why}"

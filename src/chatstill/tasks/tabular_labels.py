@@ -174,11 +174,7 @@ def labels_of(keys: DataKeys) -> Labels:
 def labels_known(keys: DataKeys, names: Sequence[str], rows_are_there: bool) -> Labels:
     """The label space by the block or the training rows, else by the names of a network that is scored.
 
-    Training rows that the keys don't fit stand for none: those may be of the file that is scored, in
-    another encoding or with another delimiter.
-
-    Raises:
-        UserError: it can't be told.
+    Rows that the keys don't fit stand for none: the keys may be of the scored file, such as an encoding.
     """
     by_network = labels_of_network(keys, names)
     if by_network is not None and not rows_are_there:
