@@ -110,8 +110,8 @@ def ranking_lines(table: Mapping[str, Any]) -> list[str]:
     for label, model, other in table_rows(table):
         lines.append(f"{label:<20}{model:>10.4f}{other:>10.4f}")
     lines.append(
-        "P@N = share of all questions with a relevant candidate in the top N; PBT@N, PTB@N = with one that is "
-        "in the top N of the model (PBT) or of TF-IDF (PTB) alone"
+        "P@N = share of all questions with a relevant candidate in the top N; PBT@N, PTB@N = with one that "
+        "is in the top N of the model (PBT) or of TF-IDF (PTB) alone"
     )
     lines.append(
         f"MAP of all questions, model less TF-IDF = {table['difference']['map']:+.4f}  "
