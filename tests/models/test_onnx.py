@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pytest
 import torch
 from tests.pages import fences
@@ -94,7 +95,8 @@ def test_other_rows_have_the_logits_of_torch(tokenizer, name, pooling, examples)
 
 
 def test_the_code_of_the_page_runs(tokenizer, tmp_path, monkeypatch):
-    (code,) = fences("docs/rnn_students.md", "python")
+    pytest.importorskip("jieba")
+    code, by_itself = fences("docs/rnn_students.md", "python")
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "output_bilstm" / "student"
     model = built(tokenizer, "bilstm", "last", pairs=False)
@@ -105,3 +107,7 @@ def test_the_code_of_the_page_runs(tokenizer, tmp_path, monkeypatch):
     with torch.no_grad():
         expected = model(**names["rows"]).logits
     torch.testing.assert_close(torch.from_numpy(names["logits"]), expected, atol=1e-5, rtol=1e-4)
+    alone = {}
+    exec(by_itself.replace("how are you", "Where is  the box"), alone)
+    assert alone["ids"][-1] == 2 and 1 not in alone["ids"]
+    np.testing.assert_allclose(alone["answer"], expected[:1].numpy(), atol=1e-5, rtol=1e-4)
