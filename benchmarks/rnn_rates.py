@@ -64,7 +64,8 @@ def _with_rate(options: argparse.Namespace, cell: plain.Cell, rate: float) -> pl
     del config["output_dir"], config["cache_dir"]
     digest = tested_cells.digest_of(config, options.work)
     arm = f"{cell.arm} {rate:g}"
-    folder = options.work / cell.task / f"rate-{arm.replace(' ', '-')}-{digest}"
+    name = arm.replace(" ", "-").replace(".", "_")  # files beside it take the place of what a dot begins
+    folder = options.work / cell.task / f"rate-{name}-{digest}"
     config |= {"output_dir": str(folder), "cache_dir": str(options.work / "cache")}
     return dataclasses.replace(cell, arm=arm, config=config, folder=folder)
 
