@@ -64,7 +64,7 @@ def _with_rate(options: argparse.Namespace, cell: plain.Cell, rate: float) -> pl
     del config["output_dir"], config["cache_dir"]
     digest = tested_cells.digest_of(config, options.work)
     arm = f"{cell.arm} {rate:g}"
-    name = arm.replace(" ", "-").replace(".", "_")  # files beside it take the place of what a dot begins
+    name = arm.replace(" ", "-").replace(".", "_")  # a dot would begin a suffix
     folder = options.work / cell.task / f"rate-{name}-{digest}"
     config |= {"output_dir": str(folder), "cache_dir": str(options.work / "cache")}
     return dataclasses.replace(cell, arm=arm, config=config, folder=folder)
