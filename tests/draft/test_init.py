@@ -282,6 +282,20 @@ def test_the_class_that_counted_for_the_teacher_counts_for_its_student(elsewhere
     assert values_of("distill.jsonc")["positive_label"] == names[0]
 
 
+def test_the_groups_that_a_teacher_ranked_in_are_its_students(elsewhere, models):
+    """Else a student of a ranker is judged, and chosen, by another figure, unsaid."""
+    shutil.copytree(models / "teacher", elsewhere / "run" / "teacher")
+    for split in ("train", "dev"):
+        rows = [f"s{n // 4},{row}" for n, row in enumerate(reviews(40))]
+        write_rows(elsewhere / "rows", f"{split}.csv", ["theme,text,label", *rows])
+    resolved = elsewhere / "run" / "config.resolved.json"
+    for column, expected in (("theme", "theme"), ("gone", None)):
+        resolved.write_text(json.dumps({"data.group": {"value": column, "origin": ""}}))
+        assert cli.main(["init", "rows", "run/teacher", "--output", f"{column}.jsonc"]) == 0
+        assert values_of(f"{column}.jsonc")["data"].get("group") == expected
+    assert cli.main(["check", "theme.jsonc", "--set", "allow_weak_teacher=true"]) == 0
+
+
 def test_a_class_of_another_task_is_not_written(elsewhere, models):
     """A teacher of as many outputs, for other classes: the key would name none of these."""
     shutil.copytree(models / "teacher", elsewhere / "taught")

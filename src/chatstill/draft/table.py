@@ -45,6 +45,7 @@ class Drafted:
         unlabeled: A file of rows without labels beside the training file; empty if there is none.
         classes: Names of which one may count; empty where none may, or the data define it.
         without: How many training rows have no label, in words; empty where all have one.
+        columns: Of a table.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Drafted:
     unlabeled: str = ""
     without: str = ""
     classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 def draft_table(file: Path) -> Drafted:
@@ -92,7 +94,8 @@ def draft_table(file: Path) -> Drafted:
     labels = with_positive(_labels(keys), None)
     listed = ", ".join(order)
     seen = [f"data: {file}, columns {listed}; {_told(roles, labels)}"]
-    return _drafted(file, keys, labels, texts, seen, ranks=roles.group is not None)
+    found = _drafted(file, keys, labels, texts, seen, ranks=roles.group is not None)
+    return replace(found, columns=tuple(order))
 
 
 def _of_dialogues(file: Path, layout: Layout, found: Dialogues) -> Drafted:

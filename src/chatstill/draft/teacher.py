@@ -9,6 +9,7 @@ import numpy as np
 from ..config.near import means_hub, near_file
 from ..config.weights import FROM_NOTHING, OF_A_READER, kind_of, read_json, weights_fault
 from ..disk.json_file import parse_json
+from ..disk.run_files import resolved_values
 from ..errors import Problem, Said, UserError
 from ..tasks.label_names import names_of_outputs
 from ..text.tokenizers import resolve_tokenizer
@@ -30,6 +31,7 @@ class Model:
         positions: Longest row that it takes; 0 if unknown.
         seen: A line that says what was seen.
         positive: The class that counted where it was trained, as its folder says; empty if it does not.
+        group: The column of the groups that it learnt to rank in, as its run says; empty if it does not.
     """
 
     path: str
@@ -39,6 +41,7 @@ class Model:
     positions: int
     seen: str
     positive: str = ""
+    group: str = ""
 
 
 def look_at_model(path: str) -> Model:
@@ -78,8 +81,10 @@ def look_at_model(path: str) -> Model:
     seen = f"model: {path}, {kind or 'of unknown type'}, {layers} layers, {what}"
     counts = (values.get("chatstill") or {}).get("positive_label")
     positive = counts if outputs and isinstance(counts, str) else ""
+    ranked = resolved_values(folder.parent).get("data.group") if outputs else None
+    group = ranked if isinstance(ranked, str) else ""
     positions = _count(values, "max_position_embeddings")
-    return Model(path, kind, layers, outputs, positions, seen, positive)
+    return Model(path, kind, layers, outputs, positions, seen, positive, group)
 
 
 def _count(values: dict, key: str) -> int:

@@ -41,6 +41,7 @@ def draft(data: Path, model: str, output: Path | None) -> tuple[Path, list[str]]
         raise UserError(problems)
     drafted, teacher = found
     fits = _fits(drafted, teacher)
+    drafted.keys = _grouped(drafted, teacher) if fits else drafted.keys
     target = output or Path("distill.jsonc" if fits else "teach.jsonc")
     hint = "Name another file with --output, or remove this one yourself."
     taken = UserError(
@@ -122,6 +123,16 @@ def _counting(drafted: Drafted, model: Model) -> list[Key]:
         return drafted.keys
     kept = [key for key in drafted.keys if key[0] != "positive_label"]
     return [*kept, ("positive_label", model.positive, "the class that counted for the teacher")]
+
+
+def _grouped(drafted: Drafted, model: Model) -> list[Key]:
+    """The keys of the data, with the groups that a teacher ranked in where the table has their column."""
+    block: dict[str, Any] = next((value for key, value, _ in drafted.keys if key == "data"), {})
+    if not block or "group" in block or model.group not in drafted.columns:
+        return drafted.keys
+    comment = "rows of one group are ranked against each other, as where the teacher was trained"
+    block = block | {"group": (model.group, comment)}
+    return [(k, block, c) if k == "data" else (k, v, c) for k, v, c in drafted.keys]
 
 
 def _fits(drafted: Drafted, model: Model) -> bool:
