@@ -106,7 +106,7 @@ def test_each_link_is_an_ordinary_run_and_the_chain_has_a_summary(chained, capsy
     capsys.readouterr()
     assert cli.main(["evaluate", str(chained.output)]) == 0, "the last link's network and task"
     network = f"network = {chained.output / 'student' / 'student'}"
-    assert f"{network} (of the chain's last link, student)" in capsys.readouterr().out
+    assert f"{network} (of the chain's link student)" in capsys.readouterr().out
     assert cli.main(["predict", str(chained.output), str(chained.rows)]) == 0
     assert capsys.readouterr().out.count(network) == 1
     assert cli.main(["predict", str(chained.output / "student"), str(chained.rows)]) == 0

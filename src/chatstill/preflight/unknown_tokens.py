@@ -29,8 +29,8 @@ def unknown_problem(split: str, unknown: dict[str, Any], words: bool) -> Problem
             f"{share} of the words are unknown to the network, whose words are those of the texts that it "
             f"was begun with{named}",
             "In a new network more rows, also without labels, a lower min_count or a higher max_words bring "
-            'more words, and of Chinese "segmenter": "characters" leaves few unknown; one that goes on from a '
-            "folder keeps its own.",
+            'more words, and of Chinese "segmenter": "characters" leaves few unknown; one that goes on from '
+            "a folder keeps its own.",
             "warning",
             code="data.unknown-words",
         )

@@ -198,7 +198,7 @@ def network_lines(named: Path, taken: Path) -> list[str]:
     if named == taken:
         return []
     link = last_link(named)
-    why = "" if link is None else f" (of the chain's last link, {link.name})"
+    why = "" if link is None else f" (of the chain's link {link.name})"
     return [shown(f"network = {taken}{why}")]
 
 
