@@ -4,10 +4,11 @@ SST-2 (20,000 labelled rows; the other 47,000 are the transfer set), WikiQA, LCQ
 rows apart from dev. Each network alone (gold labels), distilled on the labelled rows, and distilled with the
 transfer set, in as many optimizer steps. On SST-2 and the titles an ELMo too, three seeds: its language model
 is first trained on the texts of the set, and is frozen then. Medians over seeds; intervals of the difference
-to the same network alone are paired by test row (WikiQA: question), over the mean of the seeds. Megabytes
-with vocabulary and vectors, milliseconds of one row at batch 1. Teachers and data are those of
-`static_students.py`, also where the same folder is given as ``--work``. Each cell is an ordinary chatstill
-run; start it again at any time. The table is written after every cell, labelled PARTIAL until all are there.
+to the same network alone are paired by test row (WikiQA: question), over the mean of the seeds. Parameters,
+megabytes with vocabulary and vectors, milliseconds of one row at batch 1, rows a second in batches. Teachers
+and data are those of `static_students.py`, also where the same folder is given as ``--work``. Each cell is an
+ordinary chatstill run; start it again at any time. The table is written after every cell, labelled PARTIAL
+until all are there.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import numpy as np
 
 import defaults_sets as sets
 import machine
+import network_costs
 import static_students as plain
 import tested_cells
 
@@ -282,10 +284,12 @@ def as_markdown(results: dict[str, Any]) -> str:
         "steps; word vectors start as the teacher's, the ELMo from its language model of the set's own "
         "texts. In brackets the 95 % interval of the difference to the same network alone. TF-IDF: words and "
         "pairs of neighbours, C chosen on dev. Milliseconds: the median of one row at batch 1, making ids "
-        "(cutting words) + the network.",
+        "(cutting words) + the network. Rows a second: both, in batches of "
+        f"{network_costs.BATCH}. Costs are those of the first seed's network, in torch on one thread.",
         "",
-        "| set | network | seeds | accuracy, MAP | of the teacher | over alone | MB | ms a row |",
-        "|---|---|---:|---:|---:|---|---:|---|",
+        "| set | network | seeds | accuracy, MAP | of the teacher | over alone | million parameters | MB "
+        "| ms a row | rows a second |",
+        "|---|---|---:|---:|---:|---|---:|---:|---|---:|",
     ]
     teachers = {r["set"]: r["seeds"][0] for r in results["rows"] if r["arm"] == "teacher"}
     for row in results["rows"]:
@@ -300,9 +304,18 @@ def as_markdown(results: dict[str, Any]) -> str:
         ms = plain.ms_text(row, results["rows"])
         lines.append(
             f"| {sets.SETS[row['set']].title} | {title} | {len(row['seeds'])} | {100 * score:.1f} "
-            f"| {100 * score / teachers[row['set']]:.1f} % | {gap} | {row['megabytes']:.1f} | {ms} |"
+            f"| {100 * score / teachers[row['set']]:.1f} % | {gap} | {_millions(row)} "
+            f"| {row['megabytes']:.1f} | {ms} | {_rate(row)} |"
         )
     return "\n".join([*lines, "", f"{machine.as_line(results['machine'])}.", ""])
+
+
+def _millions(row: dict[str, Any]) -> str:
+    return f"{row['parameters'] / 1e6:.2f}" if "parameters" in row else "–"
+
+
+def _rate(row: dict[str, Any]) -> str:
+    return f"{row['rows a second']:,.0f}" if "rows a second" in row else "–"
 
 
 def write(options: argparse.Namespace) -> str:

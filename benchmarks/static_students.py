@@ -14,8 +14,6 @@ import dataclasses
 import itertools
 import json
 import shutil
-import statistics
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,8 @@ import numpy as np
 
 import dc_bert_figures
 import defaults_sets as sets
-import kept_cells
 import machine
+import network_costs
 import small_chinese
 import tested_cells
 from minilm import model_folder
@@ -47,7 +45,6 @@ FEW = 1000  # labelled rows of sst2-few; 19,000 others have none
 CHINESE_WIDTH, SMALL_RATE = 256, 3e-4
 SEGMENTERS = {"sst2": "words", "wikiqa": "words", "lcqmc": "jieba", "thucnews": "jieba"}
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C of the logistic regression
-TIMED = 200
 RESAMPLES = 1000
 
 
@@ -260,40 +257,6 @@ def _words_and_pairs(words: list[str]) -> list[str]:
     return [*words, *(f"{one} {two}" for one, two in itertools.pairwise(words))]
 
 
-def latency(options: argparse.Namespace, cell: Cell) -> dict[str, float]:
-    """Milliseconds of one row, the median over test rows: making ids, and the network."""
-    import torch
-
-    from chatstill.config.schema import Architecture
-    from chatstill.models.custom import register_networks
-    from chatstill.models.load import load_classifier
-    from chatstill.text.tokenizers import resolve_tokenizer
-
-    register_networks()
-    folder = str(cell.folder / ("teacher" if cell.verb == "teach" else "student"))
-    block = Architecture(model_name_or_path=folder)
-    how: dict[str, Any] = {"num_labels": None, "label_names": None, "problem": "classification"}
-    model: Any = load_classifier(block, role="teacher", **how).model
-    tokenizer: Any = resolve_tokenizer(None, folder, None)
-    lines = (options.work / "data" / cell.task / "test.jsonl").read_text("utf-8").splitlines()
-    rows = [json.loads(line) for line in lines[:TIMED]]
-    texts = [[row[key] for key in ("text", "other") if key in row] for row in rows]
-    times: dict[str, list[float]] = {"ids": [], "network": []}
-    with torch.no_grad():
-        for turn, row in enumerate([*texts[:10], *texts]):
-            started = time.perf_counter()
-            batch = tokenizer(
-                *row, truncation=True, max_length=cell.config["max_seq_length"], return_tensors="pt"
-            )
-            ready = time.perf_counter()
-            model(**batch)
-            done = time.perf_counter()
-            if turn >= 10:  # the first rows warm it up
-                times["ids"].append(1000 * (ready - started))
-                times["network"].append(1000 * (done - ready))
-    return {key: statistics.median(values) for key, values in times.items()}
-
-
 def summarise(options: argparse.Namespace) -> dict[str, Any]:
     """Of each set and arm: the score, its paired interval against the network alone, sizes and times."""
     done = {cell.name: cell for cell in plan(options) if tested_cells.is_done(cell)}
@@ -330,16 +293,10 @@ def _row(name: str, arm: str, right: np.ndarray, base: np.ndarray) -> dict[str, 
 
 
 def costs(options: argparse.Namespace, cell: Cell) -> dict[str, Any]:
-    """Megabytes of the network's folder, and milliseconds of a row with the device, measured once."""
-    from chatstill.evaluate.speed import size_megabytes
-
-    times = cell.folder / kept_cells.COSTS
-    if not times.is_file():
-        folder = cell.folder / ("teacher" if cell.verb == "teach" else "student")
-        ms = {**latency(options, cell), "device": machine.processor_name()}
-        found = {"megabytes": size_megabytes(folder), "ms": ms}
-        times.write_text(json.dumps(found) + "\n", encoding="utf-8")
-    return dict(json.loads(times.read_text(encoding="utf-8")))
+    """What `network_costs.costs` says of a cell's network."""
+    network = cell.folder / ("teacher" if cell.verb == "teach" else "student")
+    rows = options.work / "data" / cell.task / "test.jsonl"
+    return network_costs.costs(cell.folder, network, rows, cell.config["max_seq_length"])
 
 
 def ms_text(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
