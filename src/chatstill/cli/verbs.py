@@ -35,6 +35,9 @@ def evaluate(
     ranking: Annotated[
         bool, typer.Option("--ranking", help="Beside TF-IDF, of all questions.")
     ] = False,
+    tf_idf: Annotated[
+        bool, typer.Option("--tf-idf", help="Beside a linear model on TF-IDF.")
+    ] = False,
     texts: Texts = False,
     plugins: Plugins = None,
     overrides: Set = None,
@@ -61,8 +64,9 @@ def evaluate(
     from ..run import run as pipeline
 
     console = standard_output()
+    rivals = [name for name, wanted in (("--ranking", ranking), ("--tf-idf", tf_idf)) if wanted]
     pipeline.evaluate(
-        model, loaded.config, split=split, output=output, ranking=ranking, console=console
+        model, loaded.config, split=split, output=output, rivals=rivals, console=console
     )
 
 

@@ -6,6 +6,7 @@ given.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -79,7 +80,7 @@ class Level(Protocol):
         split: Split,
         output: Path | None,
         *,
-        ranking: bool = False,
+        rivals: Collection[str] = (),
     ) -> dict[str, Any]:
         """Figures of a network in a folder."""
         ...

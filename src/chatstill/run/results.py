@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from ..data.views import View
 from ..disk.run_files import last_link
 from ..disk.write import write_json, write_text
 from ..errors import Problem, UserError, shown
+from ..evaluate.beside import Scored, add_rivals, check_rivals
 from ..evaluate.gap import gap_warning
-from ..evaluate.ranking_table import check_rankable, ranking_lines, ranking_table
 from ..evaluate.results import compare, judge, judge_loss, result_lines
 from ..evaluate.score_file import scores_of, task_for
 from ..evaluate.speed import count_parameters, device_name, size_megabytes
@@ -203,7 +203,12 @@ def network_lines(named: Path, taken: Path) -> list[str]:
 
 
 def evaluate_folder(
-    named: Path, config: RunConfig, split: Split, output: Path | None, *, ranking: bool = False
+    named: Path,
+    config: RunConfig,
+    split: Split,
+    output: Path | None,
+    *,
+    rivals: Collection[str] = (),
 ) -> dict[str, Any]:
     """Metrics of a network on a labelled split; ``lines`` holds them as text.
 
@@ -212,7 +217,7 @@ def evaluate_folder(
         config: The configuration.
         split: Which rows.
         output: Folder for the figures and predictions.
-        ranking: Adds the table of all questions beside TF-IDF (``evaluate.ranking_table``).
+        rivals: Adds tables of them (``evaluate.beside``).
     """
     if output is not None:
         output_taken.check_evaluation_folder(output)
@@ -220,8 +225,7 @@ def evaluate_folder(
     task = task_for(folder, config)
     found = locate(task, split, Path(config.data_dir))
     skips = config.skip_unlabeled
-    if ranking:
-        check_rankable(task, found.path, split, skips=skips)
+    train = check_rivals(rivals, task, config, found.path, split)
     scores, view, warnings = scores_of(folder, config, found.path, split, True)
     labels = np.asarray(view.labels)
     metrics: dict[str, Any] = {
@@ -237,10 +241,8 @@ def evaluate_folder(
     metrics["lines"] += result_lines(metrics)
     warnings = [*warnings, *below_chance(scores, labels, task.labels, view.groups)]
     metrics["lines"] += [f"warning = {warning.place}: {warning.message}" for warning in warnings]
-    if ranking:
-        table = ranking_table(task, found.path, split, scores, labels, view.groups, skips=skips)
-        metrics["ranking"] = table
-        metrics["lines"] += ranking_lines(table)
+    scored = Scored(found.path, split, scores, labels, view.groups)
+    add_rivals(metrics, rivals, task, train, scored, skips=skips)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         rows = scored_rows(task, found.path, split, True, skips=skips)

@@ -254,15 +254,15 @@ def evaluate(
     *,
     split: Split = "dev",
     output: Path | None = None,
-    ranking: bool = False,
+    rivals: Collection[str] = (),
     console: Console,
 ) -> dict[str, Any]:
     """Scores any classifier on a split of a task; prints the metrics and returns them.
 
-    ``ranking`` adds the figures of all questions beside those of TF-IDF.
+    ``rivals`` adds tables of them (``evaluate.beside``).
     """
     quiet_libraries()
-    metrics = level_of_rows(config).evaluate(model, config, split, output, ranking=ranking)
+    metrics = level_of_rows(config).evaluate(model, config, split, output, rivals=rivals)
     say(console, *metrics["lines"])
     return metrics
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,12 @@ def _start_of(job: CorpusJob) -> str:
 
 
 def evaluate_folder(
-    named: Path, config: RunConfig, split: Split, output: Path | None, *, ranking: bool = False
+    named: Path,
+    config: RunConfig,
+    split: Split,
+    output: Path | None,
+    *,
+    rivals: Collection[str] = (),
 ) -> dict[str, Any]:
     """Figures of a masked language model on a part of a corpus; ``lines`` holds them as text.
 
@@ -175,11 +181,10 @@ def evaluate_folder(
     if output is not None:
         check_evaluation_folder(output)
     folder = kept_folder(named) or named
-    if ranking:
-        message = "a masked language model ranks nothing"
-        raise UserError(
-            Problem("--ranking", message, "Leave it out.", code="corpus.nothing-to-rank")
-        )
+    if rivals:
+        message = "texts without labels are neither ranked nor classified"
+        place = ", ".join(rivals)
+        raise UserError(Problem(place, message, "Leave it out.", code="corpus.no-rival"))
     converted = config.preprocess or _converted(folder)
     config = config.model_copy(update={"level": "pretraining", "preprocess": converted})
     task = task_of(config)
