@@ -1,7 +1,8 @@
-"""Time of a query over 100, 1,000 and 10,000 replies: a cross-encoder beside each form of DC-BERT's index.
+"""Time of a query over 100, 1,000 and 10,000 replies: a cross-encoder beside indexes of DC-BERT and others.
 
 MiniLM (6 layers, 384 wide) with a new classifier, replies and questions of WikiQA (and sentences of
-QNLI), one thread. Weights do not change the time, so nothing is trained. Each cell is a process: time of
+QNLI), one thread. Networks of words (static, BiLSTM, LTD-BERT) are as wide as they are where the
+configuration says nothing, with the words of these texts. Weights do not change the time, so nothing is trained. Each cell is a process: time of
 a query (median, 95th percentile, the encoding of the query included), memory, bytes of the index. Cells are
 kept in --work and not run again. Run it while nothing else runs.
 """
@@ -13,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,12 +37,19 @@ class Arm(NamedTuple):
         network: Knobs of the network; None: the cross-encoder.
         form: Of the index.
         sorted: Whether the cross-encoder's batches are of like lengths.
+        words: The network of words that it is instead.
     """
 
     title: str
     network: dict[str, Any] | None = None
     form: dict[str, Any] | None = None
     sorted: bool = False
+    words: str = ""
+
+    @property
+    def is_cross_encoder(self) -> bool:
+        """Whether it reads each reply with the query."""
+        return self.form is None
 
 
 K1: dict[str, Any] = {"kind": "transformer"}
@@ -69,6 +78,9 @@ ARMS = {
     ),
     "linear": Arm("linear", {"kind": "linear"}, {"hold": "vectors"}),
     "lstm": Arm("lstm", {"kind": "lstm"}, {"hold": "vectors"}),
+    "ltd": Arm("LTD-BERT, vectors", form={"hold": "vectors"}, words="ltd"),
+    "bilstm": Arm("BiLSTM, vectors", form={"hold": "vectors"}, words="bilstm"),
+    "static": Arm("static student, vectors", form={"hold": "vectors"}, words="static"),
 }
 
 
@@ -130,16 +142,44 @@ def network(arm: Arm, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def network_of_words(kind: str, folder: Path, used: list[str]) -> None:
+    """Writes a network of pairs of texts, its words those that these hold at least twice."""
+    from chatstill.models.custom import register_networks
+    from chatstill.models.load import new_classifier
+    from chatstill.models.networks import network as network_of
+    from chatstill.models.networks.base import Start
+    from chatstill.text.segment import load_segmenter
+    from chatstill.text.word_tokenizer import SPECIAL, WordTokenizer
+
+    register_networks()
+    cut = load_segmenter("words").cut
+    counted = Counter(word for text in used for word in cut(text.lower()))
+    words = [word for word, count in counted.most_common() if count > 1 and word not in SPECIAL]
+    tokenizer = WordTokenizer(words=[*SPECIAL, *words], segmenter="words")
+    ours = network_of(kind)
+    block = ours.Block()
+    model = new_classifier(ours.build_config(block, tokenizer, pairs=True), seed=1)
+    if kind == "ltd":  # the weights of words; like ones, which change no time
+        even = np.ones(len(SPECIAL) + len(words), np.float32)
+        ours.fill(model, block, Start(tokenizer, None, None, None, 1, rarity=even.copy))
+    model.config.id2label = {0: "0", 1: "1"}
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def cell(name: str, size: int, options: argparse.Namespace) -> dict[str, Any]:
     """Figures of one arm over so many replies, in this process."""
     import torch
 
     arm = ARMS[name]
     folder = options.work / name
-    if not (folder / "config.json").is_file():
-        network(arm, folder)
     queries, replies = texts(options.data)
-    if arm.network is None:
+    if not (folder / "config.json").is_file():
+        if arm.words:
+            network_of_words(arm.words, folder, [*queries, *replies])
+        else:
+            network(arm, folder)
+    if arm.is_cross_encoder:
         torch.set_num_threads(1)
         ask, size_on_disk = cross_encoder(folder, replies[:size], arm.sorted), 0
     else:  # built with all cores, which changes nothing of a query
@@ -244,7 +284,7 @@ def table(found: Found) -> list[str]:
     heads = [f"{size:,} replies" for size in SIZES]
     last = f"{SIZES[-1]:,}"
     lines = [f"| | {' | '.join(heads)} | index of {last} | memory |", "|---" * 6 + "|"]
-    rivals = [found[name] for name, arm in ARMS.items() if arm.network is None and name in found]
+    rivals = [found[name] for name, arm in ARMS.items() if arm.is_cross_encoder and name in found]
     for name, arm in ARMS.items():
         of_arm = found.get(name, {})
         cells = []
@@ -258,7 +298,11 @@ def table(found: Found) -> list[str]:
             p95 = f" ({1e3 * one['p95']:,.1f})" if one["queries"] >= 20 else ""
             cells.append(f"{1e3 * one['median']:,.1f}{p95}{times}")
         largest = of_arm.get(SIZES[-1])
-        bytes_of = f"{largest['index_bytes'] / 1e6:,.0f} MB" if largest and arm.network else "–"
+        bytes_of = (
+            f"{largest['index_bytes'] / 1e6:,.0f} MB"
+            if largest and not arm.is_cross_encoder
+            else "–"
+        )
         memory = f"{largest['peak_bytes'] / 1e6:,.0f} MB" if largest else "–"
         if of_arm:
             lines.append(f"| {arm.title} | {' | '.join(cells)} | {bytes_of} | {memory} |")
@@ -281,12 +325,14 @@ def report(options: argparse.Namespace) -> None:
                 found.setdefault(name, {})[size] = json.loads(path.read_text("utf-8"))
     whole = all(size in found.get(name, {}) for name in ARMS for size in SIZES)
     lines = [
-        "# Time of a query: a cross-encoder and DC-BERT's index",
+        "# Time of a query: a cross-encoder, DC-BERT's index and vectors of networks of words",
         "",
         *([] if whole else ["**PARTIAL: cells are missing.**", ""]),
         "Milliseconds of one query on one thread, its encoding included: median, in brackets the 95th "
         "percentile (of 20 queries at least), × of the quicker cross-encoder. MiniLM (6 × 384), queries of "
-        f"{QUERY} and replies of {REPLY} tokens at most. Memory: peak of the process, building included.",
+        f"{QUERY} and replies of {REPLY} tokens at most. Networks of words have "
+        "the words of these texts; none of the networks is trained. Memory: peak of the process, building "
+        "included.",
         "",
         *table(found),
         "",
