@@ -2,9 +2,10 @@
 
 MiniLM (6 layers, 384 wide) with a new classifier, replies and questions of WikiQA (and sentences of
 QNLI), one thread. Networks of words (static, BiLSTM, LTD-BERT) are as wide as they are where the
-configuration says nothing, with the words of these texts. Weights do not change the time, so nothing is trained. Each cell is a process: time of
-a query (median, 95th percentile, the encoding of the query included), memory, bytes of the index. Cells are
-kept in --work and not run again. Run it while nothing else runs.
+configuration says nothing, with the words of these texts. Weights do not change the time, so nothing is
+trained. Each cell is a process: time of a query (median, 95th percentile, the encoding of the query
+included), memory, bytes of the index. Cells are kept in --work and not run again. Run it while nothing else
+runs.
 """
 
 import argparse
