@@ -3,12 +3,12 @@
 SST-2 (20,000 labelled rows; the other 47,000 are the transfer set), WikiQA, LCQMC and THUCNews titles, test
 rows apart from dev. Each network alone (gold labels), distilled on the labelled rows, and distilled with the
 transfer set, in as many optimizer steps. On SST-2 and the titles an ELMo too, three seeds: its language model
-is first trained on the texts of the set, and is frozen then. Medians over seeds; intervals of the difference
-to the same network alone are paired by test row (WikiQA: question), over the mean of the seeds. Parameters,
-megabytes with vocabulary and vectors, milliseconds of one row at batch 1, rows a second in batches. Teachers
-and data are those of `static_students.py`, also where the same folder is given as ``--work``. Each cell is an
-ordinary chatstill run; start it again at any time. The table is written after every cell, labelled PARTIAL
-until all are there.
+is first trained on the texts of the set, and is frozen then, or (titles) trained with the rest. Medians over
+seeds; intervals of the difference to the same network alone are paired by test row (WikiQA: question), over
+the mean of the seeds. Parameters, megabytes with vocabulary and vectors, milliseconds of one row at batch 1,
+rows a second in batches. Teachers and data are those of `static_students.py`, also where the same folder is
+given as ``--work``. Each cell is an ordinary chatstill run; start it again at any time. The table is written
+after every cell, labelled PARTIAL until all are there.
 """
 
 import argparse
@@ -32,7 +32,8 @@ NETWORKS = {
     "static": ("StaticDistill", "static", "static"),
     "bilstm": ("LSTMTaskDistill", "bilstm", "BiLSTM"),
     "ltd": ("LTDTaskDistill", "ltd", "LTD-BERT"),
-    "elmo": ("ELMOTaskDistill", "elmo", "ELMo"),
+    "elmo": ("ELMOTaskDistill", "elmo", "ELMo, frozen"),
+    "elmo-tuned": ("ELMOTaskDistill", "elmo", "ELMo, fine-tuned"),
 }
 WAYS = {
     "alone": "alone",
@@ -40,7 +41,9 @@ WAYS = {
     "more": "distilled with the transfer set",
 }
 STEPS = {"sst2": 5000, "wikiqa": 1600, "lcqmc": 2200, "thucnews": 2500}  # 8 epochs of labelled rows
-ELMO_SETS, ELMO_SEEDS = ("sst2", "thucnews"), 3
+ELMO_SEEDS = 3
+ELMO_SETS = {"elmo": ("sst2", "thucnews"), "elmo-tuned": ("thucnews",)}  # a tuned one takes long
+TUNED = {"fine_tune": True, "dropout": 0.1}
 BILM, BILM_FOLDER = "language model", "language_models"
 BILM_EPOCHS = {"sst2": 3, "thucnews": 10}
 BILM_BATCH = 8  # blocks: with 32, the 190 steps of the titles left a frozen ELMo at 24 %
@@ -86,15 +89,22 @@ def plan(options: argparse.Namespace) -> Iterator[plain.Cell]:
         teacher = plain.teacher_of(options, name)
         yield teacher
         bilm = _bilm(options, name)
-        if name in ELMO_SETS and "elmo" in options.networks:
+        if _elmos(options, name):
             yield bilm
         for seed in options.seeds:
             for network in options.networks:
-                if network == "elmo" and (name not in ELMO_SETS or seed > ELMO_SEEDS):
+                if network in ELMO_SETS and (
+                    network not in _elmos(options, name) or seed > ELMO_SEEDS
+                ):
                     continue
                 for way in WAYS:
                     if way != "more" or name in plain.WITH_MORE:
                         yield _student(options, name, network, way, seed, teacher, bilm)
+
+
+def _elmos(options: argparse.Namespace, name: str) -> list[str]:
+    """Those of a set."""
+    return [one for one in options.networks if name in ELMO_SETS.get(one, ())]
 
 
 def of_package(model_type: str) -> Any:
@@ -183,7 +193,8 @@ def _student(
     }
     block: dict[str, Any] = {"segmenter": plain.SEGMENTERS[name]}
     architecture: dict[str, Any] = {"model_type": model_type, "network": block}
-    if network == "elmo":
+    if network in ELMO_SETS:
+        block |= TUNED if network == "elmo-tuned" else {}
         architecture["model_name_or_path"] = str(bilm.folder / "student")
     else:
         block["vectors"] = "teacher"
@@ -199,7 +210,7 @@ def _student(
             "ltd": ("vector", "hard"),
             "elmo": ("soft", "hard"),
         }
-        terms = {term: {"weight": weights[term]} for term in known[network]}
+        terms = {term: {"weight": weights[term]} for term in known[model_type]}
     elif network == "ltd":
         terms = {"soft": {"weight": 1.0}}
     config["distillation"] = {"terms": terms}
@@ -210,7 +221,7 @@ def _student(
         config["eval_steps"] = steps // 20
     if way == "more":
         config["data"]["unlabeled"] = str(plain.others(options, name))
-    start = bilm if network == "elmo" else None
+    start = bilm if network in ELMO_SETS else None
     return _cell(options, name, f"{network} {way}", seed, config, teacher, start)
 
 
@@ -329,8 +340,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     if not options.report_only:
         plain.prepare(options)
-        for name in {*options.sets} & {*ELMO_SETS}:
-            write_texts(options, name)
+        for name in options.sets:
+            if _elmos(options, name):
+                write_texts(options, name)
     return tested_cells.run(plan(options), options, lambda: write(options))
 
 
