@@ -74,7 +74,7 @@ def test_two_classes_are_the_logistic_regression_of_the_formula():
     )
     assert found.scores[:, 1] - found.scores[:, 0] == pytest.approx(wanted, abs=1e-3)
     assert np.exp(found.scores).sum(1) == pytest.approx(1)
-    assert (found.rows, found.of, found.strength, found.chosen) == (6, 6, 1.0, False)
+    assert (found.rows, found.of, found.strength) == (6, 6, 1.0) and "too few" in found.chosen
 
 
 def test_of_two_texts_what_they_share_and_how_they_differ_count_too():
@@ -152,25 +152,46 @@ def many(count, seed):
     return found
 
 
-def test_the_strength_is_the_best_by_the_main_metric_on_every_tenth_text():
+def test_the_strength_is_the_best_by_the_main_metric_on_a_tenth_of_the_texts():
     train, asked = rows(many(400, 1)), rows(many(100, 2))
     task = get_task("sst-2")
     found = learnt(task, train, asked)
-    left = [row for number, row in enumerate(train) if number % 10]
-    out = train[::10]
+    held_out = linear._held_out(train)
+    assert held_out.sum() == 40
+    left, out = (
+        [row for row, held in zip(train, held_out, strict=True) if held == k] for k in (0, 1)
+    )
     scores = {}
     for strength in linear.STRENGTHS:
         answers = linear._answers(task, left, out, linear.words_for(["a"]), [strength])[0]
         scores[strength] = float(np.mean(answers.argmax(1) == [row.label for row in out]))
     best = max(scores.values())
     assert len(set(scores.values())) > 1
-    assert found.chosen and found.strength == min(s for s, v in scores.items() if v == best)
+    assert found.strength == min(s for s, v in scores.items() if v == best)
+    assert "chosen" in found.chosen
+
+
+def test_the_order_of_the_rows_decides_nothing_about_which_classes_are_held_out():
+    """Files that go round their classes would have one class alone at every tenth place."""
+    texts = [f"text {number}" for number in range(300)]
+    held = linear._held_out(rows([(text, number % 10) for number, text in enumerate(texts)]))
+    assert held.sum() == 30 and len({number % 10 for number in np.flatnonzero(held)}) > 5
 
 
 def test_rows_of_one_text_are_held_out_together():
     held = linear._held_out(rows([(f"text {number // 3}", 0) for number in range(300)]))
-    assert held.tolist() == [number // 3 % 10 == 0 for number in range(300)]
+    assert (held.reshape(100, 3).sum(1) % 3 == 0).all() and held.sum() == 30
     assert not linear._held_out(rows([("text", 0)] * 300)).any()
+
+
+@pytest.mark.parametrize("fault", ["one label", "no difference"])
+def test_where_a_tenth_of_the_texts_tells_nothing_the_usual_strength_is_taken_and_told(fault):
+    labels = [0] * 59 + [1] if fault == "one label" else [0, 1] * 30
+    told = ["neg", "pos"] if fault == "no difference" else ["so", "so"]
+    train = rows([(f"{told[label]} t{n} {told[label]}", label) for n, label in enumerate(labels)])
+    found = learnt(get_task("sst-2"), train, train[:4])
+    assert found.strength == linear.USUAL
+    assert {"one label": "one label", "no difference": "all do alike"}[fault] in found.chosen
 
 
 def test_of_very_many_training_rows_some_are_drawn_and_that_is_said(monkeypatch):
@@ -179,7 +200,13 @@ def test_of_very_many_training_rows_some_are_drawn_and_that_is_said(monkeypatch)
     assert (found.rows, found.of) == (200, 400)
     table = {
         **{"training_rows": 200, "of_rows": 400, "kind": "logistic regression", "strength": 3.0},
-        **{"chosen": True, "words": "words", "main": "acc", "lower_is_better": False},
+        **{
+            "left_out": [],
+            "chosen": "so and so",
+            "words": "words",
+            "main": "acc",
+            "lower_is_better": False,
+        },
         **{"model": {"acc": 0.8}, "tf_idf": {}, "difference": 0.1, "interval": [0.05, 0.15]},
     }
     assert "200 of 400" in linear_lines(table)[0] and "C 3 " in linear_lines(table)[0]
@@ -191,6 +218,8 @@ def test_of_very_many_training_rows_some_are_drawn_and_that_is_said(monkeypatch)
         ([0.01, 0.1], False, None),
         ([-0.1, 0.1], False, "do not tell"),
         ([-0.1, -0.01], False, "is better"),
+        ([0.0, 0.0], False, "do not tell"),
+        ([-0.1, 0.0], False, "do not tell"),
         ([0.01, 0.1], True, "is better"),
         ([-0.1, -0.01], True, None),
     ],
@@ -198,12 +227,18 @@ def test_of_very_many_training_rows_some_are_drawn_and_that_is_said(monkeypatch)
 def test_a_network_that_is_not_better_is_told(interval, lower, warned):
     table = {
         **{"training_rows": 9, "of_rows": 9, "kind": "ridge regression", "strength": 0.1},
-        **{"chosen": True, "words": "words", "main": "rmse", "lower_is_better": lower},
+        **{
+            "left_out": ["2 bad"],
+            "chosen": "so",
+            "words": "words",
+            "main": "rmse",
+            "lower_is_better": lower,
+        },
         **{"model": {"rmse": 0.8}, "tf_idf": {"rmse": 0.9}, "difference": 0.0},
         "interval": interval,
     }
     text = "\n".join(linear_lines(table))
-    assert "alpha 10 " in text
+    assert "alpha 10 (so)" in text and "2 bad" in text
     assert (warned or "paired") in text and ("warning" in text) == (warned is not None)
 
 

@@ -59,7 +59,9 @@ def test_rows_without_a_label_are_not_learnt_from(teacher_of, data, tmp_path):
     assert table["training_rows"] == rows
 
 
-@pytest.mark.parametrize("fault", ["training rows", "one label", "no training rows"])
+@pytest.mark.parametrize(
+    "fault", ["training rows", "the same file", "one label", "no label", "no training rows"]
+)
 def test_what_cannot_be_learnt_is_one_message_before_anything_is_scored(
     fault, teacher_of, data, monkeypatch
 ):
@@ -70,10 +72,17 @@ def test_what_cannot_be_learnt_is_one_message_before_anything_is_scored(
     if fault == "one label":
         lines = file.read_text("utf-8").splitlines(keepends=True)
         file.write_text("".join(line for line in lines if line.endswith("\t1\n")), encoding="utf-8")
+    if fault == "no label":
+        file.write_text("where is it\tthe box\t\n", encoding="utf-8")
+    if fault == "the same file":
+        (data / "chat" / "dev.data.txt").unlink()
+        (data / "chat" / "dev.data.txt").symlink_to(file)
     if fault == "no training rows":
         file.unlink()
     expected, words = {
         "training rows": ("linear.scores-its-own-rows", ["--split", "train"]),
+        "the same file": ("linear.scores-its-own-rows", []),
+        "no label": ("linear.no-label", []),
         "one label": ("linear.one-label", []),
         "no training rows": ("data.no-file-of-the-split", []),
     }[fault]

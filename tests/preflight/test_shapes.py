@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from tests.found import codes
 from transformers import (
     BartConfig,
     BartForSequenceClassification,
@@ -110,6 +111,23 @@ def test_bf16_units_are_read_from_the_machine(monkeypatch):
     assert not machine.native_bf16("cpu")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     assert machine.native_bf16("cpu")
+
+
+@pytest.mark.parametrize(
+    ("launched", "precision", "told"),
+    [
+        ("bf16", "float32", True),
+        ("fp8", "bf16", True),
+        ("bf16", "bf16", False),
+        ("no", "bf16", False),
+        ("", "float32", False),
+    ],
+)
+def test_another_precision_of_the_launcher_is_told(launched, precision, told):
+    environ = {"ACCELERATE_MIXED_PRECISION": launched} if launched else {}
+    problems = machine.check_launcher({}, environ, precision=precision)
+    assert codes(problems) == ["machine.launcher-precision"] * told
+    assert all(problem.severity == "warning" for problem in problems)
 
 
 def test_deepspeed_zero_3_is_refused_wherever_it_is_asked_for(tmp_path):

@@ -45,7 +45,7 @@ def check_rivals(
     """
     if ranking_table.PLACE in rivals:
         ranking_table.check_rankable(task, path, split, skips=config.skip_unlabeled)
-    return linear.check_learnable(task, config, split) if linear.PLACE in rivals else None
+    return linear.check_learnable(task, config, path, split) if linear.PLACE in rivals else None
 
 
 def add_rivals(

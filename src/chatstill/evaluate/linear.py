@@ -3,8 +3,9 @@
 The linear model learns from the task's training rows, and shows what a network has to surpass. Counted are
 words and pairs of neighbouring words, by `tf_idf.words_for`; of two texts both, what they share (the
 product), and by how much they differ. Classes are told by logistic regression, any number of labels by one
-for each label, and numbers by ridge regression. How strongly it is regularised is chosen on every tenth
-training text, by the task's main metric, before it learns from all of them.
+for each label, and numbers by ridge regression. How strongly it is regularised is chosen on a tenth of the
+training texts, drawn, by the task's main metric, before it learns from all of them. Texts are read as they
+stand in the files, also where a network has them converted first (``preprocess``).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Beside(NamedTuple):
         rows: Training rows that it learnt from.
         of: Training rows that there are.
         strength: The one that was chosen.
-        chosen: Whether there were texts enough to choose it.
+        chosen: How, in words.
         words: What was counted.
     """
 
@@ -51,22 +52,25 @@ class Beside(NamedTuple):
     rows: int
     of: int
     strength: float
-    chosen: bool
+    chosen: str
     words: str
 
 
-def check_learnable(task: Task, config: RunConfig, split: Split) -> Path:
-    """The training file that it learns from; asked before a network scores rows.
+def check_learnable(task: Task, config: RunConfig, scored: Path, split: Split) -> Path:
+    """The training file that it learns from; asked before a network scores those of a split.
 
     Raises:
         UserError: the training rows are themselves scored, there are none, or their labels are all alike.
     """
-    if split == "train":
-        message = "the training rows are what TF-IDF's model learns from"
-        hint = "Score others: --split dev, or test."
-        raise UserError(Problem(PLACE, message, hint, code="linear.scores-its-own-rows"))
     path = locate(task, "train", Path(config.data_dir)).path
-    labels = {row.label for row in labelled_rows(task, path, "train")}
+    if split == "train" or path.resolve() == scored.resolve():
+        message = f"{scored}: these rows are what TF-IDF's model learns from"
+        hint = "Score others: --split dev, or test, of another file."
+        raise UserError(Problem(PLACE, message, hint, code="linear.scores-its-own-rows"))
+    try:
+        labels = {row.label for row in labelled_rows(task, path, "train")}
+    except UserError as error:
+        raise UserError([_of_training_rows(problem) for problem in error.problems]) from None
     if len(labels) < 2:
         message = f"{path}: all labelled training rows have one label; there is nothing to learn"
         raise UserError(Problem(PLACE, message, code="linear.one-label"))
@@ -99,10 +103,11 @@ def beside_linear(
     Returns:
         ``model`` and ``tf_idf`` (metrics by name), ``main``, ``lower_is_better``, ``difference`` (of the
         main metric, the network less the other) with its paired 95 % ``interval``, ``training_rows``,
-        ``of_rows``, ``strength``, ``chosen``, ``words``.
+        ``of_rows``, ``strength``, ``chosen`` (how), ``words``, ``left_out`` (of training rows, in words).
     """
     rows = list(scored_rows(task, path, split, True, skips=skips))
-    found = learnt(task, list(labelled_rows(task, train, "train")), rows)
+    learns = labelled_rows(task, train, "train")
+    found = learnt(task, list(learns), rows)
     model = task.metrics(scores, labels, groups)
     other = task.metrics(found.scores, labels, groups)
     main = main_metric_of(task, model)
@@ -122,6 +127,7 @@ def beside_linear(
         "strength": found.strength,
         "chosen": found.chosen,
         "words": found.words,
+        "left_out": [problem.message for problem in learns.warnings],
     }
 
 
@@ -132,10 +138,7 @@ def learnt(task: Task, train: Sequence[Example], rows: Sequence[Example]) -> Bes
         drawn = np.random.default_rng(0).choice(len(used), MOST_ROWS, replace=False)
         used = [used[row] for row in np.sort(drawn)]
     words = words_for([text for row in used for text in _texts(row)])
-    held_out = _held_out(used)
-    strength, chosen = USUAL, False
-    if held_out.any() and len({used[row].label for row in np.flatnonzero(~held_out)}) > 1:
-        strength, chosen = _strength(task, used, held_out, words), True
+    strength, chosen = _strength(task, used, words)
     answers = _answers(task, used, rows, words, [strength])[0]
     return Beside(answers, len(used), len(train), strength, chosen, words.title)
 
@@ -144,10 +147,7 @@ def linear_lines(table: Mapping[str, Any]) -> list[str]:
     """The table as lines of ``eval_results.txt``."""
     name = "alpha" if table["kind"] == "ridge regression" else "C"
     number = 1 / table["strength"] if name == "alpha" else table["strength"]
-    how = f"{table['kind']}, {name} {number:g} "
-    how += (
-        "(chosen on every tenth training text)" if table["chosen"] else "(too few texts to choose)"
-    )
+    how = f"{table['kind']}, {name} {number:g} ({table['chosen']})"
     drawn = table["training_rows"] < table["of_rows"]
     rows = f"{table['training_rows']:,}" + (f" of {table['of_rows']:,}, drawn," if drawn else "")
     lines = [
@@ -159,16 +159,24 @@ def linear_lines(table: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{metric:<24}{value:>12.6g}{'–' if other is None else format(other, '.6g'):>12}"
         )
+    lines[:0] = [f"TF-IDF learns from training rows: {text}" for text in table["left_out"]]
     low, high = table["interval"]
     lines.append(
         f"{table['main']}, model less TF-IDF = {table['difference']:+.4f}  "
         f"(95 % interval {low:+.4f} to {high:+.4f}, paired)"
     )
-    if (high <= 0) if not table["lower_is_better"] else (low >= 0):
+    if low > 0 if table["lower_is_better"] else high < 0:
         lines.append("warning = TF-IDF is better than the network, and costs nothing beside it")
     elif low <= 0 <= high:
         lines.append("warning = these rows do not tell the network from TF-IDF")
     return lines
+
+
+def _of_training_rows(problem: Problem) -> Problem:
+    if problem.code != "data.no-row-has-a-label":
+        return problem
+    message = "none of the training rows has a label, and TF-IDF's model learns from labels alone"
+    return Problem(problem.place, message, code="linear.no-label")
 
 
 def _texts(row: Example) -> list[str]:
@@ -176,16 +184,22 @@ def _texts(row: Example) -> list[str]:
 
 
 def _held_out(rows: Sequence[Example]) -> np.ndarray:
-    """(N,) every tenth different first text, with all its rows; none of few texts."""
+    """(N,) a tenth of the different first texts, drawn, each with all its rows."""
     numbers: dict[str, int] = {}
     number = np.array([numbers.setdefault(row.first_text, len(numbers)) for row in rows])
-    return (number % EVERY == 0) & (len(numbers) >= FEWEST)
+    drawn = np.random.default_rng(0).permutation(len(numbers)) % EVERY == 0
+    return np.asarray(drawn[number]) & (len(numbers) >= FEWEST)
 
 
-def _strength(task: Task, rows: Sequence[Example], held_out: np.ndarray, words: Words) -> float:
-    """The one of the best main metric; of equal ones the smallest, which is the strongest regularisation."""
+def _strength(task: Task, rows: Sequence[Example], words: Words) -> tuple[float, str]:
+    """The one of the best main metric, of equal ones the strongest regularisation; and how it was chosen."""
+    held_out = _held_out(rows)
     left = [row for row, out in zip(rows, held_out, strict=True) if not out]
     asked = [row for row, out in zip(rows, held_out, strict=True) if out]
+    if not asked:
+        return USUAL, "the usual one: too few texts to choose by"
+    if min(len({row.label for row in part}) for part in (left, asked)) < 2:
+        return USUAL, "the usual one: a tenth of the texts, or the others, have one label alone"
     labels = _labels(task, asked)
     groups = np.array([row.group or "" for row in asked]) if task.ranking else None
     values = []
@@ -193,7 +207,9 @@ def _strength(task: Task, rows: Sequence[Example], held_out: np.ndarray, words: 
         metrics = task.metrics(answers, labels, groups)
         main = main_metric_of(task, metrics)
         values.append(-metrics[main] if lower_is_better(main) else metrics[main])
-    return STRENGTHS[int(np.argmax(values))]
+    if max(values) == min(values):
+        return USUAL, "the usual one: all do alike on a tenth of the texts"
+    return STRENGTHS[int(np.argmax(values))], "chosen on a tenth of the training texts"
 
 
 def _labels(task: Task, rows: Sequence[Example]) -> np.ndarray:

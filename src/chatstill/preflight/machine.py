@@ -1,11 +1,23 @@
 """Can this machine run the precision and the launcher that were asked for."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..config.schema import RunConfig
 from ..disk.json_file import read_json
 from ..errors import Problem
+from ..train.device import device_of
+from ..train.precision import precision_of
+
+
+def check_machine(config: RunConfig) -> list[Problem]:
+    """Precision and launcher."""
+    kinds = {"fp16": config.fp16, "bf16": config.bf16}
+    problems = check_precision(**kinds, device=device_of(config).type)
+    precision = precision_of(**kinds)
+    return problems + check_launcher(config.training_arguments, os.environ, precision=precision)
 
 
 def check_precision(
@@ -65,15 +77,23 @@ def _cpu_features() -> set[str]:
 
 
 def check_launcher(
-    training_arguments: Mapping[str, Any], environ: Mapping[str, str]
+    training_arguments: Mapping[str, Any], environ: Mapping[str, str], *, precision: str = "float32"
 ) -> list[Problem]:
-    """DeepSpeed ZeRO-3 is refused for now; other stages are untested and said so.
+    """What `accelerate launch` was given: DeepSpeed ZeRO-3 is refused, another precision is told.
 
     Args:
         training_arguments: That block of the configuration.
         environ: The process's environment.
+        precision: The run's: ``float32``, ``bf16`` or ``fp16``. It holds, whatever the launcher says.
     """
     places = []
+    launched = environ.get("ACCELERATE_MIXED_PRECISION", "no").lower()
+    told = []
+    if launched not in ("", "no", precision):
+        message = f"asked for {launched}, and the run is one in {precision}, as its file says"
+        hint = f'Write "{launched}": true into the file.' if launched in ("bf16", "fp16") else ""
+        place = "accelerate launch: mixed precision"
+        told.append(Problem(place, message, hint, "warning", code="machine.launcher-precision"))
     if training_arguments.get("deepspeed"):
         stage = _stage(training_arguments["deepspeed"])
         places.append(("training_arguments.deepspeed", stage))
@@ -82,7 +102,7 @@ def check_launcher(
         plain = environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "")
         stage = _stage(file) if file and file != "none" else int(plain) if plain.isdigit() else None
         places.append(("accelerate launch: DeepSpeed", stage))
-    return [_judge(place, stage) for place, stage in places]
+    return [*told, *(_judge(place, stage) for place, stage in places)]
 
 
 def _judge(place: str, stage: int | None) -> Problem:

@@ -7,7 +7,6 @@ written, no weight and no generator is touched; rank 0 alone does it, and a resu
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +32,11 @@ from ..text.casing import casing_report
 from ..text.normalize import normalizes
 from ..text.token_types import types_problem
 from ..text.word_tokenizer import WordTokenizer
-from ..train.device import device_of
 from ..train.precision import precision_of
 from .conversion import conversion_doubts
 from .data_report import data_report, plan_rows
 from .data_report import warnings as report_warnings
-from .machine import check_launcher, check_precision
+from .machine import check_machine
 from .meanings import meanings
 from .phase_plan import phase_sections, refused_of
 from .plan import Plan, Section, network_rows
@@ -64,13 +62,6 @@ def survey_split(job: Job, split: Split) -> Survey:
     """
     ranked = job.task.ranking and split != "train"
     return survey(job.rows.read(split), job.tokenizer, lengths_of(job.config), with_groups=ranked)
-
-
-def check_machine(config: RunConfig) -> list[Problem]:
-    """Precision and launcher."""
-    device = device_of(config).type
-    problems = check_precision(fp16=config.fp16, bf16=config.bf16, device=device)
-    return problems + check_launcher(config.training_arguments, os.environ)
 
 
 def without_networks(config: RunConfig, method_class: type[Method]) -> list[Problem]:

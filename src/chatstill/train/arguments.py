@@ -78,10 +78,13 @@ def training_arguments(
         **_by_their_names(config.training_arguments),
     }
     try:
-        return TrainingArguments(**values)
+        found = TrainingArguments(**values)
     except (ValueError, TypeError, ImportError) as error:
         message = f"training_arguments: transformers refuses them: {error}"
         raise UserError(Problem("", message, code="config.arguments-refused")) from error
+    # Without a word of ours it is what `accelerate launch` was given.
+    found.mixed_precision = "fp16" if found.fp16 else "bf16" if found.bf16 else "no"
+    return found
 
 
 def _by_their_names(values: dict[str, Any]) -> dict[str, Any]:

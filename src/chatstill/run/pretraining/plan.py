@@ -11,8 +11,8 @@ from ...evaluate.speed import count_parameters
 from ...figures import byte_size, counted, percent
 from ...models.layers import count_layers
 from ...preflight.conversion import conversion_doubts
+from ...preflight.machine import check_machine
 from ...preflight.plan import PHASE, Plan, Section, network_rows
-from ...preflight.preflight import check_machine
 from ...preflight.windows import scores_beyond_windows
 from ...tasks.texts import TextsTask
 from ...train.launch import world_size
