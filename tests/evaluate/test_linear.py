@@ -9,8 +9,9 @@ import pytest
 from scipy.optimize import minimize
 
 from chatstill.config.schema import DataKeys
-from chatstill.evaluate import linear
-from chatstill.evaluate.linear import learnt, linear_lines
+from chatstill.evaluate import linear_model
+from chatstill.evaluate.linear import linear_lines
+from chatstill.evaluate.linear_model import learnt
 from chatstill.tasks import get_task
 from chatstill.tasks.base import Example
 from chatstill.tasks.tabular import TabularTask
@@ -156,14 +157,16 @@ def test_the_strength_is_the_best_by_the_main_metric_on_a_tenth_of_the_texts():
     train, asked = rows(many(400, 1)), rows(many(100, 2))
     task = get_task("sst-2")
     found = learnt(task, train, asked)
-    held_out = linear._held_out(train)
+    held_out = linear_model._held_out(train)
     assert held_out.sum() == 40
     left, out = (
         [row for row, held in zip(train, held_out, strict=True) if held == k] for k in (0, 1)
     )
     scores = {}
-    for strength in linear.STRENGTHS:
-        answers = linear._answers(task, left, out, linear.words_for(["a"]), [strength])[0]
+    for strength in linear_model.STRENGTHS:
+        answers = linear_model._answers(task, left, out, linear_model.words_for(["a"]), [strength])[
+            0
+        ]
         scores[strength] = float(np.mean(answers.argmax(1) == [row.label for row in out]))
     best = max(scores.values())
     assert len(set(scores.values())) > 1
@@ -174,14 +177,14 @@ def test_the_strength_is_the_best_by_the_main_metric_on_a_tenth_of_the_texts():
 def test_the_order_of_the_rows_decides_nothing_about_which_classes_are_held_out():
     """Files that go round their classes would have one class alone at every tenth place."""
     texts = [f"text {number}" for number in range(300)]
-    held = linear._held_out(rows([(text, number % 10) for number, text in enumerate(texts)]))
+    held = linear_model._held_out(rows([(text, number % 10) for number, text in enumerate(texts)]))
     assert held.sum() == 30 and len({number % 10 for number in np.flatnonzero(held)}) > 5
 
 
 def test_rows_of_one_text_are_held_out_together():
-    held = linear._held_out(rows([(f"text {number // 3}", 0) for number in range(300)]))
+    held = linear_model._held_out(rows([(f"text {number // 3}", 0) for number in range(300)]))
     assert (held.reshape(100, 3).sum(1) % 3 == 0).all() and held.sum() == 30
-    assert not linear._held_out(rows([("text", 0)] * 300)).any()
+    assert not linear_model._held_out(rows([("text", 0)] * 300)).any()
 
 
 @pytest.mark.parametrize("fault", ["one label", "no difference"])
@@ -190,12 +193,12 @@ def test_where_a_tenth_of_the_texts_tells_nothing_the_usual_strength_is_taken_an
     told = ["neg", "pos"] if fault == "no difference" else ["so", "so"]
     train = rows([(f"{told[label]} t{n} {told[label]}", label) for n, label in enumerate(labels)])
     found = learnt(get_task("sst-2"), train, train[:4])
-    assert found.strength == linear.USUAL
+    assert found.strength == linear_model.USUAL
     assert {"one label": "one label", "no difference": "all do alike"}[fault] in found.chosen
 
 
 def test_of_very_many_training_rows_some_are_drawn_and_that_is_said(monkeypatch):
-    monkeypatch.setattr(linear, "MOST_ROWS", 200)
+    monkeypatch.setattr(linear_model, "MOST_ROWS", 200)
     found = learnt(get_task("sst-2"), rows(many(400, 1)), rows(many(20, 2)))
     assert (found.rows, found.of) == (200, 400)
     table = {

@@ -8,7 +8,7 @@ import pytest
 from chatstill import cli
 from chatstill.cli import guard
 from chatstill.evaluate import score_file
-from chatstill.evaluate.linear import learnt
+from chatstill.evaluate.linear_model import learnt
 from chatstill.tasks import get_task
 from tests.found import codes
 
