@@ -85,6 +85,22 @@ def test_a_shared_cache_is_needed_while_one_of_its_runs_is(tmp_path):
     assert one.free
 
 
+def test_a_run_that_was_moved_needs_its_shared_caches_where_it_is_named(tmp_path):
+    common = tmp_path / "common"
+    cache = make_rows(common / "views")
+    run = make_run(tmp_path / "before", "running")
+    values = {"cache_dir": {"value": str(common), "origin": "file"}}
+    (run / "config.resolved.json").write_text(json.dumps(values), encoding="utf-8")
+    note_user(cache, run)
+    run = run.rename(tmp_path / "after")
+    (one,) = clearing.list_caches([common, run])
+    assert one.needed_by == (run,)
+    (one,) = clearing.list_caches([tmp_path])  # a folder above it
+    assert one.needed_by == (run,)
+    make_run(run, "finished")
+    assert words(tmp_path)[NAME].free
+
+
 def test_a_link_needs_its_caches_until_the_chain_is_finished(tmp_path):
     chain = make_run(tmp_path / "chain", "running")
     cache = make_rows(tmp_path / "common" / "views")

@@ -10,7 +10,9 @@ import torch
 import transformers as tf
 
 from chatstill import cli
+from chatstill.cli import guard
 from tests.draws import reseeded
+from tests.found import codes
 
 from . import world
 
@@ -122,6 +124,16 @@ def test_what_is_no_network_for_a_task_is_said_at_once(networks, glue, tmp_path,
     assert "there is no folder x" in error and "there is no folder nowhere" in error
     assert "GLUE takes no network for chat" in error
     assert "does not say for which task it was trained" in error
+
+
+def test_rows_that_would_be_left_out_are_refused_before_anything_is_predicted(
+    networks, glue, tmp_path, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(guard, "show_problems", told.extend)
+    skipping = ("--set", "on_bad_row=skip")
+    assert cli.main(arguments(networks, glue, tmp_path / "submission.zip", *skipping)) == 2
+    assert codes(told) == ["glue.skips-rows"]
 
 
 def test_a_network_of_another_shape_leaves_no_zip(networks, glue, tmp_path, capsys):

@@ -1,10 +1,13 @@
 """GLUE's overall score by hand, and what is said where something is missing."""
 
 import json
+from pathlib import Path
 
 import pytest
+from tests.found import codes
 
 from chatstill import cli
+from chatstill.cli import guard
 from chatstill.tasks import get_task
 from chatstill.tasks.glue_score import DIAGNOSTIC, PARTS, glue_score, task_score
 
@@ -78,3 +81,13 @@ def test_the_verb_refuses_all_that_is_no_result_at_once(folders, tmp_path, capsy
     error = capsys.readouterr().err
     assert error.count("metrics.json of chatstill") == 2
     assert "holds results of rte, as" in error and "3 problems to fix" in error
+
+
+def test_figures_of_training_rows_are_no_result(folders, monkeypatch):
+    told = []
+    monkeypatch.setattr(guard, "show_problems", told.extend)
+    path = Path(folders["rte"]) / "metrics.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**found, "split": "train"}), encoding="utf-8")
+    assert cli.main(["glue-score", *folders.values()]) == 2
+    assert codes(told) == ["glue.figures-of-training-rows"]

@@ -77,13 +77,17 @@ def _read_metrics(folder: Path) -> tuple[str, dict[str, Any]]:
     path = folder / "metrics.json"
     try:
         found = read_object(path)
-        task = found["task"]
+        task, split = found["task"], found.get("split", "dev")
         metrics = {name: float(value) for name, value in found["dev"]["metrics"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         hint = "Name run folders, or folders that `chatstill evaluate … --output` wrote."
         raise UserError(
             Problem(str(folder), "holds no metrics.json of chatstill", hint, code="glue.no-metrics")
         ) from None
+    if split == "train":
+        message = "holds figures of the training rows, which are no result"
+        hint = "Score others: chatstill evaluate … --split dev --output FOLDER."
+        raise UserError(Problem(str(folder), message, hint, code="glue.figures-of-training-rows"))
     if task not in PARTS and task not in DIAGNOSTIC:
         raise UserError(
             Problem(str(folder), f"{task} is no task of GLUE", code="glue.no-task-of-glue")
@@ -188,6 +192,11 @@ def submit(
             for task in missing
         ]
     )
+    if any(config.on_bad_row == "skip" for config in configs.values()):
+        message = "GLUE's server wants an answer for every row"
+        problems.append(
+            Problem("on_bad_row", message, "Leave the key out.", code="glue.skips-rows")
+        )
     problems += check_target(target)
     try:
         test_sets, warnings = find_test_sets(models, data_dir)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.caches import Cache, find_caches, remove_cache
+from ..disk.run_files import resolved_values
 from ..errors import Problem, UserError
 from ..figures import byte_size
 from ..train.runfolder import RunFolder
@@ -50,23 +51,43 @@ def list_caches(folders: Sequence[Path]) -> list[Listed]:
     if absent:
         raise UserError(
             [
-                Problem(str(folder), "no such folder", code="caches.no-such-folder")
+                Problem(
+                    str(folder),
+                    "a file, not a folder" if folder.exists() else "no such folder",
+                    "Name run folders, a cache_dir, or a folder above them.",
+                    code="caches.no-such-folder",
+                )
                 for folder in absent
             ]
         )
+    moved = _unfinished_by_place(folders)
     found: dict[Path, Cache] = {}
     for folder in folders:
         found.update((cache.path.resolve(), cache) for cache in find_caches(folder))
-    listed = [_listed(cache) for cache in found.values()]
+    listed = [_listed(cache, moved) for cache in found.values()]
     return sorted(listed, key=lambda one: -one.cache.size)
 
 
-def _listed(cache: Cache) -> Listed:
+def _unfinished_by_place(folders: Sequence[Path]) -> dict[Path, Path]:
+    """Unfinished runs at and directly below some folders, by the ``cache_dir`` of each."""
+    found = {}
+    for folder in folders:
+        for run in (folder, *(place.parent for place in folder.glob("*/run.json"))):
+            place = resolved_values(run).get("cache_dir")
+            if isinstance(place, str) and _unfinished(run):
+                found[Path(place).resolve()] = run
+    return found
+
+
+def _listed(cache: Cache, moved: Mapping[Path, Path]) -> Listed:
+    """Its use; a run that noted itself and is gone may be one of those that lie elsewhere now."""
     home = cache.path.resolve().parent
     around = [
         place for place in (home.parent, home.parent.parent) if (place / "run.json").is_file()
     ]
     users = dict.fromkeys((*cache.users, *around))
+    if not all(user.exists() for user in users):
+        users |= dict.fromkeys(moved[one] for one in (home, home.parent) if one in moved)
     return Listed(cache, tuple(user for user in users if _unfinished(user)), bool(users))
 
 

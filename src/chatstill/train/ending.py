@@ -183,8 +183,8 @@ def _warnings(
     left = [phase.name for phase in phases[index + 1 :]]
     if left:
         named = ", ".join(f"'{name}'" for name in left)
-        what = "phase was" if len(left) == 1 else "phases were"
+        what, they = ("phase was", "it") if len(left) == 1 else ("phases were", "they")
         found.append(
-            f"the {what} not run: {named}, so the network lacks what they would have taught it"
+            f"the {what} not run: {named}, so the network lacks what {they} would have taught it"
         )
     return found
