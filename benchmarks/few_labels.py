@@ -21,6 +21,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = tested_cells.parser_for(__doc__, "few", list(data.SETS))
     parser.add_argument("--arms", nargs="+", choices=cells.ARMS, default=list(cells.ARMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument(
+        "--chinese-start", help="masked LM of chinese_masked_lm.py; default: random weights"
+    )
     return tested_cells.parsed(parser, arguments)
 
 
@@ -35,7 +38,7 @@ def write(options: argparse.Namespace) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run what is missing; 0 if every cell is finished."""
     options = parse(arguments)
-    start.prepare(options.sets, options.data, options.work)
+    start.prepare(options)
     return tested_cells.run(cells.plan(options), options, lambda: write(options))
 
 

@@ -100,7 +100,7 @@ def _make(
     }
     if of_set.counts:
         config["positive_label"] = of_set.counts
-    first = {"model_name_or_path": str(start.start_of(name, options.work))}
+    first = {"model_name_or_path": str(start.start_of(options, name))}
     layers = {"num_hidden_layers": LAYERS[of_set.chinese]}
     if arm == "teacher":
         config["teacher_architectures"] = first

@@ -1,7 +1,10 @@
 """The networks that the sets of `few_labels.py` start from."""
 
+import argparse
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import few_labels_data as data
 import small_chinese
@@ -18,14 +21,24 @@ def texts_of(name: str, work: Path) -> list[str]:
     return texts
 
 
-def start_of(name: str, work: Path) -> Path:
+def start_of(options: Any, name: str) -> Path:
     """The folder of the network that a set's teacher starts from."""
-    return work / f"{name}-bert-4x256" / "model" if data.SETS[name].chinese else model_folder()
+    work: Path = options.work
+    if not data.SETS[name].chinese:
+        return model_folder()
+    if options.chinese_start:
+        return work / "chinese_start"
+    return work / f"{name}-bert-4x256" / "model"
 
 
-def prepare(names: list[str], source: Path, work: Path) -> None:
+def prepare(options: argparse.Namespace) -> None:
     """Data files, and networks of random weights where there are no others."""
-    for name in names:
-        data.build(name, source, work / "data" / name)
-        if data.SETS[name].chinese:
-            small_chinese.build(start_of(name, work).parent, texts_of(name, work))
+    for name in options.sets:
+        data.build(name, options.data, options.work / "data" / name)
+        target = start_of(options, name)
+        if not data.SETS[name].chinese or (target / "config.json").is_file():
+            continue
+        if options.chinese_start:
+            shutil.copytree(options.chinese_start, target)
+        else:
+            small_chinese.build(target.parent, texts_of(name, options.work))

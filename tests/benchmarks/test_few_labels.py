@@ -9,6 +9,7 @@ import pytest
 
 import few_labels_cells as cells
 import few_labels_data as data
+import few_labels_start as start
 import few_labels_table as table
 import tested_cells
 from chatstill.tasks.predictions import write_predictions
@@ -44,7 +45,11 @@ def test_rows_without_labels_are_none_of_the_others(source, tmp_path):
 @pytest.fixture
 def options(tmp_path):
     return SimpleNamespace(
-        sets=["thucnews"], arms=list(cells.ARMS), seeds=[1, 2], work=tmp_path / "work"
+        sets=["thucnews"],
+        arms=list(cells.ARMS),
+        seeds=[1, 2],
+        work=tmp_path / "work",
+        chinese_start=None,
     )
 
 
@@ -95,6 +100,24 @@ def test_students_read_the_teacher_that_dev_chose_and_only_some_the_other_rows(o
         assert ("unlabeled" in cell.config["data"]) == ("more" in cell.arm)
         steps = 4 * cells.STEPS if cell.arm.endswith("x4") else cells.STEPS
         assert cell.config["max_steps"] == steps
+
+
+def test_a_chinese_masked_lm_is_another_start_and_other_cells(options, source, tmp_path):
+    """Its figures are not mixed with those of random weights, and the table says which they are."""
+    options.data = source
+    model = tmp_path / "mlm"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    before = {cell.folder for cell in cells.plan(options)}
+    options.chinese_start = model
+    start.prepare(options)
+    first = next(iter(cells.plan(options)))
+    named = Path(first.config["teacher_architectures"]["model_name_or_path"])
+    assert (named / "config.json").is_file() and named.parent == options.work
+    assert before.isdisjoint(cell.folder for cell in cells.plan(options))
+    run_all(options, lambda cell: cell.rate, lambda cell: 60)
+    text = table.as_markdown({**table.summarise(options), "machine": {"device": "some"}})
+    assert "chinese_masked_lm.py" in text and "random weights" not in text
 
 
 def test_the_table_compares_with_the_better_of_the_two_alone(options):
