@@ -1,6 +1,9 @@
 """Where the hub cannot be reached: one question, and the folder to fill."""
 
+import contextlib
+import http.server
 import json
+import threading
 
 import pytest
 
@@ -181,3 +184,84 @@ def test_a_split_or_subset_that_a_data_set_of_the_hub_lacks(monkeypatch, tmp_pat
         monkeypatch.setattr(datasets, "load_dataset", load)
         with refused("data.no-rows-of-the-split", "people/lines", reason):
             next(task.read(task.find("train", None), "train"))
+
+
+@pytest.fixture
+def answering(monkeypatch, tmp_path):
+    """Starts a hub that answers every question for a file with one status and some heads."""
+    with contextlib.ExitStack() as stack:
+
+        def start(status, **heads):
+            class Hub(http.server.BaseHTTPRequestHandler):
+                def do_HEAD(self):
+                    self.send_response(status)
+                    for name, value in {**heads, "Content-Length": "0"}.items():
+                        self.send_header(name.replace("_", "-"), value)
+                    self.end_headers()
+
+                def log_message(self, *args):
+                    pass
+
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            address = f"http://127.0.0.1:{server.server_port}"
+            monkeypatch.setenv("HF_ENDPOINT", address)
+            return address
+
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", *hub._OFFLINE):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
+        yield start
+
+
+REFUSALS = [
+    (403, {"X_Error_Code": "GatedRepo"}, "Accept them on http"),
+    (401, {"X_Error_Code": "RepoNotFound"}, "OWNER/NAME"),
+    (401, {"X_Error_Message": "Invalid credentials"}, "status 401, 'Invalid credentials'"),
+    (403, {"X_Error_Message": "It is disabled."}, "status 403, 'It is disabled.'"),
+]
+
+
+@pytest.mark.parametrize(("status", "heads", "told"), REFUSALS)
+def test_what_the_hub_answers_is_told(answering, tmp_path, status, heads, told):
+    """Directly, and where a library has wrapped it in an error of its own that says less."""
+    from huggingface_hub import hf_hub_download
+
+    from chatstill.models.hub import hub_errors
+
+    address = answering(status, **heads)
+    for wrapped in (False, True):
+        with refused("hub.refused", told, address, "./some/model"), hub_errors("some/model", "key"):
+            try:
+                hf_hub_download("some/model", "config.json", endpoint=address, cache_dir=tmp_path)
+            except OSError as error:
+                if wrapped:
+                    raise OSError("We couldn't connect to the hub") from error
+                raise
+
+
+def test_a_token_that_was_sent_is_named_and_a_gated_one_has_a_page(answering, monkeypatch):
+    from huggingface_hub import hf_hub_download
+
+    address = answering(403, X_Error_Code="GatedRepo")
+    monkeypatch.setenv("HF_TOKEN", "hf_word")
+    with pytest.raises(OSError) as caught:
+        hf_hub_download("some/rows", "x.csv", repo_type="dataset", endpoint=address)
+    text = str(hub.hub_problem("some/rows", "data.dataset", caught.value, kind="dataset"))
+    assert f"on {address}/datasets/some/rows" in text and "the token of HF_TOKEN was sent" in text
+    assert "hf_word" not in text
+
+
+@pytest.mark.parametrize(("status", "word"), [(429, "too many requests"), (503, "of its own")])
+def test_a_hub_in_trouble_says_so(status, word):
+    """As `huggingface_hub` raises it once it has asked often enough."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    error = HfHubHTTPError.__new__(HfHubHTTPError)
+    error.response = type("Response", (), {"status_code": status})()
+    error.server_message = None
+    assert word in hub.refusal_of(error, "page")[0]
+    assert hub.refusal_of(OSError("no"), "page") is None

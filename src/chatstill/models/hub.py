@@ -1,4 +1,4 @@
-"""The Hugging Face hub: what a user is told when it cannot be reached; quiet loading."""
+"""The Hugging Face hub: what a user is told when it cannot be reached or refuses; quiet loading."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +19,7 @@ def hub_errors(name: str, place: str) -> Iterator[None]:
     except (OSError, ValueError, HfHubHTTPError) as error:
         if is_full(error):
             raise
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[0] if lines else type(error).__name__
-        raise UserError(hub_problem(name, place, reason)) from error
+        raise UserError(hub_problem(name, place, error)) from error
 
 
 @contextmanager

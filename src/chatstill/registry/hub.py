@@ -1,10 +1,11 @@
-"""The Hugging Face hub: one quick question whether it can be reached, and what to do where it can't."""
+"""The Hugging Face hub: a quick question whether it can be reached; what to do where it can't or refuses."""
 
 import functools
 import logging
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import Problem, UserError
@@ -30,17 +31,32 @@ def offline() -> bool:
 
 
 def hub_problem(
-    name: str, place: str, reason: str, wanted: str = MODEL_FILES, folder: str | None = None
+    name: str,
+    place: str,
+    error: BaseException | str,
+    wanted: str = MODEL_FILES,
+    folder: str | None = None,
+    kind: str = "model",
 ) -> Problem:
     """What a user is told when ``name`` is no folder here and can't be had from the hub.
 
     Args:
         name: The name on the hub.
         place: Key of the configuration that holds it.
-        reason: What went wrong.
+        error: What went wrong, or what a library raised.
         wanted: The files that a local folder needs.
         folder: The folder that takes the place of the name; None for one of that name.
+        kind: ``model`` or ``dataset``.
     """
+    page = f"{endpoint()}/{'datasets/' if kind == 'dataset' else ''}{name}"
+    if isinstance(error, BaseException) and (refusal := refusal_of(error, page)):
+        return Problem(
+            place,
+            f"{name} is no folder here, and the hub refused it ({endpoint()}): {refusal[0]}",
+            f"{refusal[1]} A folder ./{folder or name} with {wanted} would do as well.",
+            code="hub.refused",
+        )
+    reason = error if isinstance(error, str) else _first_line(error)
     state = "HF_HUB_OFFLINE is set" if offline() and not _no_answer else f"asked {endpoint()}"
     return Problem(
         place,
@@ -50,6 +66,77 @@ def hub_problem(
         "what is private) and run with HF_HUB_OFFLINE=1.",
         code="hub.not-reached",
     )
+
+
+def refusal_of(error: BaseException, page: str) -> tuple[str, str] | None:
+    """What the hub answered, and what to do; None where the error is of another kind.
+
+    Args:
+        error: As a library raised it; the hub's answer may be one of its causes.
+        page: Address of the model or data set.
+    """
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    causes = list(_causes(error))
+    if any("is a gated dataset" in str(one) for one in causes):
+        return _gated(page)
+    if any(type(one).__name__ == "DatasetNotFoundError" for one in causes):
+        return _unknown()
+    answer = next((one for one in causes if isinstance(one, HfHubHTTPError)), None)
+    status = getattr(getattr(answer, "response", None), "status_code", 0)
+    if answer is None or not status:
+        return None
+    said = " ".join((getattr(answer, "server_message", None) or "").split())
+    words = f"status {status}{f', {said[:200]!r}' if said else ''}"
+    if isinstance(answer, GatedRepoError):
+        return _gated(page)
+    if isinstance(answer, RepositoryNotFoundError):
+        return _unknown()
+    if status == 401:
+        return f"{words}; {_token()}", "Set HF_TOKEN to one that is valid, or take it away."
+    if status == 429:
+        return f"{words}: too many requests", "Wait some minutes; with HF_TOKEN more are allowed."
+    if status >= 500:
+        return f"{words}: a fault of its own", "Try later, or set HF_ENDPOINT to a mirror."
+    return words, f"{page} may say why."
+
+
+def _gated(page: str) -> tuple[str, str]:
+    return (
+        f"only those who accepted its terms get it; {_token()}",
+        f"Accept them on {page}, and set HF_TOKEN to a token of that account.",
+    )
+
+
+def _unknown() -> tuple[str, str]:
+    return (
+        f"it knows none of this name, or a private one; {_token()}",
+        "Mind the spelling (OWNER/NAME); for a private one set HF_TOKEN to a token that may read it.",
+    )
+
+
+def _token() -> str:
+    """Whether one was sent."""
+    from huggingface_hub import get_token
+
+    if os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN"):
+        return "the token of HF_TOKEN was sent"
+    return "the token of `hf auth login` was sent" if get_token() else "no token is set"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it was raised from."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
 
 
 def require_hub(

@@ -110,4 +110,4 @@ def _load(name: str, subset: str | None, split: str) -> Any:
                     code="data.no-rows-of-the-split",
                 )
             ) from error
-        raise UserError(hub_problem(name, PLACE, reason[:300], wanted, to_fill)) from error
+        raise UserError(hub_problem(name, PLACE, error, wanted, to_fill, "dataset")) from error

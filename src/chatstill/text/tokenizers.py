@@ -206,7 +206,7 @@ def _from_pretrained(name: str, cache_dir: str | None) -> Tokenizer:
         # Exception for damaged or missing files; to the user they are the same finding.
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         if not Path(name).exists():
-            raise UserError(hub_problem(name, name, reason, "the tokenizer's files")) from error
+            raise UserError(hub_problem(name, name, error, "the tokenizer's files")) from error
         raise UserError(
             Problem(
                 name, f"no tokenizer can be loaded: {reason}", HINT, code="tokenizer.not-loadable"
