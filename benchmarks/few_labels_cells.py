@@ -8,11 +8,14 @@ learning rates by dev, chosen with the first seed; the methods take the grid's m
 """
 
 import dataclasses
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import few_labels_data as data
 import few_labels_start as start
+import kept_cells
 import tested_cells
 from tested_cells import TestedCell, is_done
 
@@ -32,6 +35,16 @@ class FewCell(TestedCell):
     """A cell, with its learning rate."""
 
     rate: float = 0.0
+
+    @property
+    def kept(self) -> Path:
+        """What the table reads of it, drawn together: its figure on dev, and each test row's (or group's)."""
+        return self.folder.with_name(f"{self.folder.name}{kept_cells.ONE_FILE}")
+
+    @property
+    def figures(self) -> Path:
+        """What is written last; of a cell of another machine only what was kept is here."""
+        return self.kept if self.kept.is_file() else super().figures
 
     @property
     def name(self) -> str:
@@ -137,6 +150,8 @@ def _two_steps(config: dict[str, Any], steps: int, layers: dict[str, int]) -> di
 
 def dev_value(cell: FewCell) -> float:
     """The figure that selected, on dev."""
+    if cell.kept.is_file():
+        return float(json.loads(cell.kept.read_text(encoding="utf-8"))["dev"])
     return tested_cells.dev_value(
         cell.folder / "step2" if cell.arm.startswith("tiny") else cell.folder
     )

@@ -41,6 +41,7 @@ def summarise(options: Any) -> dict[str, Any]:
     missing = []
     for cell in cells.plan(options):
         if tested_cells.is_done(cell):
+            keep(cell)
             done[cell.task, cell.arm, cell.seed].append(cell)
         else:
             missing.append(cell.name)
@@ -97,8 +98,18 @@ def _value(cell: cells.FewCell) -> float:
     return float(per_unit(cell).mean())
 
 
+def keep(cell: cells.FewCell) -> None:
+    """Draws together what is read of a finished cell, once."""
+    if not cell.kept.is_file():
+        found = {"dev": cells.dev_value(cell), "test": per_unit(cell).tolist()}
+        cell.kept.write_text(json.dumps(found) + "\n", encoding="utf-8")
+
+
 def per_unit(cell: cells.FewCell) -> np.ndarray:
     """(U,) of the test part: 1 or 0 for each row, the reciprocal rank of each group where rows are ranked."""
+    if cell.kept.is_file():
+        kept = json.loads(cell.kept.read_text(encoding="utf-8"))
+        return np.asarray(kept["test"], dtype=np.float64)
     from chatstill.tasks.predictions import read_predictions
     from chatstill.tasks.ranking import group_table
 

@@ -191,6 +191,7 @@ def run(
     if code:
         return code
     text = write()
+    kept_cells.keep(options)
     print(text)
     for line in failed:
         print(f"failed: {line}")

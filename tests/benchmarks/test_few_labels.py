@@ -1,6 +1,7 @@
 """The benchmark on few labels: what its files hold, which cells run when, what its table says."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import few_labels_cells as cells
 import few_labels_data as data
 import few_labels_start as start
 import few_labels_table as table
+import kept_cells
 import tested_cells
 from chatstill.tasks.predictions import write_predictions
 
@@ -139,6 +141,20 @@ def test_the_table_compares_with_the_better_of_the_two_alone(options):
         "PARTIAL" not in text
         and "| KD, and the others | 2 | 75.0 (75.0, 75.0) | 93.8 % | +5.0" in text
     )
+
+
+def test_what_is_kept_of_a_cell_gives_the_same_table_without_its_run(options, tmp_path):
+    run_all(options, lambda cell: cell.rate, lambda cell: 50 + len(cell.arm))
+    options.out, options.cells = tmp_path / "out", "few"
+    before = table.summarise(options)
+    kept_cells.keep(options)
+    (packed, *more) = sorted((tmp_path / "out" / "cells" / "few").iterdir())
+    assert len(more) + 1 == len(list(cells.plan(options))) and packed.stat().st_size < 1000
+    data_folder = options.work / "data"
+    options.work = tmp_path / "elsewhere"
+    kept_cells.restore(options)
+    shutil.copytree(data_folder, options.work / "data")
+    assert table.summarise(options) == before and not list(options.work.rglob("predictions.tsv"))
 
 
 def test_a_table_with_cells_to_run_says_so(options):
