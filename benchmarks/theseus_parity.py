@@ -215,15 +215,35 @@ def summarise(cells: list[Cell]) -> dict[str, Any]:
             row |= {"dev": read["metrics"], "value": read["value"]}
         found.append({**row, "commits": glue_cells.attempts(cell)["commits"]})
     missing = [cell.name for cell in cells if not is_done(cell)]
-    return {"cells": found, "missing": missing, "machine": machine.describe()}
+    machines = dict.fromkeys([cell.task for cell in cells], machine.describe())
+    return {"cells": found, "missing": missing, "machines": machines}
+
+
+def with_other_tasks(results: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What an earlier table has of other tasks, before what was found now: a task is of one machine."""
+    if not path.is_file():
+        return results
+    earlier = json.loads(path.read_text(encoding="utf-8"))
+    others = {
+        task: one for task, one in earlier["machines"].items() if task not in results["machines"]
+    }
+    cells = [cell for cell in earlier["cells"] if cell["task"] in others]
+    missing = [name for name in earlier["missing"] if name.split()[0] in others]
+    return {
+        "cells": sorted(
+            [*cells, *results["cells"]], key=lambda cell: list(EPOCHS).index(cell["task"])
+        ),
+        "missing": [*results["missing"], *missing],
+        "machines": {**others, **results["machines"]},
+    }
 
 
 def write(cells: list[Cell], out: Path) -> str:
     """Markdown and JSON of what is finished; returns the Markdown."""
-    results = summarise(cells)
+    path = out / "theseus_parity.json"
+    results = with_other_tasks(summarise(cells), path)
     text = as_markdown(results)
     out.mkdir(parents=True, exist_ok=True)
-    path = out / "theseus_parity.json"
     path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     path.with_suffix(".md").write_text(text, encoding="utf-8")
     return text
@@ -252,7 +272,8 @@ def as_markdown(results: dict[str, Any]) -> str:
         for variant in ("teacher", *VARIANTS):
             if found := {c["seed"]: c for c in own if c["variant"] == variant}:
                 lines.append(line(variant, found, seeds))
-    return "\n".join([*lines, "", f"{machine.as_line(results['machine'])}.", ""])
+        lines += ["", f"{machine.as_line(results['machines'][task])}."]
+    return "\n".join([*lines, ""])
 
 
 def line(variant: str, found: dict[int, dict[str, Any]], seeds: list[int]) -> str:

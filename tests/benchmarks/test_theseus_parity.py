@@ -71,6 +71,20 @@ def test_the_table_of_half_the_cells_is_partial(tmp_path):
     assert "PARTIAL" not in theseus_parity.write(cells, tmp_path / "out")
 
 
+def test_a_task_run_by_itself_leaves_the_other_s_figures(tmp_path):
+    out = tmp_path / "out"
+    for task, value in (("mrpc", 0.7), ("stsb", 0.8)):
+        cells = theseus_parity.plan(options(tmp_path, "--tasks", task))
+        for cell in cells[:2]:
+            finish(cell, value)
+        text = theseus_parity.write(cells, out)
+        assert theseus_parity.write(cells, out) == text, "once"
+    stsb, mrpc = text.split("## MRPC")
+    assert "| teacher | 80.0 |" in stsb and "| teacher | 70.0 |" in mrpc
+    assert "stsb engine seed 2" in text and "mrpc engine seed 2" in text
+    assert stsb.count("device") == mrpc.count("device") == 1
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> dict:
     """Of a cell on a tiny world: 48 rows, two epochs of 6 steps."""
