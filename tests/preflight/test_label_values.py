@@ -3,7 +3,7 @@
 import pytest
 from tests.found import codes
 
-from chatstill.models.label_columns import check_label_values
+from chatstill.preflight.label_values import check_label_values
 from chatstill.tasks import get_task
 
 CHAT = get_task("chat")
@@ -29,3 +29,12 @@ def test_a_missing_class_is_said(seen, split, severities):
 def test_regression_has_no_classes():
     task = get_task("stsb")
     assert check_label_values({"2.5": 9}, task.labels, task.label_words, "train") == []
+
+
+@pytest.mark.parametrize("name", ["go\nod", "go\tod", "a\rb", "a\u2028b", "a\x00b"])
+def test_a_name_in_several_lines_is_refused_before_it_breaks_the_files_of_results(name):
+    task = get_task("chat")
+    (found,) = check_label_values({"x": 1, name: 1}, task.labels, ["x", name], "train")
+    assert found.severity == "error" and found.code == "labels.not-in-one-line"
+    assert repr(name) in found.message
+    assert not check_label_values({"x": 1, "é　ñ": 1}, task.labels, ["x", "é　ñ"], "train")

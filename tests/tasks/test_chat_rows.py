@@ -157,6 +157,12 @@ def test_any_integer_but_zero_counts_as_one_and_is_shown(read):
     assert "2 (2 rows)" in warning.message and "-1 (1 rows)" in warning.message
 
 
+def test_labels_are_counted_by_their_value_however_they_are_written(read):
+    """Else a file of ` 0` and ` 1` seems to have one class alone."""
+    _, rows = read("a\tb\t 0\na\tc\t00\na\td\t-0\na\te\t+1\na\tf\t01\na\tg\t 1 \n")
+    assert rows.label_values == {"0": 3, "1": 3} and not rows.warnings
+
+
 def test_thousands_of_label_values_stay_countable(read):
     _, rows = read("".join(f"a\tb\t{n}\n" for n in range(3000)))
     assert rows.label_values.total() == 3000 and len(rows.label_values) <= 1001

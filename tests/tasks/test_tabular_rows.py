@@ -538,6 +538,7 @@ BAD = {
         'line 2: found a quote " that is never closed',
     ),
     "behind": ("a.csv", 'text,label\n"a"b,yes\n', 'line 2: found text behind a closing quote "'),
+    "mac": ("a.csv", "text,label\na,yes\rb,no\r", "line 2: found a carriage return (CR) without"),
     "empty": ("a.csv", "text,label\n\na,yes\n", "line 2: found an empty line"),
     "bytes": (
         "a.csv",

@@ -1,6 +1,6 @@
 """Which output column of a model is which label of the task: by name or index, or one logit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,36 +89,6 @@ def _match_multi_label(
             ),
         ]
     return LabelMatch(order, "multi_label", problems, note)
-
-
-def check_label_values(
-    seen: Mapping[str, int], labels: Labels, words: Sequence[str], split: str
-) -> list[Problem]:
-    """A class that a split never shows: training cannot learn it, an evaluation cannot see it.
-
-    Args:
-        seen: How often each label stands in the file, by its text; numbers other than 0 count as 1.
-        labels: The task's label space.
-        words: How the files write each class.
-        split: ``train`` or ``dev``.
-    """
-    if labels.kind == "regression" or not seen:
-        return []
-    found = {word if word in words else words[-1] for word in seen}
-    missing = [word for word in words if word not in found]
-    if not missing:
-        return []
-    message = f"no row has the label {', '.join(missing)}"
-    if split == "train" and len(found) < 2:
-        return [
-            Problem(
-                "train",
-                message,
-                "With one class there is nothing to learn.",
-                code="labels.absent-in-train",
-            )
-        ]
-    return [Problem(split, message, severity="warning", code="labels.absent-in-dev")]
 
 
 def output_names(model_config: Any) -> list[str]:

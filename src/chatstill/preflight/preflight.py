@@ -22,7 +22,6 @@ from ..evaluate.speed import count_parameters
 from ..features.capture import takes_token_types
 from ..figures import names_text, parameter_count
 from ..methods.base import Method
-from ..models.label_columns import check_label_values
 from ..models.layers import count_layers
 from ..models.own import other_positive
 from ..report.data import read_data_report
@@ -36,6 +35,7 @@ from ..train.precision import precision_of
 from .conversion import conversion_doubts
 from .data_report import data_report, plan_rows
 from .data_report import warnings as report_warnings
+from .label_values import check_label_values
 from .machine import check_machine
 from .meanings import meanings
 from .phase_plan import phase_sections, refused_of

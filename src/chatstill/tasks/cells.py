@@ -81,3 +81,21 @@ def cell_text(cell: Any) -> str | None:
     if isinstance(cell, Decimal) and cell.is_finite():
         return str(int(cell)) if cell == cell.to_integral_value() else f"{cell.normalize():f}"
     return str(cell) if isinstance(cell, int) else None
+
+
+_CR = "new-line character"
+_FAULTS = {  # how the library tells a fault, and how we do
+    "unexpected end of data": 'a quote " that is never closed',
+    "expected after": 'text behind a closing quote "',
+    _CR: "a carriage return (CR) without a line feed (LF)",
+}
+_QUOTES = 'A quote inside a quoted field is doubled: "". Files without quoting: "format": "tsv".'
+_LINE_ENDS = "Save it with line ends of LF or CR LF; inside a field a CR stands in quotes."
+
+
+def csv_fault(reason: str) -> Bad:
+    """A row that the library ``csv`` can't read, by what it says."""
+    unknown = f"a row that is no CSV ({reason})"
+    found = next((told for part, told in _FAULTS.items() if part in reason), unknown)
+    hint = _LINE_ENDS if found is _FAULTS[_CR] else _QUOTES
+    return Bad(found, "fields in quotes or without any", hint)

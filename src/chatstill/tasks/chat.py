@@ -105,7 +105,7 @@ class ChatTask(OfFiles):
         """Rows of a file; with ``labelled=False`` also ``query TAB reply``, or an empty label, and,
         of training rows, those of the transfer set behind them.
 
-        A label is an integer, 0 or not 0; ``Rows.label_values`` counts each as it is written. The
+        A label is an integer, 0 or not 0; ``Rows.label_values`` counts each by its value. The
         group is the fourth field, else ``groups_by`` names it by the query: ``q0``, ``q1``, ...
         Every row of a file has as many fields as the first.
         """
@@ -204,7 +204,7 @@ def _examples(
 ) -> Iterator[Example]:
     """The rows of a file; fills the counter and the warnings on the way."""
     width, number, empty = 0, 0, []
-    known: dict[str, int | None] = {}
+    known: dict[str, tuple[int | None, str]] = {}
     for line, fields in read_rows(path, bad):
         try:
             if len(fields) != width:
@@ -220,19 +220,19 @@ def _examples(
             if text not in known:
                 if len(known) == MOST_VALUES_COUNTED:
                     known.clear()
-                known[text] = _label(path, line, fields, optional) if with_labels else None
+                known[text] = _label(path, line, fields, optional) if with_labels else (None, "")
         except UserError as error:
             bad.take(error)
             continue
-        if text:
-            values[text if len(values) < MOST_VALUES_COUNTED or text in values else OTHERS] += 1
+        label, word = known[text]
+        if word:
+            values[word if len(values) < MOST_VALUES_COUNTED or word in values else OTHERS] += 1
         if not fields[0] or not fields[1]:
             empty.append(line)
         name = fields[3] if width == 4 else groups.of(fields[0])
-        yield Example(f"{split}-{number}", line, fields[0], fields[1], known[text], name)
+        yield Example(f"{split}-{number}", line, fields[0], fields[1], label, name)
         number += 1
-    warnings += bad.finish(path, number)
-    warnings += groups.warning(path)
+    warnings += [*bad.finish(path, number), *groups.warning(path)]
     warnings += _noticed(path, values, empty)
 
 
@@ -251,18 +251,19 @@ def _width(path: Path, line: int, fields: list[str], width: int, optional: bool)
     raise malformed(path, line, show(fields), f"{expected}, or a group behind the label", hint)
 
 
-def _label(path: Path, line: int, fields: list[str], optional: bool) -> int | None:
-    """0 for zero, 1 for any other integer, None for no label where that may be.
+def _label(path: Path, line: int, fields: list[str], optional: bool) -> tuple[int | None, str]:
+    """0 for zero, 1 for any other integer, None for no label where that may be; and its plain form.
 
     Raises:
         UserError: something else.
     """
     text = fields[2] if len(fields) > 2 else ""
     if not text and optional:
-        return None
+        return None, ""
     number = _INTEGER.fullmatch(text.strip(" "))
     if number:
-        return int(bool(number[1].strip("0")))
+        digits = number[1].lstrip("0")
+        return (1, f"{'-' * ('-' in text)}{digits}") if digits else (0, "0")
     hint = ""
     if text.strip().lower() in ("label", "labels", "score", "y"):
         hint = "Files of this task have no header line: remove it."

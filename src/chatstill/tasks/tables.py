@@ -11,7 +11,7 @@ from typing import Any
 
 from ..disk.json_file import JsonFault, parse_json
 from ..errors import Problem, UserError
-from .cells import HEADER_AGAIN, Bad, Row, no_header, repeats_header
+from .cells import HEADER_AGAIN, Bad, Row, csv_fault, no_header, repeats_header
 from .parquet_table import ParquetTable
 from .reading import LONGEST_LINE, shorten, show
 from .table_lines import Lines, Undecodable
@@ -176,7 +176,7 @@ class _Delimited:
             except Undecodable as error:
                 begins, fields = self._lines.number, _not_text(error, self._encoding)
             except csv.Error as error:
-                fields = self._malformed(str(error))
+                fields = csv_fault(str(error))
             if not fields:
                 empty.append(begins)
                 continue
@@ -189,18 +189,6 @@ class _Delimited:
         """The fields of a line without quoting; a lone \\r is text, as ``csv`` would not have it."""
         line = line.removesuffix("\n").removesuffix("\r")
         return line.split(self._delimiter) if line else []
-
-    def _malformed(self, reason: str) -> Bad:
-        if "unexpected end of data" in reason:
-            found = 'a quote " that is never closed'
-        elif "expected after" in reason:
-            found = 'text behind a closing quote "'
-        else:
-            found = f"a row that is no CSV ({reason})"
-        hint = (
-            'A quote inside a quoted field is doubled: "". Files without quoting: "format": "tsv".'
-        )
-        return Bad(found, "fields in quotes or without any", hint)
 
     def _hint(self, fields: list[str]) -> str:
         if len(fields) > 1:

@@ -141,10 +141,12 @@ def _told(column: _Column) -> Found:
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Class names in the order in which a block counts them: numbers by their value, else as text.
 
-    Whole numbers have no point, whatever they were written with.
+    Whole numbers have no point, whatever they were written with; beside other names those that stand there
+    without one too. Of names with one value (``1``, ``01``) the order is that of the text.
     """
-    plain = {as_number(name) for name in names}
+    written = set(names)
+    plain = {as_number(name) for name in written}
     if all(map(INTEGER.fullmatch, plain)):
-        return tuple(sorted(plain, key=int))
-    found = sorted(set(names))
+        return tuple(sorted(sorted(plain), key=int))
+    found = sorted(name for name in written if as_number(name) not in written - {name})
     return tuple(sorted(found, key=float) if all(map(NUMBER.fullmatch, found)) else found)
