@@ -20,8 +20,8 @@ import tested_cells
 from tested_cells import TestedCell, is_done
 
 # Learning rates by width: of the teacher and of students alone; the middle one is the methods'.
-TEACHER_RATES = {False: (5e-5, 1e-4), True: (1e-4, 3e-4)}
-RATES = {False: (5e-5, 1e-4, 2e-4), True: (1e-4, 3e-4, 6e-4)}
+TEACHER_RATES = {False: (5e-5, 1e-4), True: (3e-4, 6e-4, 1.2e-3)}
+RATES = {False: (5e-5, 1e-4, 2e-4), True: (3e-4, 6e-4, 1.2e-3)}
 LAYERS = {False: 3, True: 2}
 BATCH, EPOCHS = 32, 10
 STEPS = EPOCHS * -(-data.LABELLED // BATCH)

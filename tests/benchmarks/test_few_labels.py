@@ -123,10 +123,11 @@ def test_a_chinese_masked_lm_is_another_start_and_other_cells(options, source, t
 
 
 def test_the_table_compares_with_the_better_of_the_two_alone(options):
+    """Better on the test rows, whatever dev said: the rival is favoured."""
     right = {"teacher": 80, "alone-teacher": 70, "alone-pretrained": 60, "kd-more": 75}
     run_all(
         options,
-        lambda cell: 0.7 if cell.arm == "alone-teacher" else 0.5,
+        lambda cell: 0.7 if cell.arm == "alone-pretrained" else 0.5,
         lambda cell: right.get(cell.arm, 65),
     )
     results = table.summarise(options)
