@@ -161,7 +161,7 @@ def test_what_is_kept_of_a_cell_gives_the_same_table_without_its_run(options, tm
 def test_a_table_with_cells_to_run_says_so(options):
     results = table.summarise(options)
     text = table.as_markdown({**results, "machine": {"device": "some"}})
-    assert "**PARTIAL: still to run: thucnews teacher 0.0003 seed 1" in text
+    assert "**PARTIAL: still to run: thucnews teacher 0.0001 seed 1" in text
 
 
 @pytest.mark.parametrize(("page", "language"), [("README.md", "en"), ("README.zh-CN.md", "zh")])
