@@ -14,6 +14,7 @@ import numpy as np
 
 import few_labels_cells as cells
 import few_labels_data as data
+import kept_cells
 import machine
 import tested_cells
 
@@ -60,6 +61,8 @@ def summarise(options: Any) -> dict[str, Any]:
         }
         best = max(teacher, key=cells.dev_value)
         sets[name] = _of_set(name, best, {arm: own for arm, own in arms.items() if own})
+        if data.SETS[name].group is None:
+            sets[name]["tf_idf"] = tf_idf(options.work, name)
     unknown = [name for name in options.sets if name not in sets]
     found = {"sets": sets, "missing": missing, "not_begun": unknown, "steps": cells.STEPS}
     return found | {"chinese_start": bool(options.chinese_start)}
@@ -96,6 +99,28 @@ def _mean(own: dict[int, cells.FewCell], value: Any) -> float:
 
 def _value(cell: cells.FewCell) -> float:
     return float(per_unit(cell).mean())
+
+
+def tf_idf(work: Path, name: str) -> dict[str, Any]:
+    """The linear model of ``chatstill evaluate --tf-idf``, of the labelled rows alone; computed once."""
+    file = work / name / f"tf-idf{kept_cells.ONE_FILE}"
+    if not file.is_file():
+        from chatstill.config.schema import DataKeys
+        from chatstill.evaluate.linear_model import learnt
+        from chatstill.tasks.tabular import TabularTask
+
+        folder = work / "data" / name
+        block = data.data_block(name, folder, unlabeled=False, teacher=False)
+        task = TabularTask(DataKeys(**block))
+        train, test = (
+            list(task.read(folder / f"{part}.jsonl", part)) for part in ("train", "test")
+        )  # type: ignore[arg-type]
+        found = learnt(task, train, test)
+        right = found.scores.argmax(1) == np.array([row.label for row in test])
+        value = {"value": float(right.mean()), "words": found.words, "strength": found.strength}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(value) + "\n", encoding="utf-8")
+    return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def keep(cell: cells.FewCell) -> None:
@@ -150,10 +175,10 @@ def as_markdown(results: dict[str, Any]) -> str:
         "students have half its layers and "
         f"{results['steps']} optimizer steps of 32 rows (four times as many where it says so). Alone: "
         "the best of three learning rates (the Chinese sets: four) by dev, chosen with the first seed; the "
-        "methods take the second one, untuned. Every network is the best of its run on dev. Differences: to that of the "
-        "two fine-tuned alone which is better on these test rows; mean over seeds, 95 % interval of a paired "
-        "bootstrap over test rows (chat: groups) and seeds. SST-2: MiniLM, 6 × 384 to 3; the Chinese "
-        f"sets: 4 × 256, {CHINESE[results['chinese_start']]}, to 2.",
+        "methods take the second one, untuned. Every network is the best of its run on dev. Differences: to "
+        "that of the two fine-tuned alone which is better on these test rows; mean over seeds, 95 % interval "
+        "of a paired bootstrap over test rows (chat: groups) and seeds. SST-2: MiniLM, 6 × 384 to 3; the "
+        f"Chinese sets: 4 × 256, {CHINESE[results['chinese_start']]}, to 2.",
         "",
     ]
     for name, found in results["sets"].items():
@@ -162,7 +187,7 @@ def as_markdown(results: dict[str, Any]) -> str:
             f"## {of_set.title}",
             "",
             f"{rows['unlabeled']:,} rows without labels, {rows['dev']:,} dev, {rows['test']:,} test; "
-            f"{found['metric']}; teacher {100 * found['teacher']['value']:.1f}.",
+            f"{found['metric']}; teacher {100 * found['teacher']['value']:.1f}{_linear(found)}.",
             "",
             "| student | seeds | test | of teacher | over alone | learning rate |",
             "|---|---|---|---|---|---|",
@@ -170,6 +195,14 @@ def as_markdown(results: dict[str, Any]) -> str:
         lines += [_line(arm, row, found["teacher"]["value"]) for arm, row in found["arms"].items()]
         lines.append("")
     return "\n".join([*lines, f"{machine.as_line(results['machine'])}.", ""])
+
+
+def _linear(found: dict[str, Any]) -> str:
+    if "tf_idf" not in found:
+        return ""
+    of = found["tf_idf"]
+    told = f"{of['words']} and pairs of neighbours, logistic regression, C {of['strength']:g}"
+    return f"; TF-IDF, learnt from the labelled rows, {100 * of['value']:.1f} ({told})"
 
 
 def _line(arm: str, row: dict[str, Any], teacher: float) -> str:
@@ -204,7 +237,8 @@ def readme_rows(results: dict[str, Any], language: str) -> list[str]:
         cells_of = [_cell(arms.get(arm), number, language) for arm in METHODS_SHOWN]
         teacher = f"{100 * found['teacher']['value']:.1f}"
         alone = _cell(rival, number, language)
-        parts = [README_TITLES[language][name], str(number), teacher, alone, *cells_of]
+        linear = f"{100 * found['tf_idf']['value']:.1f}" if "tf_idf" in found else "–"
+        parts = [README_TITLES[language][name], str(number), linear, teacher, alone, *cells_of]
         rows.append(f"| {' | '.join(parts)} |")
     return rows
 

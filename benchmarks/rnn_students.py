@@ -293,8 +293,9 @@ def as_markdown(results: dict[str, Any]) -> str:
         "median over seeds. Teachers: MiniLM (6 × 384), 3 epochs of fine-tuning; the Chinese ones start "
         f"{results['chinese_start']}, 4 layers of {plain.CHINESE_WIDTH}. All networks of a set take as many "
         "steps; word vectors start as the teacher's, the ELMo from its language model of the set's own "
-        "texts. In brackets the 95 % interval of the difference to the same network alone. TF-IDF: words and "
-        "pairs of neighbours, C chosen on dev. Milliseconds: the median of one row at batch 1, making ids "
+        "texts. In brackets the 95 % interval of the difference to the same network alone. TF-IDF: words, in "
+        "Chinese also characters, and pairs of neighbours; these and C chosen on dev. Milliseconds: the "
+        "median of one row at batch 1, making ids "
         "(cutting words) + the network. Rows a second: both, in batches of "
         f"{network_costs.BATCH}. Costs are those of the first seed's network, in torch on one thread.",
         "",

@@ -14,7 +14,7 @@ import dataclasses
 import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ STEPS_WITH_OTHERS = 2500  # 4 epochs of 20,000 rows, which is usual for them
 FEW = 1000  # labelled rows of sst2-few; 19,000 others have none
 CHINESE_WIDTH, SMALL_RATE = 256, 3e-4
 SEGMENTERS = {"sst2": "words", "wikiqa": "words", "lcqmc": "jieba", "thucnews": "jieba"}
-STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C of the logistic regression
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # C of the logistic regression
 RESAMPLES = 1000
 
 
@@ -192,17 +192,12 @@ def hits(cell: Cell) -> np.ndarray:
 
 
 def tf_idf(options: argparse.Namespace, name: str) -> dict[str, Any]:
-    """Logistic regression on TF-IDF of the same words; kept in the work folder once computed."""
+    """Logistic regression on TF-IDF, at its best by dev; kept in the work folder once computed."""
     file = options.work / name / "tf_idf.json"
     if file.is_file():
         return dict(json.loads(file.read_text(encoding="utf-8")))
-    from scipy.sparse import hstack
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    from chatstill.text.segment import load_segmenter
-
-    cutter = load_segmenter(SEGMENTERS[whole(name)])
     parts = {
         part: [
             json.loads(line)
@@ -212,34 +207,54 @@ def tf_idf(options: argparse.Namespace, name: str) -> dict[str, Any]:
         ]
         for part in ("train", "dev", "test")
     }
-    fields = ["text", "other"] if "other" in parts["train"][0] else ["text"]
-    words = {
-        part: {field: [cutter.cut(row[field].lower()) for row in rows] for field in fields}
-        for part, rows in parts.items()
-    }
-    vectorizer = TfidfVectorizer(analyzer=_words_and_pairs, min_df=2, sublinear_tf=True)
-    vectorizer.fit([text for field in fields for text in words["train"][field]])
-
-    def matrix(part: str) -> Any:
-        each = [vectorizer.transform(words[part][field]) for field in fields]
-        if len(each) == 1:
-            return each[0].tocsr()
-        one, two = each  # what a linear model can read of a pair: both, shared, and different words
-        return hstack([one, two, one.multiply(two), abs(one - two)]).tocsr()
-
-    labels = {part: [row["label"] for row in rows] for part, rows in parts.items()}
-    found = {part: matrix(part) for part in parts}
-    best: tuple[float, float, Any] = (-1.0, 0.0, None)
-    for strength in STRENGTHS:
-        model = LogisticRegression(C=strength, max_iter=1000).fit(found["train"], labels["train"])
-        score = float(np.mean(_right(model, found["dev"], parts["dev"])))
-        best = max(best, (score, strength, model), key=lambda one: one[0])
-    right = _right(best[2], found["test"], parts["test"])
-    result = {"C": best[1], "right": right, "features": found["train"].shape[1]}
-    result["megabytes"] = best[2].coef_.astype(np.float32).nbytes / 1e6
+    labels = [row["label"] for row in parts["train"]]
+    best: tuple[float, dict[str, Any]] = (-1.0, {})
+    for kind, counted in _counted(SEGMENTERS[whole(name)], sets.SETS[whole(name)].chinese).items():
+        found = _matrices(parts, counted)
+        for strength in STRENGTHS:
+            model = LogisticRegression(C=strength, max_iter=1000).fit(found["train"], labels)
+            score = float(np.mean(_right(model, found["dev"], parts["dev"])))
+            if score <= best[0]:
+                continue
+            size = model.coef_.astype(np.float32).nbytes / 1e6
+            result = {"C": strength, "features": found["train"].shape[1], "counted": kind}
+            right = _right(model, found["test"], parts["test"])
+            best = score, {**result, "megabytes": size, "right": right}
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(result) + "\n", encoding="utf-8")
-    return result
+    file.write_text(json.dumps(best[1]) + "\n", encoding="utf-8")
+    return best[1]
+
+
+def _counted(segmenter: str, chinese: bool) -> dict[str, Callable[[str], list[str]]]:
+    """What can be counted of a text: words, and in Chinese characters, each with pairs of neighbours."""
+    from chatstill.evaluate.tf_idf import characters_of
+    from chatstill.text.segment import load_segmenter
+
+    cutter = load_segmenter(segmenter)
+    found = {"words": lambda text: _and_pairs(cutter.cut(text.lower()))}
+    if chinese:
+        found["characters"] = lambda text: _and_pairs(characters_of(text))
+    return found
+
+
+def _matrices(
+    parts: dict[str, list[dict[str, Any]]], counted: Callable[[str], list[str]]
+) -> dict[str, Any]:
+    """What a linear model can read: of a pair both texts, shared, and different words."""
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    fields = ["text", "other"] if "other" in parts["train"][0] else ["text"]
+    vectorizer = TfidfVectorizer(analyzer=counted, sublinear_tf=True)
+    vectorizer.fit([row[field] for field in fields for row in parts["train"]])
+    found = {}
+    for part, rows in parts.items():
+        each = [vectorizer.transform([row[field] for row in rows]) for field in fields]
+        if len(each) == 2:
+            one, two = each
+            each = [one, two, one.multiply(two), abs(one - two)]
+        found[part] = hstack(each).tocsr()
+    return found
 
 
 def _right(model: Any, features: Any, rows: list[dict[str, Any]]) -> list[float]:
@@ -253,7 +268,7 @@ def _right(model: Any, features: Any, rows: list[dict[str, Any]]) -> list[float]
     return dc_bert_figures.of_questions(scores, labels == model.classes_[1], groups)["map"]
 
 
-def _words_and_pairs(words: list[str]) -> list[str]:
+def _and_pairs(words: list[str]) -> list[str]:
     return [*words, *(f"{one} {two}" for one, two in itertools.pairwise(words))]
 
 
@@ -321,16 +336,19 @@ def as_markdown(results: dict[str, Any]) -> str:
         f"At most {MOST_ROWS:,} training rows, accuracy on test rows apart from dev, one seed. Teachers: "
         "SST-2 MiniLM (6 × 384), 3 epochs of fine-tuning; the Chinese ones start random, 4 layers of "
         f"{CHINESE_WIDTH}. In brackets the 95 % interval of the difference to the network alone, over test "
-        "rows. TF-IDF: words and pairs of neighbours, of two texts also product and difference; C chosen "
-        "on dev. Milliseconds: the median of one row at batch 1, making ids (cutting words) + the network.",
+        "rows. TF-IDF: words, in Chinese also characters, and pairs of neighbours, of two texts also "
+        "product and difference; these and C chosen on dev. Milliseconds: the median of one row at batch 1, "
+        "making ids (cutting words) + the network.",
         "",
         "| set | network | accuracy | over alone | MB | ms a row |",
         "|---|---|---|---|---|---|",
     ]
     titles = {"tf-idf": "TF-IDF, logistic regression", "teacher": "teacher", **results["arms"]}
     for row in results["rows"]:
-        low, high = row["interval"]
-        gap = f"{100 * row['over alone']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        gap = f"{100 * row['over alone']:+.1f}"
+        if "interval" in row:
+            low, high = row["interval"]
+            gap += f" [{100 * low:+.1f}, {100 * high:+.1f}]"
         ms = ms_text(row, results["rows"])
         few = f" ({FEW:,} labels)" if row["set"].endswith("-few") else ""
         parts = [

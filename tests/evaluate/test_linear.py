@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 
 from chatstill.config.schema import DataKeys
-from chatstill.evaluate import linear_model
+from chatstill.evaluate import linear_model, tf_idf
 from chatstill.evaluate.linear import linear_lines
 from chatstill.evaluate.linear_model import learnt
 from chatstill.tasks import get_task
@@ -153,38 +153,69 @@ def many(count, seed):
     return found
 
 
-def test_the_strength_is_the_best_by_the_main_metric_on_a_tenth_of_the_texts():
+@pytest.mark.parametrize(("most", "how"), [(2000, "each fifth"), (100, "a tenth")])
+def test_the_strength_is_the_best_by_the_main_metric_on_texts_that_were_held_out(
+    monkeypatch, most, how
+):
+    monkeypatch.setattr(linear_model, "FEW", most)
     train, asked = rows(many(400, 1)), rows(many(100, 2))
     task = get_task("sst-2")
     found = learnt(task, train, asked)
-    held_out = linear_model._held_out(train)
-    assert held_out.sum() == 40
-    left, out = (
-        [row for row, held in zip(train, held_out, strict=True) if held == k] for k in (0, 1)
-    )
+    folds = linear_model._folds(train)
+    assert [fold.sum() for fold in folds] == ([80] * 5 if most > 400 else [40])
+    (words,) = linear_model.kinds_for(["a text"])
     scores = {}
     for strength in linear_model.STRENGTHS:
-        answers = linear_model._answers(task, left, out, linear_model.words_for(["a"]), [strength])[
-            0
-        ]
-        scores[strength] = float(np.mean(answers.argmax(1) == [row.label for row in out]))
-    best = max(scores.values())
+        hits = []
+        for fold in folds:
+            left = [row for row, held in zip(train, fold, strict=True) if not held]
+            out = [row for row, held in zip(train, fold, strict=True) if held]
+            answers = linear_model._answers(task, left, out, words, [strength])[0]
+            hits += (answers.argmax(1) == [row.label for row in out]).tolist()
+        scores[strength] = sum(hits)
     assert len(set(scores.values())) > 1
-    assert found.strength == min(s for s, v in scores.items() if v == best)
-    assert "chosen" in found.chosen
+    assert found.strength == min(s for s, v in scores.items() if v == max(scores.values()))
+    assert how in found.chosen
 
 
-def test_the_order_of_the_rows_decides_nothing_about_which_classes_are_held_out():
+def test_every_text_is_asked_once_where_there_are_few():
+    folds = linear_model._folds(rows([(f"text {number}", 0) for number in range(101)]))
+    assert (np.sum(folds, axis=0) == 1).all()
+
+
+def test_the_order_of_the_rows_decides_nothing_about_which_classes_are_held_out(monkeypatch):
     """Files that go round their classes would have one class alone at every tenth place."""
+    monkeypatch.setattr(linear_model, "FEW", 100)
     texts = [f"text {number}" for number in range(300)]
-    held = linear_model._held_out(rows([(text, number % 10) for number, text in enumerate(texts)]))
+    pairs = [(text, number % 10) for number, text in enumerate(texts)]
+    (held,) = linear_model._folds(rows(pairs))
     assert held.sum() == 30 and len({number % 10 for number in np.flatnonzero(held)}) > 5
 
 
-def test_rows_of_one_text_are_held_out_together():
-    held = linear_model._held_out(rows([(f"text {number // 3}", 0) for number in range(300)]))
+def test_rows_of_one_text_are_held_out_together(monkeypatch):
+    texts = rows([(f"text {number // 3}", 0) for number in range(300)])
+    for fold in linear_model._folds(texts):
+        assert (fold.reshape(100, 3).sum(1) % 3 == 0).all() and fold.sum() == 60
+    monkeypatch.setattr(linear_model, "FEW", 60)
+    (held,) = linear_model._folds(texts)
     assert (held.reshape(100, 3).sum(1) % 3 == 0).all() and held.sum() == 30
-    assert not linear_model._held_out(rows([("text", 0)] * 300)).any()
+    assert not linear_model._folds(rows([("text", 0)] * 300))
+
+
+def test_of_texts_without_blanks_characters_are_counted_where_they_tell_more():
+    """One character tells the class, in words that are all different."""
+    signs = [chr(0x4E00 + number) for number in range(0, 4000, 7)]
+    texts = [
+        (f"{'好' if n % 2 else '坏'}{sign}{signs[-n - 1]}", n % 2)
+        for n, sign in enumerate(signs[:200])
+    ]
+    found = learnt(get_task("sst-2"), rows(texts[:150]), rows(texts[150:]))
+    assert found.words == "characters"
+    assert (found.scores.argmax(1) == [label for _, label in texts[150:]]).all()
+    assert tf_idf.characters_of("A 好，b") == ["a", "好", "，", "b"]
+    assert [kind.title for kind in tf_idf.kinds_for(["plain words"])] == [
+        "words by Unicode boundaries"
+    ]
 
 
 @pytest.mark.parametrize("fault", ["one label", "no difference"])

@@ -1,10 +1,12 @@
 """A linear model on TF-IDF: what a network has to surpass.
 
-Counted are words and pairs of neighbouring words, by `tf_idf.words_for`; of two texts both, what they share
-(the product), and by how much they differ. Classes are told by logistic regression, any number of labels by
-one for each label, and numbers by ridge regression. How strongly it is regularised is chosen on a tenth of
-the training texts, drawn, by the task's main metric, before it learns from all of them. Texts are read as
-they stand in the files, also where a network has them converted first (``preprocess``).
+Counted are words, or characters where no blanks stand between words, and pairs of neighbours
+(`tf_idf.kinds_for`); of two texts both, what they share (the product), and by how much they differ. Classes
+are told by logistic regression, any number of labels by one for each label, and numbers by ridge regression.
+What is counted and how strongly it is regularised are chosen by the task's main metric on training texts
+that it has not learnt from: each fifth in turn where there are few, else a tenth, drawn. Then it learns from
+all of them. Texts are read as they stand in the files, also where a network has them converted first
+(``preprocess``).
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ import numpy as np
 
 from ..tasks.base import Example, Task
 from ..tasks.selection import lower_is_better, main_metric_of
-from .tf_idf import Words, words_for
+from .tf_idf import Words, kinds_for
 
 MOST_ROWS = 20_000  # that it learns from
-STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # C; ridge regression takes 1 / C
+STRENGTHS = (0.1, 1.0, 3.0, 10.0, 30.0)  # C; ridge regression takes 1 / C
 USUAL = 1.0  # where there are too few texts to choose by
 FEWEST = 50  # different texts
+FEW, FOLDS = 2_000, 5  # different texts up to which all take part in the choice
 EVERY = 10
 MOST_TURNS = 1000
 SMALLEST = 1e-12  # a probability; of a class that no training row has too
@@ -54,8 +57,8 @@ def learnt(task: Task, train: Sequence[Example], rows: Sequence[Example]) -> Lea
     if len(used) > MOST_ROWS:
         drawn = np.random.default_rng(0).choice(len(used), MOST_ROWS, replace=False)
         used = [used[row] for row in np.sort(drawn)]
-    words = words_for([text for row in used for text in _texts(row)])
-    strength, chosen = _strength(task, used, words)
+    kinds = kinds_for([text for row in used for text in _texts(row)])
+    words, strength, chosen = _choice(task, used, kinds)
     answers = _answers(task, used, rows, words, [strength])[0]
     return Learnt(answers, len(used), len(train), strength, chosen, words.title)
 
@@ -64,33 +67,49 @@ def _texts(row: Example) -> list[str]:
     return [row.first_text] if row.text_b is None else [row.first_text, row.text_b]
 
 
-def _held_out(rows: Sequence[Example]) -> np.ndarray:
-    """(N,) a tenth of the different first texts, drawn, each with all its rows."""
+def _folds(rows: Sequence[Example]) -> list[np.ndarray]:
+    """Masks (N,) of rows to be asked, a first text's together: five for few, a tenth for many, or none."""
     numbers: dict[str, int] = {}
     number = np.array([numbers.setdefault(row.first_text, len(numbers)) for row in rows])
-    drawn = np.random.default_rng(0).permutation(len(numbers)) % EVERY == 0
-    return np.asarray(drawn[number]) & (len(numbers) >= FEWEST)
+    if len(numbers) < FEWEST:
+        return []
+    drawn = np.random.default_rng(0).permutation(len(numbers))[number]
+    if len(numbers) > FEW:
+        return [drawn % EVERY == 0]
+    return [drawn % FOLDS == fold for fold in range(FOLDS)]
 
 
-def _strength(task: Task, rows: Sequence[Example], words: Words) -> tuple[float, str]:
-    """The one of the best main metric, of equal ones the strongest regularisation; and how it was chosen."""
-    held_out = _held_out(rows)
-    left = [row for row, out in zip(rows, held_out, strict=True) if not out]
-    asked = [row for row, out in zip(rows, held_out, strict=True) if out]
-    if not asked:
-        return USUAL, "the usual one: too few texts to choose by"
-    if min(len({row.label for row in part}) for part in (left, asked)) < 2:
-        return USUAL, "the usual one: a tenth of the texts, or the others, have one label alone"
+def _choice(
+    task: Task, rows: Sequence[Example], kinds: Sequence[Words]
+) -> tuple[Words, float, str]:
+    """Words and strength of the best main metric, of equal ones the first; and how they were chosen."""
+    folds = _folds(rows)
+    usual = kinds[0], USUAL
+    if not folds:
+        return *usual, "the usual one: too few texts to choose by"
+    parts = [
+        ([row for row, out in zip(rows, fold, strict=True) if not out],
+         [row for row, out in zip(rows, fold, strict=True) if out])
+        for fold in folds
+    ]  # fmt: skip
+    asked = [row for _, part in parts for row in part]
+    if min(len({row.label for row in part}) for part in (asked, *(left for left, _ in parts))) < 2:
+        return *usual, "the usual one: a part of the texts has one label alone"
     labels = _labels(task, asked)
     groups = np.array([row.group or "" for row in asked]) if task.ranking else None
-    values = []
-    for answers in _answers(task, left, asked, words, STRENGTHS):
-        metrics = task.metrics(answers, labels, groups)
-        main = main_metric_of(task, metrics)
-        values.append(-metrics[main] if lower_is_better(main) else metrics[main])
-    if max(values) == min(values):
-        return USUAL, "the usual one: all do alike on a tenth of the texts"
-    return STRENGTHS[int(np.argmax(values))], "chosen on a tenth of the training texts"
+    tried: list[tuple[float, Words, float]] = []
+    for words in kinds:
+        answers = [_answers(task, left, part, words, STRENGTHS) for left, part in parts]
+        for strength, found in zip(STRENGTHS, zip(*answers, strict=True), strict=True):
+            metrics = task.metrics(np.concatenate(found), labels, groups)
+            main = main_metric_of(task, metrics)
+            value = -metrics[main] if lower_is_better(main) else metrics[main]
+            tried.append((value, words, strength))
+    best = max(tried, key=lambda one: one[0])
+    if best[0] == min(tried, key=lambda one: one[0])[0]:
+        return *usual, "the usual one: all do alike on texts that were held out"
+    how = "a tenth" if len(folds) == 1 else "each fifth"
+    return best[1], best[2], f"chosen on {how} of the training texts"
 
 
 def _labels(task: Task, rows: Sequence[Example]) -> np.ndarray:
@@ -138,11 +157,10 @@ def _features(train: Sequence[Example], rows: Sequence[Example], words: Words) -
         return kept[text]
 
     texts = [text for row in train for text in _texts(row)]
-    fewest = 2 if len(texts) >= FEWEST else 1
-    vectorizer = TfidfVectorizer(analyzer=counted, min_df=fewest, sublinear_tf=True)
+    vectorizer = TfidfVectorizer(analyzer=counted, sublinear_tf=True)
     try:
         vectorizer.fit(texts)
-    except ValueError:  # no word stands in two texts
+    except ValueError:  # there is no word at all
         vectorizer = TfidfVectorizer(analyzer=lambda text: [*counted(text), ""], sublinear_tf=True)
         vectorizer.fit(texts)
 
