@@ -310,6 +310,9 @@ def test_a_student_is_compared_with_itself_fine_tuned_alone(chained):
     page = (chained.output / "report.html").read_text(encoding="utf-8")
     for shown in (page, said):
         assert "distilled less the same student fine-tuned alone" in shown
+    taught_for, alone_for = (link["steps"] for link in metrics["links"])
+    told = f"({alone_for:,} steps, not {taught_for:,}"
+    assert (told in said) == (alone_for != taught_for)
     assert kept_folder(chained.output) == chained.output / "distilled" / "student"
     assert cli.main(["distill", str(chained.path)]) == 0, "finished: nothing runs again"
 

@@ -87,6 +87,7 @@ def test_both_texts_of_a_pair_and_rows_without_labels_are_among_them(data, start
     assert told(tmp_path / "out")["dev"]["rows"] == held_out(dev) > 0
     left_out = len(each_once(of[2])) - len(dev)
     assert left_out >= 8 and f"{left_out} that stand in train are left out" in said
+    assert f"{files[0]} and {files[1]}, " in " ".join(said.split()), "the plan names both files"
 
 
 def test_evaluate_reads_the_same_texts_in_run_folders_and_elsewhere(data, start, tmp_path, capsys):

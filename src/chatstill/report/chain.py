@@ -130,6 +130,7 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
         made = f"{method}{after}, {link['steps']:,} steps{ended}"
         lines.append(f"{link['name']}: {made}; {link['network']}{head}")
     sizes = {link["name"]: link["parameters"] for link in metrics["links"]}
+    steps = {link["name"]: link["steps"] for link in metrics["links"]}
     for key, words in ((DIRECT, "taught directly"), (ALONE, "fine-tuned alone")):
         found = metrics.get(key)
         if found is None:
@@ -146,6 +147,8 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
             other is not None and own is not None and other != own
         ):  # such as words of its rows alone
             words += f" ({parameter_count(other)} parameters, not {parameter_count(own)})"
+        if key == ALONE and steps[key] != (taught := steps[found["student"]]):
+            words += f" ({steps[key]:,} steps, not {taught:,}: max_steps makes them equal)"
         lines.append(
             f"{found['student']} less the same student {words}: {name} "
             f"{found['difference']:+.3f} [{low:+.3f}, {high:+.3f}], paired 95 % bootstrap interval "

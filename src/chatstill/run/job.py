@@ -20,6 +20,7 @@ from ..methods.base import Method, RunValues
 from ..models.custom import register
 from ..models.label_columns import LabelMatch, column_names, match_labels, positive_column
 from ..models.load import load_config
+from ..models.networks import network as network_of
 from ..models.outputs import same_class_problems, set_reading
 from ..models.reads_rows import reading_problems
 from ..readers.fit import fit_reader, sides_problem
@@ -270,3 +271,15 @@ def _taught(
     words = "" if fitted is None else fitted.digest
     found = _Networks(student, teacher, students, match, notes, start, problems, words)
     return found, None if students is tokenizer else tokenizer
+
+
+def not_random(job: Job) -> str:
+    """What of a student of the package did not start from random weights; empty where all did."""
+    network = network_of(job.student.config.model_type)
+    if network is None:
+        return ""
+    if network.starts_from_files:
+        return "its language model"
+    named = job.config.student_architectures
+    block = network.Block.model_validate((named.network if named else None) or {})
+    return "its word vectors" if getattr(block, "vectors", "random") != "random" else ""

@@ -22,7 +22,6 @@ from ..evaluate.results import compare, judge, judge_loss, result_lines
 from ..evaluate.score_file import scores_of, task_for
 from ..evaluate.speed import count_parameters, device_name, size_megabytes
 from ..models.layers import count_layers
-from ..models.networks import network as network_of
 from ..models.own import CLASSIFIER, NOT_TAUGHT
 from ..models.save import kept_folder
 from ..preflight.teacher import below_chance
@@ -36,7 +35,7 @@ from ..train.ending import kept_early
 from ..train.phases import PhaseResult, epochs_of
 from . import output_taken
 from .fingerprint import run_facts
-from .job import Job
+from .job import Job, not_random
 from .kept_network import calibration_of, save_kept, write_card, write_noise
 from .phase_rows import Views
 from .ties import ties
@@ -138,12 +137,11 @@ def _beside_teacher(job: Job, views: Views, trained: Trained, metrics: dict[str,
     metrics["agreement"] = compare(job.task, trained.scores, trained.teacher_scores)
     of_shares = teacher["value"] and not teacher["lower_is_better"]
     metrics["ratio"] = metrics["dev"]["value"] / teacher["value"] if of_shares else None
-    network = network_of(job.student.config.model_type)
     metrics["dev"]["warnings"] += gap_warning(
         metrics["dev"],
         teacher,
         at_random=job.start == "random",
-        all_but="its language model" if network is not None and network.starts_from_files else "",
+        all_but=not_random(job),
         steps=sum(phase.steps for phase in trained.phases),
         learning_rate=job.config.rate,
     )

@@ -137,7 +137,10 @@ def _held_out(paths: list[Path], found: Mapping[Path, tuple[int, int]]) -> Corpu
     lines, documents = (sum(found[path][place] for path in paths) for place in (0, 1))
     if documents < 2:
         message = "it is one document, of which no part can be held out to be scored"
-        hint = f"Part documents by blank lines, or give a {FILES['dev']}."
+        hint = (
+            "Part documents by blank lines (of a file with a record in each line, one behind each), or name "
+            f"text to be held out: {FILES['dev']} beside it, or 'dev' in the block 'data'."
+        )
         raise UserError(Problem(str(paths[0]), message, hint, code="corpus.one-document"))
     kept = left = documents - max(1, documents // HELD_OUT)
     before: list[Stretch] = []

@@ -161,7 +161,7 @@ def _survey(config: RunConfig, task: TextsTask, paths: dict[Split, Path]) -> Cor
         notes["dev"] += f"; {in_train:,} that stand in train are left out"
     train, dev = (
         RowTexts(
-            str(paths[split]),
+            " and ".join(map(str, [paths[split], *_further(task, paths[split], split)])),
             rows_fingerprint(task.rows, paths[split], split, LABELLED)
             + preprocess_version(config.preprocess),
             counted[split].size,
@@ -172,6 +172,11 @@ def _survey(config: RunConfig, task: TextsTask, paths: dict[Split, Path]) -> Cor
     )
     dev = replace(dev, content=f"{dev.content}-without-{train.content}", left_out=train.read_rows)
     return Corpus(train, dev, numbers, numbers, notes, warnings)
+
+
+def _further(task: TextsTask, path: Path, split: Split) -> list[Path]:
+    """Files of rows without labels, whose texts are read behind those of the training rows."""
+    return task.rows.transfer(path) if split == "train" else []
 
 
 def _reader(config: RunConfig, task: TextsTask, path: Path, split: Split) -> Callable[[], Rows]:
