@@ -243,6 +243,15 @@ def test_what_the_hub_answers_is_told(answering, tmp_path, status, heads, told):
                 raise
 
 
+def test_a_file_that_a_name_lacks_is_told_by_the_library(answering, tmp_path):
+    from huggingface_hub import hf_hub_download
+
+    address = answering(404, X_Error_Code="EntryNotFound")
+    with pytest.raises(Exception) as caught:
+        hf_hub_download("some/model", "config.json", endpoint=address, cache_dir=tmp_path)
+    assert hub.refusal_of(caught.value, "page") is None
+
+
 def test_a_token_that_was_sent_is_named_and_a_gated_one_has_a_page(answering, monkeypatch):
     from huggingface_hub import hf_hub_download
 

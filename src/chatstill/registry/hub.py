@@ -75,17 +75,22 @@ def refusal_of(error: BaseException, page: str) -> tuple[str, str] | None:
         error: As a library raised it; the hub's answer may be one of its causes.
         page: Address of the model or data set.
     """
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        RepositoryNotFoundError,
+    )
 
     causes = list(_causes(error))
     if any("is a gated dataset" in str(one) for one in causes):
         return _gated(page)
     if any(type(one).__name__ == "DatasetNotFoundError" for one in causes):
         return _unknown()
-    answer = next((one for one in causes if isinstance(one, HfHubHTTPError)), None)
-    status = getattr(getattr(answer, "response", None), "status_code", 0)
-    if answer is None or not status:
+    answers = [one for one in causes if isinstance(one, HfHubHTTPError) and _status(one)]
+    if not answers or isinstance(answers[0], EntryNotFoundError):  # the library names the file
         return None
+    answer, status = answers[0], _status(answers[0])
     said = " ".join((getattr(answer, "server_message", None) or "").split())
     words = f"status {status}{f', {said[:200]!r}' if said else ''}"
     if isinstance(answer, GatedRepoError):
@@ -99,6 +104,10 @@ def refusal_of(error: BaseException, page: str) -> tuple[str, str] | None:
     if status >= 500:
         return f"{words}: a fault of its own", "Try later, or set HF_ENDPOINT to a mirror."
     return words, f"{page} may say why."
+
+
+def _status(error: BaseException) -> int:
+    return int(getattr(getattr(error, "response", None), "status_code", 0) or 0)
 
 
 def _gated(page: str) -> tuple[str, str]:
