@@ -183,6 +183,8 @@ def as_markdown(results: dict[str, Any]) -> str:
     ]
     for name, found in results["sets"].items():
         of_set, rows = data.SETS[name], found["rows"]
+        if not found["arms"]:
+            continue
         lines += [
             f"## {of_set.title}",
             "",
