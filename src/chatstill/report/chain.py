@@ -147,8 +147,9 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
             other is not None and own is not None and other != own
         ):  # such as words of its rows alone
             words += f" ({parameter_count(other)} parameters, not {parameter_count(own)})"
-        if key == ALONE and steps[key] != (taught := steps[found["student"]]):
-            words += f" ({steps[key]:,} steps, not {taught:,}: max_steps makes them equal)"
+        own_steps, taught = steps.get(key), steps.get(found["student"])
+        if key == ALONE and own_steps and taught and own_steps != taught:
+            words += f" ({own_steps:,} steps, not {taught:,}: max_steps makes them equal)"
         lines.append(
             f"{found['student']} less the same student {words}: {name} "
             f"{found['difference']:+.3f} [{low:+.3f}, {high:+.3f}], paired 95 % bootstrap interval "
