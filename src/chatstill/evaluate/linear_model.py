@@ -12,6 +12,7 @@ all of them. Texts are read as they stand in the files, also where a network has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -58,6 +59,7 @@ def learnt(task: Task, train: Sequence[Example], rows: Sequence[Example]) -> Lea
         drawn = np.random.default_rng(0).choice(len(used), MOST_ROWS, replace=False)
         used = [used[row] for row in np.sort(drawn)]
     kinds = kinds_for([text for row in used for text in _texts(row)])
+    kinds = [Words(kind.title, cache(kind.of)) for kind in kinds]  # a text is cut for each part
     words, strength, chosen = _choice(task, used, kinds)
     answers = _answers(task, used, rows, words, [strength])[0]
     return Learnt(answers, len(used), len(train), strength, chosen, words.title)

@@ -12,7 +12,9 @@ _IN_SEVERAL_LINES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 def check_label_values(
     seen: Mapping[str, int], labels: Labels, words: Sequence[str], split: str
 ) -> list[Problem]:
-    """A class that a split never shows: training cannot learn it, an evaluation cannot see it; its name.
+    """Names that files of results can't hold, and classes that a split never shows.
+
+    Training cannot learn such a class, an evaluation cannot see it.
 
     Args:
         seen: How often each label stands in the file, by its text; numbers other than 0 count as 1.

@@ -148,5 +148,5 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     plain = {as_number(name) for name in written}
     if all(map(INTEGER.fullmatch, plain)):
         return tuple(sorted(sorted(plain), key=int))
-    found = sorted(name for name in written if as_number(name) not in written - {name})
+    found = sorted(n for n in written if as_number(n) == n or as_number(n) not in written)
     return tuple(sorted(found, key=float) if all(map(NUMBER.fullmatch, found)) else found)
