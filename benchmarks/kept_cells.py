@@ -37,7 +37,9 @@ def restore(options: argparse.Namespace) -> int:
 def keep(options: argparse.Namespace) -> int:
     """Packs the finished cells, the changed ones anew; the number of archives that were written."""
     written, place = 0, _place(options)
-    for config in sorted(options.work.glob("*/*.json")) if place else ():
+    if place is None:
+        return 0
+    for config in sorted(options.work.glob("*/*.json")):
         if config.name.endswith(RECORD):
             continue
         name = config.name.removesuffix(".json").removesuffix(".cell")
