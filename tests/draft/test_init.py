@@ -135,6 +135,20 @@ def test_rows_without_labels_beside_lead_to_a_method_that_learns_from_them(elsew
     assert "unlabeled" not in values_of("teach.jsonc")["data"], "a teacher needs labels"
 
 
+@pytest.mark.parametrize(("lines", "found"), [("{0}", True), ("{0}\t{0}", False)])
+def test_a_text_file_of_logs_beside_is_found_where_it_holds_the_texts(
+    elsewhere, models, lines, found
+):
+    write_rows(elsewhere / "reviews", "train.csv", ["text,label", *reviews(40)])
+    write_rows(elsewhere / "reviews", "dev.csv", ["text,label", *reviews(40, seed=1)])
+    logs = [lines.format(line.split(",")[0]) for line in reviews(20, seed=2)]
+    write_rows(elsewhere / "reviews", "unlabeled.txt", logs)
+    assert cli.main(["init", "reviews/train.csv", str(models / "teacher")]) == 0
+    data = values_of("distill.jsonc")["data"]
+    assert ("unlabeled" in data) is found
+    assert cli.main(["check", "distill.jsonc", "--set", "allow_weak_teacher=true"]) == 0
+
+
 def test_training_rows_without_a_label_lead_to_it_as_well(elsewhere, models):
     rows = reviews(40)
     for place in (3, 8, 30):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.found import holds, refused, told
+from tests.found import codes, holds, refused, told
 
 from chatstill.errors import UserError
 from chatstill.tasks.cells import cell_text
@@ -51,6 +51,51 @@ def test_csv_with_quotes_delimiters_and_line_ends_in_fields(tmp_path):
     assert [row.label for row in rows] == [1, 0, 0]
     assert [row.line for row in rows] == [2, 3, 5], "the line in which a row begins"
     assert [row.id for row in rows] == ["train-0", "train-1", "train-2"]
+
+
+def test_a_text_file_of_rows_without_labels_needs_no_column_names(tmp_path):
+    train = file(tmp_path, "train.csv", "text,label\na,yes\n")
+    logs = file(tmp_path, "logs.txt", 'a log\n"another, one\n')
+    task = task_of(train=str(train), unlabeled=str(logs))
+    rows = task.read(train, "train", False)
+    read_rows = list(rows)
+    assert texts(read_rows) == ["a", "a log", '"another, one']
+    assert [row.line for row in read_rows] == [2, 1, 2]
+    assert codes(rows.warnings) == ["data.texts-alone"], "the order is said"
+    assert check_block(task.keys, ["train"]) == []
+    assert texts(list(task.read(logs, "test", False))) == ["a log", '"another, one'], (
+        "for predict too"
+    )
+    with refused("data.column-missing", "label"):  # nothing is scored without labels
+        list(task.read(logs, "test", True))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "pair"),
+    [
+        ("logs.txt", "texts\na log\n", None),  # a slip in the name
+        ("logs.txt", "a log\tanother\n", None),
+        ("logs.csv", "a log\n", None),
+        ("logs.tsv", "a log\n", None),
+        ("logs.txt", "a log\n", "other"),
+        ("logs.txt", "text\n", "other"),
+    ],
+)
+def test_other_files_without_column_names_are_refused(tmp_path, name, content, pair):
+    train = file(tmp_path, "train.csv", "text,other,label\na,b,yes\n")
+    logs = file(tmp_path, name, content)
+    task = task_of(train=str(train), unlabeled=str(logs), text_pair=pair)
+    with refused("data.column-missing", name):
+        list(task.read(train, "train", False))
+    assert {found.code for found in check_block(task.keys, ["train"])} == {"data.column-missing"}
+
+
+def test_two_texts_a_line_are_read_in_the_order_of_the_block(tmp_path):
+    train = file(tmp_path, "train.csv", "other,text,label\nb,a,yes\n")
+    logs = file(tmp_path, "logs.txt", "q\tr\n")
+    task = task_of(train=str(train), unlabeled=str(logs), text_pair="other")
+    last = list(task.read(train, "train", False))[-1]
+    assert (last.text_a, last.text_b) == ("q", "r")
 
 
 def test_quotes_are_text_in_tsv(tmp_path):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import Problem, UserError
+from ..tasks.tables import Layout, Table
 
 TEST = ("test", "测试")
 DEV = ("dev", "valid", "validation", "val", "eval", "验证", "开发", *TEST)
@@ -39,13 +40,32 @@ def dev_beside(file: Path) -> tuple[Path, str]:
     raise UserError(Problem(str(file), message, hint, code="draft.no-dev-rows"))
 
 
-def beside(file: Path, words: Sequence[str]) -> Path | None:
-    """The file of the same kind that is called as the training file is, with one of the words."""
+def beside(file: Path, words: Sequence[str], ending: str | None = None) -> Path | None:
+    """The file of the same kind, or ending, that is called as the training file is, with one of the words."""
     names = [name for word in words for name in _called(file, word)]
+    wanted = file.suffix if ending is None else ending
     for other in sorted(file.parent.iterdir()):
-        if other.stem.casefold() in names and other.suffix == file.suffix and other != file:
+        if other.stem.casefold() in names and other.suffix == wanted and other != file:
             return other
     return None
+
+
+def texts_beside(file: Path, texts: Sequence[str], encoding: str) -> Path | None:
+    """A .txt file of rows without labels that holds the texts alone.
+
+    Args:
+        file: The training file, which has column names.
+        texts: Columns of the texts.
+        encoding: Of the files.
+    """
+    other = beside(file, UNLABELED, ".txt") if texts else None
+    if other is None:
+        return None
+    try:
+        alone = Table(other, Layout(encoding=encoding, texts=tuple(texts))).first
+    except UserError:
+        return None
+    return other if alone else None
 
 
 def _called(file: Path, word: str) -> list[str]:

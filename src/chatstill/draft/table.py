@@ -13,7 +13,7 @@ from ..tasks.tables import Layout, Table
 from ..tasks.tabular import TabularTask
 from ..tasks.tabular_keys import DataKeys
 from ..tasks.tabular_labels import labels_of
-from .beside import TEST, UNLABELED, beside, dev_beside
+from .beside import TEST, UNLABELED, beside, dev_beside, texts_beside
 from .columns import Column, Roles, roles_of
 from .dialogues import Dialogues, dialogues_in
 from .encoding import GUESS, as_decoded, require_one
@@ -84,12 +84,14 @@ def draft_table(file: Path) -> Drafted:
     if layout.columns is not None:
         layout, roles, columns = _named(layout, roles, columns)
     label = next(column for column in columns if column.name == roles.label)
-    keys = [*_files(file, layout), *_columns(file, roles, columns, label, layout.encoding)]
+    named = [name for name in (roles.text, roles.text_pair) if name]
+    files = _files(file, layout, named)
+    keys = [*files, *_columns(file, roles, columns, label, layout.encoding)]
     told = [column for column in columns if column.name == roles.names]
     for column in (*told, *numbers_beside(label, columns)):
         keys += names_in_rows(keys, label, column, _labels(keys))
     order = [column.name for column in columns]
-    at = [order.index(name) for name in (roles.text, roles.text_pair) if name]
+    at = [order.index(name) for name in named]
     texts = [(row[at[0]], row[at[1]] if len(at) > 1 else None) for row in rows]
     labels = with_positive(_labels(keys), None)
     listed = ", ".join(order)
@@ -185,13 +187,15 @@ def _named(
     )
 
 
-def _files(file: Path, layout: Layout) -> list[tuple[str, Any, str]]:
-    """The keys of the files and of how they are laid out."""
+def _files(file: Path, layout: Layout, texts: Sequence[str] = ()) -> list[tuple[str, Any, str]]:
+    """The keys of the files and of how they are laid out; ``texts`` are columns of a table."""
     dev, comment = dev_beside(file)
     keys: list[tuple[str, Any, str]] = [("train", str(file), ""), ("dev", str(dev), comment)]
     if (test := beside(file, TEST)) is not None and test != dev:
         keys.append(("test", str(test), ""))
     more = beside(file, UNLABELED)
+    if more is None:
+        more = texts_beside(file, texts, layout.encoding)
     if more is not None and not layout.columns:  # of a file without names, labels are columns too
         keys.append(("unlabeled", str(more), "rows without labels; the teacher answers them"))
     if layout.format_of(file) != "parquet":

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import Problem
@@ -99,3 +101,15 @@ def csv_fault(reason: str) -> Bad:
     found = next((told for part, told in _FAULTS.items() if part in reason), unknown)
     hint = _LINE_ENDS if found is _FAULTS[_CR] else _QUOTES
     return Bad(found, "fields in quotes or without any", hint)
+
+
+def texts_alone(path: Path, header: Sequence[str], texts: Sequence[str]) -> bool:
+    """Whether a file holds nothing but texts: .txt, a field for each, and a first line that names none.
+
+    Args:
+        path: The file.
+        header: Fields of its first line.
+        texts: Names of the columns of texts.
+    """
+    plain = path.suffix.lower() == ".txt" and len(header) == len(texts)
+    return plain and not any(get_close_matches(name, texts, 1, 0.5) for name in header)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..disk.json_file import JsonFault, parse_json
 from ..errors import Problem, UserError
-from .cells import HEADER_AGAIN, Bad, Row, csv_fault, no_header, repeats_header
+from .cells import HEADER_AGAIN, Bad, Row, csv_fault, no_header, repeats_header, texts_alone
 from .parquet_table import ParquetTable
 from .reading import LONGEST_LINE, shorten, show
 from .table_lines import Lines, Undecodable
@@ -37,12 +37,14 @@ class Layout:
         columns: Column names of files without a header line.
         delimiter: Between fields; None goes by the format.
         encoding: Of text files.
+        texts: Columns of a .txt file whose first line names none of them: the texts alone.
     """
 
     format: str | None = None
     columns: tuple[str, ...] | None = None
     delimiter: str | None = None
     encoding: str = "utf-8"
+    texts: tuple[str, ...] = ()
 
     def format_of(self, path: Path) -> str | None:
         """The format of one file, None where neither the ending nor ``format`` tells."""
@@ -57,6 +59,7 @@ class Table:
         columns: Names in file order; of JSON lines the keys of the first row.
         unit: What a row's number counts: ``line`` or ``row``.
         fixed: Whether every row has the same columns; a JSON object may have others.
+        first: The first line of a file that is taken to hold the texts alone, else empty.
 
     Raises:
         UserError: the file can't be read, its format is not known, or it holds no rows.
@@ -80,6 +83,7 @@ class Table:
         else:
             self._source = _Delimited(path, layout, quoted=found == "csv")
         self.columns: tuple[str, ...] = self._source.columns
+        self.first = self._source.first if isinstance(self._source, _Delimited) else ""
 
     def rows(self, wanted: Sequence[str], spare: Sequence[str] = ()) -> Iterator[Row]:
         """The rows of the file; a column that is not there has None in every row.
@@ -133,10 +137,11 @@ class _Delimited:
             self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
         self._encoding = layout.encoding
         self._header = layout.columns is None
+        self._rows, self.first = self._fields(), ""
         if layout.columns is not None:
             self.columns = layout.columns
             return
-        number, header = next(self._fields(), (0, Bad("", "")))
+        number, header = next(self._rows, (0, Bad("", "")))
         if not number:
             raise UserError(Problem(str(path), "the file holds no rows", code="data.no-rows"))
         if isinstance(header, Bad):
@@ -144,10 +149,13 @@ class _Delimited:
             message = f"found {header.found}, expected {header.expected}"
             raise UserError(Problem(place, message, header.hint, code="data.malformed-row"))
         self.columns = tuple(name.strip() for name in header)
+        if texts_alone(path, self.columns, layout.texts) and not quoted:
+            self.first, self.columns = self._delimiter.join(header), layout.texts
+            self._rows = chain([(number, header)], self._rows)
 
     def rows(self, wanted: Sequence[str], spare: Sequence[str]) -> Iterator[Row]:
         columns = self.columns
-        first = next(rows := self._fields(), None)
+        first = next(rows := self._rows, None)
         without = tuple(name for name in columns if name not in spare)
         if not self._header and first is not None and _width(first[1]) == len(without):
             columns = without

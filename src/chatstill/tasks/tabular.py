@@ -22,7 +22,7 @@ from .tabular_files import contents, files_of, split_path, tables
 from .tabular_keys import DataKeys
 from .tabular_labels import SEPARATOR, LabelReader, has_vectors, labels_known
 from .tabular_metrics import Scorer, scorer_for
-from .tabular_rows import RowMaker, examples_of
+from .tabular_rows import RowMaker, examples_of, told_of_texts_alone
 from .transfer import followed
 
 NAME = "data"
@@ -240,6 +240,7 @@ class TabularTask(OfFiles):
         several = len(files_of(path)) > 1
         for table in tables(self.keys, path):
             self._check_columns(table, optional, others=others)
+            warnings += told_of_texts_alone(table)
             make.has_ids = not table.fixed or keys.id in table.columns
             make.file = str(table.path) if several else ""
             for line, rows in examples_of(table, keys, spare, make):

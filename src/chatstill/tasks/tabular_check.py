@@ -99,7 +99,7 @@ def _file(keys: DataKeys, split: str, path: Path) -> list[Finding]:
     if keys.dialogues and (problem := no_lists(keys, files[0])) is not None:
         return [_in_file(split, problem)]
     try:
-        table = Table(files[0], layout_of(keys))
+        table = Table(files[0], layout_of(keys, bare=split == "unlabeled"))
     except UserError as error:
         return [_in_file(split, problem) for problem in error.problems]
     wanted = keys.columns_of_dialogues if keys.dialogues else keys.wanted

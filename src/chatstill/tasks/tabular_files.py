@@ -16,11 +16,18 @@ AUGMENTED = "_aug"  # ends the name of a file of augmented rows, and that of its
 FORMAT_OF_RECORD = "chatstill augmentation"  # begins what the record calls itself
 
 
-def layout_of(keys: DataKeys) -> Layout:
-    """How the files of a block are read; beside a data set its keys have no effect but the encoding."""
+def layout_of(keys: DataKeys, *, bare: bool = False) -> Layout:
+    """How the files of a block are read; beside a data set its keys have no effect but the encoding.
+
+    Args:
+        keys: The block.
+        bare: Whether a file may hold the texts alone, a line each: one of rows without labels.
+    """
+    pair = [keys.text_pair] if keys.text_pair is not None else []
+    texts = (*keys.texts, *pair) if bare and not keys.dialogues else ()
     if keys.dataset is not None:
-        return Layout(encoding=keys.encoding)
-    return Layout(keys.format, keys.columns, keys.delimiter, keys.encoding)
+        return Layout(encoding=keys.encoding, texts=texts)
+    return Layout(keys.format, keys.columns, keys.delimiter, keys.encoding, texts)
 
 
 def split_path(keys: DataKeys, split: str) -> Path | None:
@@ -68,10 +75,11 @@ def _plain_tables(keys: DataKeys, path: Path) -> Iterator[Table | HubTable]:
         message = f"the pattern takes in {copies[0]}, the augmented rows of another file"
         hint = 'Move it, or name the others by a pattern that passes it over: "use_augmented" reads it.'
         raise UserError(Problem(str(path), message, hint, code="data.pattern-of-augmented"))
+    layout = layout_of(keys, bare=split is None)
     for file in files:
         if keys.dialogues and (problem := no_lists(keys, file)) is not None:
             raise UserError(problem)
-        yield Table(file, layout_of(keys))
+        yield Table(file, layout)
 
 
 def _is_augmented(file: Path) -> bool:

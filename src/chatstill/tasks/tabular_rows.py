@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..errors import Problem
 from .base import Example
 from .cells import Bad, cell_text
 from .dialogues import DialogueTable
 from .hub_data import HubTable
 from .messages import Messages, are_messages
+from .reading import shorten
 from .tables import Table
 from .tabular_keys import DataKeys
 from .tabular_labels import LabelReader
@@ -130,6 +132,17 @@ def examples_of(
         else:
             yield line, made
             make.taken += len(made)
+
+
+def told_of_texts_alone(table: Table | HubTable | DialogueTable) -> list[Problem]:
+    """That each line of a file without column names was read as a text, or as the texts in this order."""
+    if not isinstance(table, Table) or not table.first:
+        return []
+    names = " and ".join(f"'{name}'" for name in table.columns)
+    message = f"names no columns: each line is read as {names}, the first is {shorten(table.first)}"
+    hint = "If that line holds names, write those of the block in it."
+    place = str(table.path)
+    return [Problem(place, message, hint, severity="warning", code="data.texts-alone")]
 
 
 def _no_text(column: str, cell: Any) -> Bad:
