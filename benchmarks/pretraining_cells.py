@@ -87,10 +87,12 @@ def _copied(shape: str, heads: int) -> dict[str, Arm]:
     }
 
 
+LAYERS = [[1, 1], [2, 3], [3, 4], [4, 6]]  # of 4 and 6: no whole ratio, so each is named
+_SPREAD = {"terms": {"hidden": {"pairs": [[0, 0], *LAYERS]}, "attention": {"pairs": LAYERS}}}
 _NARROW = {
     RANDOM: Arm("random weights", "", "4x312"),
     "masked 312": Arm("masked tokens alone", "MaskedLM", "4x312"),
-    "tinybert 312": Arm("TinyBERT, general", "TinyBERT-general", "4x312"),
+    "tinybert 312": Arm("TinyBERT, general", "TinyBERT-general", "4x312", _SPREAD),
     "minilm2 312": Arm("MiniLMv2, 24 heads", "MiniLMv2", "4x312", _relations(24)),
 }
 LANGUAGES = {
