@@ -193,10 +193,15 @@ def run_cell(cell: Cell, threads: int | None = None) -> int:
 
 
 def write_config(cell: Cell) -> Path:
-    """The cell's configuration as a file beside its folder."""
+    """The cell's configuration as a file beside its folder.
+
+    Where the processor only emulates bf16, ten times slower than float32, it computes in float32; the
+    folder's name is the same.
+    """
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
     path = cell.folder.with_suffix(".json")
-    path.write_text(json.dumps(cell.config, indent=2) + "\n", encoding="utf-8")
+    config = {**cell.config, **({} if machine.has_bf16() else {"bf16": False})}
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return path
 
 

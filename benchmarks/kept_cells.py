@@ -8,6 +8,7 @@ there is preceded by the teacher, trained once more.
 import argparse
 import io
 import lzma
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ RECORD = ".record.json"  # seconds and commits of a cell's attempts
 COSTS = "costs.json"  # bytes and milliseconds, measured while the network was there
 ANSWERS = "predictions.tsv"
 READ = ("metrics.json", ANSWERS, COSTS)
+EARLIER = "-earlier-"  # and a number, behind a run folder's name: figures of before it was trained once more
 
 
 def _place(options: argparse.Namespace) -> Path | None:
@@ -77,6 +79,8 @@ def files_of(folder: Path, name: str, *, tested: bool = True) -> list[Path]:
         read = [file for file in READ if file != ANSWERS or not tested or part != parts[0]]
         wanted = [*read, *(f"*/{file}" for file in read)]  # of a chain's links too
         found += [file for pattern in wanted for file in sorted(part.glob(pattern))]
+    for before in earlier(folder / name):
+        found += files_of(folder, before.name, tested=tested)
     record = folder / f"{name}{RECORD}"
     return [*found, record] if record.is_file() else found
 
@@ -87,9 +91,27 @@ def network_is_there(folder: Path) -> bool:
 
 
 def forget(folder: Path, *, tested: bool = True) -> None:
-    """Takes the figures of a cell away, so that it runs again."""
-    for file in files_of(folder.parent, folder.name, tested=tested):
-        file.unlink()
+    """Takes a finished cell's figures away, so that it runs again; they stay beside it, as earlier ones."""
+    if not files_of(folder.parent, folder.name, tested=tested):
+        return
+    name = f"{folder.name}{EARLIER}{len(earlier(folder)) + 1}"
+    folder.rename(folder.with_name(name))
+    test = folder.with_name(f"{folder.name}-test")
+    if test.is_dir():
+        test.rename(folder.with_name(f"{name}-test"))
+    folder.with_suffix(RECORD).unlink(missing_ok=True)
+
+
+def earlier(folder: Path) -> list[Path]:
+    """The folders of a cell's figures from before it was trained once more."""
+    return sorted(folder.parent.glob(f"{folder.name}{EARLIER}[0-9]"))
+
+
+def keep_costs(folder: Path) -> None:
+    """Of a cell that ran again: what its network costs hangs on its shape, so what was measured holds."""
+    for before in earlier(folder):
+        if (before / COSTS).is_file() and not (folder / COSTS).is_file():
+            shutil.copy(before / COSTS, folder)
 
 
 def _packed(work: Path, files: list[Path]) -> bytes:

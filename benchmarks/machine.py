@@ -34,6 +34,15 @@ def processor_name() -> str:
         return platform.processor() or platform.machine()
 
 
+def has_bf16() -> bool:
+    """Whether the processor multiplies in bf16 itself; True where the system does not tell."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(text.split()))
+
+
 def commit() -> str:
     """The commit that ran, with ``+changes`` where files differ from it; empty outside git."""
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 import defaults_sets as sets
+import kept_cells
 import machine
 import network_costs
 import static_students as plain
@@ -270,7 +271,7 @@ def _figures(
     options: argparse.Namespace, mine: list[plain.Cell], alone: list[plain.Cell]
 ) -> dict[str, Any]:
     found = {
-        "seeds": [float(plain.hits(cell).mean()) for cell in mine],
+        "seeds": [score for cell in mine for score in _scores(cell)],
         **plain.costs(options, mine[0]),
     }
     by_seed = {cell.seed: cell for cell in alone}
@@ -282,6 +283,12 @@ def _figures(
     return found | {"over alone": compared["over alone"], "interval": compared["interval"]}
 
 
+def _scores(cell: plain.Cell) -> list[float]:
+    """Of a cell; of a teacher that was trained once more for later seeds, of each time in order."""
+    tests = [before.with_name(f"{before.name}-test") for before in kept_cells.earlier(cell.folder)]
+    return [float(plain.hits(cell, test).mean()) for test in (*tests, cell.test)]
+
+
 def as_markdown(results: dict[str, Any]) -> str:
     """The report, PARTIAL where cells are missing."""
     lines = ["# RNN students beside their teachers", ""]
@@ -290,7 +297,8 @@ def as_markdown(results: dict[str, Any]) -> str:
         lines += [f"**PARTIAL: {len(results['missing'])} cells still to run, {first} first.**", ""]
     lines += [
         f"At most {plain.MOST_ROWS:,} labelled rows, accuracy on test rows apart from dev (WikiQA: MAP), "
-        "median over seeds. Teachers: MiniLM (6 × 384), 3 epochs of fine-tuning; the Chinese ones start "
+        "median over seeds. Teachers: MiniLM (6 × 384), 3 epochs of fine-tuning (bf16; float32 where a "
+        "processor has none), once more on another machine where they have two seeds; the Chinese ones start "
         f"{results['chinese_start']}, 4 layers of {plain.CHINESE_WIDTH}. All networks of a set take as many "
         "steps; word vectors start as the teacher's, the ELMo from its language model of the set's own "
         "texts. In brackets the 95 % interval of the difference to the same network alone. TF-IDF: words, in "
@@ -303,7 +311,9 @@ def as_markdown(results: dict[str, Any]) -> str:
         "| ms a row | rows a second |",
         "|---|---|---:|---:|---:|---|---:|---:|---|---:|",
     ]
-    teachers = {r["set"]: r["seeds"][0] for r in results["rows"] if r["arm"] == "teacher"}
+    teachers = {
+        r["set"]: statistics.median(r["seeds"]) for r in results["rows"] if r["arm"] == "teacher"
+    }
     for row in results["rows"]:
         network, _, way = row["arm"].partition(" ")
         title = {"tf-idf": "TF-IDF, logistic regression", "teacher": "teacher"}.get(row["arm"])

@@ -180,11 +180,17 @@ def prepare(options: argparse.Namespace) -> None:
             small_chinese.build(start_of(options, name).parent, texts, width=CHINESE_WIDTH)
 
 
-def hits(cell: Cell) -> np.ndarray:
-    """(N,) 1 for a test row that is called right, else 0; of ranked rows the MAP of each question."""
+def hits(cell: Cell, folder: Path | None = None) -> np.ndarray:
+    """(N,) 1 for a test row that is called right, else 0; of ranked rows the MAP of each question.
+
+    Args:
+        cell: A finished one.
+        folder: Where its answers lie; None: its own.
+    """
+    folder = folder or cell.test
     if sets.SETS[whole(cell.task)].group:
-        return np.array(dc_bert_figures.of_run(cell.test, ("no", "yes"))["map"])
-    lines = (cell.test / "predictions.tsv").read_text(encoding="utf-8").splitlines()
+        return np.array(dc_bert_figures.of_run(folder, ("no", "yes"))["map"])
+    lines = (folder / "predictions.tsv").read_text(encoding="utf-8").splitlines()
     head = lines[0].split("\t")
     label, called = head.index("label"), head.index("prediction")
     rows = [line.split("\t") for line in lines[1:]]

@@ -127,6 +127,7 @@ def bring_back(
         before(cell)
         if code := (run or run_cell)(cell, threads):
             return code
+        kept_cells.keep_costs(cell.folder)
     return 0
 
 

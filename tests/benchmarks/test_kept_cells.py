@@ -1,10 +1,13 @@
 """Cells that are kept beside the tables: what comes back is what the tables read, and no more."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
+import glue_cells
 import kept_cells
+import machine
 import tested_cells
 
 
@@ -74,3 +77,44 @@ def test_a_teacher_without_its_network_is_trained_again(options, monkeypatch):
     assert tested_cells.bring_back([cell], 1) == 0 and ran == [folder]
     assert not tested_cells.is_done(cell)
     assert tested_cells.bring_back([], 1) == 0
+
+
+def test_figures_of_before_a_teacher_was_trained_again_stay_and_so_do_its_costs(
+    options, monkeypatch
+):
+    folder = options.work / "sst2" / "kd-1"
+    cell = tested_cells.TestedCell("sst2", "teacher", 1, "teach", {}, folder)
+    ran = []
+
+    def run_cell(cell, threads):
+        assert not folder.exists(), "a run begins in a new folder"
+        ran.append(cell)
+        write(folder / "metrics.json", f"dev, time {len(ran)}")
+        write(folder.with_name("kd-1-test") / "metrics.json", f"test, time {len(ran)}")
+        return 0
+
+    monkeypatch.setattr(tested_cells, "run_cell", run_cell)
+    write(folder / kept_cells.COSTS, "12 ms")
+    (folder / "student").rename(options.work / "gone")
+    for _ in range(2):
+        assert tested_cells.bring_back([cell], 1) == 0
+    names = [path.name for path in kept_cells.earlier(folder)]
+    assert names == ["kd-1-earlier-1", "kd-1-earlier-2"]
+    assert (folder / kept_cells.COSTS).read_text() == "12 ms"
+
+    kept_cells.keep(options)
+    other = SimpleNamespace(work=options.work.with_name("other"), out=options.out, cells="few")
+    kept_cells.restore(other)
+    tests = [other.work / "sst2" / f"{name}-test" for name in [*names, "kd-1"]]
+    told = [(test / "metrics.json").read_text() for test in tests]
+    assert told == ["test of kd-1", "test, time 1", "test, time 2"]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_cell_keeps_its_name_where_bf16_is_only_emulated(options, monkeypatch, native):
+    monkeypatch.setattr(machine, "has_bf16", lambda: native)
+    folder = options.work / "sst2" / "teacher-1"
+    cell = tested_cells.TestedCell("sst2", "teacher", 1, "teach", {"bf16": True}, folder)
+    path = glue_cells.write_config(cell)
+    assert path == folder.with_suffix(".json")
+    assert json.loads(path.read_text()) == {"bf16": native}
