@@ -82,3 +82,16 @@ def test_figures_of_such_a_network_carry_the_finding():
     found = one_answer(lying(EVEN, -4.0), EVEN, task.labels)
     assert found.message in warning and found.hint in warning
     assert judge(task, lying(EVEN, -0.5), EVEN, None, resamples=0)["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "code"),
+    [(EVEN, "one-class-by-threshold"), ((np.arange(40) < 4).astype(int), "one-class-unbalanced")],
+)
+def test_rows_that_it_learnt_from_tell_the_cause_where_they_are_known(trained_on, code):
+    labels = (np.arange(40) < 4).astype(int)
+    with_some = np.append(trained_on.astype(float), np.nan)
+    assert one_answer(lying(labels, -4.0), labels, TWO, with_some).code == f"answers.{code}"
+    assert one_answer(lying(EVEN, -4.0), EVEN, TWO, with_some).code == f"answers.{code}"
+    unknown = np.full(3, np.nan)
+    assert one_answer(lying(labels, -4.0), labels, TWO, unknown).code.endswith("unbalanced")

@@ -20,13 +20,16 @@ UNTRAINED = (
 )
 
 
-def one_answer(scores: np.ndarray, labels: np.ndarray, space: Labels) -> Said | None:
+def one_answer(
+    scores: np.ndarray, labels: np.ndarray, space: Labels, trained_on: np.ndarray | None = None
+) -> Said | None:
     """What to tell of a network that gives all rows one class, or one set of labels.
 
     Args:
         scores: (N, C) or (N,) in the task's label order, finite.
         labels: (N,), (N, C) for multi-label; NaN for none.
         space: The task's label space.
+        trained_on: (M,) labels of the rows that it learnt from, NaN for none; None: they are not known.
 
     Returns:
         None where answers differ, where the rows have the one label that all are given, where no row has
@@ -48,7 +51,10 @@ def one_answer(scores: np.ndarray, labels: np.ndarray, space: Labels) -> Said | 
         f"all {len(labels):,} rows are given the class {space.names[int(answers[0])]!r}, "
         f"which {share:.1%} of them have"
     )
-    return _with_cause(message, scores, share, space.names)
+    learnt = share
+    if trained_on is not None and not np.isnan(trained_on).all():
+        learnt = float((trained_on[~np.isnan(trained_on)] == answers[0]).mean())
+    return _with_cause(message, scores, learnt, space.names)
 
 
 def _with_cause(message: str, scores: np.ndarray, share: float, names: Sequence[str]) -> Said:
@@ -57,7 +63,8 @@ def _with_cause(message: str, scores: np.ndarray, share: float, names: Sequence[
     Args:
         message: What was found.
         scores: (N, C).
-        share: Of the rows that have the class which all are given.
+        share: Of the rows that it learnt from that have the class which all are given; where they are not
+            known, of the scored ones.
         names: Of the classes; a threshold parts two.
     """
     two = len(names) == 2

@@ -32,6 +32,7 @@ def judge(
     groups: np.ndarray | None,
     *,
     resamples: int = 1000,
+    trained_on: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Metrics of a network on a labelled split.
 
@@ -41,6 +42,7 @@ def judge(
         labels: (N,).
         groups: (N,) group numbers, or None.
         resamples: Of the bootstrap interval of the main metric; 0 leaves it out.
+        trained_on: Labels of the rows that it learnt from, where they are known.
 
     Returns:
         ``rows``, ``positive`` (the class that counts, None where none does), ``main`` (name), ``value``,
@@ -69,7 +71,7 @@ def judge(
     found["classes"] = class_table(task.labels, scores, labels)
     found["confusion"] = confusion(task.labels, scores, labels)
     found["remarks"] = task.remarks(scores, labels)
-    found["warnings"] = _collapsed(task.labels, scores, labels)
+    found["warnings"] = _collapsed(task.labels, scores, labels, trained_on)
     if resamples:
         low, high = bootstrap(task.metric(main), scores, labels, groups, n=resamples)
         found["interval"] = [low, high]
@@ -98,9 +100,11 @@ def judge_loss(figures: Mapping[str, float], rows: int) -> dict[str, Any]:
     }
 
 
-def _collapsed(space: Labels, scores: np.ndarray, labels: np.ndarray) -> list[str]:
+def _collapsed(
+    space: Labels, scores: np.ndarray, labels: np.ndarray, trained_on: np.ndarray | None
+) -> list[str]:
     """Warnings for answers that hardly hang on the row."""
-    if (alike := one_answer(scores, labels, space)) is not None:
+    if (alike := one_answer(scores, labels, space, trained_on)) is not None:
         return [f"{alike.message}. {alike.hint}"]
     if space.kind == "regression":
         spread, wanted = float(np.std(scores)), float(np.std(labels))

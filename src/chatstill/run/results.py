@@ -31,13 +31,13 @@ from ..tasks.files import listed, locate
 from ..tasks.predictions import write_predictions
 from ..tasks.transfer import scored_rows
 from ..train.device import device_of
-from ..train.ending import kept_early
 from ..train.phases import PhaseResult, epochs_of
 from . import output_taken
 from .fingerprint import run_facts
 from .job import Job, not_random
 from .kept_network import calibration_of, save_kept, write_card, write_noise
 from .phase_rows import Views
+from .remarks import learnt, remarks_of
 from .ties import ties
 from .train import Trained
 
@@ -54,18 +54,19 @@ def report_run(
     labels, groups = np.asarray(views.dev.labels), views.dev.groups
     calibration = calibration_of(job, trained, labels)
     extras = save_kept(job, target, calibration, trained.ended)
-    remarks = _remarks(job, trained)
+    remarks = remarks_of(job, trained)
     if trained.loss is not None:
         kind = job.method.phases()[len(trained.phases) - 1].data
         dev = judge_loss(trained.loss, len(views.held_out(kind))) | UNITS[kind]
     elif trained.scores is not None:
-        dev = judge(job.task, trained.scores, labels, groups)
+        learnt_from = None if views.train is None else np.asarray(views.train.labels)
+        dev = judge(job.task, trained.scores, labels, groups, trained_on=learnt_from)
     else:
         write_card(job, target, extras, None, remarks)
         return None
     metrics = _metrics(job, views, target, trained, seconds, dev, calibration)
     metrics["model"] |= {"head": NOT_TAUGHT} if CLASSIFIER in extras else {}
-    remarks = [*remarks, *ties(folder, trained.phases, metrics)]
+    remarks += [*learnt(job, views, folder, trained), *ties(folder, trained.phases, metrics)]
     metrics["dev"]["warnings"] += remarks[trained.ended is not None :]
     _beside_teacher(job, views, trained, metrics)
     if trained.scores is not None:
@@ -77,14 +78,6 @@ def report_run(
     write_noise(job, views, trained, folder)
     write_run_report(folder)
     return metrics
-
-
-def _remarks(job: Job, trained: Trained) -> list[str]:
-    """Where the run was ended, and what it means for the kept network where its weights are from."""
-    if trained.ended is not None:
-        return [trained.ended.text, *trained.ended.warnings]
-    config = job.config
-    return kept_early(job.method, trained.phases, keep=config.keep or "last", seed=config.seed)
 
 
 def _metrics(
