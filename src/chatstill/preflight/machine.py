@@ -44,7 +44,8 @@ def check_precision(
             Problem("fp16", message, "Set fp16 to false.", code="machine.half-precision-on-the-cpu")
         )
     if bf16 and not (native_bf16(device) if native is None else native):
-        message = f"this device ({device}) only emulates bf16: slower and less exact than float32"
+        slower = "many times slower" if device == "cpu" else "slower"
+        message = f"this device ({device}) only emulates bf16: {slower} and less exact than float32"
         problems.append(
             Problem("bf16", message, "Set bf16 to false.", "warning", code="machine.bf16-emulated")
         )
