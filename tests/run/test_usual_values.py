@@ -77,6 +77,21 @@ def test_large_batches_of_many_rows_change_neither_epochs_nor_looks():
         )
 
 
+@pytest.mark.parametrize(
+    ("start", "read", "told"),
+    [
+        ("whole", 12_000_000, True),
+        ("whole", 3_000_000_000, False),
+        ("whole", None, False),  # a published one
+        ("copied", 12_000_000, False),  # of a network that was fine-tuned since
+    ],
+)
+def test_a_network_that_has_read_little_is_told_with_a_rate_to_compare(start, read, told):
+    found = usual_values(256, start, 1000, read=read)
+    assert found.learning_rate == usual_values(256, start, 1000).learning_rate
+    assert ("12,000,000 tokens" in found.why_rate and "0.0003" in found.why_rate) is told
+
+
 def test_what_stands_in_the_file_holds():
     usual = usual_values(384, "copied", 1000)
     own = RunConfig(learning_rate=0.5, num_train_epochs=7, warmup_steps=3)

@@ -10,6 +10,7 @@ BLOCK = "chatstill"
 LABELS = "labels"  # of a network of one logit: both classes, the one that it scores last
 CONVERSION = "preprocess"  # of the texts that it was trained on
 POSITIVE = "positive_label"  # the class that counts, as the task calls it
+READ = "read_tokens"  # of a network that started from random weights: how many tokens of a corpus it has seen
 CLASSIFIER, UNTRAINED = (
     "classifier",
     "untrained",

@@ -8,6 +8,7 @@ from ..data.splits import lengths_of_network
 from ..errors import Problem
 from ..methods.base import by_loss
 from ..models.networks import network
+from ..models.own import READ, own_block
 from ..models.readable import unreadable
 from ..models.report import RANDOM_WEIGHTS
 from ..train.launch import world_size
@@ -54,7 +55,8 @@ def settle(
     ours = network(student.config.model_type)
     own = ours.rate if ours is not None else None
     width = width_of(student.config)
-    usual = usual_values(width, start, counted, batch, accumulation, own)
+    read = own_block(student.config).get(READ)
+    usual = usual_values(width, start, counted, batch, accumulation, own, read)
     far = far_values(config, usual)
     config, taken = with_usual(config, usual)
     lengths = lengths_of_network(config, student.config)

@@ -26,6 +26,10 @@ Start = Literal["whole", "copied", "random"]
 # output is the sum of fewer of them, so that a larger step does as much.
 WIDTHS = ((1024, 2e-5), (768, 5e-5), (512, 8e-5), (320, 1e-4), (192, 2e-4), (96, 5e-4), (0, 1e-3))
 RANDOM, MOST_RATE = 3, 2e-3  # nothing was learnt that a large step could destroy
+HIGHER = 3  # of a network that has read few tokens: on titles the best, on dialogues too much
+FEW_TOKENS = (
+    1_000_000_000  # BERT had read 137 of them; after 0.01 the best rate was that of random weights
+)
 WHOLE = 0.5  # a whole pretrained network: deeper, and it has more to lose
 UNKNOWN_WIDTH = 384
 EPOCHS = ((2_000, 10), (15_000, 8), (50_000, 4))
@@ -106,6 +110,7 @@ def usual_values(
     batch: int = 32,
     accumulation: int = 1,
     own: float | None = None,
+    read: int | None = None,
 ) -> Usual:
     """Both, with their reasons.
 
@@ -116,6 +121,7 @@ def usual_values(
         batch: Rows of a micro-batch, of all processes.
         accumulation: Micro-batches of an optimizer step.
         own: See ``usual_rate``.
+        read: Tokens that the network has seen since it was random; None: not known, as of published ones.
     """
     wide = "of unknown width" if width is None else f"{width} wide"
     kind = wide if own is None else "an LSTM on word vectors"
@@ -129,7 +135,10 @@ def usual_values(
         looks = max(of_epoch, LEAST_STEPS // LOOKS)
     rate = float(f"{usual_rate(width, start, own):.3g}")
     cost = COST_OF_RATE if own is None else COST_OF_RATE_OF_LSTM
-    return Usual(rate, f"for {STARTS[start]}, {kind}", epochs, f"for {rows}", looks, cost)
+    why_rate = f"for {STARTS[start]}, {kind}"
+    if start == "whole" and read is not None and read < FEW_TOKENS:
+        why_rate += f"; it has read {read:,} tokens alone: compare {HIGHER * rate:g} on dev"
+    return Usual(rate, why_rate, epochs, f"for {rows}", looks, cost)
 
 
 def count_rows(rows: Iterable[object]) -> int:

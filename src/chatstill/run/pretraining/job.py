@@ -49,6 +49,7 @@ class CorpusJob:
         usual: By key that the file leaves out, the value that was taken and why.
         late: Of the run's fingerprint, the words that are read: known once its text was.
         idle: Keys of the file that belong to other methods and have no effect.
+        start: What the trained network starts from.
         teacher_is_trained: False where a network of the same shape stands in for one to come.
     """
 
@@ -66,6 +67,7 @@ class CorpusJob:
     usual: Settled = field(default_factory=dict)
     late: dict[str, Any] = field(default_factory=dict)
     idle: tuple[str, ...] = ()
+    start: Start = "whole"
     teacher_is_trained: bool = True
 
     @property
@@ -136,6 +138,7 @@ def open_job(config: RunConfig, verb: str, method_class: type[Method]) -> Corpus
         list(dict.fromkeys(problems)),
         usual | kept,
         late=hub_contents(config) | ({} if words is None else {WORDS: words.digest}),
+        start=found.start,
     )
 
 

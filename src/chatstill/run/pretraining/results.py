@@ -46,6 +46,7 @@ from .masking import held_out_masking
 from .networks import network_to_keep
 from .reading import block_encoder, reading_problems, text_problems
 from .texts import corpus_from
+from .tokens_read import tokens_read
 from .words import is_of_words, scores_of_words
 
 OF_TEXTS = "figures of = the rows' texts, whose tokens are predicted; labels are not read"
@@ -64,7 +65,8 @@ def report_run(
     target = folder / "student"
     kept = network_to_keep(job.method)
     converted = job.config.preprocess if isinstance(job.task, TextsTask) else None
-    extras = {"preprocess": converted} if converted else {}
+    extras: dict[str, Any] = {"preprocess": converted} if converted else {}
+    extras |= tokens_read(job, parts, trained)
     save_student(kept, job.tokenizer, target, (), extras=extras)
     metrics: dict[str, Any] | None = None
     dev = None
