@@ -71,23 +71,41 @@ def test_a_text_file_of_rows_without_labels_needs_no_column_names(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "pair"),
+    ("name", "content", "pair", "why"),
     [
-        ("logs.txt", "texts\na log\n", None),  # a slip in the name
-        ("logs.txt", "a log\tanother\n", None),
-        ("logs.csv", "a log\n", None),
-        ("logs.tsv", "a log\n", None),
-        ("logs.txt", "a log\n", "other"),
-        ("logs.txt", "text\n", "other"),
+        (
+            "logs.txt",
+            "texts\na log\n",
+            None,
+            "'texts' was taken for a column",
+        ),  # a slip in the name
+        (
+            "logs.txt",
+            "a log\tanother\n",
+            None,
+            "has text in each line: its first line has 2 fields.",
+        ),
+        ("logs.txt", "a log\t\nb\t\n", None, "has 2 fields, the last one empty."),
+        ("logs.csv", "a log\n", None, ""),
+        ("logs.tsv", "a log\n", None, ""),
+        (
+            "logs.txt",
+            "a log\n",
+            "other",
+            "has text TAB other in each line: its first line has 1 field.",
+        ),
+        ("logs.txt", "text\n", "other", ""),
     ],
 )
-def test_other_files_without_column_names_are_refused(tmp_path, name, content, pair):
+def test_other_files_without_column_names_are_refused(tmp_path, name, content, pair, why):
     train = file(tmp_path, "train.csv", "text,other,label\na,b,yes\n")
     logs = file(tmp_path, name, content)
     task = task_of(train=str(train), unlabeled=str(logs), text_pair=pair)
-    with refused("data.column-missing", name):
+    with refused("data.column-missing", name, why):
         list(task.read(train, "train", False))
-    assert {found.code for found in check_block(task.keys, ["train"])} == {"data.column-missing"}
+    findings = check_block(task.keys, ["train"])
+    assert {found.code for found in findings} == {"data.column-missing"}
+    assert sum("irst line" in found.hint for found in findings) == bool(why), "once is enough"
 
 
 def test_two_texts_a_line_are_read_in_the_order_of_the_block(tmp_path):

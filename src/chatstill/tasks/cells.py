@@ -112,4 +112,40 @@ def texts_alone(path: Path, header: Sequence[str], texts: Sequence[str]) -> bool
         texts: Names of the columns of texts.
     """
     plain = path.suffix.lower() == ".txt" and len(header) == len(texts)
-    return plain and not any(get_close_matches(name, texts, 1, 0.5) for name in header)
+    return plain and not any(_near(name, texts) for name in header)
+
+
+def _near(name: str, texts: Sequence[str]) -> list[str]:
+    return get_close_matches(name, texts, 1, 0.5)
+
+
+def why_not_alone(path: Path, header: Sequence[str], texts: Sequence[str]) -> str:
+    """What to do where the first line of a .txt file was meant as texts and `texts_alone` took it for names.
+
+    Args:
+        path: The file.
+        header: Fields of its first line.
+        texts: Names of the columns of texts; none where a file has to name its columns.
+    """
+    if path.suffix.lower() != ".txt" or not texts or set(header) & set(texts):
+        return ""
+    shape = " TAB ".join(texts)
+    if len(header) != len(texts):
+        last = "" if header[-1] else ", the last one empty"
+        found = f"{len(header)} field{'' if len(header) == 1 else 's'}{last}"
+        return f"A file without column names has {shape} in each line: its first line has {found}."
+    name, near = next((one, close[0]) for one in header if (close := _near(one, texts)))
+    return (
+        f"If the first line is a text: {name!r} was taken for a column, as it is close to {near!r}; put a "
+        f"line with the column names, {shape}, above it."
+    )
+
+
+def places(wanted: Sequence[str], columns: Sequence[str]) -> list[int | None]:
+    """Where each of the columns stands; of one that is wanted as often as it is there each in turn."""
+    found: list[int | None] = []
+    for at, name in enumerate(wanted):
+        there = [place for place, column in enumerate(columns) if column == name]
+        turn = wanted[:at].count(name)
+        found.append(there[turn if turn < len(there) else 0] if there else None)
+    return found

@@ -11,7 +11,17 @@ from typing import Any
 
 from ..disk.json_file import JsonFault, parse_json
 from ..errors import Problem, UserError
-from .cells import HEADER_AGAIN, Bad, Row, csv_fault, no_header, repeats_header, texts_alone
+from .cells import (
+    HEADER_AGAIN,
+    Bad,
+    Row,
+    csv_fault,
+    no_header,
+    places,
+    repeats_header,
+    texts_alone,
+    why_not_alone,
+)
 from .parquet_table import ParquetTable
 from .reading import LONGEST_LINE, shorten, show
 from .table_lines import Lines, Undecodable
@@ -60,6 +70,7 @@ class Table:
         unit: What a row's number counts: ``line`` or ``row``.
         fixed: Whether every row has the same columns; a JSON object may have others.
         first: The first line of a file that is taken to hold the texts alone, else empty.
+        no_texts: Where it could have been, but was not: why, and what to do.
 
     Raises:
         UserError: the file can't be read, its format is not known, or it holds no rows.
@@ -83,7 +94,8 @@ class Table:
         else:
             self._source = _Delimited(path, layout, quoted=found == "csv")
         self.columns: tuple[str, ...] = self._source.columns
-        self.first = self._source.first if isinstance(self._source, _Delimited) else ""
+        delimited = self._source if isinstance(self._source, _Delimited) else None
+        self.first, self.no_texts = (delimited.first, delimited.no_texts) if delimited else ("", "")
 
     def rows(self, wanted: Sequence[str], spare: Sequence[str] = ()) -> Iterator[Row]:
         """The rows of the file; a column that is not there has None in every row.
@@ -114,16 +126,6 @@ def distinct(columns: Sequence[str]) -> list[str]:
     ]
 
 
-def _places(wanted: Sequence[str], columns: Sequence[str]) -> list[int | None]:
-    """Where each of the columns stands; of one that is wanted as often as it is there each in turn."""
-    found: list[int | None] = []
-    for at, name in enumerate(wanted):
-        there = [place for place, column in enumerate(columns) if column == name]
-        turn = wanted[:at].count(name)
-        found.append(there[turn if turn < len(there) else 0] if there else None)
-    return found
-
-
 class _Delimited:
     """CSV with quotes as RFC 4180 has them, or TSV, in which quotes are text."""
 
@@ -137,7 +139,7 @@ class _Delimited:
             self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
         self._encoding = layout.encoding
         self._header = layout.columns is None
-        self._rows, self.first = self._fields(), ""
+        self._rows, self.first, self.no_texts = self._fields(), "", ""
         if layout.columns is not None:
             self.columns = layout.columns
             return
@@ -149,9 +151,11 @@ class _Delimited:
             message = f"found {header.found}, expected {header.expected}"
             raise UserError(Problem(place, message, header.hint, code="data.malformed-row"))
         self.columns = tuple(name.strip() for name in header)
-        if texts_alone(path, self.columns, layout.texts) and not quoted:
+        if not quoted and texts_alone(path, self.columns, layout.texts):
             self.first, self.columns = self._delimiter.join(header), layout.texts
             self._rows = chain([(number, header)], self._rows)
+        elif not quoted:
+            self.no_texts = why_not_alone(path, self.columns, layout.texts)
 
     def rows(self, wanted: Sequence[str], spare: Sequence[str]) -> Iterator[Row]:
         columns = self.columns
@@ -159,7 +163,7 @@ class _Delimited:
         without = tuple(name for name in columns if name not in spare)
         if not self._header and first is not None and _width(first[1]) == len(without):
             columns = without
-        at = _places(wanted, columns)
+        at = places(wanted, columns)
         width = len(columns)
         expected = f"{width} fields ({', '.join(columns)})"
         for number, fields in chain([] if first is None else [first], rows):

@@ -290,7 +290,7 @@ class TabularTask(OfFiles):
                 hint,
                 code="data.column-missing",
             )
-            for key, name, hint in missing_columns(keys, table.columns, needed)
+            for key, name, hint in missing_columns(keys, table, needed)
         ]
         if problems:
             raise UserError(problems)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import Problem, UserError
+from .dialogues import DialogueTable
+from .hub_data import HubTable
 from .tables import Table
 from .tabular_block import Finding, labels, needed
 from .tabular_files import files_of, layout_of, no_lists, split_path
@@ -22,9 +24,11 @@ def check_block(keys: DataKeys, splits: Sequence[str]) -> list[Finding]:
 
 
 def missing_columns(
-    keys: DataKeys, columns: Sequence[str], needed: Sequence[str]
+    keys: DataKeys, table: Table | HubTable | DialogueTable, needed: Sequence[str]
 ) -> list[tuple[str, str, str]]:
     """(key of the block, column, hint) of each needed column that is not there."""
+    columns = table.columns
+    more = f" {table.no_texts}" if isinstance(table, Table) and table.no_texts else ""
     names = [("text", name) for name in keys.texts]
     names += [("label", name) for name in keys.label_columns]
     others = ("text_pair", "candidates", "chosen", "rejected", "group", "id")
@@ -38,7 +42,8 @@ def missing_columns(
         if len(columns) == 1 and (parts := [one for one in ";\t|," if one in columns[0]]):
             guess = f'The fields seem to be parted by {parts[0]!r}: set "delimiter" to it. '
         listed = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
-        found.append((key, name, f"{guess}Columns: {listed}."))
+        found.append((key, name, f"{guess}Columns: {listed}.{more}"))
+        more = ""  # once is enough
     return found
 
 
@@ -112,7 +117,7 @@ def _file(keys: DataKeys, split: str, path: Path) -> list[Finding]:
         for name in twice
     ]
     lines = layout_of(keys).format_of(files[0]) == "jsonl"
-    for key, name, hint in missing_columns(keys, table.columns, wanted):
+    for key, name, hint in missing_columns(keys, table, wanted):
         message = f"{files[0]} has no column {name!r}."
         if lines:
             message = f"the first row of {files[0]} has no key {name!r}."
