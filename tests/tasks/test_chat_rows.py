@@ -210,8 +210,9 @@ def test_empty_texts_are_kept_and_counted(read):
     examples, rows = read("a\t\t1\n\tb\t0\na\tb\t0\n")
     assert len(examples) == 3 and examples[0].text_b == ""
     assert holds(rows.warnings[0], ("data.empty-text", "2 rows", "in line 1"))
-    _, rows = read("a\tb\t1\na\t\t0\n")
-    assert holds(rows.warnings[0], ("data.empty-text", "1 row ", "in line 2"))
+    for nothing in ("", " ", "\u3000"):  # blanks alone too, the Chinese one among them
+        _, rows = read(f"a\tb\t1\na\t{nothing}\t0\n")
+        assert holds(rows.warnings[0], ("data.empty-text", "1 row ", "in line 2"))
 
 
 def test_rows_without_labels(read):

@@ -656,7 +656,8 @@ def test_skipping_everything_is_an_error(tmp_path):
         list(task_of(on_bad_row="skip").read(path, "train"))
 
 
-def test_empty_texts_are_noticed(tmp_path):
-    rows = task_of().read(file(tmp_path, "a.csv", "text,label\n,yes\nb,no\n"), "train")
+@pytest.mark.parametrize("nothing", ["", " ", "\u3000"])
+def test_empty_texts_are_noticed(tmp_path, nothing):
+    rows = task_of().read(file(tmp_path, "a.csv", f"text,label\n{nothing},yes\nb,no\n"), "train")
     assert len(list(rows)) == 2
     assert rows.warnings[0].code == "data.empty-text" and "1 rows" in rows.warnings[0].message

@@ -18,7 +18,7 @@ from .intervals import Parts, Ratio, sums_by_group
 from .positive import only_positive
 from .query_groups import GroupsBy, QueryGroups
 from .ranking import RANKING, group_table, ranking_metrics, ranking_parts
-from .reading import malformed, read_rows, shorten, show
+from .reading import lacks_text, malformed, read_rows, shorten, show
 from .transfer import followed
 
 FOLDERS = ("chat", "ChatQA")
@@ -227,7 +227,7 @@ def _examples(
         label, word = known[text]
         if word:
             values[word if len(values) < MOST_VALUES_COUNTED or word in values else OTHERS] += 1
-        if not fields[0] or not fields[1]:
+        if lacks_text(fields[0], fields[1]):
             empty.append(line)
         name = fields[3] if width == 4 else groups.of(fields[0])
         yield Example(f"{split}-{number}", line, fields[0], fields[1], label, name)

@@ -21,7 +21,7 @@ from .glue import GlueRow, Layout, plain_layout
 from .glue_rows import Noticed, refuse_header, with_header
 from .intervals import Ratio
 from .positive import named_class, only_positive, plain_positive
-from .reading import malformed, read_rows, shorten, show
+from .reading import lacks_text, malformed, read_rows, shorten, show
 from .transfer import followed
 
 MOST_COLUMNS_SHOWN = 6
@@ -204,7 +204,7 @@ class GlueTask(OfFiles):
             label = self._label(path, line, text, optional)
         text_a = fields[layout.text_a]
         text_b = None if layout.text_b is None else fields[layout.text_b]
-        if not text_a or text_b == "":
+        if lacks_text(text_a, text_b):
             noticed.empty.append(line)
         return text_a, text_b, label
 

@@ -78,6 +78,11 @@ def show(fields: Sequence[str]) -> str:
     return f"{len(fields)} {noun} ({', '.join(shown)}{more})"
 
 
+def lacks_text(first: str, second: str | None = None) -> bool:
+    """Whether a text of a row is empty, or nothing but blanks."""
+    return not first.strip() or (second is not None and not second.strip())
+
+
 def shorten(text: str, limit: int = 40) -> str:
     """The text in quotes, control characters escaped, cut after ``limit`` characters."""
     return repr(text) if len(text) <= limit else f"{text[:limit]!r}..."

@@ -17,6 +17,7 @@ from .defaults import OfFiles
 from .dialogues import DialogueTable
 from .hub_data import HubTable
 from .positive import missing_positive, no_effect, only_positive, with_positive
+from .reading import lacks_text
 from .tables import Table
 from .tabular_files import contents, files_of, split_path, tables
 from .tabular_keys import DataKeys
@@ -250,7 +251,7 @@ class TabularTask(OfFiles):
                     continue
                 lines += 1
                 for row in rows:
-                    if not row.text_a or row.text_b == "":
+                    if lacks_text(row.text_a, row.text_b):
                         num_empty += 1
                         first_empty = first_empty or place
                     self._count(row, values)
