@@ -198,6 +198,21 @@ def test_every_link_of_a_page_leads_somewhere(page):
     assert not wrong, f"{page}: {wrong}"
 
 
+PARTIAL = re.compile(
+    r"\[(?:partial|尚不完整)\]\((?P<one>[^)#]+\.md)\)"
+    r"|\]\((?P<two>[^)#]+\.md)\)(?:, (?:which is )?partial|，尚不完整)"
+)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *READMES])
+def test_tables_that_a_page_calls_partial_are(page):
+    """They were called so for long after their last cell had run."""
+    for found in PARTIAL.finditer(text_of(page)):
+        target = found["one"] or found["two"]
+        told = ((ROOT / page).parent / target).read_text(encoding="utf-8")
+        assert "PARTIAL" in told, f"{page}: {target} is whole"
+
+
 def test_the_method_and_the_task_of_the_page_on_extending_run(tmp_path, monkeypatch):
     method, task = fences("docs/extending.md", "python")
     stored, values = (json.loads(block) for block in fences("docs/extending.md", "json"))
