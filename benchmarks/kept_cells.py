@@ -25,9 +25,15 @@ def _place(options: argparse.Namespace) -> Path | None:
 
 
 def restore(options: argparse.Namespace) -> int:
-    """Unpacks what is not in the work folder; the number of files."""
+    """Unpacks what is not in the work folder; the number of files.
+
+    A cell that is being trained once more has no figures just now, and must not get its old ones.
+    """
     written, place = 0, _place(options)
     for packed in sorted(place.glob("*.tar.xz")) if place else ():
+        folder, _, name = packed.name.removesuffix(".tar.xz").partition("--")
+        if earlier(options.work / folder / name):
+            continue
         with tarfile.open(packed) as archive:
             for member in archive:
                 if not (options.work / member.name).exists():

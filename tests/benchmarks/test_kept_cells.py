@@ -98,8 +98,13 @@ def test_figures_of_before_a_teacher_was_trained_again_stay_and_so_do_its_costs(
     (folder / "student").rename(options.work / "gone")
     for _ in range(2):
         assert tested_cells.bring_back([cell], 1) == 0
+    kept_cells.keep(options)
+    kept_cells.forget(folder)  # a second process starts meanwhile
+    assert kept_cells.restore(options) == 0 and not folder.exists()
+    run_cell(cell, 1)
+    kept_cells.keep_costs(folder)
     names = [path.name for path in kept_cells.earlier(folder)]
-    assert names == ["kd-1-earlier-1", "kd-1-earlier-2"]
+    assert names == [f"kd-1-earlier-{number}" for number in (1, 2, 3)]
     assert (folder / kept_cells.COSTS).read_text() == "12 ms"
 
     kept_cells.keep(options)
@@ -107,7 +112,7 @@ def test_figures_of_before_a_teacher_was_trained_again_stay_and_so_do_its_costs(
     kept_cells.restore(other)
     tests = [other.work / "sst2" / f"{name}-test" for name in [*names, "kd-1"]]
     told = [(test / "metrics.json").read_text() for test in tests]
-    assert told == ["test of kd-1", "test, time 1", "test, time 2"]
+    assert told == ["test of kd-1", "test, time 1", "test, time 2", "test, time 3"]
 
 
 @pytest.mark.parametrize("native", [True, False])
