@@ -200,7 +200,8 @@ def write_config(cell: Cell) -> Path:
     """
     cell.folder.parent.mkdir(parents=True, exist_ok=True)
     path = cell.folder.with_suffix(".json")
-    config = {**cell.config, **({} if machine.has_bf16() else {"bf16": False})}
+    emulated = cell.config.get("bf16") and not machine.has_bf16()
+    config = {**cell.config, **({"bf16": False} if emulated else {})}
     path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return path
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ..lstm_precision import run_lstm
 from ..word_places import at_places, reversed_places
 
 
@@ -50,8 +51,8 @@ class BiLstmLayers(nn.Module):
         for number, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
             if number:
                 states = self.dropout(states)
-            forwards, _ = ahead(states)
-            backwards, _ = back(turned(states))
+            forwards, _ = run_lstm(ahead, states)
+            backwards, _ = run_lstm(back, turned(states))
             states = torch.cat([forwards, turned(backwards)], -1)
         return states
 

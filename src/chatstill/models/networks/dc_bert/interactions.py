@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from ....registry.plugins import faults
+from ..lstm_precision import run_lstm
 from .config import DcBertConfig
 from .names import LINEAR, LSTM, TRANSFORMER, built_in
 from .own import own_interaction, warn_if_changed
@@ -109,7 +110,7 @@ def _last_states(lstm: nn.LSTM, states: Tensor, mask: Tensor) -> Tensor:
     """(B, 2 size): forwards behind the last token, backwards behind the first; padding is not read."""
     lengths = mask.sum(1).cpu()
     packed = pack_padded_sequence(states, lengths, batch_first=True, enforce_sorted=False)
-    _, (last, _) = lstm(packed)
+    _, (last, _) = run_lstm(lstm, packed)
     return torch.cat([last[0], last[1]], -1)
 
 
